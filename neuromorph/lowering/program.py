@@ -1,0 +1,145 @@
+"""The step program: what one population does in one step, as a straight line of primitive operations.
+
+This is the middle form between the language and every printer. It has no loops, no branches and no transcendental
+functions (those are expanded to arithmetic), so two printers that round each primitive as IEEE 754 asks give the same
+bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.language.expr import Type
+
+Float = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One primitive; its value's number is its position in :attr:`StepProgram.ops`.
+
+    Attributes
+    ----------
+    code : str
+        Leaves: ``const`` (payload: the number), ``state``/``param``/``port`` (payload: position in the program's
+        tuple), ``step`` (int), ``random`` (payload: stream; 32 random bits as an int in [0, 2**32)).
+        Arithmetic on floats or on ints: ``add sub mul neg abs min max``.
+        Floats: ``div sqrt floor rint trunc``; ``to_int`` (truncates), ``to_float``.
+        Floats as bits: ``exp2i`` (int k -> 2.0**k, -126 <= k <= 127 in float32, -1022 <= k <= 1023 in float64),
+        ``exponent`` and ``mantissa`` (x = mantissa * 2**exponent, 1 <= mantissa < 2, x positive and normal).
+        Ints (64 bit, wrapping): ``shr`` (arithmetic), ``shl``, ``truncdiv`` (toward zero), ``bitand``.
+        Comparisons ``lt le gt ge eq ne`` give bools; ``and or not`` join them; ``select`` (condition, yes, no).
+    args : tuple of int
+        Numbers of earlier ops.
+    type : Type
+        Type of the result.
+    """
+
+    code: str
+    args: tuple[int, ...]
+    type: Type
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A named value that lives outside the program: a state, a parameter or a port.
+
+    Attributes
+    ----------
+    name : str
+    type : Type
+        Int states are kept as 32-bit two's complement; int arithmetic between loads and stores is 64 bit.
+    unit : str
+        Unit in which the user wrote it, for traces and plots (``""`` if dimensionless).
+    scale : float
+        Value in SI units = value in ``unit`` * scale.
+    per_neuron : bool
+        False: one value shared by the population (parameters only).
+    """
+
+    name: str
+    type: Type
+    unit: str = ""
+    scale: float = 1.0
+    per_neuron: bool = True
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """One step of one population: (states, parameters, port sums, random bits) -> (states, fired, value).
+
+    Attributes
+    ----------
+    dtype : {"float32", "float64"}
+        Width of every float.
+    ops : tuple of Op
+    states, params, ports : tuple of Slot
+        Parameters include derived ones (sub-expressions of parameters and dt alone, evaluated once in float64).
+    new_states : tuple of int
+        Number of the op that gives each state after the step (reset included).
+    fired : int or None
+        Number of the bool op that is true where the neuron emits an event.
+    value : int or None
+        Number of the float op that gives the event's value; None: every event is a spike of value 1.
+    observables : tuple of (str, int)
+        Named intermediate expressions that may be recorded, with their ops.
+    """
+
+    dtype: Float
+    ops: tuple[Op, ...]
+    states: tuple[Slot, ...]
+    params: tuple[Slot, ...]
+    ports: tuple[Slot, ...]
+    new_states: tuple[int, ...]
+    fired: int | None
+    value: int | None
+    observables: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class EventList:
+    """Replayed events of a source population, sorted by (step, index).
+
+    Attributes
+    ----------
+    step_ptr : int64 (steps + 1,)
+        Events of step t are ``[step_ptr[t], step_ptr[t + 1])``; no events after the last step.
+    indices : uint32 (events,)
+    values : float64 (events,) or None
+        None: every value is 1.
+    """
+
+    step_ptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.uint32]
+    values: npt.NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class LoweredPopulation:
+    """A population ready for an engine: either ``program`` or ``replay`` is set.
+
+    Attributes
+    ----------
+    first_id : int
+        Global id of neuron 0; random numbers are keyed by global id.
+    state_init : tuple of arrays
+        Initial value of each state slot, shape (size,), float64 or int64.
+    param_values : tuple of arrays
+        Value of each parameter slot, shape () or (size,), float64 or int64.
+    """
+
+    name: str
+    index: int
+    size: int
+    first_id: int
+    program: StepProgram | None
+    state_init: tuple[npt.NDArray[Any], ...]
+    param_values: tuple[npt.NDArray[Any], ...]
+    replay: EventList | None = None
+    record_events: bool = True
+    record_states: tuple[tuple[str, int], ...] = ()  # (state or observable, every n-th step)
