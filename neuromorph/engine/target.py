@@ -1,0 +1,217 @@
+"""What every target and every compiled program can do, and what a batch of runs returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import TargetError
+
+if TYPE_CHECKING:
+    from neuromorph.network import Network, Population
+    from neuromorph.trace import Trace
+    from neuromorph.units import Quantity
+
+
+class Report(Protocol):
+    """The numbers of a compiled program, readable in a terminal and in a notebook."""
+
+    def __str__(self) -> str: ...
+
+    def _repr_html_(self) -> str: ...
+
+
+class Program(Protocol):
+    """A network compiled for one target; it keeps its states between runs."""
+
+    def run(
+        self,
+        duration: Quantity | int,
+        *,
+        out: str | PathLike[str] | None = None,
+        progress: bool = True,
+        reset: bool = False,
+    ) -> Trace:
+        """Run on for ``duration`` (a time, or a number of steps) and return what was recorded.
+
+        Parameters
+        ----------
+        duration : Quantity or int
+            A time, rounded to whole steps, or a number of steps.
+        out : path, optional
+            Stream the trace to this HDF5 file instead of keeping it in memory.
+        progress : bool
+            Show progress when the output is a terminal.
+        reset : bool
+            Start again from the initial states first; otherwise the run continues where the last one ended.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Go back to step 0: initial states, no events in flight, the same random numbers again."""
+        ...
+
+    def set(self, population: str | Population, **values: Any) -> None:
+        """Change parameters or initial states of a population, without compiling again.
+
+        A parameter holds from the next step; an initial state takes effect at once and at every later reset.
+        """
+        ...
+
+    def run_batch(
+        self,
+        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        duration: Quantity | int,
+        *,
+        window: tuple[int, int] | None = None,
+        progress: bool = True,
+        out: str | PathLike[str] | None = None,
+    ) -> Batch:
+        """Run every sample from the initial states: reset, set the sample's values, run ``duration``.
+
+        Parameters
+        ----------
+        inputs : mapping of population name to mapping of parameter or state name to array (samples, n)
+            The values that differ between samples.
+        duration : Quantity or int
+            Length of one sample.
+        window : (first, last), optional
+            Count the events of steps ``first <= step < last`` of each sample; default: all.
+        out : path, optional
+            Record everything to this file, the samples one after another on one time axis.
+        """
+        ...
+
+    def report(self) -> Report:
+        """Memory, compile times and costs."""
+        ...
+
+    def source(self) -> str:
+        """The generated code."""
+        ...
+
+
+class Target(Protocol):
+    """Something that networks run on; constructed by the user with its options."""
+
+    def compile(self, network: Network, dt: Quantity) -> Program:
+        """Check and lower the network and build it for this target.
+
+        Raises
+        ------
+        CheckError
+            The network breaks rules, or asks for what this target cannot do; every problem is listed.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch of runs gives.
+
+    Attributes
+    ----------
+    counts : dict of str to int64 (samples, n)
+        Events of each neuron inside ``window``, by population.
+    steps : int
+        Steps of one sample.
+    window : (first, last)
+        Steps of a sample that were counted, ``first <= step < last``.
+    trace : Trace or None
+        Everything recorded, if ``out`` was given: sample b runs from step ``b * steps``.
+    """
+
+    counts: Mapping[str, npt.NDArray[np.int64]]
+    steps: int
+    window: tuple[int, int]
+    trace: Trace | None = None
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(next(iter(self.counts.values()))) if self.counts else 0
+
+    def predictions(self, population: str) -> npt.NDArray[np.intp]:
+        """Neuron of ``population`` with most events, for each sample (the lowest index of equals), shape (samples,)."""
+        return np.argmax(self.counts[population], axis=1)
+
+
+def seconds_of(time: Quantity | float, subject: str) -> float:
+    """A time in seconds; plain numbers are taken as seconds.
+
+    Raises
+    ------
+    UnitError
+        ``time`` is a quantity of another dimension.
+    """
+    from neuromorph.units import second, si_value
+
+    if isinstance(time, (int, float)):
+        return float(time)
+    return float(si_value(time, second.dim, subject))
+
+
+def step_seconds(dt: Quantity | float) -> float:
+    """Length of a step in seconds, checked to be positive.
+
+    Raises
+    ------
+    UnitError, TargetError
+    """
+    seconds = seconds_of(dt, "dt")
+    if not (seconds > 0.0 and np.isfinite(seconds)):
+        raise TargetError(f"dt is {seconds} s; a step must be longer than 0 and finite, e.g. 1 * ms", dt=seconds)
+    return seconds
+
+
+def duration_steps(duration: Quantity | int, dt: float) -> int:
+    """Number of steps in ``duration``: an int as it is, a time rounded to whole steps of ``dt`` seconds.
+
+    Raises
+    ------
+    TargetError
+        Negative, not finite, a float without a unit, or a time of less than half a step.
+    UnitError
+        A quantity that is not a time.
+    """
+    if isinstance(duration, (int, np.integer)) and not isinstance(duration, bool):
+        if duration < 0:
+            raise TargetError(f"duration is {duration} steps; it must not be negative", duration=int(duration))
+        return int(duration)
+    if isinstance(duration, (bool, float, np.floating)):
+        raise TargetError(
+            f"duration {duration!r} has no unit; write a time, e.g. {duration} * second, or a whole number of steps",
+            duration=duration,
+        )
+    seconds = seconds_of(duration, "duration")
+    if not (seconds >= 0.0 and np.isfinite(seconds)):
+        raise TargetError(f"duration is {seconds} s; it must be finite and not negative", duration=seconds)
+    steps = round(seconds / dt)
+    if steps == 0 and seconds > 0.0:
+        raise TargetError(f"duration {seconds} s is less than half a step of {dt} s", duration=seconds, dt=dt)
+    return steps
+
+
+def check_window(window: Sequence[int] | None, steps: int) -> tuple[int, int]:
+    """The window of steps to count, ``(0, steps)`` by default.
+
+    Raises
+    ------
+    TargetError
+        Not ``0 <= first < last <= steps``.
+    """
+    if window is None:
+        return 0, steps
+    first, last = (int(bound) for bound in window)
+    if not 0 <= first <= last <= steps:
+        raise TargetError(
+            f"window ({first}, {last}) is not inside the {steps} steps of a sample: it needs 0 <= first <= last <= {steps}",
+            window=(first, last),
+            steps=steps,
+        )
+    return first, last
