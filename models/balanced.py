@@ -1,0 +1,97 @@
+"""Balanced networks of excitatory and inhibitory neurons: the benchmarks that simulators are compared on."""
+
+from __future__ import annotations
+
+from neuromorph.network import FixedInDegree, FixedProbability, Network, OneToOne, Population, Uniform
+from neuromorph.units import Hz, Quantity, ms, mV
+
+from .integrate_and_fire import LIFDelta, VogelsAbbottCOBA, VogelsAbbottCUBA
+from .sources import PoissonSource
+
+
+def cuba(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
+    """Vogels-Abbott network with current-based synapses (Brette et al. 2007, benchmark 2).
+
+    Parameters
+    ----------
+    n : int
+        Neurons; four fifths are excitatory.
+    probability : float
+        Chance of each connection: 0.02 gives 320,000 synapses for 4,000 neurons.
+    seed : int
+
+    Returns
+    -------
+    Network
+        Populations ``exc`` and ``inh``; fires by itself from random initial voltages.
+    """
+    neuron = VogelsAbbottCUBA(v=Uniform(-60 * mV, -50 * mV))
+    net = Network(seed=seed, name="cuba")
+    exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
+    weight_e, weight_i = 60 * 0.27 / 10 * mV, -20 * 4.5 / 10 * mV
+    for post in (exc, inh):
+        net.project(exc, post.exc, FixedProbability(probability), weight=weight_e)
+        net.project(inh, post.inh, FixedProbability(probability), weight=weight_i)
+    return net
+
+
+def coba(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
+    """Vogels-Abbott network with conductance-based synapses (Brette et al. 2007, benchmark 1); see :func:`cuba`."""
+    neuron = VogelsAbbottCOBA(v=Uniform(-60 * mV, -50 * mV), g_e=Uniform(0.0, 0.6), g_i=Uniform(0.0, 3.0))
+    net = Network(seed=seed, name="coba")
+    exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
+    for post in (exc, inh):
+        net.project(exc, post.exc, FixedProbability(probability), weight=0.6)
+        net.project(inh, post.inh, FixedProbability(probability), weight=6.7)
+    return net
+
+
+def brunel(
+    n: int = 10_000,
+    in_degree: int = 1000,
+    *,
+    g: float = 5.0,
+    eta: float = 2.0,
+    weight: Quantity = 0.1 * mV,
+    delay: Quantity = 1.5 * ms,
+    seed: int = 0,
+) -> Network:
+    """Brunel's sparse random network (2000) of delta-synapse neurons with private Poisson drive.
+
+    Parameters
+    ----------
+    n : int
+        Neurons; four fifths are excitatory.
+    in_degree : int
+        Synapses that each neuron receives from the network; four fifths are excitatory.
+    g : float
+        Strength of inhibition relative to excitation.
+    eta : float
+        External rate relative to the one that brings a silent neuron to threshold.
+    weight, delay : Quantity
+        Excitatory weight and delay of every synapse.
+    seed : int
+
+    Returns
+    -------
+    Network
+        Populations ``exc``, ``inh`` and their drives ``drive_exc``, ``drive_inh`` (not recorded).
+    """
+    tau, theta = 20 * ms, 20 * mV
+    rate = eta * float(theta / weight) / float(tau / ms) * 1000 * Hz  # = eta * theta / (weight * tau)
+    net = Network(seed=seed, name="brunel")
+    n_exc, k_exc = n * 4 // 5, in_degree * 4 // 5
+    neuron = LIFDelta(tau_m=tau, theta=theta, v_reset=10 * mV, t_ref=2 * ms, v=Uniform(0 * mV, theta))
+    exc, inh = net.population(neuron, n_exc, name="exc"), net.population(neuron, n - n_exc, name="inh")
+    for post in (exc, inh):
+        net.project(exc, post.v_in, FixedInDegree(k_exc), weight=weight, delay=delay)
+        net.project(inh, post.v_in, FixedInDegree(in_degree - k_exc), weight=-g * weight, delay=delay)
+    _drive(net, (exc, inh), rate, weight)
+    return net
+
+
+def _drive(net: Network, populations: tuple[Population, ...], rate: Quantity, weight: Quantity) -> None:
+    """Give every neuron a Poisson source of its own."""
+    for post in populations:
+        source = net.population(PoissonSource(rate=rate), post.size, name=f"drive_{post.name}", record=False)
+        net.project(source, post.v_in, OneToOne(), weight=weight)

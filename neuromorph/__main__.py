@@ -1,0 +1,58 @@
+"""``neuromorph`` on the command line: demo, run, map, inspect, compare, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from neuromorph.errors import NeuromorphError
+
+COMMANDS = {
+    "demo": "classify MNIST digits on simulated SpiNNaker2 chips and say what it costs",
+    "run": "run a network from a script or a file on a target and keep its trace",
+    "map": "map a network onto SpiNNaker2 without running it, and report",
+    "inspect": "show what a trace holds",
+    "compare": "compare two traces and find where they first differ",
+    "doctor": "show what is installed and what each feature needs",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; every command's own options come from its module."""
+    top = argparse.ArgumentParser(prog="neuromorph", description="Write a neuron once; run it anywhere.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        module = importlib.import_module(f"neuromorph.cli.{name}")
+        sub = commands.add_parser(name, help=summary, description=(module.__doc__ or summary).strip())
+        sub.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if a comparison found a difference or a check failed, 2 for bad input, 130 after Ctrl-C.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except NeuromorphError as error:
+        print(f"neuromorph {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"neuromorph {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe (head, less) has gone
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

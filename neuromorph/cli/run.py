@@ -1,0 +1,54 @@
+"""Run a network from a script or a file on a target and keep its trace.
+
+The script describes a network and leaves it in a global variable; what it guards with ``if __name__ == "__main__"`` is
+not run. Global variables ``dt`` and ``duration`` are taken where the options are not given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neuromorph.cli.source import add_chip_arguments, add_source_arguments, load
+
+if TYPE_CHECKING:
+    from neuromorph.engine import Target
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``neuromorph run``."""
+    add_source_arguments(parser)
+    parser.add_argument("--target", choices=("cpu", "reference", "spinnaker2"), default="cpu")
+    parser.add_argument("--out", type=Path, default=Path("trace.h5"), help="where the trace goes (default: %(default)s)")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument("--threads", type=int, help="threads of the CPU target (default: chosen)")
+    add_chip_arguments(parser)
+
+
+def target(options: argparse.Namespace) -> Target:
+    """The target that the options name."""
+    if options.target == "spinnaker2":
+        from neuromorph.mapping.spinnaker2 import SpiNNaker2
+
+        return SpiNNaker2(chips=options.chips, weights=options.weights, dtype=options.dtype, clock=options.clock)
+    if options.target == "reference":
+        from neuromorph.engine import Reference
+
+        return Reference(dtype=options.dtype)
+    from neuromorph.engine import CPU
+
+    return CPU(dtype=options.dtype, threads=options.threads, weights=options.weights)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compile, run, save, report."""
+    from rich.console import Console
+
+    console = Console()
+    job = load(options)
+    program = target(options).compile(job.network, dt=job.dt)
+    trace = program.run(job.duration, out=options.out)
+    console.print(program.report())
+    console.print(f"{options.out}: {sum(trace.count(name) for name in trace.populations)} events")
+    return 0

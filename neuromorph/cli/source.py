@@ -1,0 +1,94 @@
+"""Where a command gets its network from: a Python script that describes one, or a file in an exchange format."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuromorph import units
+from neuromorph.errors import NetworkError, NeuromorphError, UnitError
+
+if TYPE_CHECKING:
+    from neuromorph.engine import Target
+    from neuromorph.network import Network
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network and how to run it."""
+
+    network: Network
+    dt: units.Quantity
+    duration: units.Quantity | int
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say what to run and on what."""
+    parser.add_argument("source", type=Path, help="a script that leaves a Network in a global variable, or a .nir file")
+    parser.add_argument("--network", metavar="NAME", help="which variable of the script, if it has several networks")
+    parser.add_argument("--dt", type=quantity, help="time step, e.g. 0.1ms (default: the script's dt, else 1ms)")
+    parser.add_argument("--duration", type=quantity, help="e.g. 1s (default: the script's duration, else 1s)")
+
+
+def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the SpiNNaker2 target."""
+    parser.add_argument("--chips", type=int, help="SpiNNaker2 chips (default: as many as needed)")
+    parser.add_argument("--weights", choices=("int8", "int16"), help="quantise float weights (default: keep them)")
+    parser.add_argument("--clock", choices=("barrier", "tick"), default="barrier", help="what ends a step (SpiNNaker2)")
+
+
+def quantity(text: str) -> units.Quantity:
+    """Parse ``"0.1ms"`` or ``"2 s"``; times only."""
+    names = {"s": units.second, "second": units.second, "ms": units.ms, "us": units.us}
+    match = re.fullmatch(r"\s*([-+0-9.eE]+?)\s*([a-z]+)\s*", text)
+    if match is None or match[2] not in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write a number and s, ms or us, e.g. 0.1ms")
+    try:
+        value = float(match[1])
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: {match[1]!r} is not a number") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be more than nothing")
+    return value * names[match[2]]
+
+
+def load(options: argparse.Namespace) -> Job:
+    """Get the network that ``options.source`` describes.
+
+    Raises
+    ------
+    NetworkError
+        If the file is missing, of an unknown kind, or describes no network or several.
+    """
+    path: Path = options.source
+    if not path.is_file():
+        raise NetworkError(f"{path}: no such file; give a Python script or a .nir file")
+    if path.suffix == ".py":
+        return _from_script(path, options)
+    raise NetworkError(f"{path}: cannot read {path.suffix or 'a file without suffix'!r}; give a Python script (.py)")
+
+
+def _from_script(path: Path, options: argparse.Namespace) -> Job:
+    from neuromorph.network import Network
+
+    try:
+        names: dict[str, Any] = runpy.run_path(str(path), run_name="neuromorph_script")
+    except NeuromorphError:
+        raise
+    except Exception as error:
+        raise NetworkError(f"{path}: the script failed: {type(error).__name__}: {error}") from error
+    networks = {name: value for name, value in names.items() if isinstance(value, Network)}
+    if options.network is not None:
+        if options.network not in networks:
+            raise NetworkError(f"{path}: no network named {options.network!r}; it has {', '.join(networks) or 'none'}")
+        network = networks[options.network]
+    elif len({id(value) for value in networks.values()}) == 1:
+        network = next(iter(networks.values()))
+    else:
+        found = f"several ({', '.join(networks)}); choose with --network" if networks else "none"
+        raise NetworkError(f"{path}: expected one global variable that is a Network, found {found}")
+    return Job(network, options.dt or names.get("dt", 1 * units.ms), options.duration or names.get("duration", 1 * units.second))
