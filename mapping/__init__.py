@@ -1,1 +1,1 @@
-"""(docstring to be written by the room owner)"""
+"""Machines and how a network gets onto them: partition, place, route, tables, and a folder for each target."""
