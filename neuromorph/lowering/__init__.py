@@ -1,1 +1,1 @@
-"""(docstring to be written by the room owner)"""
+"""From a network to straight-line step programs: checking, integration, expansion and derived parameters."""

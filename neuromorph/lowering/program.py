@@ -26,13 +26,19 @@ class Op:
     ----------
     code : str
         Leaves: ``const`` (payload: the number), ``state``/``param``/``port`` (payload: position in the program's
-        tuple), ``step`` (int), ``random`` (payload: stream; 32 random bits as an int in [0, 2**32)).
-        Arithmetic on floats or on ints: ``add sub mul neg abs min max``.
-        Floats: ``div sqrt floor rint trunc``; ``to_int`` (truncates), ``to_float``.
+        tuple), ``step`` (int), ``random`` (payload: word; 32 random bits as an int in [0, 2**32), see
+        :mod:`neuromorph.random`).
+        Arithmetic on floats or on ints: ``add sub mul neg abs min max``; ``min(a, b)`` is ``a if a < b else b`` and
+        ``max(a, b)`` is ``a if a > b else b`` (so ``b`` where either is nan, or for two zeros).
+        Floats: ``div sqrt floor rint trunc``; ``to_int`` (truncates; unspecified for nan and beyond 64 bits),
+        ``to_float`` (rounds to nearest, once).
         Floats as bits: ``exp2i`` (int k -> 2.0**k, -126 <= k <= 127 in float32, -1022 <= k <= 1023 in float64),
         ``exponent`` and ``mantissa`` (x = mantissa * 2**exponent, 1 <= mantissa < 2, x positive and normal).
-        Ints (64 bit, wrapping): ``shr`` (arithmetic), ``shl``, ``truncdiv`` (toward zero), ``bitand``.
+        Ints (64 bit, wrapping): ``shr`` (arithmetic), ``shl`` (amounts in 0..63), ``truncdiv`` (toward zero, divisor
+        not zero), ``bitand``.
         Comparisons ``lt le gt ge eq ne`` give bools; ``and or not`` join them; ``select`` (condition, yes, no).
+        ``poisson`` (mean, a float; payload: first word): a count as an int, by the loop of
+        :func:`neuromorph.random.poisson`, in float64 whatever the program's width.
     args : tuple of int
         Numbers of earlier ops.
     type : Type

@@ -1,0 +1,74 @@
+"""The counter-based generator as scalar Numba functions, bit-identical to :mod:`neuromorph.random`."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """Philox 4x32-10 of four counter words and two key words; all are uint64 below 2**32."""
+    for _ in range(10):
+        p0 = _M0 * c0
+        p1 = _M1 * c2
+        c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _MASK, (p0 >> _32) ^ c3 ^ k1, p0 & _MASK
+        k0 = (k0 + _W0) & _MASK
+        k1 = (k1 + _W1) & _MASK
+    return c0, c1, c2, c3
+
+
+@numba.njit(cache=True, error_model="numpy")
+def random_bits(seed, neuron, step, word):  # type: ignore[no-untyped-def]
+    """32 random bits as an int64: see :func:`neuromorph.random.bits`."""
+    seed, neuron, step, word = np.uint64(seed), np.uint64(neuron), np.uint64(step), np.uint64(word)
+    lanes = philox(
+        neuron & _MASK, step & _MASK, (step >> _32) & _MASK, word >> np.uint64(2), seed & _MASK, (seed >> _32) & _MASK
+    )
+    lane = word & np.uint64(3)
+    if lane == np.uint64(0):
+        return np.int64(lanes[0])
+    if lane == np.uint64(1):
+        return np.int64(lanes[1])
+    if lane == np.uint64(2):
+        return np.int64(lanes[2])
+    return np.int64(lanes[3])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _exp_minus(x):  # type: ignore[no-untyped-def]
+    """exp(-x) for 0 <= x <= 32 from + and * alone, so that every printer gives the same bits."""
+    r = -x * 2.0**-8
+    e = 1 / 40320 + r * (1 / 362880)
+    for term in (1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
+        e = term + r * e
+    for _ in range(8):
+        e = e * e
+    return e
+
+
+@numba.njit(cache=True, error_model="numpy")
+def random_poisson(seed, neuron, step, word, mean):  # type: ignore[no-untyped-def]
+    """A Poisson count as an int64: see :func:`neuromorph.random.poisson`."""
+    rest = 65536.0 if mean > 65536.0 else float(mean)
+    count = np.int64(0)
+    while rest > 0.0:
+        part = rest if rest < 32.0 else 32.0
+        rest = rest - part
+        high = random_bits(seed, neuron, step, word)
+        low = random_bits(seed, neuron, step, word + 1)
+        word += 2
+        u = float((high << np.int64(21)) | (low >> np.int64(11))) * 2.0**-53
+        p = _exp_minus(part)
+        below = p
+        k = 0
+        while u >= below and k < 256:
+            k += 1
+            p = p * (part / float(k))
+            below = below + p
+        count += k
+    return count
