@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.language.expr import Type
+from neuromorph.network.synapses import Synapses
 
 Float = Literal["float32", "float64"]
 
@@ -149,3 +150,26 @@ class LoweredPopulation:
     replay: EventList | None = None
     record_events: bool = True
     record_states: tuple[tuple[str, int], ...] = ()  # (state or observable, every n-th step)
+
+
+@dataclass(frozen=True)
+class LoweredNetwork:
+    """A network ready for a target: one program for each population, one block of synapses for each projection.
+
+    Attributes
+    ----------
+    dt : float
+        Length of a step in seconds.
+    seed : int
+    dtype : {"float32", "float64"}
+    max_delay : int
+        Longest delay in steps, at least 1.
+    """
+
+    name: str
+    dt: float
+    seed: int
+    dtype: Float
+    populations: tuple[LoweredPopulation, ...]
+    projections: tuple[Synapses, ...]
+    max_delay: int
