@@ -1,6 +1,9 @@
 """Traces: what a run recorded, in memory or as one SONATA file, and what can be read out of it."""
 
+from .events import Events, States
+from .file import FileSink
 from .memory import MemorySink
 from .sink import Recording, RunMeta, Sink
+from .trace import Trace, open_trace
 
-__all__ = ["MemorySink", "Recording", "RunMeta", "Sink"]
+__all__ = ["Events", "FileSink", "MemorySink", "Recording", "RunMeta", "Sink", "States", "Trace", "open_trace"]

@@ -31,6 +31,7 @@ class EventBuffer:
         self.population = population
         self.size = size
         self.last_step = first_step
+        self.any = False
         self.count = 0
         self.nbytes = 0
         self.value_dtype: np.dtype[Any] | None = None
@@ -47,8 +48,10 @@ class EventBuffer:
                 f"events of {self.population}: steps, ids and values must have one length, got {new_steps.shape}, "
                 f"{new_ids.shape}, {None if new_values is None else new_values.shape}"
             )
-        if new_values is not None and self.value_dtype is None:
-            self.value_dtype = new_values.dtype
+        if new_values is not None:
+            if self.value_dtype is None:
+                self.value_dtype = new_values.dtype
+            new_values = new_values.astype(self.value_dtype, copy=False)
         if n == 0:
             return
         if new_steps[0] < self.last_step or (n > 1 and bool(np.any(new_steps[1:] < new_steps[:-1]))):
@@ -63,6 +66,7 @@ class EventBuffer:
                 f"got {int(new_ids.min())} to {int(new_ids.max())}",
                 size=self.size,
             )
+        self.any = True
         self.last_step = int(new_steps[-1])
         self._chunks.append((new_steps, new_ids.astype(np.uint32), new_values))
         self.count += n
@@ -73,15 +77,26 @@ class EventBuffer:
 
         Spikes without a value count as value 1 once the population has sent any graded event.
         """
-        chunks, self._chunks = self._chunks, []
+        taken = self.peek()
+        self._chunks = []
         self.count = self.nbytes = 0
+        return taken
+
+    def peek(self) -> tuple[Array, Array, Array | None]:
+        """What :meth:`take` would give, and keep it."""
+        chunks = self._chunks
+        if len(chunks) == 1 and (chunks[0][2] is not None) == (self.value_dtype is not None):
+            return chunks[0]
         steps = np.concatenate([c[0] for c in chunks]) if chunks else np.empty(0, np.int64)
         ids = np.concatenate([c[1] for c in chunks]) if chunks else np.empty(0, np.uint32)
         if self.value_dtype is None:
+            self._chunks = [(steps, ids, None)] if chunks else []
             return steps, ids, None
-        values = [np.ones(c[0].size, self.value_dtype) if c[2] is None else c[2] for c in chunks]
-        joined = np.concatenate(values) if values else np.empty(0, self.value_dtype)
-        return steps, ids, joined.astype(self.value_dtype, copy=False)
+        ones = [np.ones(c[0].size, self.value_dtype) if c[2] is None else c[2] for c in chunks]
+        values = np.concatenate(ones) if ones else np.empty(0, self.value_dtype)
+        if chunks:
+            self._chunks = [(steps, ids, values)]
+        return steps, ids, values
 
 
 class StateBuffer:
@@ -134,8 +149,15 @@ class StateBuffer:
 
     def take(self) -> Array:
         """All rows kept, (rows, size), and forget them."""
-        chunks, self._chunks = self._chunks, []
+        taken = self.peek()
+        self._chunks = []
         self.nbytes = 0
-        if not chunks:
+        return taken
+
+    def peek(self) -> Array:
+        """What :meth:`take` would give, and keep it."""
+        if not self._chunks:
             return np.empty((0, self.size), self.dtype or np.float32)
-        return np.concatenate(chunks)
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        return self._chunks[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from neuromorph.errors import TraceError
 
 from .buffer import EventBuffer, StateBuffer
+from .layout import check_extra_path, storable
 from .sink import Array, RunMeta
 
 if TYPE_CHECKING:
@@ -56,7 +58,10 @@ class MemorySink:
 
     def extra(self, path: str, array: Any, attrs: Mapping[str, Any] | None = None, *, append: bool = False) -> None:
         """Keep an array of the run; see :meth:`Sink.extra`."""
-        kept = array if isinstance(array, str) else np.array(array)
+        check_extra_path(path)
+        path = path.strip("/")
+        kept = storable(array)
+        kept = kept.copy() if isinstance(kept, np.ndarray) else kept
         if append and path in self._extras:
             self._extras[path][0].append(kept)
             self._extras[path][1].update(attrs or {})
@@ -78,13 +83,25 @@ class MemorySink:
 
         if self._meta is None:
             raise TraceError("this sink holds no run: open() it and write first")
-        return Trace(MemoryStore.from_buffers(self._meta, self._steps, self._events, self._states, self._extras))
+        done = self._steps is not None
+        meta = replace(self._meta, steps=self._steps if self._steps is not None else self._steps_seen())
+        return Trace(MemoryStore.from_buffers(meta, done, self._events, self._states, self._extras))
+
+    def _steps_seen(self) -> int:
+        return steps_seen(self._meta.first_step if self._meta else 0, self._events.values(), self._states.values())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+        self.close(None if kind is None else self._steps_seen())
+
+
+def steps_seen(first_step: int, events: Iterable[EventBuffer], states: Iterable[StateBuffer]) -> int:
+    """Steps of a run that have left something in its buffers, at least."""
+    last = [buffer.last_step + 1 for buffer in events if buffer.any]
+    last += [buffer.next_step - buffer.recording.every + 1 for buffer in states if buffer.rows]
+    return max(last, default=first_step) - first_step
 
 
 def find(table: Mapping[K, V], key: K, what: str) -> V:

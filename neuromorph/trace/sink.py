@@ -135,4 +135,4 @@ class Sink(Protocol):
         """Make everything so far safe against the end of this process."""
 
     def close(self, steps: int | None = None) -> None:
-        """Finish. ``steps``: steps really done, if not those planned (an interrupted run). Closing again is harmless."""
+        """Finish. ``steps``: steps really done if not those planned (interrupted run). Closing again is harmless."""

@@ -1,0 +1,310 @@
+"""Reading SONATA files: our own traces, and whatever else wrote spikes or reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import TraceError
+
+from .events import Events, EventTable, StateTable
+from .layout import FORMAT, FORMAT_VERSION, milliseconds, plain, read_tree, read_value, rows_of, text
+from .sink import Array, Recording, RunMeta
+from .store import Extras, MemoryStates
+
+if TYPE_CHECKING:
+    import h5py
+
+NO_POPULATION = "<sonata:none>"
+"""Name of the population of legacy files that have none; bmtk calls it the same."""
+
+_BLOCK = 1 << 20
+_LAYOUT_GROUPS = ("populations", "provenance", "states")
+
+
+@dataclass(frozen=True)
+class FileEvents:
+    """Spikes of one population in a file, sorted by time as they are read.
+
+    A file that is not in time order is sorted in memory on first use; one that is, is read piece by piece.
+    """
+
+    times: h5py.Dataset
+    ids: h5py.Dataset
+    values: h5py.Dataset | None
+    to_ms: float
+    dt_ms: float | None
+    trusted: bool
+    """Our own files are in time order; what a foreign file says of itself is not believed."""
+
+    def __len__(self) -> int:
+        return rows_of(self.times, self.ids, self.values)
+
+    @cached_property
+    def order(self) -> npt.NDArray[np.int64] | None:
+        """Order that sorts the events by time (equal times stay as they are); None: they are sorted."""
+        if self.trusted:
+            return None
+        last = -np.inf
+        for low in range(0, len(self), _BLOCK):
+            block = self.times[low : min(low + _BLOCK, len(self))]
+            if block[0] < last or bool(np.any(block[1:] < block[:-1])):
+                return np.argsort(self.times[: len(self)], kind="stable")
+            last = block[-1]
+        return None
+
+    @cached_property
+    def _loaded(self) -> tuple[Array, Array, Array | None]:
+        n = len(self)
+        order = self.order
+        return self.times[:n][order], self.ids[:n][order], None if self.values is None else self.values[:n][order]
+
+    def read(self, low: int, high: int) -> Events:
+        """Events number ``low`` to ``high``."""
+        source = (self.times, self.ids, self.values) if self.order is None else self._loaded
+        times = source[0][low:high].astype(np.float64) * self.to_ms
+        values = None if source[2] is None else source[2][low:high]
+        steps = None if self.dt_ms is None else np.rint(times / self.dt_ms).astype(np.int64)
+        return Events(steps, source[1][low:high].astype(np.int64), values, times)
+
+
+@dataclass(frozen=True)
+class FileStates:
+    """One report of a file."""
+
+    rows: h5py.Dataset
+    unit: str
+    ids: npt.NDArray[np.int64]
+    start: float
+    step: float
+    first_step: int | None
+    every: int | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rows.shape[0], self.rows.shape[1]
+
+    def read(self, low: int, high: int, columns: Array | slice) -> Array:
+        """Rows ``low`` to ``high`` of some columns."""
+        if isinstance(columns, slice):
+            return np.asarray(self.rows[low:high, columns])
+        # HDF5 reads scattered columns slowly, and only in ascending order: read what spans them.
+        if columns.size == 0:
+            return np.empty((max(high - low, 0), 0), self.rows.dtype)
+        left = int(columns.min())
+        parts = [
+            self.rows[a : min(a + 4096, high), left : int(columns.max()) + 1][:, columns - left]
+            for a in range(low, max(high, low + 1), 4096)
+        ]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An extra in a file."""
+
+    dataset: h5py.Dataset
+
+    def value(self) -> Any:
+        return read_value(self.dataset)
+
+    def attrs(self) -> dict[str, Any]:
+        return {name: plain(value) for name, value in self.dataset.attrs.items()}
+
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.dataset.shape)
+
+
+@dataclass
+class FileStore:
+    """Contents of a file; see :class:`neuromorph.trace.store.Store`.
+
+    Parameters
+    ----------
+    path : str
+    dt_ms : float or None
+        Step of a foreign file, if the reader of it knows; our own files state theirs.
+    """
+
+    path: str | None
+    dt_ms: float | None = None
+    meta: RunMeta | None = None
+    complete: bool = True
+    extras: Extras = field(default_factory=lambda: Extras({}))
+
+    def __post_init__(self) -> None:
+        import h5py
+
+        try:
+            self._h5 = h5py.File(self.path, "r")
+        except FileNotFoundError:
+            raise TraceError(f"{self.path}: no such file", path=self.path) from None
+        except OSError as error:
+            raise TraceError(f"{self.path}: not an HDF5 file that can be read ({error})", path=self.path) from error
+        self._spikes: dict[str, h5py.Group] = {}
+        self._reports: dict[tuple[str, str], h5py.Group] = {}
+        self._tables: dict[str, FileEvents] = {}
+        self._sizes: dict[str, int] = {}
+        try:
+            if text(self._h5["run"].attrs.get("format", "") if "run" in self._h5 else "") == FORMAT:
+                self._read_run(self._h5["run"])
+            self._find_spikes()
+            self._find_reports()
+            if self.meta is None and not self._spikes and not self._reports:
+                raise TraceError(
+                    f"{self.path}: neither a trace nor a SONATA spike or report file: it has no /spikes and no /report",
+                    path=self.path,
+                )
+        except BaseException:
+            self._h5.close()
+            raise
+
+    def sizes(self) -> dict[str, int]:
+        """Neurons of each population; in foreign files as stated, or else as many as the largest id needs."""
+        if self.meta is not None:
+            return dict(self.meta.populations)
+        names = dict.fromkeys([*self._spikes, *(population for population, _ in self._reports)])
+        return {name: self._size(name) for name in names}
+
+    def event_populations(self) -> tuple[str, ...]:
+        """Populations whose events are kept."""
+        return self.meta.event_populations if self.meta is not None else tuple(self._spikes)
+
+    def recorded_states(self) -> tuple[tuple[str, str], ...]:
+        """(population, variable) of each kept state."""
+        return tuple(self.meta.states) if self.meta is not None else tuple(self._reports)
+
+    def events(self, population: str) -> EventTable:
+        """Events of one population."""
+        if population not in self._tables:
+            group = self._spikes[population]
+            ids = group["node_ids"] if "node_ids" in group else group["gids"]
+            unit = text(group["timestamps"].attrs.get("units", ""))
+            self._tables[population] = FileEvents(
+                group["timestamps"],
+                ids,
+                group.get("values") if self.meta is not None else None,
+                milliseconds(unit, f"{self.path}: spikes of {population}"),
+                self.dt_ms,
+                self.meta is not None,
+            )
+        return self._tables[population]
+
+    def states(self, population: str, variable: str) -> StateTable:
+        """Rows of one state."""
+        if (population, variable) not in self._reports:
+            # Announced, but cut off before its first row.
+            return self._empty_state(population, variable)
+        group = self._reports[population, variable]
+        mapping = group["mapping"]
+        nodes = mapping["node_ids"] if "node_ids" in mapping else mapping["gids"]
+        pointers = mapping["index_pointers"] if "index_pointers" in mapping else mapping["index_pointer"]
+        ids = np.repeat(nodes[:].astype(np.int64), np.diff(pointers[:].astype(np.int64)))
+        unit = text(mapping["time"].attrs.get("units", ""))
+        to_ms = milliseconds(unit, f"{self.path}: report of {population}")
+        start, _, step = (float(t) * to_ms for t in mapping["time"][:3])
+        first, every = group.attrs.get("first_step"), group.attrs.get("every")
+        return FileStates(
+            group["exact"] if "exact" in group else group["data"],
+            text(group["data"].attrs.get("units", "")),
+            ids,
+            start,
+            step,
+            None if first is None else int(first),
+            None if every is None else int(every),
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._h5.close()
+
+    # Details.
+
+    def _read_run(self, run: h5py.Group) -> None:
+        version = int(run.attrs["format_version"])
+        if version > FORMAT_VERSION:
+            raise TraceError(
+                f"{self.path}: written by a newer neuromorph (trace format {version}; this one reads up to "
+                f"{FORMAT_VERSION})",
+                version=version,
+            )
+        names, sizes = run["populations/name"].asstr()[:], run["populations/size"][:]
+        columns = [run[f"states/{name}"] for name in ("population", "variable", "unit", "scale", "every")]
+        table = [column.asstr()[:] if column.dtype.kind == "O" else column[:] for column in columns]
+        self.complete = bool(run.attrs["complete"])
+        self.meta = RunMeta(
+            network=text(run.attrs["network"]),
+            dt=float(run.attrs["dt"]),
+            steps=int(run.attrs["steps"]),
+            seed=int(run.attrs["seed"]),
+            populations={str(name): int(size) for name, size in zip(names, sizes, strict=True)},
+            states={
+                (str(p), str(v)): Recording(str(u), float(s), int(e)) for p, v, u, s, e in zip(*table, strict=True)
+            },
+            provenance=read_tree(run["provenance"]),
+            recorded=tuple(self._h5["spikes"]),
+            first_step=int(run.attrs["first_step"]),
+        )
+        self.dt_ms = self.meta.dt_ms
+        loaders: dict[str, _Stored] = {}
+
+        def collect(path: str, item: Any) -> None:
+            if hasattr(item, "dtype") and path.split("/")[0] not in _LAYOUT_GROUPS:
+                loaders[path] = _Stored(item)
+
+        run.visititems(collect)
+        self.extras = Extras(loaders)
+
+    def _find_spikes(self) -> None:
+        import h5py
+
+        spikes = self._h5.get("spikes")
+        if spikes is None:
+            return
+        if isinstance(spikes.get("timestamps"), h5py.Dataset):
+            self._spikes[NO_POPULATION] = spikes
+            return
+        for name, group in spikes.items():
+            if isinstance(group, h5py.Group) and "timestamps" in group and ("node_ids" in group or "gids" in group):
+                self._spikes[name] = group
+
+    def _find_reports(self) -> None:
+        import h5py
+
+        reports = self._h5.get("report")
+        groups = {} if reports is None else dict(reports.items())
+        if not groups and "data" in self._h5 and "mapping" in self._h5:
+            groups = {NO_POPULATION: self._h5}
+        for name, group in groups.items():
+            if not isinstance(group, h5py.Group) or "data" not in group or "mapping" not in group:
+                continue
+            variable = group.attrs.get("variable", group["data"].attrs.get("variable", "data"))
+            self._reports[text(group.attrs.get("population", name)), text(variable)] = group
+
+    def _size(self, population: str) -> int:
+        if population not in self._sizes:
+            stated = self._spikes[population].attrs.get("size") if population in self._spikes else None
+            largest = -1
+            if stated is None and population in self._spikes:
+                table = self.events(population)
+                for low in range(0, len(table), _BLOCK):
+                    largest = max(largest, int(table.read(low, min(low + _BLOCK, len(table))).ids.max()))
+            for name, variable in self._reports:
+                if name == population:
+                    largest = max(largest, int(self.states(name, variable).ids.max(initial=-1)))
+            self._sizes[population] = int(stated) if stated is not None else largest + 1
+        return self._sizes[population]
+
+    def _empty_state(self, population: str, variable: str) -> MemoryStates:
+        meta = self.meta
+        if meta is None:
+            raise KeyError((population, variable))
+        recording, first = meta.states[population, variable], meta.first_step
+        rows = np.empty((0, meta.populations[population]), np.float32)
+        every = recording.every
+        return MemoryStates(rows, recording.unit, first * meta.dt_ms, every * meta.dt_ms, first, every)
