@@ -1,1 +1,72 @@
-"""(docstring to be written by the room owner)"""
+"""The language: a neuron is a class body of ports, parameters, states and equations.
+
+Python runs the body once and what it binds is data, expression graphs with units and types, which lowering turns into
+step programs and printers into LaTeX, HTML and text.
+"""
+
+from neuromorph.language.expr import Expr, Operand, Type
+from neuromorph.language.functions import (
+    abs_,
+    dt,
+    exp,
+    floor,
+    log,
+    maximum,
+    minimum,
+    normal,
+    poisson,
+    rint,
+    sigmoid,
+    sqrt,
+    step,
+    tanh,
+    to_float,
+    to_int,
+    trunc,
+    trunc_div,
+    trunc_shift,
+    uniform,
+    where,
+    white_noise,
+)
+from neuromorph.language.neuron import METHODS, EventSpec, Neuron, ParamSpec, PortSpec, StateSpec, neuron
+from neuromorph.language.symbols import Event, Param, Port, State
+
+__all__ = [
+    "METHODS",
+    "Event",
+    "EventSpec",
+    "Expr",
+    "Neuron",
+    "Operand",
+    "Param",
+    "ParamSpec",
+    "Port",
+    "PortSpec",
+    "State",
+    "StateSpec",
+    "Type",
+    "abs_",
+    "dt",
+    "exp",
+    "floor",
+    "log",
+    "maximum",
+    "minimum",
+    "neuron",
+    "normal",
+    "poisson",
+    "rint",
+    "sigmoid",
+    "sqrt",
+    "step",
+    "tanh",
+    "to_float",
+    "to_int",
+    "trunc",
+    "trunc_div",
+    "trunc_shift",
+    "uniform",
+    "where",
+    "white_noise",
+]

@@ -1,0 +1,108 @@
+"""A neuron as text: readable equations, and the canonical form that its hash is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.language.infix import exact_constant, infix, nodes
+from neuromorph.units import Quantity
+
+if TYPE_CHECKING:
+    from neuromorph.language.expr import Expr
+    from neuromorph.language.neuron import Neuron
+
+
+def equations(neuron: Neuron) -> list[str]:
+    """The equations of a neuron, in the order in which a step evaluates them, one in each line."""
+    names = {id(e): n for n, e in neuron.named}
+
+    def show(e: Expr) -> str:
+        return infix(e, names, limit=2000)
+
+    lines = [f"{n} = {show(e)}" for n, e in neuron.named]
+    lines += [f"{s.name} <- {s.name} + {show(s.jump)}  (jump)" for s in neuron.states if s.jump is not None]
+    for s in neuron.states:
+        if s.dot is not None:
+            lines.append(f"d{s.name}/dt = {show(s.dot)}")
+        elif s.next is not None:
+            lines.append(f"{s.name} <- {show(s.next)}")
+    if neuron.event is not None:
+        e = neuron.event
+        line = f"event {e.name} when {show(e.when)}"
+        line += f", value {show(e.value)}" if e.value is not None else ""
+        line += f", refractory for {show(e.refractory)}" if e.refractory is not None else ""
+        lines.append(line + (f", holding {', '.join(e.hold)}" if e.hold else ""))
+    lines += [f"{s.name} <- {show(s.reset)}  (at an event)" for s in neuron.states if s.reset is not None]
+    return lines
+
+
+def neuron_text(neuron: Neuron) -> str:
+    """Canonical text: SI numbers that read back bit for bit, streams by number, shared nodes written once."""
+    lines = [f"neuron {neuron.name}", f"method {neuron.method}"]
+    lines += [f"port {p.name}: {p.type} {p.unit}".rstrip() for p in neuron.ports]
+    lines += [f"param {p.name}: {p.type} {p.unit} = {p.default!r}" for p in neuron.params]
+    names: dict[int, str] = {}
+    named = {id(e): n for n, e in neuron.named}
+    for node, alias in _shared(neuron, named):
+        lines.append(f"let {alias} = {_exact(node, names)}")
+        names[id(node)] = alias
+    first = {n: names[id(e)] for n, e in neuron.named}
+    lines += [f"let {n} = {alias}" for n, alias in first.items() if n != alias]
+    for s in neuron.states:
+        lines.append(f"state {s.name}: {s.type} {s.unit} = {_exact(s.initial, names)}")
+        for rule in ("jump", "dot", "next", "reset"):
+            expr = getattr(s, rule)
+            if expr is not None:
+                lines.append(f"  {rule} = {_exact(expr, names, whole=False)}")
+    if neuron.event is not None:
+        lines.append(f"event {neuron.event.name}")
+        for part in ("when", "value", "refractory"):
+            expr = getattr(neuron.event, part)
+            if expr is not None:
+                lines.append(f"  {part} = {_exact(expr, names, whole=False)}")
+        if neuron.event.hold:
+            lines.append(f"  hold = {', '.join(neuron.event.hold)}")
+    lines += [f"value {n} = {_value_text(v)}" for n, v in neuron.values]
+    return "\n".join(lines) + "\n"
+
+
+def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
+    """Nodes to be written once, operands before users: those with a name and those used more than once."""
+    order = nodes(*neuron.expressions())
+    uses = dict.fromkeys((id(n) for n in order), 0)
+    for node in order:
+        for arg in node.args:
+            uses[id(arg)] += 1
+    shared = []
+    for node in order:
+        if id(node) in named:
+            shared.append((node, named[id(node)]))
+        elif node.args and uses[id(node)] > 1:
+            shared.append((node, f"%{len(shared)}"))
+    return shared
+
+
+def _exact(root: Expr, names: dict[int, str], *, whole: bool = True) -> str:
+    if not whole and id(root) in names:
+        return names[id(root)]
+    return infix(root, names, number=exact_constant, symbol=_stream, limit=2**62)
+
+
+def _stream(node: Expr) -> str:
+    if node.op in ("normal", "uniform", "white_noise"):
+        return f"{node.op}#{node.payload}"
+    return node.op if node.payload is None else str(node.payload)
+
+
+def _value_text(value: Any) -> str:
+    number = value.value if isinstance(value, Quantity) else value
+    if hasattr(number, "sample"):
+        return repr(number)
+    if np.ndim(number):
+        array = np.ascontiguousarray(number)
+        little = array.astype(array.dtype.newbyteorder("<"))
+        return f"array{array.shape} {array.dtype.kind}{array.dtype.itemsize} sha256:{hashlib.sha256(little.tobytes()).hexdigest()}"
+    return repr(number)
