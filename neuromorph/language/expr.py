@@ -316,7 +316,10 @@ def same_dimension(verb: str, joint: str, x: Expr, y: Expr) -> None:
 # --- operators --------------------------------------------------------------------------------------------------------
 def _sum(op: str, left: object, right: object) -> Expr:
     a, b = common(as_expr(left), as_expr(right))
-    same_dimension(*(("add", "and") if op == "add" else ("subtract (left minus right)", "and")), a, b)
+    if op == "add":
+        same_dimension("add", "and", a, b)
+    else:
+        same_dimension("subtract", "from", b, a)
     return Expr(op, (a, b), a.dim, a.type)
 
 

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from neuromorph.errors import LanguageError
 from neuromorph.language.expr import Expr, Type, nodes
 from neuromorph.language.suggest import suggestion
 from neuromorph.units import Unit
+
+Spec = TypeVar("Spec", "PortSpec", "ParamSpec", "StateSpec")
 
 METHODS = ("auto", "exact", "exponential_euler", "euler")
 """How ``.dot`` is integrated; ``auto`` is exact for what is linear and exponential Euler for the rest."""
@@ -77,8 +79,8 @@ class EventSpec:
 class Neuron:
     """A model of a neuron: what :func:`neuron` makes of a class body.
 
-    Calling it with values gives a copy that has them: ``LIF(tau_m=10 * ms, v=-60 * mV)``. A value is a number, a quantity
-    (also of Brian 2), an array with one value for each neuron, or a distribution.
+    Calling it with values gives a copy that has them: ``LIF(tau_m=10 * ms, v=-60 * mV)``. A value is a number, a
+    quantity (also of Brian 2), an array with one value for each neuron, or a distribution.
 
     Attributes
     ----------
@@ -115,24 +117,15 @@ class Neuron:
     # --- look-ups -------------------------------------------------------------------------------------------------
     def port(self, name: str) -> PortSpec:
         """The port of that name; LanguageError, listing what there is, if there is none."""
-        return self._find("port", self.ports, name)
+        return _find(self.name, "port", self.ports, name)
 
     def param(self, name: str) -> ParamSpec:
         """The parameter of that name; LanguageError, listing what there is, if there is none."""
-        return self._find("parameter", self.params, name)
+        return _find(self.name, "parameter", self.params, name)
 
     def state(self, name: str) -> StateSpec:
         """The state of that name; LanguageError, listing what there is, if there is none."""
-        return self._find("state", self.states, name)
-
-    def _find(self, kind: str, specs: tuple[Any, ...], name: str) -> Any:
-        for spec in specs:
-            if spec.name == name:
-                return spec
-        names = [s.name for s in specs]
-        raise LanguageError(
-            f"{self.name} has no {kind} {name!r}; {suggestion(name, names)}", name=name, available=names
-        )
+        return _find(self.name, "state", self.states, name)
 
     def expressions(self) -> tuple[Expr, ...]:
         """Every root expression: named ones, the states' and the event's."""
@@ -159,7 +152,7 @@ class Neuron:
         if args:
             raise LanguageError(f"{self.name}: give values by name, as in {self.name}(tau=10 * ms)")
         merged = dict(self.values) | {name: checked(self, name, value) for name, value in values.items()}
-        order = [s.name for s in (*self.params, *self.states)]
+        order = [*(p.name for p in self.params), *(s.name for s in self.states)]
         return replace(self, values=tuple((n, merged[n]) for n in order if n in merged))
 
     def with_method(self, method: str) -> Neuron:
@@ -227,6 +220,14 @@ class Neuron:
         from neuromorph.language.html import neuron_html
 
         return neuron_html(self)
+
+
+def _find(neuron: str, kind: str, specs: tuple[Spec, ...], name: str) -> Spec:
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    names = [s.name for s in specs]
+    raise LanguageError(f"{neuron} has no {kind} {name!r}; {suggestion(name, names)}", name=name, available=names)
 
 
 def _restore(rows: list[tuple[Any, ...]], fields: tuple[Any, ...]) -> Neuron:

@@ -18,7 +18,20 @@ _SYMBOLS = (Port, Param, State, Event)
 _RANDOM = ("normal", "uniform", "white_noise", "poisson")
 
 RESERVED_PORTS = frozenset(
-    "name size shape index first_id neuron positions record network ports param state port copy method values".split()
+    (
+        "name",
+        "size",
+        "shape",
+        "index",
+        "first_id",
+        "neuron",
+        "positions",
+        "record",
+        "network",
+        "port",
+        "ports",
+        "values",
+    )
 )
 """Names that a population has already, so that ``population.<port>`` could not mean the port."""
 
@@ -74,8 +87,8 @@ def _check_bases(cls: type) -> None:
     if cls.__bases__ != (object,):
         bases = ", ".join(b.__name__ for b in cls.__bases__)
         raise LanguageError(
-            f"{cls.__name__}: a neuron is one class body and has no base classes, got {bases}; everything that a neuron does "
-            "stands in one place: put shared equations into a function and call it in the body"
+            f"{cls.__name__}: a neuron is one class body and has no base classes, got {bases}; everything that a "
+            "neuron does stands in one place: put shared equations into a function and call it in the body"
         )
 
 
@@ -143,8 +156,8 @@ def _check_reachable(cls: type, symbols: Mapping[str, Any], reachable: list[Expr
             _refuse(
                 cls,
                 node.site,
-                f"the {type(node).__name__} made here is used in {cls.__name__}, but was made outside of its body (perhaps "
-                "in another neuron's); make one in the body",
+                f"the {type(node).__name__} made here is used in {cls.__name__}, but was made outside of its body "
+                "(perhaps in another neuron's); make one in the body",
             )
     for symbol in symbols.values():
         if isinstance(symbol, Event):

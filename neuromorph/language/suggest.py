@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+
+def nearest(name: str, available: Iterable[str]) -> str | None:
+    """The most similar name, if any is similar; swapped letters count as near."""
+
+    def likeness(other: str) -> float:
+        straight = SequenceMatcher(None, name, other).ratio()
+        return max(straight, 0.9 * SequenceMatcher(None, sorted(name), sorted(other)).ratio())
+
+    best = max(available, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= 0.5 else None
 
 
 def suggestion(name: str, available: Iterable[str]) -> str:
-    """``did you mean 'tau'? it has tau, theta``: the nearest name, if any is near, and all of them."""
+    """``did you mean 'tau'? available: tau, theta``: the nearest name, if any is near, and all of them."""
     names = list(available)
-    close = difflib.get_close_matches(name, names, 1, 0.5)
-    listed = f"there is {', '.join(names)}" if names else "there is none"
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
+    close = nearest(name, names)
+    listed = f"available: {', '.join(names) or 'none'}"
+    return f"did you mean {close!r}? {listed}" if close else listed

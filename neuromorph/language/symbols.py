@@ -5,7 +5,6 @@ They live only while the body runs; :func:`~neuromorph.language.neuron.neuron` t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +13,7 @@ import numpy as np
 from neuromorph.errors import UnitError
 from neuromorph.language.expr import Expr, Operand, Type, as_expr, common, const, describe, nodes, refuse, to_float
 from neuromorph.language.site import Site, body_frame, here
+from neuromorph.language.suggest import nearest
 from neuromorph.units import NONE, TIME, Unit, as_quantity, example_unit, one, si_unit
 
 Dtype: TypeAlias = "type[float] | type[int]"
@@ -241,8 +241,8 @@ class State(Expr):
     def __setattr__(self, name: str, value: Any) -> None:
         rules = ("jump", "dot", "next", "reset")
         if name not in rules:
-            close = difflib.get_close_matches(name, rules, 1)
-            advice = f"did you mean .{close[0]}?" if close else "it has .jump .dot .next .reset"
+            close = nearest(name, rules)
+            advice = f"did you mean .{close}?" if close else "it has .jump .dot .next .reset"
             refuse(f"a State has no .{name}; {advice}")
         object.__setattr__(self, name, value)
 

@@ -12,7 +12,7 @@ from neuromorph.units import Quantity
 
 if TYPE_CHECKING:
     from neuromorph.language.expr import Expr
-    from neuromorph.language.neuron import Neuron
+    from neuromorph.language.neuron import Neuron, ParamSpec, PortSpec, StateSpec
 
 
 def equations(neuron: Neuron) -> list[str]:
@@ -42,8 +42,8 @@ def equations(neuron: Neuron) -> list[str]:
 def neuron_text(neuron: Neuron) -> str:
     """Canonical text: SI numbers that read back bit for bit, streams by number, shared nodes written once."""
     lines = [f"neuron {neuron.name}", f"method {neuron.method}"]
-    lines += [f"port {p.name}: {p.type} {p.unit}".rstrip() for p in neuron.ports]
-    lines += [f"param {p.name}: {p.type} {p.unit} = {p.default!r}" for p in neuron.params]
+    lines += [f"port {p.name}: {_kind(p)}" for p in neuron.ports]
+    lines += [f"param {p.name}: {_kind(p)} = {p.default!r}" for p in neuron.params]
     names: dict[int, str] = {}
     named = {id(e): n for n, e in neuron.named}
     for node, alias in _shared(neuron, named):
@@ -52,7 +52,7 @@ def neuron_text(neuron: Neuron) -> str:
     first = {n: names[id(e)] for n, e in neuron.named}
     lines += [f"let {n} = {alias}" for n, alias in first.items() if n != alias]
     for s in neuron.states:
-        lines.append(f"state {s.name}: {s.type} {s.unit} = {_exact(s.initial, names)}")
+        lines.append(f"state {s.name}: {_kind(s)} = {_exact(s.initial, names)}")
         for rule in ("jump", "dot", "next", "reset"):
             expr = getattr(s, rule)
             if expr is not None:
@@ -67,6 +67,10 @@ def neuron_text(neuron: Neuron) -> str:
             lines.append(f"  hold = {', '.join(neuron.event.hold)}")
     lines += [f"value {n} = {_value_text(v)}" for n, v in neuron.values]
     return "\n".join(lines) + "\n"
+
+
+def _kind(spec: PortSpec | ParamSpec | StateSpec) -> str:
+    return f"{spec.type} {spec.unit}".rstrip()
 
 
 def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
@@ -103,6 +107,6 @@ def _value_text(value: Any) -> str:
         return repr(number)
     if np.ndim(number):
         array = np.ascontiguousarray(number)
-        little = array.astype(array.dtype.newbyteorder("<"))
-        return f"array{array.shape} {array.dtype.kind}{array.dtype.itemsize} sha256:{hashlib.sha256(little.tobytes()).hexdigest()}"
+        digest = hashlib.sha256(array.astype(array.dtype.newbyteorder("<")).tobytes()).hexdigest()
+        return f"array{array.shape} {array.dtype.kind}{array.dtype.itemsize} sha256:{digest}"
     return repr(number)

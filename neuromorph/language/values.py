@@ -12,7 +12,7 @@ from neuromorph.language.suggest import suggestion
 from neuromorph.units import Dimension, Quantity, as_quantity, si_value
 
 if TYPE_CHECKING:
-    from neuromorph.language.neuron import Neuron
+    from neuromorph.language.neuron import Neuron, ParamSpec, StateSpec
 
 
 def checked(neuron: Neuron, name: str, value: Any) -> Any:
@@ -29,7 +29,8 @@ def checked(neuron: Neuron, name: str, value: Any) -> Any:
     UnitError
         If the value has another dimension.
     """
-    specs = {s.name: s for s in (*neuron.params, *neuron.states)}
+    specs: dict[str, ParamSpec | StateSpec] = {s.name: s for s in neuron.params}
+    specs |= {s.name: s for s in neuron.states}
     subject = f"{neuron.name}.{name}"
     if name not in specs:
         what = "is a port, not" if any(p.name == name for p in neuron.ports) else "is not"
