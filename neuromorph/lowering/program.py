@@ -8,13 +8,15 @@ bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.language.expr import Type
-from neuromorph.network.synapses import Synapses
+
+if TYPE_CHECKING:
+    from neuromorph.network.synapses import Synapses
 
 Float = Literal["float32", "float64"]
 
