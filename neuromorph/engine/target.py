@@ -210,7 +210,7 @@ def check_window(window: Sequence[int] | None, steps: int) -> tuple[int, int]:
     first, last = (int(bound) for bound in window)
     if not 0 <= first <= last <= steps:
         raise TargetError(
-            f"window ({first}, {last}) is not inside the {steps} steps of a sample: it needs 0 <= first <= last <= {steps}",
+            f"window ({first}, {last}) is not inside a sample of {steps} steps: it needs 0 <= first <= last <= {steps}",
             window=(first, last),
             steps=steps,
         )

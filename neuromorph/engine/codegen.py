@@ -1,0 +1,225 @@
+"""Prints a step program as a compiled kernel: one fused loop that updates, tests and resets, then one that lists events.
+
+The first loop is straight-line arithmetic on one buffer with constant offsets, so that LLVM can vectorise it; it
+leaves a mask of the neurons that fired. The second gathers their indices (and values) in ascending order. Every
+operation is rounded as NumPy rounds it in the same type: no fast-math, no contraction, no library functions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuromorph.language.expr import Type
+from neuromorph.lowering.program import Op, StepProgram
+
+from .items import STEP
+from .layout import Layout
+
+FIELD = {name: k for k, name in enumerate(STEP)}
+
+_HEADER = '''"""{title}"""
+
+import numpy as np
+from numba import carray
+
+from neuromorph.engine.lowlevel import pointer
+'''
+
+
+def print_step(program: StepProgram, layout: Layout) -> str:
+    """The generated module of a population: ``kernel(step, offset, item)`` with the fields of :data:`neuromorph.engine.items.STEP`."""
+    printer = _Printer(program, layout)
+    body = printer.body()
+    title = f"One step of a population: {len(program.ops)} operations in {program.dtype}, stride {layout.stride}."
+    lines = [_HEADER.format(title=title)]
+    if printer.imports:
+        lines.append(f"from neuromorph.random_kernels import {', '.join(printer.imports)}\n")
+    lines += [f"{name} = {value}" for name, value in printer.constants.items()]
+    lines += ["", "", "def kernel(step, offset, item):", f"    item = carray(pointer(item), {len(STEP)}, np.int64)"]
+    lines += ["    " + line if line else "" for line in body]
+    return "\n".join(lines) + "\n"
+
+
+class _Printer:
+    """Collects the constants and lines of one kernel."""
+
+    def __init__(self, program: StepProgram, layout: Layout) -> None:
+        self.program = program
+        self.layout = layout
+        self.float = f"np.{program.dtype}"
+        self.wide = program.dtype == "float64"
+        self.constants: dict[str, str] = {}
+        codes = {op.code for op in program.ops}
+        self.imports = [f for code, f in (("random", "random_bits"), ("poisson", "random_poisson")) if code in codes]
+
+    def body(self) -> list[str]:
+        program, layout = self.program, self.layout
+        used = self._used()
+        loop = [f"v{k} = {self._print(k, op)}" for k, op in enumerate(program.ops) if k in used]
+        if program.fired is not None:
+            loop.append(f"mask[i] = v{program.fired}")
+        if program.value is not None:
+            loop.append(f"floats[{self._offset(layout.value)} + i] = v{program.value}")
+        for place, number in zip(layout.states, program.new_states, strict=True):
+            loop.append(self._store(place.ints, place.offset, number))
+        observed = dict(program.observables)
+        loop += [self._store(place.ints, place.offset, observed[place.name]) for place in layout.observables]
+        for buffer, ports in (("float_ring", layout.float_ports), ("int_ring", layout.int_ports)):
+            zero = f"{self.float}(0)" if buffer == "float_ring" else "np.int64(0)"
+            loop += [
+                f"{buffer}[{buffer[0]}row + {self._offset(k * layout.stride)} + i] = {zero}" for k in range(len(ports))
+            ]
+        lines = self._prologue()
+        if loop:
+            lines += ["for i in range(lo, hi):", *("    " + line for line in loop)]
+        return lines + (self._gather() if program.fired is not None else [])
+
+    def _used(self) -> set[int]:
+        """Ops that the kernel needs: recorded observables count, others do not."""
+        program = self.program
+        observed = dict(program.observables)
+        stack = [*program.new_states, *(observed[place.name] for place in self.layout.observables)]
+        stack += [number for number in (program.fired, program.value) if number is not None]
+        used: set[int] = set()
+        while stack:
+            number = stack.pop()
+            if number not in used:
+                used.add(number)
+                stack.extend(program.ops[number].args)
+        return used
+
+    def _prologue(self) -> list[str]:
+        layout, program = self.layout, self.program
+        lines = [f"{name} = np.uint64(item[{FIELD[name]}])" for name in ("lo", "hi")]
+
+        def view(name: str, length: str | int, dtype: str) -> str:
+            return f"{name} = carray(pointer(item[{FIELD[name]}]), {length}, {dtype})"
+
+        lines.append(view("floats", layout.floats, self.float))
+        lines.append(view("ints", layout.ints, "np.int32"))
+        for name, ports, dtype in (
+            ("float_ring", layout.float_ports, self.float),
+            ("int_ring", layout.int_ports, "np.int64"),
+        ):
+            if ports:
+                row = len(ports) * layout.stride
+                lines.append(view(name, f"({row} * (item[{FIELD['ring_mask']}] + 1),)", dtype))
+                lines.append(f"{name[0]}row = np.uint64(step & item[{FIELD['ring_mask']}]) * {self._offset(row)}")
+        if program.fired is not None:
+            lines.append(view("mask", layout.stride, "np.uint8"))
+            lines.append(view("fired", 2 * layout.stride, "np.uint32"))
+            lines.append(f"segments = item[{FIELD['segments']}]")
+            lines.append(view("counts", "2 * segments", "np.int64"))
+            if program.value is not None:
+                lines.append(view("values", 2 * layout.stride, self.float))
+        if self.imports:
+            lines += [f"seed = item[{FIELD['seed']}]", f"first_id = np.uint64(item[{FIELD['first_id']}])"]
+        for k, place in enumerate(layout.params):
+            if not place.per_neuron:
+                load = f"np.int64(ints[{place.offset}])" if place.ints else f"floats[{place.offset}]"
+                lines.append(f"p{k} = {load}")
+        return lines
+
+    def _gather(self) -> list[str]:
+        start = f"start = np.uint64(step & 1) * {self._offset(self.layout.stride)} + lo"
+        lines = [start, "n = np.uint64(0)", "for i in range(lo, hi):", "    if mask[i]:"]
+        lines.append("        fired[start + n] = np.uint32(i)")
+        if self.layout.value is not None:
+            lines.append(f"        values[start + n] = floats[{self._offset(self.layout.value)} + i]")
+        lines += ["        n += np.uint64(1)", "counts[(step & 1) * segments] = n"]
+        return lines
+
+    def _store(self, ints: bool, offset: int, number: int) -> str:
+        if ints:
+            return f"ints[{self._offset(offset)} + i] = np.int32(v{number})"
+        return f"floats[{self._offset(offset)} + i] = v{number}"
+
+    def _offset(self, value: int | None) -> str:
+        """A constant that the compiler sees as unsigned: signed indices would carry a wrap-around test."""
+        name = f"U{value}"
+        self.constants[name] = f"np.uint64({value})"
+        return name
+
+    def _constant(self, number: int, op: Op) -> str:
+        name = f"K{number}"
+        if op.type == Type.BOOL:
+            return str(bool(op.payload))
+        if op.type == Type.INT:
+            self.constants[name] = f"np.int64({int(op.payload)})"
+        else:
+            value = float(np.dtype(self.program.dtype).type(op.payload))
+            text = repr(value) if np.isfinite(value) else f'"{value}"'
+            self.constants[name] = f"{self.float}({text})"
+        return name
+
+    def _load(self, code: str, position: int) -> str:
+        layout = self.layout
+        if code == "port":
+            if position in layout.float_ports:
+                return f"float_ring[frow + {self._offset(layout.float_ports.index(position) * layout.stride)} + i]"
+            return f"int_ring[irow + {self._offset(layout.int_ports.index(position) * layout.stride)} + i]"
+        place = (layout.states if code == "state" else layout.params)[position]
+        if not place.per_neuron:
+            return f"p{position}"
+        where = f"[{self._offset(place.offset)} + i]"
+        return f"np.int64(ints{where})" if place.ints else f"floats{where}"
+
+    def _print(self, number: int, op: Op) -> str:
+        if op.code == "const":
+            return self._constant(number, op)
+        if op.code in ("state", "param", "port"):
+            return self._load(op.code, op.payload)
+        if op.code == "step":
+            return "np.int64(step)"
+        if op.code == "random":
+            return f"np.int64(random_bits(seed, first_id + i, step, {int(op.payload)}))"
+        args = [f"v{k}" for k in op.args]
+        if op.code == "poisson":
+            return f"random_poisson(seed, first_id + i, step, {int(op.payload)}, np.float64({args[0]}))"
+        if op.code in ("exp2i", "exponent", "mantissa"):
+            return self._bits(op.code, args[0])
+        if op.code == "to_float":
+            return f"{self.float}({args[0]})"
+        return _FORMS[op.code].format(*args)
+
+    def _bits(self, code: str, x: str) -> str:
+        """IEEE 754 fields: exponent and mantissa bits of a float."""
+        mantissa, bias, word = (52, 1023, "np.int64") if self.wide else (23, 127, "np.int32")
+        if code == "exp2i":
+            return f"({word}({x} + np.int64({bias})) << {word}({mantissa})).view({self.float})"
+        bits = f"{x}.view({word})"
+        if code == "exponent":
+            return f"np.int64({bits} >> {word}({mantissa})) - np.int64({bias})"
+        return f"(({bits} & {word}({(1 << mantissa) - 1})) | {word}({bias << mantissa})).view({self.float})"
+
+
+_FORMS: dict[str, str] = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "neg": "-{0}",
+    "abs": "abs({0})",
+    "min": "{0} if {0} < {1} else {1}",
+    "max": "{0} if {0} > {1} else {1}",
+    "sqrt": "np.sqrt({0})",
+    "floor": "np.floor({0})",
+    "rint": "np.rint({0})",
+    "trunc": "np.trunc({0})",
+    "to_int": "np.int64({0})",
+    "shr": "{0} >> {1}",
+    "shl": "{0} << {1}",
+    "bitand": "{0} & {1}",
+    "truncdiv": "{0} // {1} + np.int64(({0} % {1} != 0) & (({0} < 0) != ({1} < 0)))",
+    "lt": "{0} < {1}",
+    "le": "{0} <= {1}",
+    "gt": "{0} > {1}",
+    "ge": "{0} >= {1}",
+    "eq": "{0} == {1}",
+    "ne": "{0} != {1}",
+    "and": "{0} & {1}",
+    "or": "{0} | {1}",
+    "not": "not {0}",
+    "select": "{1} if {0} else {2}",
+}
+"""How each primitive is written; bools join with & and | so that no branch is made."""

@@ -1,0 +1,181 @@
+"""Kernels that do not depend on the network: replay, recording, counting and the drivers that run whole chunks.
+
+Like generated kernels, each is a C function of (step, offset, address of its item); this module's text is compiled
+through the same cache, so it is ordinary source for :func:`neuromorph.engine.cache.compile_kernel`. Items: :mod:`neuromorph.engine.items`. ``offset`` is what
+recorders add to a step number: samples of a batch follow one another on one time axis.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,no-any-return"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit
+
+from neuromorph.engine.lowlevel import atomic_add, atomic_load, atomic_store, call, pointer, sched_yield
+
+MANY = 1 << 62  # length of a view whose bounds nobody checks
+
+
+@njit(error_model="numpy")
+def copy_words(source, target, words):
+    """Copy so many 4-byte words from one address to another."""
+    a = carray(pointer(source), MANY, np.uint32)
+    b = carray(pointer(target), MANY, np.uint32)
+    for k in range(np.uint64(words)):
+        b[k] = a[k]
+
+
+def replay(step, offset, item):
+    """Emit the events of a source population for this step, from its list."""
+    item = carray(pointer(item), 12, np.int64)
+    lo, hi, steps, stride, wide = item[0], item[1], item[3], item[6], item[11]
+    step_ptr = carray(pointer(item[2]), MANY, np.int64)
+    indices = carray(pointer(item[4]), MANY, np.uint32)
+    fired = carray(pointer(item[7]), MANY, np.uint32)
+    counts = carray(pointer(item[9]), MANY, np.int64)
+    parity = step & 1
+    first = parity * stride + lo
+    n = 0
+    if step < steps:
+        for k in range(step_ptr[step], step_ptr[step + 1]):
+            index = np.int64(indices[k])
+            if lo <= index < hi:
+                fired[first + n] = np.uint32(index)
+                if item[5] != 0:
+                    copy_words(item[5] + k * 4 * wide, item[8] + (first + n) * 4 * wide, wide)
+                n += 1
+    counts[parity * item[10]] = n
+
+
+def record_events(step, offset, item):
+    """Append this step's events to a buffer; ask the driver to stop while another step would still fit."""
+    item = carray(pointer(item), 14, np.int64)
+    counts = carray(pointer(item[2]), MANY, np.int64)
+    starts = carray(pointer(item[3]), MANY, np.int64)
+    segments, stride, wide = item[4], item[5], item[13]
+    steps_out = carray(pointer(item[6]), MANY, np.int64)
+    parity = step & 1
+    n = item[9]
+    for segment in range(segments):
+        count = counts[parity * segments + segment]
+        first = parity * stride + starts[segment]
+        copy_words(item[0] + first * 4, item[7] + n * 4, count)
+        if item[1] != 0:
+            copy_words(item[1] + first * 4 * wide, item[8] + n * 4 * wide, count * wide)
+        for k in range(count):
+            steps_out[n + k] = step + offset
+        n += count
+    item[9] = n
+    if item[10] - n < 2 * item[11]:
+        stop = carray(pointer(item[12]), 1, np.int64)
+        stop[0] = min(stop[0], step + 1)
+
+
+def record_state(step, offset, item):
+    """Copy a variable of neurons [lo, hi) to its row of the buffer, every n-th step."""
+    item = carray(pointer(item), 8, np.int64)
+    now, every, wide = step + offset, item[4], item[7]
+    if now % every == 0:
+        row = now // every - item[6]
+        start = item[0] * 4 * wide
+        copy_words(item[3] + start, item[5] + row * item[2] * 4 * wide + start, (item[1] - item[0]) * wide)
+
+
+def count(step, offset, item):
+    """Add this step's events to the totals of their neurons, if the step is in the window."""
+    item = carray(pointer(item), 8, np.int64)
+    if item[6] <= step < item[7]:
+        fired = carray(pointer(item[0]), MANY, np.uint32)
+        counts = carray(pointer(item[1]), MANY, np.int64)
+        starts = carray(pointer(item[2]), MANY, np.int64)
+        totals = carray(pointer(item[5]), MANY, np.int64)
+        segments, parity = item[3], step & 1
+        for segment in range(segments):
+            first = parity * item[4] + starts[segment]
+            for k in range(counts[parity * segments + segment]):
+                totals[np.uint64(fired[first + k])] += 1
+
+
+@njit(error_model="numpy")
+def call_all(table, n, step, offset):
+    """Call every (function, item) of a table."""
+    pairs = carray(pointer(table), MANY, np.int64)
+    for k in range(n):
+        call(pairs[2 * k], step, offset, pairs[2 * k + 1])
+
+
+@njit(error_model="numpy")
+def meet(barrier, threads):
+    """Wait until every thread is here: spin, and after a while give the core away."""
+    generation = atomic_load(barrier + 64)
+    if atomic_add(barrier, 1) == threads - 1:
+        atomic_store(barrier, 0)
+        atomic_add(barrier + 64, 1)
+    else:
+        spins = 0
+        while atomic_load(barrier + 64) == generation:
+            spins += 1
+            if spins > 4000:
+                sched_yield()
+
+
+@njit(error_model="numpy")
+def run_steps(first, last, item):
+    """Run steps until ``last`` or the step that a recorder names; gives the next step."""
+    item = carray(pointer(item), 10, np.int64)
+    threads, offset = item[1], item[8]
+    for step in range(first, last):
+        call_all(item[4], item[5], step, offset)
+        if threads > 1:
+            meet(item[2], threads)
+        stop = atomic_load(item[3])  # named in an earlier step or, for a later one, by a thread that is ahead
+        call_all(item[6], item[7], step, offset)
+        if step >= stop:
+            return step + 1
+    return last
+
+
+def drive(first, last, item):
+    """Run steps [first, last) of one thread's tables; the item's last field becomes the next step."""
+    fields = carray(pointer(item), 10, np.int64)
+    fields[9] = run_steps(first, last, item)
+
+
+def drive_batch(first, last, item):
+    """Run samples [first, last): restore the initial memory, set the sample's values, run its steps, counting."""
+    item = carray(pointer(item), 9, np.int64)
+    copies = carray(pointer(item[2]), MANY, np.int64)
+    rows = carray(pointer(item[4]), MANY, np.int64)
+    totals = carray(pointer(item[6]), MANY, np.int64)
+    abort = item[8]
+    for sample in range(first, last):
+        for k in range(item[3]):  # (source, target, words)
+            copy_words(copies[3 * k], copies[3 * k + 1], copies[3 * k + 2])
+        for k in range(item[5]):  # (array of all samples, target, words of one sample)
+            copy_words(rows[3 * k] + sample * 4 * rows[3 * k + 2], rows[3 * k + 1], rows[3 * k + 2])
+        for k in range(item[7]):  # (item of a counter, totals of sample 0, bytes of one sample)
+            counter = carray(pointer(totals[3 * k]), 8, np.int64)
+            counter[5] = totals[3 * k + 1] + sample * totals[3 * k + 2]
+        run_steps(0, item[1], item[0])
+        if abort != 0 and atomic_load(abort) != 0:
+            return
+
+
+def split_rows(bound, offset, item):
+    """Position in each row of the first target that is at least ``bound``; rows are ascending."""
+    item = carray(pointer(item), 5, np.int64)
+    row_ptr = carray(pointer(item[0]), MANY, np.int64)
+    narrow = carray(pointer(item[1]), MANY, np.uint16)
+    wide = carray(pointer(item[1]), MANY, np.uint32)
+    out = carray(pointer(item[4]), MANY, np.int64)
+    for row in range(item[3]):
+        low, high = row_ptr[row], row_ptr[row + 1]
+        while low < high:
+            middle = (low + high) >> 1
+            target = np.int64(narrow[middle]) if item[2] == 2 else np.int64(wide[middle])
+            if target < bound:
+                low = middle + 1
+            else:
+                high = middle
+        out[row] = low

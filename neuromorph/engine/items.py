@@ -1,0 +1,103 @@
+"""Fields of the items that kernels read: int64 numbers and addresses, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+STEP = (
+    "lo",  # neurons [lo, hi) are this call's
+    "hi",
+    "seed",
+    "first_id",  # global id of neuron 0
+    "floats",  # addresses of the buffers of the layout
+    "ints",
+    "float_ring",  # (slots, float ports, stride): sums that will arrive
+    "int_ring",  # (slots, int ports, stride)
+    "ring_mask",  # slots - 1
+    "mask",  # uint8 (stride,): who fired
+    "fired",  # uint32 (2, stride): indices of events, by parity of the step; written from lo on
+    "values",  # float (2, stride): values of graded events
+    "counts",  # int64 (2, segments): number of events, by parity; address of this call's segment
+    "segments",
+)
+"""Advance a population and list its events."""
+
+DELIVERY = (
+    "fired",  # uint32 (2, stride): indices of the source population's events, by parity of the step
+    "values",  # float (2, stride): their values
+    "counts",  # int64 (2, segments)
+    "starts",  # int64 (segments,): where each segment of fired begins
+    "segments",
+    "stride",  # of the source population
+    "begin",  # int64 (n_pre,): this thread's part of each row; lo for dense
+    "end",  # int64 (n_pre,): hi for dense
+    "targets",
+    "weights",
+    "weight_index",
+    "delays",
+    "ring",  # (slots, ports, stride of the target population)
+    "ring_mask",  # slots - 1
+    "row",  # ports * stride: elements of a slot
+    "port",  # offset of the port in a slot
+    "n_post",
+)
+"""Carry a population's events through a projection."""
+
+REPLAY = (
+    "lo",
+    "hi",
+    "step_ptr",  # int64 (steps + 1,)
+    "steps",
+    "indices",  # uint32 (events,)
+    "given",  # float (events,), or 0
+    "stride",
+    "fired",
+    "values",
+    "counts",
+    "segments",
+    "wide",  # 4-byte words of a float
+)
+"""Emit the events of a source population."""
+
+RECORD_EVENTS = (
+    "fired",
+    "values",  # or 0
+    "counts",
+    "starts",
+    "segments",
+    "stride",
+    "steps_out",  # int64 (capacity,)
+    "ids_out",  # uint32 (capacity,)
+    "values_out",  # float (capacity,)
+    "length",  # events in the buffer
+    "capacity",
+    "most",  # events that one step can bring
+    "stop",  # where to name the last step
+    "wide",
+)
+"""Append a population's events to a buffer."""
+
+RECORD_STATE = ("lo", "hi", "size", "source", "every", "out", "first_row", "wide")
+"""Copy a variable to a buffer (rows, size), every n-th step."""
+
+COUNT = ("fired", "counts", "starts", "segments", "stride", "totals", "first", "last")
+"""Count events by neuron in a window of steps."""
+
+DRIVE = ("thread", "threads", "barrier", "stop", "updates", "n_updates", "deliveries", "n_deliveries", "offset", "next")
+"""Run steps: tables of (function, item) pairs, the cell that names the last step, and where it ended."""
+
+BATCH = ("drive", "steps", "copies", "n_copies", "rows", "n_rows", "totals", "n_totals", "abort")
+"""Run samples: the driver's item, what to restore, what to set, what to count, and the cell that ends the work."""
+
+SPLIT_ROWS = ("row_ptr", "targets", "width", "rows", "out")
+"""Find where a range of targets begins in each row."""
+
+
+def make_item(fields: Sequence[str], **values: int) -> npt.NDArray[np.int64]:
+    """An item: the values in the order of its fields, which must all be given, and no others."""
+    if set(values) != set(fields):
+        raise KeyError(f"an item with fields {tuple(fields)} was given {tuple(values)}")
+    return np.array([values[name] for name in fields], np.int64)

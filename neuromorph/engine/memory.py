@@ -1,0 +1,126 @@
+"""The memory of a running network: one set of buffers for each population, allocated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.lowering.program import LoweredPopulation
+
+from .layout import Layout, initial_buffers, stride_of
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Buffers of one population, cut into ``segments`` ranges of neurons, one for each thread.
+
+    Attributes
+    ----------
+    floats, ints : (layout.floats,), (layout.ints,)
+        Parameters, states, event values and recorded intermediates; see :class:`Layout`.
+    initial_floats, initial_ints
+        The same at step 0.
+    float_ring : (slots, float ports, stride)
+    int_ring : int64 (slots, int ports, stride)
+        Sums that will arrive; slot = step modulo slots.
+    mask : uint8 (stride,)
+    fired : uint32 (2, stride)
+    values : (2, stride) or None
+    counts : int64 (2, segments)
+        Events of this step and the one before.
+    bounds : int64 (segments + 1,)
+        Neurons of segment k are ``[bounds[k], bounds[k + 1])``; also where its part of ``fired`` begins.
+    """
+
+    stride: int
+    floats: Array
+    ints: Array
+    initial_floats: Array
+    initial_ints: Array
+    float_ring: Array
+    int_ring: Array
+    mask: Array
+    fired: Array
+    values: Array | None
+    counts: Array
+    bounds: Array
+
+    @property
+    def slots(self) -> int:
+        """Steps that the rings reach ahead."""
+        return len(self.float_ring)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
+
+    def reset(self) -> None:
+        """Back to the initial states, with nothing in flight."""
+        self.floats[:] = self.initial_floats
+        self.ints[:] = self.initial_ints
+        self.float_ring[:] = 0
+        self.int_ring[:] = 0
+
+
+def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """A zeroed array that begins at a cache line."""
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape)) * kind.itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(kind).reshape(shape)
+
+
+def thread_bounds(size: int, segments: int) -> npt.NDArray[np.int64]:
+    """Cut ``size`` neurons into ranges of nearly equal length, on multiples of 64 where there are enough."""
+    unit = 64 if size >= 128 * segments else 1
+    units = -(-size // unit)
+    cuts = np.arange(segments + 1, dtype=np.int64) * units // segments * unit
+    return np.minimum(cuts, size)
+
+
+def allocate(
+    population: LoweredPopulation, layout: Layout | None, dtype: str, max_delay: int, segments: int, graded: bool
+) -> Memory:
+    """Memory of a population at step 0; sources (no program) have no layout.
+
+    Parameters
+    ----------
+    max_delay : int
+        Longest delay of the projections onto this population, in steps.
+    """
+    if layout is None:
+        stride, floats, ints = stride_of(population.size), np.zeros(0, dtype), np.zeros(0, np.int32)
+        ports = (0, 0)
+    else:
+        stride = layout.stride
+        floats, ints = initial_buffers(population, layout)
+        ports = (len(layout.float_ports), len(layout.int_ports))
+    slots = 1 << (max_delay - 1).bit_length()
+    memory = Memory(
+        stride=stride,
+        floats=aligned(floats.shape, dtype),
+        ints=aligned(ints.shape, np.int32),
+        initial_floats=floats,
+        initial_ints=ints,
+        float_ring=aligned((slots, ports[0], stride), dtype),
+        int_ring=aligned((slots, ports[1], stride), np.int64),
+        mask=aligned((stride,), np.uint8),
+        fired=aligned((2, stride), np.uint32),
+        values=aligned((2, stride), dtype) if graded else None,
+        counts=np.zeros((2, segments), np.int64),
+        bounds=thread_bounds(population.size, segments),
+    )
+    memory.reset()
+    return memory
+
+
+def address(array: Array | None) -> int:
+    """Where an array's first element lies; 0 for None."""
+    return 0 if array is None else int(array.ctypes.data)

@@ -1,0 +1,239 @@
+"""What runs in each step, as tables of (kernel, item) pairs: one pair of tables for each thread.
+
+``updates`` advance populations and list their events; then threads meet; ``deliveries`` carry the events into the
+rings. An item is a row of int64 numbers and addresses that its kernel reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ctypes import CFUNCTYPE, c_int64
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.lowering.program import LoweredPopulation
+from neuromorph.network.synapses import Synapses
+
+from .cache import Kernel, compile_kernel
+from .items import DELIVERY, DRIVE, REPLAY, SPLIT_ROWS, STEP, make_item
+from .layout import Layout
+from .memory import Array, Memory, address
+
+_C_KERNEL = CFUNCTYPE(None, c_int64, c_int64, c_int64)
+
+
+@cache
+def fixed_kernel(name: str) -> Kernel:
+    """One of the kernels that do not depend on the network."""
+    source = Path(__file__).with_name("fixed.py").read_text()
+    return compile_kernel(source, f"engine kernel {name}", name=name)
+
+
+@dataclass
+class Tables:
+    """The work of one thread; ``keep`` holds the arrays whose addresses are in it."""
+
+    updates: list[tuple[int, npt.NDArray[np.int64]]] = field(default_factory=list)
+    deliveries: list[tuple[int, npt.NDArray[np.int64]]] = field(default_factory=list)
+    keep: list[Any] = field(default_factory=list)
+
+    def seal(self, thread: int, threads: int, barrier: Array, stop: Array) -> npt.NDArray[np.int64]:
+        """The driver's item for this thread."""
+        packed = [_pack(self.updates), _pack(self.deliveries)]
+        self.keep += [*packed, barrier, stop]
+        return make_item(
+            DRIVE,
+            thread=thread,
+            threads=threads,
+            barrier=address(barrier),
+            stop=address(stop),
+            updates=address(packed[0]),
+            n_updates=len(self.updates),
+            deliveries=address(packed[1]),
+            n_deliveries=len(self.deliveries),
+            offset=0,
+            next=0,
+        )
+
+
+def _pack(pairs: list[tuple[int, npt.NDArray[np.int64]]]) -> npt.NDArray[np.int64]:
+    return np.array([(function, address(item)) for function, item in pairs] or np.zeros((0, 2)), np.int64)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The parts of a compiled network that instances of its memory share.
+
+    Attributes
+    ----------
+    layouts : one for each population, None for sources
+    steps : kernel of each population
+    projections, deliveries : built synapses and their kernels
+    dtype : str
+    seed : int
+    """
+
+    populations: tuple[LoweredPopulation, ...]
+    layouts: tuple[Layout | None, ...]
+    steps: tuple[Kernel, ...]
+    projections: tuple[Synapses, ...]
+    deliveries: tuple[Kernel, ...]
+    dtype: str
+    seed: int
+
+    @property
+    def wide(self) -> int:
+        """4-byte words of a float."""
+        return np.dtype(self.dtype).itemsize // 4
+
+    def reach(self, population: int) -> int:
+        """Longest delay of the projections onto the population, in steps; 1 if there are none."""
+        return max([1, *(synapses.max_delay for synapses in self.projections if synapses.post == population)])
+
+    def graded(self, population: int) -> bool:
+        """Whether the population's events carry values."""
+        chosen = self.populations[population]
+        if chosen.program is not None:
+            return chosen.program.value is not None
+        return chosen.replay is not None and chosen.replay.values is not None
+
+
+def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) -> list[Tables]:
+    """Tables that run the network and record nothing, for each of ``threads`` threads."""
+    tables = [Tables() for _ in range(threads)]
+    replays = [_replay_arrays(compiled, k) for k in range(len(compiled.populations))]
+    for thread, table in enumerate(tables):
+        for k, memory in enumerate(memories):
+            table.updates.append((compiled.steps[k].address, _update_item(compiled, k, memory, thread, replays[k])))
+        table.keep += [memories, replays, compiled]
+    for synapses, kernel in zip(compiled.projections, compiled.deliveries, strict=True):
+        if synapses.count == 0:
+            continue
+        pairs, arrays = row_parts(synapses, memories[synapses.post].bounds)
+        for table, (begin, end) in zip(tables, pairs, strict=True):
+            table.deliveries.append((kernel.address, _delivery_item(compiled, synapses, memories, begin, end)))
+            table.keep += arrays
+    return tables
+
+
+def _replay_arrays(compiled: Compiled, index: int) -> tuple[Array, Array, Array | None] | None:
+    replay = compiled.populations[index].replay
+    if replay is None:
+        return None
+    values = None if replay.values is None else np.ascontiguousarray(replay.values, compiled.dtype)
+    return np.ascontiguousarray(replay.step_ptr, np.int64), np.ascontiguousarray(replay.indices, np.uint32), values
+
+
+def _update_item(
+    compiled: Compiled, k: int, memory: Memory, thread: int, replay: tuple[Array, Array, Array | None] | None
+) -> npt.NDArray[np.int64]:
+    segments = memory.counts.shape[1]
+    common = {
+        "lo": int(memory.bounds[thread]),
+        "hi": int(memory.bounds[thread + 1]),
+        "fired": address(memory.fired),
+        "values": address(memory.values),
+        "counts": address(memory.counts) + 8 * thread,
+        "segments": segments,
+    }
+    if replay is not None:
+        step_ptr, indices, values = replay
+        return make_item(
+            REPLAY,
+            **common,
+            step_ptr=address(step_ptr),
+            steps=len(step_ptr) - 1,
+            indices=address(indices),
+            given=address(values),
+            stride=memory.stride,
+            wide=compiled.wide,
+        )
+    return make_item(
+        STEP,
+        **common,
+        seed=_signed(compiled.seed),
+        first_id=compiled.populations[k].first_id,
+        floats=address(memory.floats),
+        ints=address(memory.ints),
+        float_ring=address(memory.float_ring),
+        int_ring=address(memory.int_ring),
+        ring_mask=memory.slots - 1,
+        mask=address(memory.mask),
+    )
+
+
+def _signed(seed: int) -> int:
+    """64 bits of a seed as an int64."""
+    return (seed + 2**63) % 2**64 - 2**63
+
+
+def _delivery_item(
+    compiled: Compiled, synapses: Synapses, memories: Sequence[Memory], begin: int, end: int
+) -> npt.NDArray[np.int64]:
+    pre, post, layout = memories[synapses.pre], memories[synapses.post], compiled.layouts[synapses.post]
+    assert layout is not None
+    ints = synapses.port in layout.int_ports
+    ports = layout.int_ports if ints else layout.float_ports
+    return make_item(
+        DELIVERY,
+        fired=address(pre.fired),
+        values=address(pre.values),
+        counts=address(pre.counts),
+        starts=address(pre.bounds),
+        segments=pre.counts.shape[1],
+        stride=pre.stride,
+        begin=begin,
+        end=end,
+        targets=address(synapses.targets),
+        weights=address(synapses.weights),
+        weight_index=address(synapses.weight_index),
+        delays=address(synapses.delays),
+        ring=address(post.int_ring if ints else post.float_ring),
+        ring_mask=post.slots - 1,
+        row=len(ports) * post.stride,
+        port=ports.index(synapses.port) * post.stride,
+        n_post=synapses.n_post,
+    )
+
+
+def row_parts(synapses: Synapses, bounds: npt.NDArray[np.int64]) -> tuple[list[tuple[int, int]], list[Array]]:
+    """For each range of targets, where its part of each row begins and ends.
+
+    Returns
+    -------
+    pairs : list of (begin, end)
+        Addresses of int64 (n_pre,) arrays; for dense projections, which need none, the range itself.
+    arrays : list of arrays
+        What the addresses point into.
+    """
+    if synapses.row_ptr is None or synapses.targets is None:
+        return [(int(lo), int(hi)) for lo, hi in pairwise(bounds)], []
+    cuts = [synapses.row_ptr[:-1], *(_cut(synapses, int(b)) for b in bounds[1:-1]), synapses.row_ptr[1:]]
+    return [(address(begin), address(end)) for begin, end in pairwise(cuts)], cuts
+
+
+def _cut(synapses: Synapses, bound: int) -> npt.NDArray[np.int64]:
+    assert synapses.row_ptr is not None
+    assert synapses.targets is not None
+    out = np.empty(synapses.n_pre, np.int64)
+    item = make_item(
+        SPLIT_ROWS,
+        row_ptr=address(synapses.row_ptr),
+        targets=address(synapses.targets),
+        width=synapses.targets.itemsize,
+        rows=synapses.n_pre,
+        out=address(out),
+    )
+    call(fixed_kernel("split_rows"), bound, 0, item)
+    return out
+
+
+def call(kernel: Kernel, first: int, second: int, item: npt.NDArray[np.int64]) -> None:
+    """Call a compiled kernel from Python; the interpreter's lock is free meanwhile."""
+    _C_KERNEL(kernel.address)(first, second, address(item))
