@@ -1,1 +1,76 @@
-"""(docstring to be written by the room owner)"""
+"""Populations, projections and networks, and the synapses that they become."""
+
+from neuromorph.network.build import build
+from neuromorph.network.distributions import (
+    Clipped,
+    Distribution,
+    Exponential,
+    Integers,
+    LogNormal,
+    Normal,
+    Truncated,
+    Uniform,
+)
+from neuromorph.network.forecast import Forecast, ProjectionForecast
+from neuromorph.network.network import Network, Recording
+from neuromorph.network.population import Population, PortRef
+from neuromorph.network.projection import Projection
+from neuromorph.network.rules import (
+    AllToAll,
+    AvgPool2D,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Disc,
+    DistanceDependent,
+    ExponentialDecay,
+    FixedInDegree,
+    FixedOutDegree,
+    FixedProbability,
+    FixedTotal,
+    Gaussian,
+    OneToOne,
+    Rule,
+    Sparse,
+    SumPool2D,
+)
+from neuromorph.network.sources import EventSource
+from neuromorph.network.synapses import Synapses
+
+__all__ = [
+    "AllToAll",
+    "AvgPool2D",
+    "Clipped",
+    "Conv1D",
+    "Conv2D",
+    "Dense",
+    "Disc",
+    "DistanceDependent",
+    "Distribution",
+    "EventSource",
+    "Exponential",
+    "ExponentialDecay",
+    "FixedInDegree",
+    "FixedOutDegree",
+    "FixedProbability",
+    "FixedTotal",
+    "Forecast",
+    "Gaussian",
+    "Integers",
+    "LogNormal",
+    "Network",
+    "Normal",
+    "OneToOne",
+    "Population",
+    "PortRef",
+    "Projection",
+    "ProjectionForecast",
+    "Recording",
+    "Rule",
+    "Sparse",
+    "SumPool2D",
+    "Synapses",
+    "Truncated",
+    "Uniform",
+    "build",
+]

@@ -1,0 +1,227 @@
+"""What building will take, before anything is built."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.errors import NetworkError
+from neuromorph.network.distributions import Distribution
+from neuromorph.network.rules.rule import Count, target_dtype
+from neuromorph.network.values import MAX_DELAY, dimension, magnitude, seconds
+from neuromorph.units import NONE
+
+if TYPE_CHECKING:
+    from neuromorph.network.network import Network
+    from neuromorph.network.projection import Projection
+    from neuromorph.units import Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionForecast:
+    """What one projection will take.
+
+    Attributes
+    ----------
+    name : str
+    rule : str
+    count : Count
+        Synapses.
+    bytes_per_synapse : int
+        Targets, weights, weight indices and delays that each synapse has of its own.
+    fixed_bytes : int
+        Row pointers and what is shared.
+    """
+
+    name: str
+    rule: str
+    count: Count
+    bytes_per_synapse: int
+    fixed_bytes: int
+
+    @property
+    def nbytes(self) -> int:
+        """Expected bytes of the built projection."""
+        return round(self.count.mean) * self.bytes_per_synapse + self.fixed_bytes
+
+    @property
+    def peak(self) -> int:
+        """Bytes that building it may take at once (4 sd above the mean)."""
+        return self.count.high * self.bytes_per_synapse + self.fixed_bytes + self.count.transient
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What building a network will take.
+
+    Attributes
+    ----------
+    network : str
+    projections : tuple of ProjectionForecast
+    available : int
+        Bytes that this process can still get.
+    """
+
+    network: str
+    projections: tuple[ProjectionForecast, ...]
+    available: int
+
+    @property
+    def synapses(self) -> float:
+        """Expected number of synapses."""
+        return sum(p.count.mean for p in self.projections)
+
+    @property
+    def nbytes(self) -> int:
+        """Expected bytes of the built network's synapses."""
+        return sum(p.nbytes for p in self.projections)
+
+    @property
+    def peak(self) -> int:
+        """Most bytes held at once while projections are built in order."""
+        held = peak = 0
+        for p in self.projections:
+            peak = max(peak, held + p.peak)
+            held += p.count.high * p.bytes_per_synapse + p.fixed_bytes
+        return peak
+
+    @property
+    def fits(self) -> bool:
+        """Whether the peak is within what is available."""
+        return self.peak <= self.available
+
+    def require(self) -> None:
+        """Raise if the network does not fit.
+
+        Raises
+        ------
+        NetworkError
+            Names the largest projection and what would make it smaller.
+        """
+        if self.fits:
+            return
+        largest = max(self.projections, key=lambda p: p.peak)
+        raise NetworkError(
+            f"network {self.network}: building takes {size(self.peak)}, {size(self.available)} are available; projection "
+            f"{largest.name} ({largest.rule}, {describe(largest.count)} synapses of {largest.bytes_per_synapse} B) takes "
+            f"{size(largest.peak)} of it. {_remedies(largest)}or pass allow_memory=True to try all the same",
+            peak=self.peak,
+            available=self.available,
+            projection=largest.name,
+        )
+
+    def __str__(self) -> str:
+        rows = [("projection", "rule", "synapses", "B each", "memory")]
+        rows += [
+            (p.name, p.rule, describe(p.count), str(p.bytes_per_synapse), size(p.nbytes)) for p in self.projections
+        ]
+        widths = [max(len(row[k]) for row in rows) for k in range(5)]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        end = (
+            f"{self.network}: {self.synapses:,.0f} synapses in {size(self.nbytes)}; building peaks at {size(self.peak)} of "
+            f"{size(self.available)} available"
+        )
+        return "\n".join([*lines, end])
+
+    def _repr_html_(self) -> str:
+        from neuromorph.network.html import forecast_html
+
+        return forecast_html(self)
+
+
+def forecast(network: Network, dt: Quantity | float | None = None, dtype: str = "float32") -> Forecast:
+    """Forecast a network's synapses; ``dt`` decides how wide delays are (without it, delays given as times take 1 B)."""
+    step = None if dt is None else seconds(dt)
+    return Forecast(network.name, tuple(_projection(p, step, dtype) for p in network.projections), available_memory())
+
+
+def _projection(projection: Projection, dt: float | None, dtype: str) -> ProjectionForecast:
+    from neuromorph.network.build.assemble import CHUNK_BYTES, drawn_width, stored_dtype
+
+    pre, post, rule = projection.pre, projection.post, projection.rule
+    count = projection.count
+    each = 0 if count.dense else np.dtype(target_dtype(post.size)).itemsize
+    fixed = 0 if count.dense else 8 * (pre.size + 1)
+    own, kernel = getattr(rule, "weights", None), getattr(rule, "kernel_size", None)
+    width = stored_dtype(projection, dtype).itemsize
+    if kernel is not None:
+        fixed += kernel * width
+        each += np.dtype(target_dtype(kernel)).itemsize if kernel > 1 else 0
+    elif _each(own if own is not None else projection.weight):
+        each += width
+    else:
+        fixed += width
+    given = getattr(rule, "delays", None)
+    given = projection.delay if given is None else given
+    if isinstance(given, Distribution):
+        each += 1 if dt is None else drawn_width(given, dt).itemsize
+    elif _each(given):
+        each += _array_delay_width(given, dt)
+    else:
+        fixed += 1 if given is None else _array_delay_width(given, dt)
+    transient = count.transient + (CHUNK_BYTES if _each(projection.weight) or _each(given) else 0)
+    return ProjectionForecast(projection.name, projection.rule_name, replace(count, transient=transient), each, fixed)
+
+
+def _each(given: Any) -> bool:
+    """Whether every synapse has its own."""
+    return isinstance(given, Distribution) or (given is not None and np.ndim(magnitude(given)) > 0)
+
+
+def _array_delay_width(given: Any, dt: float | None) -> int:
+    values = np.asarray(magnitude(given))
+    if not values.size or (dt is None and dimension(given) != NONE):
+        return 1
+    high = values.max() if dimension(given) == NONE else values.max() / (dt or 1.0)
+    return 1 if min(high, MAX_DELAY) < 255.5 else 2
+
+
+def _remedies(p: ProjectionForecast) -> str:
+    remedies = []
+    if p.bytes_per_synapse >= 6:
+        remedies.append("give it one weight and one delay for all synapses (2 to 4 B each)")
+    if not p.count.exact or p.rule.startswith("Fixed"):
+        remedies.append("use fewer synapses")
+    return "; ".join(["Free memory", *remedies]) + "; "
+
+
+def available_memory() -> int:
+    """Bytes that this process can still get: what the system says is available, less under a control group's limit."""
+    found = []
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    try:
+        if limit.exists() and (text := limit.read_text().strip()) != "max":
+            found.append(max(0, int(text) - int(used.read_text())))
+    except (OSError, ValueError):  # no right to look: the system's figure must do
+        pass
+    if not found and "SC_PHYS_PAGES" in os.sysconf_names:
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found) if found else 1 << 62
+
+
+def size(nbytes: float) -> str:
+    """Bytes for people: ``1.6 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 1000:
+            return f"{nbytes:.3g} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.3g} TB"
+
+
+def describe(count: Count) -> str:
+    """A count for people: ``1,000`` or ``1,000 ± 30``."""
+    return f"{count.mean:,.0f}" if count.exact else f"{count.mean:,.0f} ± {count.sd:,.0f}"

@@ -1,0 +1,85 @@
+"""What a population, a projection, a network and a forecast look like in a notebook: short, however large they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from neuromorph.network.drawing import network_svg
+from neuromorph.network.population import describe_shape, port_names
+
+if TYPE_CHECKING:
+    from neuromorph.network.forecast import Forecast
+    from neuromorph.network.network import Network
+    from neuromorph.network.population import Population
+    from neuromorph.network.projection import Projection
+
+MAX_ROWS = 20
+DRAWN = 12
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An HTML table of at most ``MAX_ROWS`` rows that says how many it leaves out."""
+    lines = ["<table><thead>", _row("th", head), "</thead><tbody>"]
+    lines += [_row("td", row) for row in rows[:MAX_ROWS]]
+    if len(rows) > MAX_ROWS:
+        lines.append(f'<tr><td colspan="{len(head)}">and {len(rows) - MAX_ROWS:,} more</td></tr>')
+    return "".join([*lines, "</tbody></table>"])
+
+
+def _row(tag: str, cells: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def population_html(population: Population) -> str:
+    """Name, size, neuron and ports."""
+    rows = [
+        ("neuron", population.neuron.name),
+        ("neurons", describe_shape(population)),
+        ("ports", ", ".join(port_names(population)) or "none"),
+        ("ids", f"{population.first_id:,} to {population.first_id + population.size - 1:,}"),
+    ]
+    return f"<div><b>population {escape(population.name)}</b>{table(('', ''), rows)}</div>"
+
+
+def projection_html(projection: Projection) -> str:
+    """Ends, rule, weight and delay."""
+    from neuromorph.network.forecast import describe
+
+    rows = [
+        ("from", projection.pre.name),
+        ("to", f"{projection.post.name}.{projection.port}"),
+        ("rule", _short(projection.rule)),
+        ("synapses", describe(projection.count)),
+        ("weight", "the rule's" if projection.weight is None else _short(projection.weight)),
+        ("delay", "1 step" if projection.delay is None else _short(projection.delay)),
+    ]
+    return f"<div><b>projection {escape(projection.name)}</b>{table(('', ''), rows)}</div>"
+
+
+def network_html(network: Network) -> str:
+    """A drawing if it is small, and what it consists of."""
+    populations = [(p.name, p.neuron.name, describe_shape(p)) for p in network.populations]
+    projections = [(j.pre.name, f"{j.post.name}.{j.port}", j.rule_name) for j in network.projections]
+    parts = [f"<div><b>{escape(repr(network)[1:-1])}</b>"]
+    if 0 < len(populations) <= DRAWN:
+        parts.append(network_svg(network))
+    parts.append(table(("population", "neuron", "size"), populations))
+    if projections:
+        parts.append(table(("from", "to", "rule"), projections))
+    return "".join([*parts, "</div>"])
+
+
+def forecast_html(forecast: Forecast) -> str:
+    """One row for each projection, and the sum."""
+    from neuromorph.network.forecast import describe, size
+
+    rows = [(p.name, p.rule, describe(p.count), str(p.bytes_per_synapse), size(p.nbytes)) for p in forecast.projections]
+    end = str(forecast).splitlines()[-1]
+    return f"<div>{table(('projection', 'rule', 'synapses', 'bytes each', 'memory'), rows)}<p>{escape(end)}</p></div>"

@@ -1,0 +1,335 @@
+"""Networks: populations and projections, added one after the other and never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.errors import NetworkError
+from neuromorph.network.population import (
+    Population,
+    PortRef,
+    check_values,
+    no_port,
+    port_names,
+    read_positions,
+    read_shape,
+)
+from neuromorph.network.projection import Projection
+from neuromorph.network.rules.rule import Rule
+from neuromorph.network.sources import EventSource
+from neuromorph.network.values import check_delay, check_weights
+
+if TYPE_CHECKING:
+    from neuromorph.language import Neuron
+    from neuromorph.network.forecast import Forecast
+    from neuromorph.units import Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A state or named intermediate of a population, recorded every so many steps.
+
+    Attributes
+    ----------
+    population : int
+        Index of the population.
+    name : str
+    every : int
+        Steps from one sample to the next.
+    """
+
+    population: int
+    name: str
+    every: int
+
+
+class Network:
+    """Populations and projections.
+
+    It only ever grows; whatever compiles it takes what is there at that moment.
+
+    Parameters
+    ----------
+    seed : int
+        Of all random numbers: connections, drawn values and noise. From 0 to 2**64 - 1.
+    name : str
+
+    Attributes
+    ----------
+    populations : tuple of Population
+    projections : tuple of Projection
+    recordings : tuple of Recording
+    """
+
+    def __init__(self, seed: int = 0, name: str = "network") -> None:
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+            raise NetworkError(f"network {name}: seed {seed!r}; give an int from 0 to 2**64 - 1", seed=seed)
+        self.seed = int(seed)
+        self.name = _read_name("network", name)
+        self.populations: tuple[Population, ...] = ()
+        self.projections: tuple[Projection, ...] = ()
+        self.recordings: tuple[Recording, ...] = ()
+
+    def population(
+        self,
+        neuron: Neuron | EventSource,
+        size: int | tuple[int, ...] | None = None,
+        name: str | None = None,
+        positions: Any = None,
+        record: bool = True,
+    ) -> Population:
+        """Add a population.
+
+        Parameters
+        ----------
+        neuron : Neuron or EventSource
+        size : int or tuple of int, optional
+            Number of neurons, or the shape they are laid out in, row-major. Default 1, or the source's size.
+        name : str, optional
+            Unique; by default the neuron's name, with a number if need be.
+        positions : array or Quantity (size, 1 to 3), optional
+            For rules that depend on distance; by default each neuron's place in its shape.
+        record : bool
+            Whether events go into the trace.
+
+        Raises
+        ------
+        NetworkError
+            If the name is taken, or a size, position or per-neuron value has the wrong shape.
+        """
+        if isinstance(neuron, type) or not (hasattr(neuron, "ports") and hasattr(neuron, "name")):
+            raise NetworkError(
+                f"population {name or ''}: expected a neuron or an EventSource, got {neuron!r}; decorate a class body "
+                "with @neuron"
+            )
+        chosen = self._free_name(neuron.name) if name is None else _read_name("population", name)
+        subject = f"population {chosen}"
+        if any(p.name == chosen for p in self.populations):
+            raise NetworkError(f"{subject}: the network has a population of this name; choose another", name=chosen)
+        if size is None:
+            size = neuron.size if isinstance(neuron, EventSource) else 1
+        shape = read_shape(subject, size)
+        count = int(np.prod(shape, dtype=object))
+        if isinstance(neuron, EventSource) and neuron.size != count:
+            raise NetworkError(
+                f"{subject}: size {count}, its EventSource has {neuron.size} neurons; leave the size out", size=count
+            )
+        check_values(subject, neuron, count, shape)
+        first_id = sum(p.size for p in self.populations)
+        if first_id + count > 1 << 32:
+            raise NetworkError(f"{subject}: {first_id + count:,} neurons in all; the most is 2**32")
+        coordinates, in_metres = read_positions(subject, positions, count)
+        made = Population(chosen, len(self.populations), neuron, shape, first_id, coordinates, in_metres, bool(record))
+        self.populations += (made,)
+        return made
+
+    def project(
+        self,
+        pre: Population,
+        post: PortRef | Population,
+        rule: Rule,
+        weight: Any = None,
+        delay: Any = None,
+        name: str | None = None,
+    ) -> Projection:
+        """Add a projection.
+
+        Parameters
+        ----------
+        pre : Population
+        post : PortRef or Population
+            A port, as in ``hidden.a_x``; a population if its neuron has one port only.
+        rule : Rule
+        weight : number, array, Quantity or Distribution, optional
+            One number for all synapses (stored once), an array that broadcasts to (n_pre, n_post), or a distribution to
+            draw each from; in the port's unit. Default 1 where the port has no unit. With a rule that brings weights,
+            one number that multiplies them.
+        delay : int, Quantity, array or Distribution, optional
+            Steps, or times that are rounded to steps; at least 1 step, which is the default. Drawn delays below 1 step
+            become 1 step.
+        name : str, optional
+            Unique; by default ``pre -> post``, with the port if the neuron has several.
+
+        Raises
+        ------
+        NetworkError
+            If the port does not exist or the rule cannot join the two populations.
+        UnitError
+            If weights or delays have another dimension than the port or a time.
+        """
+        for end in (pre, post.population if isinstance(post, PortRef) else post):
+            if not isinstance(end, Population):
+                raise NetworkError(
+                    f"projection {name or ''}: expected a population or a port of one, got {end!r}", got=end
+                )
+        target = post.population if isinstance(post, PortRef) else post
+        subject = f"projection {name or f'{pre.name} -> {target.name}'}"
+        for end in (pre, target):
+            if end.index >= len(self.populations) or self.populations[end.index] is not end:
+                raise NetworkError(f"{subject}: population {end.name} belongs to another network")
+        port = self._port(subject, post)
+        if isinstance(rule, type) or not isinstance(rule, Rule):
+            raise NetworkError(
+                f"{subject}: {rule!r} is not a rule; use one such as OneToOne() or FixedProbability(0.1)"
+            )
+        rule.check(pre, target, subject)
+        spec = target.neuron.ports[port_names(target).index(port)]
+        own = getattr(rule, "weights", None), getattr(rule, "delays", None)
+        check_weights(subject, spec, own[0], weight, pre.size, target.size)
+        check_delay(subject, own[1], delay, pre.size, target.size)
+        several = len(target.neuron.ports) > 1
+        chosen = name or self._free_projection_name(f"{pre.name} -> {target.name}{f'.{port}' if several else ''}")
+        if any(p.name == chosen for p in self.projections):
+            raise NetworkError(f"{subject}: the network has a projection of this name; choose another", name=chosen)
+        made = Projection(chosen, len(self.projections), pre, target, port, rule, weight, delay)
+        self.projections += (made,)
+        return made
+
+    def record(self, population: Population, *names: str, every: int = 1) -> None:
+        """Record states or named intermediates; values are those at the end of a step.
+
+        Parameters
+        ----------
+        population : Population
+        *names : str
+        every : int
+            Steps from one sample to the next.
+
+        Raises
+        ------
+        NetworkError
+            If the neuron has nothing of that name.
+        """
+        subject = f"recording of {population.name}"
+        if population.index >= len(self.populations) or self.populations[population.index] is not population:
+            raise NetworkError(f"{subject}: population {population.name} belongs to another network")
+        if not isinstance(every, int | np.integer) or every < 1:
+            raise NetworkError(f"{subject}: every={every!r}; give a number of steps, an int of at least 1")
+        neuron = population.neuron
+        known = [state.name for state in neuron.states] + [item[0] for item in neuron.named]
+        for name in names:
+            if name not in known:
+                have = f"it has {', '.join(known)}" if known else "it has no states"
+                raise NetworkError(
+                    f"{subject}: {neuron.name} has no state or value '{name}'; {have}", known=tuple(known)
+                )
+        kept = tuple(r for r in self.recordings if not (r.population == population.index and r.name in names))
+        self.recordings = kept + tuple(Recording(population.index, name, int(every)) for name in dict.fromkeys(names))
+
+    def recorded(self, population: Population) -> tuple[tuple[str, int], ...]:
+        """What is recorded of a population: (name, every)."""
+        return tuple((r.name, r.every) for r in self.recordings if r.population == population.index)
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return sum(p.size for p in self.populations)
+
+    def forecast(self, dt: Quantity | float | None = None) -> Forecast:
+        """Synapses and bytes that building will take; nothing is built.
+
+        Parameters
+        ----------
+        dt : Quantity or float, optional
+            The step (seconds if a plain number), which decides how wide delays are.
+        """
+        from neuromorph.network.forecast import forecast
+
+        return forecast(self, dt)
+
+    def text(self) -> str:
+        """Everything the network is made of, as text; arrays by their digest."""
+        from neuromorph.network.text import network_text
+
+        return network_text(self)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of :meth:`text`."""
+        return sha256(self.text().encode()).hexdigest()
+
+    def graph(self) -> Any:
+        """Populations and projections as a :class:`networkx.MultiDiGraph`.
+
+        Nodes are population names with ``neuron``, ``size``, ``shape`` and ``index``; edges have the projection's name as
+        key and ``port``, ``rule``, ``synapses`` (expected) and ``index``.
+        """
+        from networkx import MultiDiGraph
+
+        graph = MultiDiGraph(name=self.name)
+        for p in self.populations:
+            graph.add_node(p.name, neuron=p.neuron.name, size=p.size, shape=p.shape, index=p.index)
+        for j in self.projections:
+            graph.add_edge(
+                j.pre.name, j.post.name, j.name, port=j.port, rule=j.rule_name, synapses=j.count.mean, index=j.index
+            )
+        return graph
+
+    def __getitem__(self, name: str) -> Population:
+        """The population of this name.
+
+        Raises
+        ------
+        NetworkError
+            If there is none; the message lists what there is.
+        """
+        for p in self.populations:
+            if p.name == name:
+                return p
+        have = ", ".join(p.name for p in self.populations) or "none"
+        raise NetworkError(f"network {self.name}: no population '{name}'; it has {have}")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Network {self.name}: {len(self.populations)} populations, {self.size:,} neurons, "
+            f"{len(self.projections)} projections>"
+        )
+
+    def _repr_html_(self) -> str:
+        from neuromorph.network.html import network_html
+
+        return network_html(self)
+
+    def _free_name(self, base: str) -> str:
+        taken = {p.name for p in self.populations}
+        number = 1
+        while (name := base if number == 1 else f"{base}_{number}") in taken:
+            number += 1
+        return name
+
+    def _free_projection_name(self, base: str) -> str:
+        taken = {p.name for p in self.projections}
+        number = 1
+        while (name := base if number == 1 else f"{base} ({number})") in taken:
+            number += 1
+        return name
+
+    @staticmethod
+    def _port(subject: str, post: PortRef | Population) -> str:
+        population = post.population if isinstance(post, PortRef) else post
+        ports = port_names(population)
+        if isinstance(post, PortRef):
+            if post.port not in ports:
+                raise NetworkError(f"{subject}: {no_port(population, post.port)}", port=post.port, ports=ports)
+            return post.port
+        if len(ports) != 1:
+            if not ports:
+                raise NetworkError(
+                    f"{subject}: {population.neuron.name} has no ports: nothing can be projected onto it"
+                )
+            raise NetworkError(
+                f"{subject}: {population.neuron.name} has {len(ports)} ports; say which, as in "
+                f"{population.name}.{ports[0]}: it has {', '.join(ports)}",
+                ports=ports,
+            )
+        return ports[0]
+
+
+def _read_name(what: str, name: Any) -> str:
+    if not isinstance(name, str) or not name or "/" in name or name in (".", ".."):
+        raise NetworkError(f"{what}: name {name!r}; give a string without '/', for it names a place in trace files")
+    return name

@@ -1,0 +1,145 @@
+"""Replayed events: a population that fires when its data say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import NetworkError
+from neuromorph.lowering.program import EventList
+from neuromorph.network.values import rounded_steps
+from neuromorph.units import TIME, si_value
+
+
+@dataclass(frozen=True, eq=False)
+class EventSource:
+    """Neurons that replay given events; it stands where a neuron model stands in a population.
+
+    An event at time t is emitted in step round(t / dt), so that it arrives one delay later.
+
+    Attributes
+    ----------
+    size : int
+        Number of neurons.
+    times : Quantity (events,), optional
+        When each event happens, in any order.
+    indices : int array (events,), optional
+        Which neuron it belongs to; kept as uint32.
+    values : array (events,), optional
+        Value of each event; 1 (a spike) if left out. Kept as float64.
+    steps : int array (events,), optional
+        When, in steps; instead of ``times``. Kept as int64.
+
+    Raises
+    ------
+    NetworkError
+        If lengths differ, a neuron does not exist or a time is negative.
+    UnitError
+        If ``times`` are no times.
+    """
+
+    name: ClassVar[str] = "EventSource"
+    doc: ClassVar[str] = "Replayed events."
+    ports: ClassVar[tuple[Any, ...]] = ()
+    params: ClassVar[tuple[Any, ...]] = ()
+    states: ClassVar[tuple[Any, ...]] = ()
+    named: ClassVar[tuple[Any, ...]] = ()
+
+    size: int
+    times: Any = None
+    indices: Any = None
+    values: Any = None
+    steps: Any = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int | np.integer) or isinstance(self.size, bool) or self.size < 1:
+            raise NetworkError(f"EventSource: size is {self.size!r}; give the number of neurons, an int of at least 1")
+        if self.times is not None and self.steps is not None:
+            raise NetworkError("EventSource: both times and steps are given; give one of them")
+        if (self.times is None and self.steps is None) != (self.indices is None):
+            raise NetworkError("EventSource: events need both a time (times= or steps=) and a neuron (indices=)")
+        if self.indices is None:
+            if self.values is not None:
+                raise NetworkError("EventSource: values without events; give times= or steps= and indices= too")
+            return
+        when = self._seconds() if self.times is not None else _whole("steps", self.steps)
+        which = _whole("indices", self.indices)
+        values = None if self.values is None else np.atleast_1d(np.asarray(self.values, np.float64))
+        lengths = [len(x) for x in (when, which, values) if x is not None]
+        if len(set(lengths)) > 1:
+            raise NetworkError(f"EventSource: times, indices and values have lengths {lengths}; they must agree")
+        if len(which) and not (which.min() >= 0 and which.max() < self.size):
+            wrong = int(which.min() if which.min() < 0 else which.max())
+            raise NetworkError(f"EventSource: index {wrong}; neurons are 0 to {self.size - 1}", index=wrong)
+        if len(when) and not (np.isfinite(when).all() and when.min() >= 0):
+            raise NetworkError("EventSource: an event lies before time 0 or is not finite")
+        if values is not None and not np.isfinite(values).all():
+            raise NetworkError("EventSource: a value is not finite")
+        object.__setattr__(self, "indices", which.astype(np.uint32))
+        object.__setattr__(self, "values", values)
+        if self.steps is not None:
+            object.__setattr__(self, "steps", when)
+
+    @classmethod
+    def from_dense(cls, values: npt.ArrayLike) -> EventSource:
+        """Events from an array (steps, neurons): wherever it is not 0, an event of that value.
+
+        An array of zeros and ones (or bools) gives spikes.
+        """
+        array = np.asarray(values)
+        if array.ndim != 2 or array.shape[1] < 1:
+            raise NetworkError(f"EventSource.from_dense: shape {array.shape}; give (steps, neurons)", shape=array.shape)
+        steps, indices = np.nonzero(array)
+        graded = array[steps, indices].astype(np.float64)
+        return cls(array.shape[1], steps=steps, indices=indices, values=None if (graded == 1).all() else graded)
+
+    @property
+    def count(self) -> int:
+        """Number of events."""
+        return 0 if self.indices is None else len(self.indices)
+
+    def event_list(self, dt: float) -> EventList:
+        """Events by step, sorted by (step, index).
+
+        Parameters
+        ----------
+        dt : float
+            Step in seconds.
+
+        Raises
+        ------
+        NetworkError
+            If two events of one neuron fall into one step.
+        """
+        if self.indices is None:
+            return EventList(np.zeros(1, np.int64), np.empty(0, np.uint32), None)
+        steps = self.steps if self.times is None else rounded_steps(self._seconds(), dt)
+        order = np.lexsort((self.indices, steps))
+        steps, indices = steps[order], self.indices[order]
+        twice = np.flatnonzero((np.diff(steps) == 0) & (np.diff(indices.astype(np.int64)) == 0))
+        if len(twice):
+            step, index = int(steps[twice[0]]), int(indices[twice[0]])
+            raise NetworkError(
+                f"EventSource: neuron {index} has two events in step {step} of {dt * 1e3:g} ms; use a shorter step, or "
+                "one event with the sum as its value",
+                step=step,
+                index=index,
+            )
+        step_ptr = np.searchsorted(steps, np.arange(int(steps[-1]) + 2 if len(steps) else 1)).astype(np.int64)
+        return EventList(step_ptr, indices, None if self.values is None else self.values[order])
+
+    def _seconds(self) -> npt.NDArray[np.float64]:
+        return np.atleast_1d(np.asarray(si_value(self.times, TIME, "EventSource: times"), np.float64))
+
+    def __repr__(self) -> str:
+        return f"EventSource({self.size}, {self.count} events)"
+
+
+def _whole(name: str, given: Any) -> npt.NDArray[np.int64]:
+    array = np.atleast_1d(np.asarray(given))
+    if array.size and array.dtype.kind not in "iu":
+        raise NetworkError(f"EventSource: {name} are {array.dtype}; give ints")
+    return array.astype(np.int64)

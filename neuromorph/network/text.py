@@ -1,0 +1,66 @@
+"""A network as text: equal texts are equal networks."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.network.distributions import Distribution
+from neuromorph.network.sources import EventSource
+from neuromorph.units import Quantity
+
+if TYPE_CHECKING:
+    from neuromorph.network.network import Network
+
+
+def network_text(network: Network) -> str:
+    """Seed, populations with their neurons, projections with their rules, recordings; arrays by digest."""
+    lines = [f"network {network.name}", f"seed {network.seed}"]
+    models: dict[str, str] = {}
+    for p in network.populations:
+        text = describe(p.neuron) if isinstance(p.neuron, EventSource) else p.neuron.text()
+        label = models.setdefault(text, f"model {len(models)}")
+        where = "" if p.coordinates is None else f" at {describe(p.coordinates)}"
+        events = "" if p.record_events else " not recorded"
+        lines.append(f"population {p.name} {p.shape} {label}{where}{events}")
+    for j in network.projections:
+        ends = f"{j.pre.name} -> {j.post.name}.{j.port}"
+        lines.append(
+            f"projection {j.name}: {ends} {describe(j.rule)} weight {describe(j.weight)} delay {describe(j.delay)}"
+        )
+    for r in network.recordings:
+        lines.append(f"record {network.populations[r.population].name}.{r.name} every {r.every}")
+    for text, label in models.items():
+        lines += [f"{label}:", *("  " + line for line in text.splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def describe(value: Any) -> str:
+    """A value as text that is equal for equal values: exact numbers, digests of arrays, rules field by field."""
+    if value is None or isinstance(value, bool | str):
+        return repr(value)
+    if isinstance(value, int | np.integer):
+        return repr(int(value))
+    if isinstance(value, float | np.floating):
+        return repr(float(value))
+    if isinstance(value, Quantity):
+        return f"{describe(value.value)} {value.dim.symbol}"
+    if hasattr(value, "tocoo"):
+        coo = value.tocoo()
+        return f"sparse {coo.shape} {describe(coo.row)} {describe(coo.col)} {describe(coo.data)}"
+    if isinstance(value, np.ndarray):
+        content = sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:32]
+        return f"{value.dtype.str}{value.shape} {content}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(describe, value))}]"
+    if is_dataclass(value) and not isinstance(value, type):
+        given = ", ".join(f"{f.name}={describe(getattr(value, f.name))}" for f in fields(value) if f.init)
+        return f"{type(value).__name__}({given})"
+    if isinstance(value, Distribution) or not callable(value):
+        return repr(value)
+    code = getattr(value, "__code__", None)  # a function of distance: what it does, not where it is
+    content = b"" if code is None else code.co_code + repr(code.co_consts).encode()
+    return f"function {getattr(value, '__qualname__', type(value).__name__)} {sha256(content).hexdigest()[:16]}"
