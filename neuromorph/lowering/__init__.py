@@ -1,1 +1,20 @@
 """From a network to straight-line step programs: checking, integration, expansion and derived parameters."""
+
+from neuromorph.lowering.listing import text
+from neuromorph.lowering.neuron import REFRACTORY, LoweredNeuron, lower_neuron
+from neuromorph.lowering.program import EventList, LoweredNetwork, LoweredPopulation, Op, Slot, StepProgram
+from neuromorph.lowering.verify import verify
+
+__all__ = [
+    "REFRACTORY",
+    "EventList",
+    "LoweredNetwork",
+    "LoweredNeuron",
+    "LoweredPopulation",
+    "Op",
+    "Slot",
+    "StepProgram",
+    "lower_neuron",
+    "text",
+    "verify",
+]

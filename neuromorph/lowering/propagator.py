@@ -1,0 +1,140 @@
+"""Exact solution over one step of x' = A x + u + S xi, with u constant over the step and xi white noise.
+
+    x(t + h) = P x(t) + F u + L n,    P = exp(A h),  F = integral of exp(A s) ds over the step,
+    L L^T = integral of exp(A s) S S^T exp(A s)^T ds,  n independent standard normal numbers
+
+The exponential is SciPy's (A. H. Al-Mohy and N. J. Higham, SIAM J. Matrix Anal. Appl. 31, 2009), F and the covariance
+are blocks of larger exponentials (C. F. Van Loan, IEEE Trans. Automat. Contr. 23, 1978), so A may be singular.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Propagator:
+    """What carries a linear system over one step, for each of m systems of n states.
+
+    Attributes
+    ----------
+    state : float64 (m, n, n)
+        P.
+    drive : float64 (m, n, n)
+        F, in seconds.
+    noise : float64 (m, n, n)
+        L, lower triangular.
+    """
+
+    state: Floats
+    drive: Floats
+    noise: Floats
+
+
+def propagator(a: Floats, s: Floats, h: float) -> Propagator:
+    """Propagator of m systems; equal systems are computed once.
+
+    Parameters
+    ----------
+    a : float64 (m, n, n)
+        In 1/s (mixed units of the states).
+    s : float64 (m, n, k)
+        Weight of each of k noises; k may be 0.
+    h : float
+        Length of a step in seconds.
+    """
+    m, n, _ = a.shape
+    flat, back = np.unique(np.concatenate([a.reshape(m, -1), s.reshape(m, -1)], axis=1), axis=0, return_inverse=True)
+    a, s = flat[:, : n * n].reshape(-1, n, n), flat[:, n * n :].reshape(len(flat), n, -1)
+    if n == 1:
+        z = a * h
+        found = (np.exp(z), h * phi1_of(z), np.sqrt(h * phi1_of(2 * z) * np.sum(s * s, axis=2, keepdims=True)))
+    else:
+        found = _matrices(a, s, h)
+    back = back.ravel()
+    return Propagator(*(x[back] for x in found))
+
+
+def phi1_of(z: Floats) -> Floats:
+    """(exp(z) - 1) / z, 1 at 0."""
+    return np.where(z == 0.0, 1.0, np.expm1(z) / np.where(z == 0.0, 1.0, z))
+
+
+def _matrices(a: Floats, s: Floats, h: float) -> tuple[Floats, Floats, Floats]:
+    from scipy.linalg import expm
+
+    m, n, _ = a.shape
+    scale = _scales(a)
+    a = a * scale[:, None, :] / scale[:, :, None]
+    s = s / scale[:, :, None]
+    big = np.zeros((m, 2 * n, 2 * n))
+    big[:, :n, :n] = a * h
+    big[:, :n, n:] = np.eye(n) * h
+    both = expm(big)
+    noise = _factor(_covariance(a, s, h)) if s.shape[2] else np.zeros((m, n, n))
+    outer = scale[:, :, None] / scale[:, None, :]
+    return both[:, :n, :n] * outer, both[:, :n, n:] * outer, noise * scale[:, :, None]
+
+
+def _scales(a: Floats) -> Floats:
+    """Powers of two, one for each state, that keep couplings from dwarfing the rates.
+
+    In SI units a current drives a voltage with 10**8 V/(A s) beside rates of 50/s, and the exponential of the raw
+    matrix would lose eight digits to scaling and squaring.
+    """
+    m, n, _ = a.shape
+    scale = np.ones((m, n))
+    off = np.abs(a) * (1.0 - np.eye(n))
+    rates = np.max(np.abs(np.diagonal(a, axis1=1, axis2=2)), axis=1)
+    for _ in range(n):
+        for i in range(n):
+            row = np.max(off[:, i, :] * scale, axis=1) / scale[:, i]
+            excess = row / np.where(rates > 0.0, rates, np.where(row > 0.0, row, 1.0))
+            grow = (excess > 1.0) & np.isfinite(excess)
+            scale[:, i] *= np.where(grow, 2.0 ** np.ceil(np.log2(np.where(grow, excess, 1.0))), 1.0)
+    return scale
+
+
+def _covariance(a: Floats, s: Floats, h: float) -> Floats:
+    """Covariance that noise adds in one step: Van Loan's block exponential over a short step, then doubling.
+
+    Over a whole step that is long against a time constant exp(-A h) would swamp the result.
+    """
+    from scipy.linalg import expm
+
+    m, n, _ = a.shape
+    norm = float(np.max(np.sum(np.abs(a), axis=2))) * h
+    doublings = max(0, int(np.ceil(np.log2(norm)))) if norm > 0.0 else 0
+    h = h / 2**doublings
+    big = np.zeros((m, 2 * n, 2 * n))
+    big[:, :n, :n] = -a * h
+    big[:, :n, n:] = s @ s.transpose(0, 2, 1) * h
+    big[:, n:, n:] = a.transpose(0, 2, 1) * h
+    both = expm(big)
+    p = both[:, n:, n:].transpose(0, 2, 1)
+    q = p @ both[:, :n, n:]
+    for _ in range(doublings):
+        q = q + p @ q @ p.transpose(0, 2, 1)
+        p = p @ p
+    return np.asarray((q + q.transpose(0, 2, 1)) / 2)
+
+
+def _factor(q: Floats) -> Floats:
+    """Lower triangular L with L L^T = q, for covariances that may be singular."""
+    n = q.shape[1]
+    factor = np.zeros_like(q)
+    size = np.diagonal(q, axis1=1, axis2=2)
+    for j in range(n):
+        rest = q[:, j, j] - np.sum(factor[:, j, :j] ** 2, axis=1)
+        # What is left of a pivot below rounding is rounding: that state's noise is a mix of the earlier ones.
+        pivot = np.sqrt(np.where(rest > 1e-13 * size[:, j], rest, 0.0))
+        factor[:, j, j] = pivot
+        for i in range(j + 1, n):
+            left = q[:, i, j] - np.sum(factor[:, i, :j] * factor[:, j, :j], axis=1)
+            factor[:, i, j] = np.where(pivot > 0.0, left / np.where(pivot > 0.0, pivot, 1.0), 0.0)
+    return factor

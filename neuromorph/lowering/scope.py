@@ -1,0 +1,191 @@
+"""Expressions into ops: the values that names have at one point of a step, and the writing of graphs below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from fractions import Fraction
+
+import numpy as np
+
+from neuromorph.language.expr import Expr, Type, nodes
+from neuromorph.lowering import elementary
+from neuromorph.lowering.builder import Builder, Value
+from neuromorph.lowering.statics import Static, Statics, literal
+from neuromorph.lowering.streams import Streams
+
+
+class Parameters:
+    """The parameter slots of a program: given parameters and derived ones, each formula once."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._known: dict[Hashable, Value] = {}
+        self.statics: list[Static] = []
+
+    def __call__(self, static: Static) -> Value:
+        """`static` as a value: a constant if no parameter is in it, else a parameter."""
+        kind = static.value.dtype.kind
+        if static.literal:
+            type_ = {"f": Type.FLOAT, "i": Type.INT, "b": Type.BOOL}[kind]
+            return self._builder.const(static.value.item(), type_)
+        if kind == "b":
+            number = Static(("int", static.key), static.name, static.value.astype(np.int64), False)
+            return ~self(number).equals(0)
+        if static.key not in self._known:
+            slot_type = Type.FLOAT if kind == "f" else Type.INT
+            self._known[static.key] = self._builder.leaf("param", slot_type, len(self.statics))
+            self.statics.append(static)
+        return self._known[static.key]
+
+
+class Scope:
+    """What states are called at one point of the step, and the ops written for expressions there.
+
+    Parameters
+    ----------
+    builder : Builder
+    statics : Statics
+    parameters : Parameters
+    streams : Streams
+    states, ports : mapping of str to Value
+    dt : float
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        statics: Statics,
+        parameters: Parameters,
+        streams: Streams,
+        states: Mapping[str, Value],
+        ports: Mapping[str, Value],
+        dt: float,
+    ) -> None:
+        self.builder = builder
+        self.statics = statics
+        self.parameters = parameters
+        self.streams = streams
+        self.states = states
+        self.ports = ports
+        self.dt = dt
+        self._done: dict[int, tuple[Expr, Value]] = {}
+
+    def at(self, states: Mapping[str, Value]) -> Scope:
+        """The same scope at a point where states have other values."""
+        return Scope(self.builder, self.statics, self.parameters, self.streams, states, self.ports, self.dt)
+
+    def __call__(self, root: Expr) -> Value:
+        """Value of `root` here; what is known before the run becomes a constant or a parameter."""
+        for node in self._needed(root):
+            if id(node) not in self._done:
+                self._done[id(node)] = (node, self._write(node))
+        return self._done[id(root)][1]
+
+    def _needed(self, root: Expr) -> list[Expr]:
+        """Nodes below `root` that have to be written, operands first: nothing below a static node."""
+        order: list[Expr] = []
+        seen: set[int] = set()
+        stack: list[tuple[Expr, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                order.append(node)
+            elif id(node) not in seen:
+                seen.add(id(node))
+                stack.append((node, True))
+                if self.statics(node) is None:
+                    stack.extend((a, False) for a in reversed(node.args))
+        return order
+
+    def _write(self, node: Expr) -> Value:
+        static = self.statics(node)
+        if static is not None:
+            return self.parameters(static)
+        args = [self._done[id(a)][1] for a in node.args]
+        match node.op:
+            case "state":
+                return self.states[node.payload]
+            case "port":
+                return self.ports[node.payload]
+            case "step":
+                return self.builder.leaf("step", Type.INT)
+            case "normal":
+                return self.streams.normal(self.builder, node.payload)
+            case "white_noise":
+                return self.streams.normal(self.builder, node.payload) * self.dt**-0.5
+            case "uniform":
+                return self.streams.uniform(self.builder, node.payload)
+            case "poisson":
+                return self.streams.poisson(self.builder, node.payload, args[0])
+            case "pow":
+                return _power(args[0], node.args[1].payload)
+            case "float":
+                return args[0].to_float()
+            case "int":
+                return args[0].to_int()
+            case "shr" | "shl":
+                amount = args[1] if args[1].constant is not None else args[1].most(0).least(63)
+                return self.builder.emit(node.op, args[0], amount)
+            case "truncdiv":
+                return _truncdiv(args[0], args[1])
+            case op if op in _EXPANSIONS:
+                return _EXPANSIONS[op](args[0])
+            case op:
+                return self.builder.emit(op, *args)
+
+    def scaled(self, root: Expr, factor: Static) -> Value:
+        """`root` times `factor`, which joins the factors that `root` has already: ``dt * (-i / tau)`` is one product."""
+        static = self.statics(root)
+        if static is not None:
+            return self.parameters(factor * static)
+        a, b = (*root.args, root, root)[:2]
+        left, right = self.statics(a), self.statics(b)
+        match root.op:
+            case "neg":
+                return self.scaled(a, -factor)
+            case "mul" if left is not None:
+                return self.scaled(b, factor * left)
+            case "mul" if right is not None:
+                return self.scaled(a, factor * right)
+            case "div" if right is not None:
+                return self.scaled(a, factor / right)
+            case "div" if left is not None:
+                return self.parameters(factor * left) / self(b)
+            case "white_noise":
+                normal = self.streams.normal(self.builder, root.payload)
+                return self.parameters(factor * literal(self.dt**-0.5, "dt**-0.5")) * normal
+        return self.parameters(factor) * self(root)
+
+
+def _power(x: Value, exponent: float | Fraction) -> Value:
+    twice = 2 * Fraction(exponent)
+    if twice.denominator == 1 and abs(twice) <= 128:
+        whole, half = divmod(abs(int(twice)), 2)
+        result = elementary.integer_power(x, whole)
+        if half:
+            result = result * x.builder.emit("sqrt", x)
+        return 1.0 / result if twice < 0 else result
+    return elementary.power(x, x.builder.const(float(exponent)))
+
+
+def _truncdiv(a: Value, b: Value) -> Value:
+    """Toward zero, and 0 where the divisor is 0."""
+    builder = a.builder
+    if b.constant:
+        return builder.emit("truncdiv", a, b)
+    zero, one, nothing = b.equals(0), builder.const(1, Type.INT), builder.const(0, Type.INT)
+    return zero.where(nothing, builder.emit("truncdiv", a, zero.where(one, b)))
+
+
+_EXPANSIONS: dict[str, Callable[[Value], Value]] = {
+    "exp": elementary.exp,
+    "log": elementary.log,
+    "sigmoid": elementary.sigmoid,
+    "tanh": elementary.tanh,
+}
+
+
+def has(root: Expr, op: str) -> bool:
+    """Whether an operation occurs in `root`."""
+    return any(n.op == op for n in nodes(root))
