@@ -81,7 +81,7 @@ def bits(seed: int, neuron: npt.ArrayLike, step: int, word: int) -> npt.NDArray[
 def uniform(seed: int, neuron: npt.ArrayLike, step: int, word: int) -> npt.NDArray[np.float64]:
     """Uniform in [0, 1) with 53 bits: word gives the upper 32, word + 1 the lower 21."""
     high, low = bits(seed, neuron, step, word), bits(seed, neuron, step, word + 1)
-    return ((high << 21) | (low >> 11)) * 2.0**-53
+    return np.asarray(((high << 21) | (low >> 11)) * 2.0**-53, dtype=np.float64)
 
 
 def _exp_minus(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -33,7 +33,7 @@ class Value:
     def constant(self) -> float | int | bool | None:
         """The number, if this is a constant."""
         op = self.builder.ops[self.number]
-        return op.payload if op.code == "const" else None  # type: ignore[no-any-return]
+        return op.payload if op.code == "const" else None
 
     def _join(self, code: str, other: Value | float, swap: bool = False) -> Value:
         right = other if isinstance(other, Value) else self.builder.const(other, self.type)
@@ -133,12 +133,9 @@ class Builder:
         """A constant: floats rounded to the program's width, ints wrapped to 64 bits."""
         if type is Type.FLOAT:
             with np.errstate(over="ignore"):
-                payload: float | int | bool = float(self._float(number))
-            return self._append("const", (), type, payload, (payload.hex(),))
-        if type is Type.INT:
-            payload = (int(number) + 2**63) % 2**64 - 2**63
-        else:
-            payload = bool(number)
+                rounded = float(self._float(number))
+            return self._append("const", (), type, rounded, (rounded.hex(),))
+        payload = (int(number) + 2**63) % 2**64 - 2**63 if type is Type.INT else bool(number)
         return self._append("const", (), type, payload, (payload,))
 
     def value(self, number: Value | float) -> Value:

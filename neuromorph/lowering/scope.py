@@ -113,7 +113,7 @@ class Scope:
             case "normal":
                 return self.streams.normal(self.builder, node.payload)
             case "white_noise":
-                return self.streams.normal(self.builder, node.payload) * self.dt**-0.5
+                return self.streams.normal(self.builder, node.payload) * float(self.dt**-0.5)
             case "uniform":
                 return self.streams.uniform(self.builder, node.payload)
             case "poisson":
@@ -135,7 +135,7 @@ class Scope:
                 return self.builder.emit(op, *args)
 
     def scaled(self, root: Expr, factor: Static) -> Value:
-        """`root` times `factor`, which joins the factors that `root` has already: ``dt * (-i / tau)`` is one product."""
+        """`root` times `factor`, which joins the constant factors of `root`: ``dt * (-i / tau)`` is one product."""
         static = self.statics(root)
         if static is not None:
             return self.parameters(factor * static)

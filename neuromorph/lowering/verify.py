@@ -6,21 +6,21 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.primitives import result_type
 from neuromorph.lowering.program import Op, StepProgram
 
-F, I, B = Type.FLOAT, Type.INT, Type.BOOL
+_F, _I, _B = Type.FLOAT, Type.INT, Type.BOOL
 
-_NUMBER = ((F,), (I,))
-_PAIR = ((F, F), (I, I))
+_NUMBER = ((_F,), (_I,))
+_PAIR = ((_F, _F), (_I, _I))
 _OPERANDS: dict[str, tuple[tuple[Type, ...], ...]] = {
     **dict.fromkeys(("add", "sub", "mul", "min", "max", "lt", "le", "gt", "ge"), _PAIR),
-    **dict.fromkeys(("eq", "ne"), (*_PAIR, (B, B))),
+    **dict.fromkeys(("eq", "ne"), (*_PAIR, (_B, _B))),
     **dict.fromkeys(("neg", "abs"), _NUMBER),
-    **dict.fromkeys(("sqrt", "floor", "rint", "trunc", "to_int", "exponent", "mantissa", "poisson"), ((F,),)),
-    **dict.fromkeys(("to_float", "exp2i"), ((I,),)),
-    **dict.fromkeys(("shr", "shl", "truncdiv", "bitand"), ((I, I),)),
-    **dict.fromkeys(("and", "or"), ((B, B),)),
-    "div": ((F, F),),
-    "not": ((B,),),
-    "select": ((B, F, F), (B, I, I), (B, B, B)),
+    **dict.fromkeys(("sqrt", "floor", "rint", "trunc", "to_int", "exponent", "mantissa", "poisson"), ((_F,),)),
+    **dict.fromkeys(("to_float", "exp2i"), ((_I,),)),
+    **dict.fromkeys(("shr", "shl", "truncdiv", "bitand"), ((_I, _I),)),
+    **dict.fromkeys(("and", "or"), ((_B, _B),)),
+    "div": ((_F, _F),),
+    "not": ((_B,),),
+    "select": ((_B, _F, _F), (_B, _I, _I), (_B, _B, _B)),
 }
 _PLAIN = {Type.FLOAT: float, Type.INT: int, Type.BOOL: bool}
 
