@@ -16,8 +16,6 @@ import numpy.typing as npt
 from neuromorph.language.expr import Type
 
 if TYPE_CHECKING:
-    
-if TYPE_CHECKING:
     from neuromorph.network.synapses import Synapses
 
 Float = Literal["float32", "float64"]
