@@ -20,7 +20,7 @@ Examples
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias, overload
@@ -370,6 +370,9 @@ class Quantity:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def __iter__(self) -> Iterator[Quantity]:
+        return (self[k] for k in range(len(self)))
 
     def __getitem__(self, index: Any) -> Quantity:
         value = self.value[index]

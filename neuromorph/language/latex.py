@@ -109,7 +109,7 @@ def number_latex(value: float | int | bool) -> str:
 
 
 def expr_latex(root: Expr, names: dict[int, str] | None = None) -> str:
-    """``root`` as LaTeX; a node whose ``id`` is in ``names`` is printed by name, except ``root`` unless it is a leaf."""
+    """``root`` as LaTeX; a node whose ``id`` is in ``names`` is printed by name, except a ``root`` with operands."""
     names = names or {}
     text: dict[int, tuple[str, int]] = {}
     for node in nodes(root):

@@ -245,10 +245,12 @@ def checked_method(method: str) -> str:
 
 
 @overload
-def neuron(cls: type, /) -> Neuron: ...
+def neuron(cls: Callable[..., Any], /) -> Neuron: ...
 @overload
-def neuron(*, method: str = "auto") -> Callable[[type], Neuron]: ...
-def neuron(cls: type | None = None, /, *, method: str = "auto") -> Neuron | Callable[[type], Neuron]:
+def neuron(*, method: str = "auto") -> Callable[[Callable[..., Any]], Neuron]: ...
+def neuron(
+    cls: Callable[..., Any] | None = None, /, *, method: str = "auto"
+) -> Neuron | Callable[[Callable[..., Any]], Neuron]:
     """Make a :class:`Neuron` of a class body, as ``@neuron`` or ``@neuron(method="euler")``.
 
     Parameters

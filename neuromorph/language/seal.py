@@ -39,7 +39,7 @@ RESERVED = frozenset(("dt", "step"))
 """Names that already mean something in every equation."""
 
 
-def seal(cls: type, method: str) -> Neuron:
+def seal(cls: object, method: str) -> Neuron:
     """Check a class body against the rules of the language and make plain data of it.
 
     Raises
