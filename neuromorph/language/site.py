@@ -51,7 +51,7 @@ class Site:
 
 def _is_ours(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
-    return module in ("neuromorph.units", "neuromorph.language") or module.startswith("neuromorph.language.")
+    return module in ("neuromorph.quantity", "neuromorph.language") or module.startswith("neuromorph.language.")
 
 
 def body_frame() -> FrameType | None:

@@ -1,0 +1,93 @@
+"""Physical dimensions: rational exponents of the seven SI base units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+BASE = ("m", "kg", "s", "A", "K", "mol", "cd")
+
+
+def rational(x: Fraction | float | int) -> Fraction | int:
+    """A small fraction (an int if whole) equal to ``x`` up to rounding: exponents of dimensions are never wild."""
+    fraction = Fraction(x).limit_denominator(1000)
+    return int(fraction) if fraction.denominator == 1 else fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A physical dimension: rational exponents of m, kg, s, A, K, mol and cd.
+
+    ``Dimension()`` is dimensionless. Dimensions multiply, divide and take rational powers.
+    """
+
+    exponents: tuple[Fraction | int, ...] = (0, 0, 0, 0, 0, 0, 0)
+
+    def __mul__(self, other: Dimension) -> Dimension:
+        return Dimension(tuple(a + b for a, b in zip(self.exponents, other.exponents, strict=True)))
+
+    def __truediv__(self, other: Dimension) -> Dimension:
+        return Dimension(tuple(a - b for a, b in zip(self.exponents, other.exponents, strict=True)))
+
+    def __pow__(self, power: Fraction | float | int) -> Dimension:
+        p = rational(power)
+        return Dimension(tuple(rational(a * p) for a in self.exponents))
+
+    @property
+    def is_none(self) -> bool:
+        """True if dimensionless."""
+        return not any(self.exponents)
+
+    @property
+    def symbol(self) -> str:
+        """SI symbol, e.g. ``V`` or ``m*s^-2``; ``1`` if dimensionless."""
+        if self in _KINDS:
+            return _KINDS[self][1]
+        return "*".join(power_text(b, e) for b, e in zip(BASE, self.exponents, strict=True) if e) or "1"
+
+    def __str__(self) -> str:
+        if self.is_none:
+            return "dimensionless"
+        return f"{_KINDS[self][0]} ({self.symbol})" if self in _KINDS else self.symbol
+
+    def __repr__(self) -> str:
+        return f"<Dimension {self}>"
+
+
+def power_text(name: str, exponent: Fraction | int) -> str:
+    """``ms``, ``ms^2`` or ``s^(1/2)``."""
+    if exponent == 1:
+        return name
+    return f"{name}^{exponent}" if Fraction(exponent).denominator == 1 else f"{name}^({exponent})"
+
+
+NONE = Dimension()
+LENGTH, MASS, TIME, CURRENT, TEMPERATURE, AMOUNT, LUMINOSITY = (
+    Dimension(tuple(int(i == k) for i in range(7))) for k in range(7)
+)
+FREQUENCY = NONE / TIME
+CHARGE = CURRENT * TIME
+ENERGY = MASS * LENGTH**2 / TIME**2
+POWER = ENERGY / TIME
+VOLTAGE = POWER / CURRENT
+RESISTANCE = VOLTAGE / CURRENT
+CONDUCTANCE = CURRENT / VOLTAGE
+CAPACITANCE = CHARGE / VOLTAGE
+
+_KINDS: dict[Dimension, tuple[str, str]] = {
+    LENGTH: ("length", "m"),
+    MASS: ("mass", "kg"),
+    TIME: ("time", "s"),
+    CURRENT: ("current", "A"),
+    TEMPERATURE: ("temperature", "K"),
+    AMOUNT: ("amount", "mol"),
+    LUMINOSITY: ("luminous intensity", "cd"),
+    FREQUENCY: ("frequency", "Hz"),
+    CHARGE: ("charge", "C"),
+    ENERGY: ("energy", "J"),
+    POWER: ("power", "W"),
+    VOLTAGE: ("voltage", "V"),
+    RESISTANCE: ("resistance", "ohm"),
+    CONDUCTANCE: ("conductance", "S"),
+    CAPACITANCE: ("capacitance", "F"),
+}
