@@ -1,6 +1,7 @@
 """From a network to straight-line step programs: checking, integration, expansion and derived parameters."""
 
 from neuromorph.lowering.listing import text
+from neuromorph.lowering.network import check, lower, lower_population
 from neuromorph.lowering.neuron import REFRACTORY, LoweredNeuron, lower_neuron
 from neuromorph.lowering.program import EventList, LoweredNetwork, LoweredPopulation, Op, Slot, StepProgram
 from neuromorph.lowering.verify import verify
@@ -14,7 +15,10 @@ __all__ = [
     "Op",
     "Slot",
     "StepProgram",
+    "check",
+    "lower",
     "lower_neuron",
+    "lower_population",
     "text",
     "verify",
 ]

@@ -59,6 +59,12 @@ def initial_states(
     return result
 
 
+def given_numbers(neuron: Neuron, name: str, size: int, seed: int = 0, index: int = 0) -> Numbers:
+    """Numbers that the user's value of a parameter or initial state stands for; see :func:`parameter_values`."""
+    types = {p.name: p.type for p in neuron.params} | {s.name: s.type for s in neuron.states}
+    return _numbers(neuron, name, dict(neuron.values)[name], types[name], size, seed, index)
+
+
 def _numbers(neuron: Neuron, name: str, given: Any, type_: Type, size: int, seed: int, index: int) -> Numbers:
     subject = f"{neuron.name}.{name}"
     if hasattr(given, "sample"):

@@ -1,0 +1,163 @@
+"""A network into step programs and synapses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from neuromorph.errors import CheckError, NetworkError, NeuromorphError
+from neuromorph.language.neuron import Neuron
+from neuromorph.lowering.check import check_population, network_problems, network_warnings
+from neuromorph.lowering.neuron import lower_neuron
+from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
+
+if TYPE_CHECKING:
+    from neuromorph.network import Network, Population
+    from neuromorph.progress import Progress
+    from neuromorph.units import Quantity
+
+Weights = Literal["int8", "int16"]
+_BITS = {"int8": 8, "int16": 16}
+
+
+def lower(
+    network: Network,
+    dt: Quantity | float,
+    dtype: Float = "float32",
+    weights: Weights | None = None,
+    *,
+    progress: Progress | None = None,
+) -> LoweredNetwork:
+    """Check a network and make of it what targets run.
+
+    Parameters
+    ----------
+    network : Network
+    dt : Quantity or float
+        Length of a step; seconds if a plain number.
+    dtype : {"float32", "float64"}
+        Width of every float.
+    weights : {"int8", "int16"}, optional
+        Round each projection's weights to ints with one scale for the projection; default: `dtype`, and int32 at int
+        ports.
+    progress : Progress, optional
+        Told of each projection that is built.
+
+    Raises
+    ------
+    CheckError
+        With every problem found.
+    """
+    from neuromorph.network import build
+    from neuromorph.network.quantise import quantise
+
+    if dtype not in ("float32", "float64"):
+        raise NetworkError(f"dtype {dtype!r}; choose float32 or float64")
+    if weights is not None and weights not in _BITS:
+        raise NetworkError(f"weights {weights!r}; choose int8, int16 or None (as wide as dtype)")
+    step = _seconds(dt)
+    populations, problems = _populations(network, step, dtype)
+    problems += network_problems(network, step)
+    if problems:
+        raise CheckError(_subject(network, step), problems)
+    projections = build(network, step, dtype=dtype, progress=progress)
+    if weights is not None:
+        projections = tuple(quantise(p, _BITS[weights]) for p in projections)
+    return LoweredNetwork(
+        name=network.name,
+        dt=step,
+        seed=network.seed,
+        dtype=dtype,
+        populations=tuple(populations),
+        projections=projections,
+        max_delay=max((p.max_delay for p in projections), default=1),
+    )
+
+
+def check(network: Network, dt: Quantity | float) -> tuple[str, ...]:
+    """Find everything that keeps a network from running, before any work starts.
+
+    Parameters
+    ----------
+    network : Network
+    dt : Quantity or float
+        Length of a step; seconds if a plain number.
+
+    Returns
+    -------
+    tuple of str
+        What is allowed and yet hardly meant: ports that nothing drives, forward Euler steps that cannot be stable.
+
+    Raises
+    ------
+    CheckError
+        With every problem found.
+    """
+    step = _seconds(dt)
+    _, problems = _populations(network, step, "float64")
+    problems += network_problems(network, step)
+    if problems:
+        raise CheckError(_subject(network, step), problems)
+    return tuple(network_warnings(network, step))
+
+
+def lower_population(
+    population: Population, dt: float, dtype: Float, seed: int, recorded: tuple[tuple[str, int], ...] = ()
+) -> LoweredPopulation:
+    """One population of a network.
+
+    Parameters
+    ----------
+    dt : float
+        Seconds.
+    seed : int
+        Of the network.
+    recorded : tuple of (name, every)
+        States and named intermediates to record.
+
+    Raises
+    ------
+    LanguageError, NetworkError
+    """
+    neuron = population.neuron
+    result = LoweredPopulation(
+        name=population.name,
+        index=population.index,
+        size=population.size,
+        first_id=population.first_id,
+        program=None,
+        state_init=(),
+        param_values=(),
+        record_events=population.record_events,
+        record_states=recorded,
+    )
+    if not isinstance(neuron, Neuron):
+        return replace(result, replay=neuron.event_list(dt))
+    states = {s.name for s in neuron.states}
+    observe = tuple(name for name, _ in recorded if name not in states)
+    lowered = lower_neuron(neuron, dt, dtype, population.size, observe=observe, seed=seed, index=population.index)
+    return replace(result, program=lowered.program, state_init=lowered.state_init, param_values=lowered.param_values)
+
+
+def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[LoweredPopulation], list[str]]:
+    done: list[LoweredPopulation] = []
+    problems: list[str] = []
+    for population in network.populations:
+        found = check_population(population, dt, network.seed)
+        if not found:
+            try:
+                done.append(lower_population(population, dt, dtype, network.seed, network.recorded(population)))
+            except NeuromorphError as error:
+                found = [f"population {population.name}: {error}"]
+        problems += found
+    return done, problems
+
+
+def _subject(network: Network, dt: float) -> str:
+    return f"network {network.name} cannot run with steps of {dt * 1e3:g} ms"
+
+
+def _seconds(dt: Quantity | float) -> float:
+    from neuromorph.network.values import seconds
+
+    return seconds(dt)
