@@ -1,1 +1,39 @@
-"""(docstring to be written by the room owner)"""
+"""Neurons and networks, written with the public language only.
+
+Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`mnist`, :mod:`braille`, :mod:`decoder`,
+:mod:`egru_layers`.
+"""
+
+from .cuba_lif import CubaLIF
+from .integer import IntegerCUBA, PixelEncoder
+from .integrate_and_fire import (
+    LIF,
+    AdEx,
+    Izhikevich,
+    LeakyIntegrator,
+    LIFConductance,
+    LIFDelta,
+    VogelsAbbottCOBA,
+    VogelsAbbottCUBA,
+)
+from .recurrent import EGRUEvNN, EGRUPaper, Linear
+from .sources import BernoulliSource, PoissonSource
+
+__all__ = [
+    "LIF",
+    "AdEx",
+    "BernoulliSource",
+    "CubaLIF",
+    "EGRUEvNN",
+    "EGRUPaper",
+    "IntegerCUBA",
+    "Izhikevich",
+    "LIFConductance",
+    "LIFDelta",
+    "LeakyIntegrator",
+    "Linear",
+    "PixelEncoder",
+    "PoissonSource",
+    "VogelsAbbottCOBA",
+    "VogelsAbbottCUBA",
+]

@@ -17,6 +17,9 @@ from .recurrent import Linear
 _DATA = Path(__file__).parent / "data" / "egru_decoder"
 _Array = npt.NDArray[Any]
 
+#: Steps from an input to the velocity that it moves.
+LATENCY = 3
+
 
 @dataclass(frozen=True)
 class Recording:
