@@ -1,0 +1,113 @@
+"""Placement as it is meant to be used: several starts, annealing, and the best by the exact cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import MappingError
+
+from ..machine import Machine
+from .chips import metis_qap
+from .cost import model, placement_cost
+from .orders import cuthill_mckee, hilbert, row_major
+from .traffic import Traffic, sample
+
+Ints = npt.NDArray[np.int32]
+Placer = Callable[[Traffic, Machine, int], Ints]
+
+_ANNEAL_PINS = 2_000_000
+_ANNEAL_WORK = 2.0e9
+_ANNEAL_MOVES = 2_500_000
+
+
+def refine(
+    traffic: Traffic,
+    machine: Machine,
+    placement: Ints,
+    seed: int = 0,
+    *,
+    proposals: int | None = None,
+    hot: float = 0.1,
+    cold: float = 0.002,
+) -> Ints:
+    """Anneal a placement on the exact cost (on a sample of the nets if there are very many).
+
+    Parameters
+    ----------
+    traffic, machine, placement
+        As for :func:`~neuromorph.mapping.place.placement_cost`.
+    seed : int
+    proposals : int, optional
+        Swaps to try. Default: as many as a few CPU seconds allow.
+    hot, cold : float
+        First and last temperature, in mean sizes of a change.
+    """
+    from ._anneal_kernels import anneal as kernel
+    from ._anneal_kernels import nets_of_parts
+
+    light = sample(traffic, _ANNEAL_PINS, seed)
+    slot = placement.astype(np.int32).copy()
+    if light.n_nets == 0 or light.n_parts < 2:
+        return slot
+    nets_ptr, nets = nets_of_parts(light.n_parts, light.source, light.ptr, light.parts)
+    if proposals is None:
+        # Pins that one proposal looks at: those of the nets of two parts.
+        pins = np.diff(light.ptr)[nets].sum() / light.n_parts * 2 + 20
+        proposals = int(min(_ANNEAL_MOVES, 600 * light.n_parts + 50_000, _ANNEAL_WORK / pins))
+    kernel(
+        light.source, light.ptr, light.parts, light.weight, nets_ptr, nets, slot, machine.pes, machine.usable,
+        machine.pes_per_chip, machine.neighbour, proposals, hot, cold, seed, *model(machine).arguments,
+    )  # fmt: skip
+    return slot
+
+
+def anneal(traffic: Traffic, machine: Machine, seed: int = 0) -> Ints:
+    """The two-level placement, annealed."""
+    return refine(traffic, machine, metis_qap(traffic, machine, seed), seed)
+
+
+METHODS: Mapping[str, Placer] = {
+    "row_major": row_major,
+    "hilbert": hilbert,
+    "cuthill_mckee": cuthill_mckee,
+    "metis_qap": metis_qap,
+    "anneal": anneal,
+}
+"""Placement algorithms: functions of (traffic, machine, seed) that return the global PE of each part."""
+
+
+def place(traffic: Traffic, machine: Machine, *, seed: int = 0, method: str = "portfolio") -> Ints:
+    """Give every part a PE of its own.
+
+    Parameters
+    ----------
+    traffic : Traffic
+    machine : Machine
+    seed : int
+        The same seed gives the same placement.
+    method : str
+        "portfolio" (default): the best of row-major, Hilbert and METIS starts, annealed; by the exact cost it is never
+        worse than row-major. Or a key of :data:`METHODS`.
+
+    Returns
+    -------
+    int32 (parts,)
+        Global PE index of each part.
+
+    Raises
+    ------
+    MappingError
+        If there are more parts than PEs, or no such method.
+    """
+    if method in METHODS:
+        return METHODS[method](traffic, machine, seed)
+    if method != "portfolio":
+        raise MappingError(f"no placement method {method!r}; there is portfolio, {', '.join(METHODS)}", method=method)
+    starts = [METHODS[name](traffic, machine, seed) for name in ("row_major", "hilbert", "metis_qap")]
+    price = [placement_cost(traffic, start, machine).total for start in starts]
+    best = int(np.argmin(price))
+    refined = refine(traffic, machine, starts[best], seed)
+    return refined if placement_cost(traffic, refined, machine).total < price[best] else starts[best]
