@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Mapping
 from os import PathLike
 from types import TracebackType
@@ -33,7 +34,7 @@ from .buffer import EventBuffer, StateBuffer
 from .journal import CommittedFile
 from .layout import FORMAT, FORMAT_VERSION, check_extra_path, is_trace, report_names, write_extra, write_tree
 from .memory import find, steps_seen
-from .sink import Array, RunMeta
+from .sink import Array, Recording, RunMeta
 
 if TYPE_CHECKING:
     import h5py
@@ -83,6 +84,8 @@ class FileSink:
         self._file: CommittedFile | None = None
         self._events: dict[str, EventBuffer] = {}
         self._states: dict[tuple[str, str], StateBuffer] = {}
+        self._reports: dict[tuple[str, str], h5py.Group] = {}
+        self._late: set[str | tuple[str, str]] = set()
         self._flushed = 0.0
         refuse_foreign(self.path)
 
@@ -104,20 +107,24 @@ class FileSink:
             raise TraceError(f"{self.path}: cannot be written ({error.strerror})", errno=error.errno) from error
         self._run = meta
         self._h5: h5py.File = h5py.File(self._file, "w")
+        # HDF5 must let go before the interpreter ends, also of a sink that nobody closed: it calls back into Python.
+        self._release = weakref.finalize(self, _release, self._h5, self._file)
         # Without evictions HDF5 hands over its index blocks at flushes only.
         config = self._h5.id.get_mdc_config()
         config.evictions_enabled, config.incr_mode, config.flash_incr_mode, config.decr_mode = False, 0, 0, 0
         self._h5.id.set_mdc_config(config)
         self._write_head(meta)
-        self._events, self._states = {}, {}
+        self._events, self._states, self._reports, self._late = {}, {}, {}, set()
         for population in meta.event_populations:
             self._create_spikes(population, meta.populations[population])
             self._events[population] = EventBuffer(population, meta.populations[population], meta.first_step)
-        self._reports = names
         for (population, variable), recording in meta.states.items():
             size = meta.populations[population]
+            group = self._h5.require_group("report").create_group(names[population, variable])
+            self._create_report(group, (population, variable), size, recording)
             recording = recording._replace(scale=1.0) if converted else recording
             self._states[population, variable] = StateBuffer(population, variable, size, recording)
+            self._reports[population, variable] = group
         self.flush()
 
     def events(self, population: str, steps: Array, ids: Array, values: Array | None = None) -> None:
@@ -139,7 +146,9 @@ class FileSink:
 
     def flush(self) -> None:
         """Write everything so far so that it outlives this process (not: a power failure)."""
-        file = self._opened()
+        self._opened()
+        if self._create_late_columns():
+            self._commit(anew=True)  # first the columns, then their rows: a reader between the two must not miss them
         for population, events in self._events.items():
             if events.count:
                 self._append_events(population, events)
@@ -147,12 +156,7 @@ class FileSink:
             if states.nbytes:
                 self._append_states(key, states)
         self._h5["run"].attrs.modify("steps", np.int64(self._steps_seen()))
-        self._h5.flush()
-        try:
-            file.commit()
-        except TraceError:
-            self._abandon()
-            raise
+        self._commit()
         self._flushed = time.monotonic()
 
     def close(self, steps: int | None = None) -> None:
@@ -164,8 +168,7 @@ class FileSink:
             done = self._run.steps if steps is None else steps
             self._h5["run"].attrs.modify("steps", np.int64(done))
             self._h5["run"].attrs.modify("complete", np.uint8(1))
-            self._h5.flush()
-            self._file.commit()
+            self._commit()
         finally:
             self._abandon()
 
@@ -191,12 +194,19 @@ class FileSink:
             raise TraceError(f"{self.path}: no run is being written; open() the sink first")
         return self._file
 
+    def _commit(self, anew: bool = False) -> None:
+        self._h5.flush()
+        try:
+            self._opened().commit(anew)
+        except TraceError:
+            self._abandon()
+            raise
+
     def _abandon(self) -> None:
-        """Let go of the file; what was not committed is lost."""
-        file, self._file = self._file, None
-        if file is not None:
-            self._h5.close()
-            file.close()
+        """Let go of the file; what has not been committed is lost."""
+        if self._file is not None:
+            self._file = None
+            self._release()
 
     def _flush_if_due(self) -> None:
         self._opened()
@@ -251,57 +261,61 @@ class FileSink:
         times.attrs["units"] = "ms"
         group.create_dataset("node_ids", (0,), np.uint64, **options)
 
+    def _create_late_columns(self) -> bool:
+        """Create the columns whose need and type only the first rows tell."""
+        before = len(self._late)
+        for population, events in self._events.items():
+            if events.value_dtype is not None and population not in self._late:
+                group = self._h5["spikes"][population]
+                there = group["node_ids"].shape  # events before the first graded one have the value 1
+                options = {"maxshape": (None,), "chunks": (_EVENT_CHUNK,), "fillvalue": 1, **self._filters()}
+                group.create_dataset("values", there, events.value_dtype, **options)
+                self._late.add(population)
+        for key, states in self._states.items():
+            if states.dtype not in (None, np.float32) and key not in self._late:
+                data = self._reports[key]["data"]
+                options = {"maxshape": data.maxshape, "chunks": data.chunks, **self._filters()}
+                self._reports[key].create_dataset("exact", data.shape, states.dtype, **options)
+                self._late.add(key)
+        return len(self._late) > before
+
     def _append_events(self, population: str, buffer: EventBuffer) -> None:
         group = self._h5["spikes"][population]
         steps, ids, values = buffer.take()
-        if values is not None and "values" not in group:
-            # Events written before the first graded one read as 1.
-            group.create_dataset(
-                "values",
-                group["node_ids"].shape,
-                values.dtype,
-                maxshape=(None,),
-                chunks=(_EVENT_CHUNK,),
-                fillvalue=1,
-                **self._filters(),
-            )
         columns = {"timestamps": steps * self._run.dt_ms, "node_ids": ids, "values": values}
         for name, column in columns.items():
             if column is not None:
                 append_rows(group[name], column)
 
     def _append_states(self, key: tuple[str, str], buffer: StateBuffer) -> None:
-        reports = self._h5.require_group("report")
-        name = self._reports[key]
-        if name not in reports:
-            self._create_report(reports.create_group(name), key, buffer)
-        group = reports[name]
+        group, data = self._reports[key], self._reports[key]["data"]
         rows = buffer.take()
-        append_rows(group["data"], rows)
+        group["mapping/time"][...] = self._times(buffer.first_step or 0, buffer.recording.every, buffer.rows)
+        group.attrs.modify("first_step", np.int64(buffer.first_step or 0))
+        append_rows(data, rows)
         if "exact" in group:
             append_rows(group["exact"], rows)
-        group["mapping/time"][...] = self._report_time(buffer)
 
-    def _report_time(self, buffer: StateBuffer) -> Array:
-        step = buffer.recording.every * self._run.dt_ms
-        start = (buffer.first_step or 0) * self._run.dt_ms
-        stop = start + buffer.rows * step
+    def _times(self, first_step: int, every: int, rows: int) -> Array:
+        step = every * self._run.dt_ms
+        start = first_step * self._run.dt_ms
+        stop = start + rows * step
         # bmtk counts the rows as int((stop - start) / step): rounding must not lose the last one.
-        while int((stop - start) / step) < buffer.rows:
+        while int((stop - start) / step) < rows:
             stop = float(np.nextafter(stop, np.inf))
         return np.array([start, stop, step], np.float64)
 
-    def _create_report(self, group: h5py.Group, key: tuple[str, str], buffer: StateBuffer) -> None:
+    def _create_report(self, group: h5py.Group, key: tuple[str, str], size: int, recording: Recording) -> None:
         population, variable = key
-        size, recording = buffer.size, self._run.states[key]
         group.attrs["population"], group.attrs["variable"] = population, variable
-        group.attrs["first_step"], group.attrs["every"] = np.int64(buffer.first_step or 0), np.int64(recording.every)
+        group.attrs["first_step"] = np.int64(self._run.first_step)
+        group.attrs["every"] = np.int64(recording.every)
         columns = min(max(size, 1), 1024)
-        rows = min(max(65536 // columns, 16), _EVENT_CHUNK)
-        options = {"maxshape": (None, size), "chunks": (rows, columns), **self._filters()}
-        data = group.create_dataset("data", (0, size), np.float32, **options)  # libsonata reads no other type
-        if buffer.dtype != np.float32:
-            group.create_dataset("exact", (0, size), buffer.dtype, **options)
+        chunks = (min(max(65536 // columns, 16), _EVENT_CHUNK), columns)
+        # float32, whatever the state is: libsonata reads no other type.
+        data = group.create_dataset(
+            "data", (0, size), np.float32, maxshape=(None, size), chunks=chunks, **self._filters()
+        )
         data.attrs["units"], data.attrs["variable"], data.attrs["scale"] = recording.unit, variable, recording.scale
         mapping = group.create_group("mapping")
         mapping["node_ids"] = np.arange(size, dtype=np.uint64)
@@ -310,7 +324,7 @@ class FileSink:
         mapping["index_pointer"] = mapping["index_pointers"]  # the name that bmtk looks for
         mapping["element_ids"] = np.zeros(size, np.uint32)
         mapping["element_pos"] = np.zeros(size, np.float64)
-        mapping["time"] = self._report_time(buffer)
+        mapping["time"] = self._times(self._run.first_step, recording.every, 0)
         mapping["time"].attrs["units"] = "ms"
 
 
@@ -334,6 +348,11 @@ def save(trace: Trace, path: str, *, compress: bool = False) -> None:
     for name in trace.run:
         sink.extra(name, trace.run[name], trace.run.attrs(name))
     sink.close(meta.steps)
+
+
+def _release(h5: h5py.File, file: CommittedFile) -> None:
+    h5.close()
+    file.close()
 
 
 def append_rows(dataset: h5py.Dataset, rows: Array) -> None:

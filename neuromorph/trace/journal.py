@@ -9,11 +9,14 @@ the committed end is written at once (nothing refers to it yet), what would chan
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
+import itertools
 import os
 
 from neuromorph.errors import TraceError
+
+_numbers = itertools.count()
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 class CommittedFile:
@@ -29,11 +32,8 @@ class CommittedFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self.failure: OSError | None = None
-        self._temporary: str | None = f"{path}.new-{os.getpid()}"
-        self._fd = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        # A record lock, not flock: HDF5 readers take flock, and they may read while this file grows.
-        with contextlib.suppress(OSError):
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._temporary: str | None = _beside(path)
+        self._fd = os.open(self._temporary, _FLAGS, 0o666)
         self._committed = 0
         self._size = 0
         self._position = 0
@@ -107,9 +107,16 @@ class CommittedFile:
                 errno=self.failure.errno,
             ) from self.failure
 
-    def commit(self) -> None:
-        """Make all that HDF5 has handed over the state on disk."""
+    def commit(self, anew: bool = False) -> None:
+        """Make all that HDF5 has handed over the state on disk.
+
+        ``anew``: do it in a copy of the file that then takes its place, which is safe for changes of groups too, where
+        no order of writes is.
+        """
         self.check()
+        if anew and self._temporary is None:
+            self._copy()
+            self.check()
         for (offset, _), block in sorted(self._held.items(), key=_commit_order):
             self._put(block, offset)
         self.check()
@@ -129,6 +136,24 @@ class CommittedFile:
                 os.unlink(self._temporary)
                 self._temporary = None
 
+    def _copy(self) -> None:
+        """Go on in a copy of the file, which commit() will put in its place."""
+        temporary = _beside(self.path)
+        copy = -1
+        try:
+            copy = os.open(temporary, _FLAGS, 0o666)
+            size, done = os.fstat(self._fd).st_size, 0
+            while done < size:
+                done += os.pwrite(copy, os.pread(self._fd, 1 << 20, done), done)
+        except OSError as error:
+            self._fail(error)
+            if copy >= 0:
+                os.close(copy)
+                os.unlink(temporary)
+            return
+        os.close(self._fd)
+        self._fd, self._temporary = copy, temporary
+
     def _put(self, data: bytes | memoryview, offset: int) -> None:
         view = memoryview(data)
         try:
@@ -136,21 +161,32 @@ class CommittedFile:
                 done = os.pwrite(self._fd, view, offset)
                 view, offset = view[done:], offset + done
         except OSError as error:
-            self.failure = error
-            # Give back the space beyond the committed end: nothing refers to it.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._committed)
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = error
+        # Give back the space beyond the committed end: nothing refers to it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, self._committed)
+
+
+def _beside(path: str) -> str:
+    return f"{path}.new-{os.getpid()}-{next(_numbers)}"
 
 
 def _commit_order(item: tuple[tuple[int, int], bytes]) -> tuple[int, int]:
-    """Superblock (it knows the new end), then index nodes from the root down, then data, then headers (new lengths).
+    """Superblock (it knows the new end), names, index nodes from the root down, data, headers (new lengths), links.
 
     A parent that already points at a new sibling is harmless while the old child still has all its entries; the other
-    way round the entries of the new sibling would be lost for a moment. Headers are smaller than data blocks.
+    way round the entries of the new sibling would be lost for a moment. Names (``HEAP``) come before the nodes and
+    links (``SNOD``) that refer to them. Object headers begin with version 1, a zero and, at byte 4, one reference.
     """
-    (offset, length), block = item
+    (offset, _), block = item
     if offset == 0:
         return 0, 0
-    if block[:4] == b"TREE":
-        return 1, -block[5]
-    return 2, -length
+    mark = block[:4]
+    if mark == b"TREE":
+        return 2, -block[5]
+    if block[:2] == b"\1\0" and block[4:8] == b"\1\0\0\0":
+        return 4, 0
+    return {b"HEAP": 1, b"SNOD": 5}.get(mark, 3), 0

@@ -123,6 +123,12 @@ def write_extra(run: h5py.Group, path: str, value: Any, attrs: Mapping[str, Any]
             start = there.shape[0]
             there.resize(start + kept.shape[0], axis=0)
             there[start:] = kept
+    elif (
+        there is not None
+        and not isinstance(kept, str | bytes)
+        and (there.shape, there.dtype) == (kept.shape, kept.dtype)
+    ):
+        there[...] = kept
     else:
         if there is not None:
             del run[name]

@@ -14,7 +14,7 @@ from neuromorph.errors import TraceError
 from .events import Events, EventTable, StateTable
 from .layout import FORMAT, FORMAT_VERSION, milliseconds, plain, read_tree, read_value, rows_of, text
 from .sink import Array, Recording, RunMeta
-from .store import Extras, MemoryStates
+from .store import Extras
 
 if TYPE_CHECKING:
     import h5py
@@ -197,9 +197,6 @@ class FileStore:
 
     def states(self, population: str, variable: str) -> StateTable:
         """Rows of one state."""
-        if (population, variable) not in self._reports:
-            # Announced, but cut off before its first row.
-            return self._empty_state(population, variable)
         group = self._reports[population, variable]
         mapping = group["mapping"]
         nodes = mapping["node_ids"] if "node_ids" in mapping else mapping["gids"]
@@ -299,12 +296,3 @@ class FileStore:
                     largest = max(largest, int(self.states(name, variable).ids.max(initial=-1)))
             self._sizes[population] = int(stated) if stated is not None else largest + 1
         return self._sizes[population]
-
-    def _empty_state(self, population: str, variable: str) -> MemoryStates:
-        meta = self.meta
-        if meta is None:
-            raise KeyError((population, variable))
-        recording, first = meta.states[population, variable], meta.first_step
-        rows = np.empty((0, meta.populations[population]), np.float32)
-        every = recording.every
-        return MemoryStates(rows, recording.unit, first * meta.dt_ms, every * meta.dt_ms, first, every)
