@@ -141,3 +141,56 @@ def rebalance(nets: Any, state: Any, max_bytes: int, max_count: int, empty: bool
             if not reached:
                 left += 1
     return total, left
+
+
+@njit(cache=True, error_model="numpy")
+def improve(
+    nets: Any,
+    state: Any,
+    order: Array,
+    max_bytes: int,
+    max_count: int,
+    rounds: int,
+    patience: int,
+    heat: float,
+    slack: float,
+    net_limit: int,
+) -> float:
+    """Alternate sweeps under loosened limits with draining; keep the best partition that respects the true limits.
+
+    The state must be feasible on entry. Returns the change of the copies (never positive).
+    """
+    n = len(state.part)
+    best_part = state.part.copy()
+    best = 0.0
+    now = 0.0
+    active = np.ones(n, np.bool_)
+    locked = np.zeros(n, np.bool_)
+    bad = 0
+    left = 0
+    for turn in range(rounds):
+        temperature = heat if turn % 2 == 1 else 0.0
+        loose_bytes = max_bytes if slack == 0.0 else int(max_bytes * (1.0 + slack))
+        loose_count = max_count if slack == 0.0 else int(max_count * (1.0 + slack)) + 1
+        locked[:] = False
+        if temperature > 0.0:
+            active[:] = True
+        change, moves = sweep(nets, state, order, active, locked, loose_bytes, loose_count, temperature, net_limit)
+        now += change
+        change, left = rebalance(nets, state, max_bytes, max_count, False)
+        now += change
+        if left == 0 and now < best - 1e-9:
+            if now < best * 1.002 - 1e-9:
+                bad = 0
+            else:
+                bad += 1
+            best = now
+            best_part[:] = state.part
+        else:
+            bad += 1
+        if bad >= patience:
+            break
+    if now > best or left > 0:
+        state.part[:] = best_part
+        fill(nets, state)
+    return best
