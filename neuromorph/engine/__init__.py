@@ -1,1 +1,7 @@
-"""(docstring to be written by the room owner)"""
+"""Engines: what every target can do, the reference that defines a step, and the compiled CPU engine."""
+
+from neuromorph.engine.cpu import CPU, CPUProgram
+from neuromorph.engine.report import CPUReport
+from neuromorph.engine.target import Batch, Program, Report, Target
+
+__all__ = ["CPU", "Batch", "CPUProgram", "CPUReport", "Program", "Report", "Target"]

@@ -127,8 +127,8 @@ def _compile_on_disk(directory: Path, key: str, source: str, name: str) -> Any:
                 with suppress(OSError):
                     path.unlink()
     warnings.warn(
-        f"cannot keep compiled kernels in {directory} ({type(trouble).__name__}: {trouble}); they stay in memory, so the "
-        f"next process compiles again. Set {ENVIRONMENT} to a writable directory, or to 'off'",
+        f"cannot keep compiled kernels in {directory} ({type(trouble).__name__}: {trouble}); they stay in memory, so "
+        f"the next process compiles again. Set {ENVIRONMENT} to a writable directory, or to 'off'",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""Prints a step program as a compiled kernel: one fused loop that updates, tests and resets, then one that lists events.
+"""Prints a step program as a compiled kernel: one loop that updates, tests and resets, then one that lists events.
 
 The first loop is straight-line arithmetic on one buffer with constant offsets, so that LLVM can vectorise it; it
 leaves a mask of the neurons that fired. The second gathers their indices (and values) in ascending order. Every
@@ -27,7 +27,7 @@ from neuromorph.engine.lowlevel import pointer
 
 
 def print_step(program: StepProgram, layout: Layout) -> str:
-    """The generated module of a population: ``kernel(step, offset, item)`` with the fields of :data:`neuromorph.engine.items.STEP`."""
+    """The generated module of a population: ``kernel(step, offset, item)`` with fields ``items.STEP``."""
     printer = _Printer(program, layout)
     body = printer.body()
     title = f"One step of a population: {len(program.ops)} operations in {program.dtype}, stride {layout.stride}."

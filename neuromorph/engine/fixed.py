@@ -1,8 +1,8 @@
 """Kernels that do not depend on the network: replay, recording, counting and the drivers that run whole chunks.
 
 Like generated kernels, each is a C function of (step, offset, address of its item); this module's text is compiled
-through the same cache, so it is ordinary source for :func:`neuromorph.engine.cache.compile_kernel`. Items: :mod:`neuromorph.engine.items`. ``offset`` is what
-recorders add to a step number: samples of a batch follow one another on one time axis.
+through the same cache. The fields of the items are in ``neuromorph/engine/items.py``. ``offset`` is what recorders
+add to a step number: samples of a batch follow one another on one time axis.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,no-any-return"
@@ -144,11 +144,10 @@ def drive(first, last, item):
 
 def drive_batch(first, last, item):
     """Run samples [first, last): restore the initial memory, set the sample's values, run its steps, counting."""
-    item = carray(pointer(item), 9, np.int64)
+    item = carray(pointer(item), 8, np.int64)
     copies = carray(pointer(item[2]), MANY, np.int64)
     rows = carray(pointer(item[4]), MANY, np.int64)
     totals = carray(pointer(item[6]), MANY, np.int64)
-    abort = item[8]
     for sample in range(first, last):
         for k in range(item[3]):  # (source, target, words)
             copy_words(copies[3 * k], copies[3 * k + 1], copies[3 * k + 2])
@@ -158,8 +157,6 @@ def drive_batch(first, last, item):
             counter = carray(pointer(totals[3 * k]), 8, np.int64)
             counter[5] = totals[3 * k + 1] + sample * totals[3 * k + 2]
         run_steps(0, item[1], item[0])
-        if abort != 0 and atomic_load(abort) != 0:
-            return
 
 
 def split_rows(bound, offset, item):

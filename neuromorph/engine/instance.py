@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import cached_property
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from .items import DRIVE
-from .memory import Memory, allocate
-from .recording import Recorder
-from .schedule import Compiled, Tables, base_tables, call, fixed_kernel
+from neuromorph.lowering.program import LoweredPopulation
 
-OFFSET, NEXT, BARRIER = DRIVE.index("offset"), DRIVE.index("next"), DRIVE.index("barrier")
+from .items import DRIVE
+from .layout import initial_buffers
+from .memory import Array, Memory, allocate
+from .recording import Recorder
+from .schedule import Compiled, Tables, base_tables, call, count_item, fixed_kernel
+
+if TYPE_CHECKING:
+    from neuromorph.trace import Sink
+
+CHUNK_SECONDS = 0.1
+"""Wall time between looks at progress and Ctrl-C."""
+OFFSET, NEXT = DRIVE.index("offset"), DRIVE.index("next")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run does: tables and driver's item of each thread, and the items that count events of populations."""
+
+    tables: tuple[Tables, ...]
+    items: tuple[npt.NDArray[np.int64], ...]
+    counters: Mapping[int, npt.NDArray[np.int64]]
 
 
 class Instance:
@@ -43,28 +63,37 @@ class Instance:
         """Buffers and work items of all that the network records."""
         return Recorder(self.compiled, self.memories, self._stop)
 
-    @cached_property
-    def plain(self) -> tuple[list[Tables], list[npt.NDArray[np.int64]]]:
-        """Tables and drivers' items of a run that records nothing."""
-        return self._seal(base_tables(self.compiled, self.memories, self.threads))
+    def tables(self, record: bool, totals: Mapping[int, Array] | None = None, window: tuple[int, int] = (0, 0)) -> Work:
+        """Tables of a run.
 
-    @cached_property
-    def recording(self) -> tuple[list[Tables], list[npt.NDArray[np.int64]]]:
-        """Tables and drivers' items of a run that records."""
+        Parameters
+        ----------
+        record : bool
+            Whether it records what the network records.
+        totals : mapping of population to int64 (neurons,), optional
+            Where to count events of steps ``window[0] <= step < window[1]``.
+        """
         tables = base_tables(self.compiled, self.memories, self.threads)
-        self.recorder.join(tables)
-        return self._seal(tables)
+        if record:
+            self.recorder.join(tables)
+        counters = {k: count_item(self.memories[k], total, window) for k, total in (totals or {}).items()}
+        tables[0].deliveries += [(fixed_kernel("count").address, item) for item in counters.values()]
+        items = [table.seal(k, self.threads, self._barrier, self._stop) for k, table in enumerate(tables)]
+        return Work(tuple(tables), tuple(items), counters)
 
-    def _seal(self, tables: list[Tables]) -> tuple[list[Tables], list[npt.NDArray[np.int64]]]:
-        return tables, [table.seal(k, self.threads, self._barrier, self._stop) for k, table in enumerate(tables)]
+    @cached_property
+    def recording(self) -> Work:
+        """Tables of a run that records."""
+        return self.tables(record=True)
 
     def reset(self) -> None:
         """Back to the initial states, with nothing in flight."""
         for memory in self.memories:
             memory.reset()
 
-    def run(self, first: int, last: int, offset: int, items: Sequence[npt.NDArray[np.int64]]) -> int:
+    def run(self, first: int, last: int, offset: int, work: Work) -> int:
         """Run steps from ``first`` to ``last`` or until a recorder's buffer is full; gives the next step."""
+        items = work.items
         for item in items:
             item[OFFSET] = offset
         drive = fixed_kernel("drive")
@@ -77,7 +106,43 @@ class Instance:
             other.result()
         return int(items[0][NEXT])
 
+    def chunks(self, sink: Sink, first: int, last: int, offset: int, work: Work) -> Iterator[tuple[int, float]]:
+        """Run steps [first, last) in chunks of about 0.1 s, each handed to the sink; yields (next step, seconds)."""
+        length = 16
+        while first < last:
+            began = perf_counter()
+            self.recorder.begin(first + offset)
+            after = self.run(first, min(last, first + self.recorder.limit(length)), offset, work)
+            self.recorder.flush(sink, first + offset, after + offset)
+            seconds = perf_counter() - began
+            length = max(1, min(length * 8, int((after - first) * CHUNK_SECONDS / max(seconds, 1e-6))))
+            first = after
+            yield first, seconds
+
     @property
     def nbytes(self) -> int:
         """Bytes of states, parameters, rings and event lists."""
         return sum(memory.nbytes for memory in self.memories)
+
+    def set_values(self, k: int, population: LoweredPopulation, names: Sequence[str]) -> None:
+        """Take new parameters and initial states of a population; of its present states, only those named change."""
+        layout, memory = self.compiled.layouts[k], self.memories[k]
+        assert layout is not None
+        floats, ints = initial_buffers(population, layout)
+        memory.initial_floats[:], memory.initial_ints[:] = floats, ints
+        for place in (*layout.params, *(state for state in layout.states if state.name in names)):
+            part = slice(place.offset, place.offset + (memory.stride if place.per_neuron else 1))
+            (memory.ints if place.ints else memory.floats)[part] = (ints if place.ints else floats)[part]
+
+    def adopt(self, other: Instance) -> None:
+        """Take over the states and the events in flight of another instance of the same network."""
+        for k, (mine, theirs) in enumerate(zip(self.memories, other.memories, strict=True)):
+            mine.float_ring[:] = theirs.float_ring
+            mine.int_ring[:] = theirs.int_ring
+            layout, source = self.compiled.layouts[k], other.compiled.layouts[k]
+            if layout is None or source is None:
+                continue
+            for to, of in zip(layout.states, source.states, strict=True):
+                size = self.compiled.populations[k].size
+                take = (theirs.ints if of.ints else theirs.floats)[of.offset : of.offset + size]
+                (mine.ints if to.ints else mine.floats)[to.offset : to.offset + size] = take

@@ -89,8 +89,9 @@ COUNT = ("fired", "counts", "starts", "segments", "stride", "totals", "first", "
 DRIVE = ("thread", "threads", "barrier", "stop", "updates", "n_updates", "deliveries", "n_deliveries", "offset", "next")
 """Run steps: tables of (function, item) pairs, the cell that names the last step, and where it ended."""
 
-BATCH = ("drive", "steps", "copies", "n_copies", "rows", "n_rows", "totals", "n_totals", "abort")
-"""Run samples: the driver's item, what to restore, what to set, what to count, and the cell that ends the work."""
+BATCH = ("drive", "steps", "copies", "n_copies", "rows", "n_rows", "totals", "n_totals")
+"""Run samples: the driver's item, and tables of (source, target, words) to restore, (all samples, target, words) to set
+and (counter's item, totals of the first sample, bytes of a sample) to count."""
 
 SPLIT_ROWS = ("row_ptr", "targets", "width", "rows", "out")
 """Find where a range of targets begins in each row."""

@@ -73,7 +73,7 @@ def kind_of(synapses: Synapses, value: str, sums: str) -> DeliveryKind:
 
 
 def print_delivery(kind: DeliveryKind) -> str:
-    """The generated module of a delivery kernel: ``kernel(step, offset, item)`` with the fields :data:`.items.DELIVERY`."""
+    """The generated module of a delivery kernel: ``kernel(step, offset, item)`` with fields ``items.DELIVERY``."""
     weight = _weight(kind)
     before_rows, in_row = [], []
     (before_rows if kind.shared_weight else in_row).append(f"w = {weight}")

@@ -109,24 +109,35 @@ def initial_buffers(population: LoweredPopulation, layout: Layout) -> tuple[np.n
     Raises
     ------
     TargetError
-        An integer parameter that 32 bits cannot hold.
+        An integer parameter or state that 32 bits cannot hold.
     """
     program = population.program
     assert program is not None
     floats, ints = np.zeros(layout.floats, program.dtype), np.zeros(layout.ints, np.int32)
     values = (*population.param_values, *population.state_init)
-    for k, (place, value) in enumerate(zip((*layout.params, *layout.states), values, strict=True)):
-        buffer = ints if place.ints else floats
-        data = np.asarray(value)
-        if place.ints:
-            if k < len(layout.params) and data.size and (data.max() > 2**31 - 1 or data.min() < -(2**31)):
-                raise TargetError(
-                    f"population {population.name}: parameter {place.name} holds {data.min()} to {data.max()}, and the "
-                    f"compiled engine keeps integers in 32 bits; scale it",
-                    population=population.name,
-                    parameter=place.name,
-                )
-            data = data.astype(np.int64).astype(np.int32)
+    for place, value in zip((*layout.params, *layout.states), values, strict=True):
         length = population.size if place.per_neuron else 1
-        buffer[place.offset : place.offset + length] = data
+        part = slice(place.offset, place.offset + length)
+        if place.ints:
+            ints[part] = int32_values(population, place, np.asarray(value))
+        else:
+            floats[part] = value
     return floats, ints
+
+
+def int32_values(population: LoweredPopulation, place: Place, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Integers as they are stored.
+
+    Raises
+    ------
+    TargetError
+        Some do not fit into 32 bits.
+    """
+    if values.size and (values.max() > 2**31 - 1 or values.min() < -(2**31)):
+        raise TargetError(
+            f"population {population.name}: {place.name} ranges from {values.min()} to {values.max()}, and the "
+            f"compiled engine keeps integers in 32 bits; scale it",
+            population=population.name,
+            variable=place.name,
+        )
+    return values.astype(np.int32)

@@ -60,6 +60,11 @@ class Memory:
         """Bytes held."""
         return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
 
+    @property
+    def ring_bytes(self) -> int:
+        """Bytes of the sums that will arrive."""
+        return self.float_ring.nbytes + self.int_ring.nbytes
+
     def reset(self) -> None:
         """Back to the initial states, with nothing in flight."""
         self.floats[:] = self.initial_floats

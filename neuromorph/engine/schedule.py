@@ -21,7 +21,7 @@ from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.network.synapses import Synapses
 
 from .cache import Kernel, compile_kernel
-from .items import DELIVERY, DRIVE, REPLAY, SPLIT_ROWS, STEP, make_item
+from .items import COUNT, DELIVERY, DRIVE, REPLAY, SPLIT_ROWS, STEP, make_item
 from .layout import Layout
 from .memory import Array, Memory, address
 
@@ -199,6 +199,21 @@ def _delivery_item(
         row=len(ports) * post.stride,
         port=ports.index(synapses.port) * post.stride,
         n_post=synapses.n_post,
+    )
+
+
+def count_item(memory: Memory, total: Array, window: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Item that counts a population's events in a window of steps."""
+    return make_item(
+        COUNT,
+        fired=address(memory.fired),
+        counts=address(memory.counts),
+        starts=address(memory.bounds),
+        segments=memory.counts.shape[1],
+        stride=memory.stride,
+        totals=address(total),
+        first=window[0],
+        last=window[1],
     )
 
 

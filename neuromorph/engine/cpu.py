@@ -1,0 +1,304 @@
+"""The compiled CPU engine: generated kernels, driven through whole chunks of steps without Python between them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy.typing as npt
+
+from neuromorph.errors import NetworkError, TargetError
+from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
+from neuromorph.progress import Progress, progress_for
+
+from .compile import compile_network, delivery_kind, with_populations
+from .instance import Instance
+from .interrupt import deferred_interrupt
+from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
+from .run_meta import run_meta
+from .schedule import Compiled
+from .target import Batch, duration_steps, step_seconds
+
+if TYPE_CHECKING:
+    from neuromorph.network import Network, Population
+    from neuromorph.trace import Trace
+    from neuromorph.units import Quantity
+
+THREADED_SYNAPSES = 5_000_000
+"""From this many synapses on, ``threads=None`` uses all cores: below, meeting every step costs more than it saves."""
+
+
+@dataclass(frozen=True)
+class CPU:
+    """This computer's processor.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Width of all floats.
+    threads : int, optional
+        Threads that share the work of a step; default: one for small networks, all cores for large ones. Results are
+        the same bit for bit.
+    weights : {"int8", "int16"}, optional
+        Quantise float weights to this width, symmetrically for each projection.
+    """
+
+    dtype: Float = "float32"
+    threads: int | None = None
+    weights: Literal["int8", "int16"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "float64"):
+            raise TargetError(f"CPU: dtype is {self.dtype!r}; it can be 'float32' or 'float64'", dtype=self.dtype)
+        if self.threads is not None and (not isinstance(self.threads, int) or not 1 <= self.threads <= 1024):
+            raise TargetError(f"CPU: threads is {self.threads!r}; give an int from 1 to 1024", threads=self.threads)
+        if self.weights not in (None, "int8", "int16"):
+            raise TargetError(f"CPU: weights is {self.weights!r}; it can be None, 'int8' or 'int16'")
+
+    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> CPUProgram:
+        """Check, lower, build and compile a network.
+
+        Parameters
+        ----------
+        network : Network
+        dt : Quantity
+            Length of a step.
+        progress : bool or Progress
+            Whether to show what compiles when the output is a terminal.
+
+        Raises
+        ------
+        CheckError
+            Everything that keeps the network from running.
+        """
+        from neuromorph.lowering.network import lower
+
+        seconds = step_seconds(dt)
+        with progress_for(progress) as shown:
+            shown.stage(f"building {network.name}")
+            began = perf_counter()
+            lowered = lower(network, seconds, self.dtype, self.weights, progress=shown)
+            built = perf_counter()
+            compiled = compile_network(lowered, shown)
+            done = perf_counter()
+        return CPUProgram(self, network, lowered, compiled, {"build": built - began, "compile": done - built})
+
+    def thread_count(self, synapses: int) -> int:
+        """Threads for a network of so many synapses."""
+        if self.threads is not None:
+            return self.threads
+        return 1 if synapses < THREADED_SYNAPSES else available_cores()
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class CPUProgram:
+    """A network compiled for the CPU; see :class:`neuromorph.engine.target.Program`.
+
+    Attributes
+    ----------
+    dt : float
+        Length of a step in seconds.
+    step : int
+        Number of the next step.
+    compiled : Compiled
+    threads, cores : int
+        Threads that share a step; cores that samples of a batch may use.
+    last_trace : Trace or None
+        What the last run recorded; after Ctrl-C, everything up to it.
+    """
+
+    def __init__(
+        self, target: CPU, network: Network, lowered: LoweredNetwork, compiled: Compiled, seconds: Mapping[str, float]
+    ) -> None:
+        self.target = target
+        self.network = network
+        self.lowered = lowered
+        self.dt = lowered.dt
+        self.step = 0
+        self.threads = target.thread_count(sum(synapses.count for synapses in lowered.projections))
+        self.cores = available_cores()
+        self.last_trace: Trace | None = None
+        self.compiled = compiled
+        self._instance = Instance(compiled, self.threads)
+        self._neurons = {population.name: population.neuron for population in network.populations}
+        self._seconds = dict(seconds)
+        self._steps_run = 0
+
+    def run(
+        self,
+        duration: Quantity | int,
+        *,
+        out: str | PathLike[str] | None = None,
+        progress: bool | Progress = True,
+        reset: bool = False,
+    ) -> Trace:
+        """Run on for ``duration``; see :meth:`Program.run`.
+
+        Ctrl-C ends the run after the present chunk of steps (about 0.1 s), closes the file and raises
+        :class:`KeyboardInterrupt`; what was recorded is in the file and in :attr:`last_trace`.
+        """
+        from neuromorph.trace import FileSink, MemorySink
+
+        steps = duration_steps(duration, self.dt)
+        if reset:
+            self.reset()
+        sink = MemorySink() if out is None else FileSink(out)
+        sink.open(run_meta(self.network, self.lowered, steps, self.step, target=repr(self.target)))
+        first = self.step
+        with progress_for(progress) as shown, deferred_interrupt() as interrupted:
+            shown.stage(f"running {self.network.name}", steps)
+            try:
+                for after, seconds in self._instance.chunks(sink, first, first + steps, 0, self._instance.recording):
+                    shown.advance(after - self.step)
+                    self.count(after - self.step, seconds)
+                    self.step = after
+                    if interrupted():
+                        break
+            finally:
+                sink.close(self.step - first)
+                self.last_trace = sink.trace()
+            stopped = interrupted() and self.step < first + steps
+        if stopped:
+            raise KeyboardInterrupt(
+                f"stopped after {self.step - first} of {steps} steps; the trace up to there is kept"
+            )
+        return self.last_trace
+
+    def count(self, steps: int, seconds: float) -> None:
+        """Add to the steps and the time that the report tells."""
+        self._steps_run += steps
+        self._seconds["run"] = self._seconds.get("run", 0.0) + seconds
+
+    def reset(self) -> None:
+        """Go back to step 0; see :meth:`Program.reset`."""
+        self._instance.reset()
+        self.step = 0
+
+    def set(self, population: str | Population, **values: Any) -> None:
+        """Change parameters or initial states; see :meth:`Program.set`.
+
+        Nothing is compiled again, unless a parameter that all neurons shared gets a value for each or the reverse.
+
+        Raises
+        ------
+        NetworkError, LanguageError, UnitError
+            No such population, parameter or state; a wrong shape or dimension.
+        """
+        index = self.index_of(population)
+        name = self.lowered.populations[index].name
+        neuron = self.neuron_of(index)(**values)
+        made = self.relowered(index, neuron)
+        old = self.compiled.populations[index]
+        self._neurons[name] = neuron
+        if made.program == old.program:
+            self.compiled = replace(
+                self.compiled,
+                populations=(*self.compiled.populations[:index], made, *self.compiled.populations[index + 1 :]),
+            )
+            self._instance.set_values(index, made, tuple(values))
+        else:
+            self.compiled = with_populations(self.compiled, {index: made}, progress_for(False))
+            changed = Instance(self.compiled, self.threads)
+            changed.adopt(self._instance)
+            changed.set_values(index, made, tuple(values))
+            self._instance = changed
+
+    def index_of(self, population: str | Population) -> int:
+        """Position of a population of this program."""
+        name = population if isinstance(population, str) else population.name
+        names = [each.name for each in self.lowered.populations]
+        if name not in names:
+            raise NetworkError(
+                f"{self.network.name} has no population {name!r}; it has {', '.join(names)}", known=names
+            )
+        return names.index(name)
+
+    def neuron_of(self, index: int) -> Any:
+        """The neuron of a population with the values that it has now."""
+        population = self.lowered.populations[index]
+        if population.program is None:
+            raise NetworkError(f"population {population.name} replays events: it has no parameters or states to set")
+        return self._neurons[population.name]
+
+    def relowered(self, index: int, neuron: Any, copies: int = 1) -> LoweredPopulation:
+        """A population lowered again with other values: ``copies`` times its size, one copy after another."""
+        from neuromorph.lowering.neuron import lower_neuron
+
+        population = self.lowered.populations[index]
+        assert population.program is not None
+        made = lower_neuron(
+            neuron,
+            self.dt,
+            self.lowered.dtype,
+            population.size * copies,
+            observe=tuple(name for name, _ in population.program.observables),
+            seed=self.lowered.seed,
+            index=index,
+        )
+        return replace(population, program=made.program, state_init=made.state_init, param_values=made.param_values)
+
+    def run_batch(
+        self,
+        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        duration: Quantity | int,
+        *,
+        window: tuple[int, int] | None = None,
+        progress: bool | Progress = True,
+        out: str | PathLike[str] | None = None,
+    ) -> Batch:
+        """Run every sample from the initial states; see :meth:`Program.run_batch`.
+
+        The program's own run is left as it is: samples have their own memory. With several threads, each runs samples
+        of its own; with ``out``, samples run one after another.
+        """
+        from .batch import run_batch
+
+        return run_batch(self, inputs, duration, window, progress, out)
+
+    def report(self) -> CPUReport:
+        """Memory by array, storage of each projection, compile times, and speed after a run."""
+        compiled = self.compiled
+        populations = tuple(
+            PopulationCost(
+                name=population.name,
+                neuron=self._neurons[population.name].name,
+                neurons=population.size,
+                state_bytes=memory.nbytes - memory.ring_bytes,
+                ring_bytes=memory.ring_bytes,
+                operations=len(population.program.ops) if population.program else 0,
+                compile_seconds=kernel.seconds,
+                from_cache=kernel.loaded,
+            )
+            for population, memory, kernel in zip(
+                compiled.populations, self._instance.memories, compiled.steps, strict=True
+            )
+        )
+        projections = tuple(
+            ProjectionCost(synapses.name, str(delivery_kind(compiled, synapses)), synapses.count, array_bytes(synapses))
+            for synapses in compiled.projections
+        )
+        return CPUReport(
+            target=repr(self.target),
+            network=self.network.name,
+            populations=populations,
+            projections=projections,
+            seconds=dict(self._seconds),
+            steps=self._steps_run,
+            threads=self.threads,
+        )
+
+    def source(self) -> str:
+        """The generated code: a kernel for each population and each kind of projection."""
+        kernels = {kernel.source: kernel.title for kernel in (*self.compiled.steps, *self.compiled.deliveries)}
+        return "\n\n".join(f"# --- {title}\n{source}" for source, title in kernels.items())
+
+    def __repr__(self) -> str:
+        return f"<CPUProgram {self.network.name}: {self.target}, at step {self.step}>"

@@ -1,0 +1,168 @@
+"""What a compiled CPU program takes: memory by array, storage of each projection, compile times and speed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from neuromorph.network.synapses import Synapses
+
+
+@dataclass(frozen=True)
+class PopulationCost:
+    """One population: its neurons, the bytes of its states and rings, and its kernel."""
+
+    name: str
+    neuron: str
+    neurons: int
+    state_bytes: int
+    ring_bytes: int
+    operations: int
+    compile_seconds: float
+    from_cache: bool
+
+
+@dataclass(frozen=True)
+class ProjectionCost:
+    """One projection: how it is stored, in bytes by array."""
+
+    name: str
+    storage: str
+    synapses: int
+    arrays: dict[str, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(self.arrays.values())
+
+
+@dataclass(frozen=True)
+class CPUReport:
+    """Costs of a program on the CPU.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+        Wall time of each stage: lower (with building), compile, and run, once it ran.
+    steps : int
+        Steps run so far, in runs and batches.
+    """
+
+    target: str
+    network: str
+    populations: tuple[PopulationCost, ...]
+    projections: tuple[ProjectionCost, ...]
+    seconds: dict[str, float]
+    steps: int
+    threads: int
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of the network."""
+        return sum(population.neurons for population in self.populations)
+
+    @property
+    def synapses(self) -> int:
+        """Synapses of the network."""
+        return sum(projection.synapses for projection in self.projections)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of synapses, states and rings."""
+        own = sum(population.state_bytes + population.ring_bytes for population in self.populations)
+        return own + sum(projection.nbytes for projection in self.projections)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Speed of the runs so far; None before the first."""
+        run = self.seconds.get("run", 0.0)
+        return self.steps / run if run > 0 else None
+
+    def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+        populations = [
+            (
+                p.name,
+                p.neuron,
+                f"{p.neurons:,}",
+                size(p.state_bytes),
+                size(p.ring_bytes),
+                str(p.operations) if p.operations else "replay",
+                f"{p.compile_seconds * 1e3:.0f} ms{' (cached)' if p.from_cache else ''}",
+            )
+            for p in self.populations
+        ]
+        projections = [
+            (
+                p.name,
+                f"{p.synapses:,}",
+                p.storage,
+                size(p.nbytes),
+                f"{p.nbytes / p.synapses:.2f}" if p.synapses else "",
+                ", ".join(f"{name} {size(n)}" for name, n in p.arrays.items() if n),
+            )
+            for p in self.projections
+        ]
+        return [
+            ("Populations", ("name", "neuron", "neurons", "states", "rings", "operations", "kernel"), populations),
+            ("Projections", ("name", "synapses", "storage", "memory", "bytes/synapse", "arrays"), projections),
+        ]
+
+    def _summary(self) -> str:
+        stages = ", ".join(f"{stage} {seconds:.3g} s" for stage, seconds in self.seconds.items())
+        speed = self.steps_per_second
+        rate = f"; {self.steps:,} steps at {speed:,.0f} steps/s" if speed else ""
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return (
+            f"{self.network} on {self.target}: {self.neurons:,} neurons, {self.synapses:,} synapses, "
+            f"{size(self.nbytes)}, {threads}; {stages}{rate}"
+        )
+
+    def __str__(self) -> str:
+        parts = [self._summary()]
+        for title, head, rows in self._tables():
+            if rows:
+                parts += ["", title, text_table(head, rows)]
+        return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>{escape(self._summary())}</p>"]
+        for title, head, rows in self._tables():
+            if rows:
+                shown = rows[:50]
+                more = f"<p>and {len(rows) - 50} more</p>" if len(rows) > 50 else ""
+                parts.append(f"<b>{title}</b>{html_table(head, shown)}{more}")
+        return "".join(parts)
+
+
+def array_bytes(synapses: Synapses) -> dict[str, int]:
+    """Bytes of each array of a projection."""
+    names = ("row_ptr", "targets", "weights", "weight_index", "delays")
+    arrays = {name: getattr(synapses, name) for name in names}
+    return {name: array.nbytes for name, array in arrays.items() if array is not None}
+
+
+def size(nbytes: float) -> str:
+    """Bytes for people: ``1.5 MB`` (decimal units)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 1000 or unit == "GB":
+            return f"{nbytes:.0f} {unit}" if unit == "B" or nbytes >= 100 else f"{nbytes:.3g} {unit}"
+        nbytes /= 1000
+    raise AssertionError
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for terminals: columns as wide as they need."""
+    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    ]
+    return "\n".join((lines[0], "-" * min(len(max(lines, key=len)), 120), *lines[1:]))
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for notebooks."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>"
