@@ -186,11 +186,11 @@ class _Printer:
         """IEEE 754 fields: exponent and mantissa bits of a float."""
         mantissa, bias, word = (52, 1023, "np.int64") if self.wide else (23, 127, "np.int32")
         if code == "exp2i":
-            return f"({word}({x} + np.int64({bias})) << {word}({mantissa})).view({self.float})"
+            return f"{word}({word}({x} + np.int64({bias})) << {word}({mantissa})).view({self.float})"
         bits = f"{x}.view({word})"
         if code == "exponent":
             return f"np.int64({bits} >> {word}({mantissa})) - np.int64({bias})"
-        return f"(({bits} & {word}({(1 << mantissa) - 1})) | {word}({bias << mantissa})).view({self.float})"
+        return f"{word}(({bits} & {word}({(1 << mantissa) - 1})) | {word}({bias << mantissa})).view({self.float})"
 
 
 _FORMS: dict[str, str] = {
