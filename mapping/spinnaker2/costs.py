@@ -1,0 +1,156 @@
+"""Cycles of the software on a PE, from exact operation counts and the machine's constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.language.expr import Type
+from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepProgram
+
+from ..constants import Constants
+from .layout import WORD, Layout, offsets
+
+_FLOAT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "add": ("float_add",),
+        "sub": ("float_add",),
+        "mul": ("float_mul",),
+        "div": ("float_div",),
+        "sqrt": ("float_sqrt",),
+        "neg": ("float_add",),
+        "abs": ("float_add",),
+        "min": ("float_compare", "select"),
+        "max": ("float_compare", "select"),
+        "floor": ("float_convert", "float_convert", "float_compare", "select"),
+        "rint": ("float_convert", "float_convert"),
+        "trunc": ("float_convert", "float_convert"),
+        "to_int": ("float_convert",),
+        "to_float": ("float_convert",),
+        "exp2i": ("int_add", "shift"),
+        "exponent": ("shift", "int_add"),
+        "mantissa": ("logic", "logic"),
+    }
+)
+_INT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "add": ("int_add",),
+        "sub": ("int_add",),
+        "mul": ("int_mul",),
+        "neg": ("int_add",),
+        "abs": ("int_add", "select"),
+        "min": ("int_add", "select"),
+        "max": ("int_add", "select"),
+        "shr": ("shift",),
+        "shl": ("shift",),
+        "truncdiv": ("int_div",),
+        "bitand": ("logic",),
+        "to_float": ("float_convert",),
+    }
+)
+_COMPARE = ("lt", "le", "gt", "ge", "eq", "ne")
+_PORT_BUFFER = ("load", "store")  # read a ring slot, clear it
+
+
+def op_cycles(program: StepProgram, constants: Constants) -> dict[str, int]:
+    """Cycles of one neuron's step by operation code: each operation of the program counted once.
+
+    Constants stay in registers or cost a load; which of them the compiler would keep is not modelled. A Poisson draw
+    counts as one exponential and one random number.
+    """
+    cost = {name.removeprefix("cycles."): int(c.si) for name, c in constants.items() if name.startswith("cycles.")}
+    used = _used(program)
+    totals: dict[str, int] = {}
+    for number in sorted(used):
+        op = program.ops[number]
+        if op.code in ("const", "step"):
+            continue
+        kinds: tuple[str, ...]
+        if op.code in ("state", "param"):
+            kinds = ("load",)
+        elif op.code == "port":
+            kinds = _PORT_BUFFER
+        elif op.code == "random":
+            kinds = ("random",)
+        elif op.code == "poisson":
+            kinds = ("exp", "random", "float_mul")
+        elif op.code in _COMPARE:
+            kinds = ("float_compare",) if program.ops[op.args[0]].type == Type.FLOAT else ("int_add",)
+        elif op.code in ("and", "or", "not"):
+            kinds = ("logic",)
+        elif op.code == "select":
+            kinds = ("select",)
+        else:
+            source = program.ops[op.args[0]].type
+            kinds = (_FLOAT if Type.FLOAT in (op.type, source) else _INT)[op.code]
+        totals[op.code] = totals.get(op.code, 0) + sum(cost[kind] for kind in kinds)
+    totals["store"] = len(program.new_states) * cost["store"]
+    totals["loop"] = cost["neuron"]
+    return totals
+
+
+def _used(program: StepProgram) -> set[int]:
+    stack = [*program.new_states, *(n for n in (program.fired, program.value) if n is not None)]
+    used: set[int] = set()
+    while stack:
+        number = stack.pop()
+        if number not in used:
+            used.add(number)
+            stack.extend(program.ops[number].args)
+    return used
+
+
+def neuron_cycles(population: LoweredPopulation, constants: Constants) -> int:
+    """Cycles to update one neuron of a population once; a replayed source costs its loop control."""
+    if population.program is None:
+        return constants.count("cycles.neuron")
+    return sum(op_cycles(population.program, constants).values())
+
+
+def record_words(population: LoweredPopulation, layout: Layout, index: int) -> float:
+    """Words that one neuron writes to the recording buffer in a step, on average."""
+    return layout.populations[index].recording / layout.options.flush / WORD
+
+
+def update_schedule(
+    lowered: LoweredNetwork, layout: Layout, part: npt.NDArray[np.int32], parts: int, constants: Constants
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """When each neuron is updated on its PE.
+
+    A PE wakes, fetches the next events of replayed sources by DMA, updates its neurons population by population in
+    ascending order, writes the recording buffer, and sends as it goes.
+
+    Returns
+    -------
+    before : int64 (n,)
+        Cycles from the start of the step until a neuron's update is done, sending excepted.
+    update : int64 (parts,)
+        Cycles until all are done, recording included.
+    record : int64 (parts,)
+        Share of recording in them (DMA of a full buffer spread over the flush interval).
+    """
+    first = offsets(lowered)
+    n = int(first[-1])
+    each = np.empty(n, np.int64)
+    words = np.zeros(parts)
+    start = np.full(parts, constants.count("cycles.step"), np.int64)
+    for k, population in enumerate(lowered.populations):
+        here = slice(first[k], first[k + 1])
+        each[here] = neuron_cycles(population, constants)
+        held = np.bincount(part[here], minlength=parts)
+        words += held * record_words(population, layout, k)
+        if population.replay is not None:
+            start += np.where(held > 0, constants.count("cycles.dma"), 0)
+    dma = constants.count("cycles.dma") / layout.options.flush
+    record = np.ceil(words * constants.count("cycles.recorded_word") + (words > 0) * dma).astype(np.int64)
+    order = np.argsort(part, kind="stable")
+    running = np.cumsum(each[order])
+    begins = np.searchsorted(part[order], np.arange(parts))
+    base = running[begins] - each[order][begins]
+    before = np.empty(n, np.int64)
+    before[order] = running - base[part[order]] + start[part[order]]
+    total = np.bincount(part, weights=each, minlength=parts).astype(np.int64)
+    return before, start + total + record, record

@@ -1,0 +1,238 @@
+"""The memory of a PE, byte by byte.
+
+Every region is a sum of terms that belong to one neuron, one incoming source, one group of neurons, or the PE itself,
+so the bytes of any set of neurons are exactly those of the hypergraph that the partitioners work on.
+
+=============  ======================================================================================================
+region         content
+=============  ======================================================================================================
+code           instruction memory (fixed)
+stack          heap and stack (fixed)
+descriptors    64 B for the PE and 64 B to align regions (fixed); per population 32 B and its shared parameters (4 B
+               each); per incoming projection of the population 16 B (format, delay, scale or shared weight, pointers)
+state          4 B per state and per own parameter of a neuron; 4 B for its global index if it draws random numbers;
+               4 B for the next event of a replayed source
+keys           4 B per neuron that sends: its routing key
+ring           delay ring: per port, (longest delay of the projections that end there) slots of 4 B per neuron
+synapses       sparse rows: (head + weight field) bytes per synapse; dense rows: the weight field only; regenerated
+               rows: 4 B per neuron and projection (its coordinates)
+kernels        kernels of regenerated rows, each block of shared weights once per PE that has a neuron using it
+rows           look-up entry per source whose packets reach the PE's neurons
+directory      8 B per PE that this PE hears from, room for a fixed number
+fifo           event FIFO: 4 B per packet, 8 B if any event carries a value (fixed)
+outgoing       packets waiting to be sent: room for 32 (fixed)
+recording      events: 1 bit per neuron and step of the flush interval (4 B more per step for graded events);
+               states: 4 B per neuron and recorded step
+=============  ======================================================================================================
+
+A row is found by its packet's key. All keys of a PE form one block, so a binary search in the directory gives the
+sending PE; then
+
+- *indexed* rows: a sorted table of 4-byte entries (key inside the block, byte offset of the row) is searched, and the
+  next entry's offset ends the row;
+- *packed* rows: the rows of a sending PE stand one after another, each behind a header of 1 or 2 bytes (key inside the
+  block), the last synapse of a row marked by a flag in its head. There is no table; the rows are scanned. High fan-in
+  random networks, where a PE holds about one synapse of each source, need this.
+
+A row holds first the dense sub-rows of its source population's projections, whose lengths follow from the PE's own
+populations, then the sparse synapses of all its projections, in the order of the projections. The head of a synapse
+is a bit field: target neuron on the PE, delay (where synapses have their own), projection (only where two sparse
+projections join the same two populations), end-of-row flag (packed rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
+
+from ..graph import Block
+from ..hypergraph import Limits
+from ..machine import Machine
+from .options import LayoutOptions
+
+REGIONS = (
+    "code",
+    "stack",
+    "descriptors",
+    "state",
+    "keys",
+    "ring",
+    "synapses",
+    "kernels",
+    "rows",
+    "directory",
+    "fifo",
+    "outgoing",
+    "recording",
+)
+"""Regions of a PE's memory, in the order of the columns of every table of bytes."""
+
+WORD = 4
+PE_DESCRIPTOR, ALIGNMENT, POPULATION_DESCRIPTOR, PROJECTION_DESCRIPTOR = 64, 64, 32, 16
+DIRECTORY_ENTRY = 8
+OUTGOING_PACKETS = 32
+
+RowKind = Literal["dense", "sparse", "kernel"]
+RowMode = Literal["indexed", "packed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionLayout:
+    """How the synapses of one projection are stored on the PEs of their targets.
+
+    Attributes
+    ----------
+    kind : {"dense", "sparse", "kernel"}
+        "kernel": rows regenerated from shared weights.
+    weight_bytes : int
+        Of each synapse's weight field (0: one weight for all), or of each weight of a kernel.
+    word_bytes : int
+        Of each synapse: head and weight field; 0 for regenerated rows.
+    kernel : Block or None
+        Blocks of the shared weights of regenerated rows, and the block that each target neuron uses.
+    """
+
+    kind: RowKind
+    weight_bytes: int
+    word_bytes: int
+    kernel: Block | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLayout:
+    """How the rows of one source population are found.
+
+    Attributes
+    ----------
+    mode : {"indexed", "packed"}
+    entry_bytes : int
+        Per source neuron and PE: table entry, or header of a packed row.
+    head_bytes : int
+        Of each sparse synapse: target, delay, projection and end flag.
+    """
+
+    mode: RowMode
+    entry_bytes: int
+    head_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationLayout:
+    """Bytes of one neuron of a population by region, synapses excepted, and of what its PE stores once."""
+
+    state: int
+    keys: int
+    ring: int
+    recording: int
+    shared: int
+
+    @property
+    def neuron(self) -> int:
+        """Bytes of one neuron."""
+        return self.state + self.keys + self.ring + self.recording
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where every byte of a PE goes; independent of which neurons it holds.
+
+    Attributes
+    ----------
+    options : LayoutOptions
+    neurons_per_pe : int
+    fixed : mapping of region to bytes
+        What every PE needs.
+    sram : int
+        Bytes of a PE's memory.
+    populations, projections, sources : tuples
+        By population, by projection, by (source) population.
+    """
+
+    options: LayoutOptions
+    neurons_per_pe: int
+    fixed: Mapping[str, int]
+    sram: int
+    populations: tuple[PopulationLayout, ...]
+    projections: tuple[ProjectionLayout, ...]
+    sources: tuple[SourceLayout, ...]
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Bytes that every PE needs whatever it holds."""
+        return sum(self.fixed.values())
+
+    @property
+    def limits(self) -> Limits:
+        """What the neurons of one PE may need."""
+        return Limits(bytes=self.sram - self.fixed_bytes, vertices=self.neurons_per_pe)
+
+
+def offsets(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:
+    """First vertex of each population, and the number of vertices, int64 (populations + 1,)."""
+    return np.concatenate(([0], np.cumsum([p.size for p in lowered.populations]))).astype(np.int64)
+
+
+def ring_slots(lowered: LoweredNetwork) -> tuple[tuple[int, ...], ...]:
+    """Slots of the delay ring of each port of each population: the longest delay that ends there, 0 if none does."""
+    slots = [[0] * (len(p.program.ports) if p.program else 0) for p in lowered.populations]
+    for synapses in lowered.projections:
+        ports = slots[synapses.post]
+        ports[synapses.port] = max(ports[synapses.port], synapses.max_delay)
+    return tuple(tuple(ports) for ports in slots)
+
+
+def is_graded(population: LoweredPopulation) -> bool:
+    """Whether the population's events carry a value."""
+    if population.replay is not None:
+        return population.replay.values is not None
+    return population.program is not None and population.program.value is not None
+
+
+def _uses_random(population: LoweredPopulation) -> bool:
+    return population.program is not None and any(op.code in ("random", "poisson") for op in population.program.ops)
+
+
+def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOptions) -> PopulationLayout:
+    """Bytes of one neuron of population ``index``."""
+    population = lowered.populations[index]
+    incoming = sum(s.post == index for s in lowered.projections)
+    sends = any(s.pre == index for s in lowered.projections)
+    shared = POPULATION_DESCRIPTOR + PROJECTION_DESCRIPTOR * incoming
+    state = 0
+    if population.program is not None:
+        state = WORD * len(population.program.states)
+        own = sum(np.ndim(values) > 0 for values in population.param_values)
+        state += WORD * own
+        shared += WORD * (len(population.param_values) - own)
+        if _uses_random(population):
+            state += WORD
+    else:
+        state = WORD
+    recording = 0
+    if options.record:
+        if population.record_events:
+            recording += -(-options.flush // 8) + (WORD * options.flush if is_graded(population) else 0)
+        recording += sum(WORD * -(-options.flush // every) for _, every in population.record_states)
+    ring = WORD * sum(ring_slots(lowered)[index])
+    return PopulationLayout(state=state, keys=WORD * sends, ring=ring, recording=recording, shared=shared)
+
+
+def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOptions) -> dict[str, int]:
+    """Bytes of the regions that every PE has."""
+    packet = machine.constants.count("fifo.entry_bytes")
+    if any(is_graded(population) for population in lowered.populations):
+        packet += WORD
+    return {
+        "code": machine.constants.count("memory.code"),
+        "stack": machine.constants.count("memory.stack"),
+        "descriptors": PE_DESCRIPTOR + ALIGNMENT,
+        "directory": DIRECTORY_ENTRY * options.directory,
+        "fifo": packet * options.fifo,
+        "outgoing": packet * OUTGOING_PACKETS,
+    }

@@ -1,0 +1,297 @@
+"""Everything that is counted during a run: arrays that compiled kernels fill, and the work items that do it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.engine.cache import Kernel, compile_kernel
+from neuromorph.engine.memory import Memory, address
+
+if TYPE_CHECKING:
+    from .map import Mapping as Mapped
+    from .network_costs import PacketCosts
+
+Array = npt.NDArray[Any]
+
+PHASES = ("update", "send", "receive", "synapse", "record")
+"""What a PE does in a step: the rows of every table of cycles."""
+
+SERIES = (
+    "time",
+    "busiest_part",
+    "busiest_cycles",
+    "packets",
+    "copies",
+    "dropped",
+    "synaptic_events",
+    "max_link_load",
+    "chip_link_packets",
+    "max_router_load",
+    "late_parts",
+    "step",
+)
+"""What is known of every step: ``time`` in ns; packets are sent by sources, copies arrive at PEs."""
+
+BINS, WORST = 64, 8
+"""Time resolution of load maps, and how many of the longest steps are kept in detail."""
+MAX_DROPS = 1 << 22
+"""Packets that one step can drop; the rest of such a step is delivered."""
+MAX_LATE = 15
+"""Whole steps by which a packet of a late PE can be late."""
+LEVELS = ("low", "high")
+DVFS: Mapping[str, int] = {"low": 0, "high": 1, "auto": 2}
+
+NUMBERS = (
+    "parts",
+    "populations",
+    "projections",
+    "links",
+    "fifo",
+    "ticked",
+    "level",
+    "send_cycles",
+    "synapse_cycles",
+    "bins",
+    "worst",
+    "series_rows",
+    "drop_rows",
+)
+"""Plain numbers among the arguments of the step kernels; all others are arrays."""
+
+ARRAYS: Mapping[str, tuple[str, str]] = {
+    "table": ("int64", "(populations, 4)"),  # fired, counts, stride, first vertex
+    "part": ("int32", "MANY"),
+    "group": ("int32", "MANY"),
+    "before": ("int64", "MANY"),  # cycles until the neuron is updated
+    "g_ptr": ("int64", "MANY"),
+    "g_parts": ("int32", "MANY"),
+    "g_cost": ("int64", "MANY"),  # cycles to receive a packet and find its row
+    "g_latency": ("float64", "MANY"),  # ns
+    "g_source": ("int32", "MANY"),
+    "g_links_ptr": ("int64", "MANY"),
+    "g_links": ("int32", "MANY"),
+    "link_class": ("int8", "MANY"),  # 1: chip link, 2: event router
+    "update_cycles": ("int64", "MANY"),
+    "record_cycles": ("int64", "MANY"),
+    "service": ("float64", "MANY"),  # mean cycles of a packet and its synapses
+    "ns": ("float64", "MANY"),  # of a cycle, by level
+    "times": ("float64", "MANY"),  # tick and barrier, ns
+    "sent": ("int64", "MANY"),
+    "packets": ("int64", "MANY"),
+    "receive": ("int64", "MANY"),
+    "chosen": ("int64", "MANY"),
+    "done": ("float64", "MANY"),
+    "arrival": ("float64", "MANY"),
+    "work": ("int64", "(5, parts)"),
+    "g_count": ("int64", "MANY"),
+    "touched": ("int32", "MANY"),
+    "link_load": ("int64", "MANY"),
+    "synapses": ("int64", "(projections, parts)"),
+    "synapses_seen": ("int64", "MANY"),
+    "lag": ("int64", "MANY"),
+    "late": ("float64", "MANY"),
+    "drops": ("int64", "drop_rows"),
+    "special": ("int64", "MANY"),
+    "cells": ("int64", "MANY"),
+    "cycles": ("int64", "(2, 5, parts)"),
+    "spikes": ("int64", "(populations, parts)"),
+    "received": ("int64", "MANY"),
+    "g_total": ("int64", "MANY"),
+    "dropped": ("int64", "MANY"),
+    "late_steps": ("int64", "MANY"),
+    "clock": ("float64", "MANY"),
+    "part_bins": ("int64", "(bins, parts)"),
+    "link_bins": ("int64", "(bins, links)"),
+    "series": ("float64", "(series_rows, 12)"),
+    "worst_step": ("int64", "MANY"),
+    "worst_time": ("float64", "MANY"),
+    "worst_work": ("int64", "(worst, 5, parts)"),
+    "worst_links": ("int64", "(worst, links)"),
+    "stop": ("int64", "MANY"),
+}
+"""Element type and shape of every array that the step kernels read or write."""
+
+FIELDS = (*NUMBERS, *ARRAYS)
+
+
+@cache
+def step_kernel(name: str) -> Kernel:
+    """``send_packets`` or ``settle`` as a kernel of (step, offset, item): opens the item and calls the function."""
+    from . import step_kernels
+
+    function = getattr(step_kernels, name)
+    wanted = list(inspect.signature(function.py_func).parameters)
+    shapes = [shape for argument in wanted[1:] for shape in ARRAYS.get(argument, ("", ""))[1:]]
+    numbers = [n for n in NUMBERS if n in wanted or any(n in shape for shape in shapes)]
+    lines = [
+        f'"""Opens the ledger for :func:`{name}`."""',
+        "",
+        "import numpy as np",
+        "from numba import carray",
+        "",
+        "from neuromorph.engine.lowlevel import pointer",
+        f"from neuromorph.mapping.spinnaker2.step_kernels import {name}",
+        "",
+        "MANY = 1 << 62",
+        f"# {step_kernels_hash()}",
+        "",
+        "",
+        "def kernel(step, offset, item):",
+        f"    item = carray(pointer(item), {len(FIELDS)}, np.int64)",
+        *(f"    {n} = item[{FIELDS.index(n)}]" for n in numbers),
+    ]
+    for argument in wanted[1:]:
+        if argument in ARRAYS:
+            dtype, shape = ARRAYS[argument]
+            lines.append(f"    {argument} = carray(pointer(item[{FIELDS.index(argument)}]), {shape}, np.{dtype})")
+    lines.append(f"    {name}({', '.join(wanted)})")
+    return compile_kernel("\n".join(lines) + "\n", f"SpiNNaker2 {name}")
+
+
+@cache
+def step_kernels_hash() -> str:
+    """Hash of the compiled helpers' text, so that cached machine code follows their changes."""
+    import hashlib
+    from pathlib import Path
+
+    here = Path(__file__).parent
+    text = b"".join((here / name).read_bytes() for name in ("kernels.py", "step_kernels.py"))
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+@dataclass
+class Ledger:
+    """The arrays of a run and the item that points at them.
+
+    Attributes
+    ----------
+    arrays : dict of str to array
+        By the names of :data:`ARRAYS`.
+    item : int64 (fields,)
+    """
+
+    arrays: dict[str, Array]
+    item: npt.NDArray[np.int64]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.arrays[name]
+
+    def reset(self) -> None:
+        """Forget everything counted, not what is late."""
+        for name in (
+            "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "clock", "part_bins", "link_bins",
+            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen", "cells",
+        ):  # fmt: skip
+            self.arrays[name][...] = 0
+        self.arrays["cells"][2] = 1
+
+    def rows(self, at_least: int) -> None:
+        """Make room in the series for that many steps and the two that a full buffer still takes."""
+        series = np.zeros((max(at_least, 2) + 3, len(SERIES)))
+        self.arrays["series"] = series
+        self.item[FIELDS.index("series")] = address(series)
+        self.item[FIELDS.index("series_rows")] = len(series)
+
+    def take(self) -> npt.NDArray[np.float64]:
+        """The series since the last call."""
+        n = int(self.arrays["cells"][0])
+        self.arrays["cells"][0] = 0
+        return np.array(self.arrays["series"][:n])
+
+
+def open_ledger(
+    mapped: Mapped,
+    costs: PacketCosts,
+    memories: tuple[Memory, ...],
+    stop: npt.NDArray[np.int64],
+    *,
+    ticked: bool,
+    level: str,
+    tick: float,
+) -> Ledger:
+    """Allocate the counters of a mapped network.
+
+    Parameters
+    ----------
+    tick : float
+        Seconds.
+    """
+    from .layout import offsets
+
+    constants, parts = mapped.machine.constants, mapped.parts
+    first = offsets(mapped.lowered)
+    groups, links = mapped.routing.keys.n_groups, len(costs.links)
+    table = np.array(
+        [(address(memory.fired), address(memory.counts), memory.stride, first[k]) for k, memory in enumerate(memories)],
+        np.int64,
+    )
+    heard = np.bincount(mapped.routing.keys.parts, minlength=parts) if groups else np.zeros(parts, np.int64)
+    members = np.bincount(mapped.routing.keys.group[mapped.routing.keys.group >= 0], minlength=max(groups, 1))
+    sizes = np.diff(mapped.routing.keys.ptr)
+    heard = np.bincount(mapped.routing.keys.parts, weights=np.repeat(members[:groups], sizes), minlength=parts)
+    fifo = mapped.layout.options.fifo
+    drop_rows = int(min(MAX_DROPS, np.maximum(heard - fifo, 0).sum()))
+    numbers = {
+        "parts": parts,
+        "populations": len(memories),
+        "projections": len(mapped.lowered.projections),
+        "links": links,
+        "fifo": fifo,
+        "ticked": int(ticked),
+        "level": DVFS[level],
+        "send_cycles": constants.count("cycles.packet_send"),
+        "synapse_cycles": constants.count("cycles.synaptic_event"),
+        "bins": BINS,
+        "worst": WORST,
+        "series_rows": 0,
+        "drop_rows": drop_rows,
+    }
+    given: dict[str, Array] = {
+        "table": table,
+        "part": mapped.part,
+        "group": mapped.routing.keys.group,
+        "before": costs.before,
+        "g_ptr": mapped.routing.keys.ptr,
+        "g_parts": mapped.routing.keys.parts,
+        "g_cost": costs.receive,
+        "g_latency": costs.latency,
+        "g_source": mapped.routing.keys.source,
+        "g_links_ptr": costs.links_ptr,
+        "g_links": costs.link_index,
+        "link_class": costs.link_class,
+        "update_cycles": costs.update,
+        "record_cycles": costs.record,
+        "service": costs.service,
+        "ns": 1e9 / np.array([constants.si(f"level.{name}.clock") for name in LEVELS]),
+        "times": np.array([tick * 1e9, costs.barrier]),
+        "stop": stop,
+    }
+    sizes_of = {
+        "n_groups": max(groups, 1), "cells": 8, "special": 2, "clock": 1, "worst_step": WORST, "worst_time": WORST,
+        "g_count": max(groups, 1), "touched": max(groups, 1), "g_total": max(groups, 1), "link_load": max(links, 1),
+    }  # fmt: skip
+    scope: dict[str, Any] = {**numbers, "links": max(links, 1)}
+    arrays: dict[str, Array] = {}
+    for name, (dtype, shape) in ARRAYS.items():
+        if name in given:
+            arrays[name] = np.ascontiguousarray(given[name], dtype)
+        elif name in sizes_of:
+            arrays[name] = np.zeros(sizes_of[name], dtype)
+        elif shape == "MANY":
+            arrays[name] = np.zeros(parts, dtype)
+        else:
+            dims = [scope.get(d.strip(), d.strip()) for d in shape.strip("()").split(",")]
+            arrays[name] = np.zeros([max(1, int(d)) for d in dims], dtype)
+    arrays["stop"] = stop
+    item = np.array([numbers[n] for n in NUMBERS] + [address(arrays[name]) for name in ARRAYS], np.int64)
+    ledger = Ledger(arrays, item)
+    ledger.reset()
+    ledger.rows(1024)
+    return ledger

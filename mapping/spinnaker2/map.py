@@ -1,0 +1,281 @@
+"""From a lowered network to PEs: partition, placement, keys, routes, tables, memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import MappingError
+from neuromorph.lowering.program import LoweredNetwork
+from neuromorph.progress import Progress, Silent
+
+from ..hypergraph import Hypergraph, Limits
+from ..machine import Machine, spinnaker2, valid_chips
+from ..partition import partition as run_partition
+from ..place import place as run_place
+from ..place import traffic
+from ..route import Fanout, RouteCheck, Routing, check_routes, fanout, route_network
+from .formats import plan
+from .layout import REGIONS, Layout, offsets
+from .memory import Rates, hypergraph, region_bytes
+from .options import LayoutOptions
+
+Partitioner = str | npt.NDArray[np.int32] | Callable[[Hypergraph, Limits, int], npt.NDArray[np.int32]]
+"""A method of :func:`neuromorph.mapping.partition.partition`, the part of every neuron, or an algorithm."""
+Placer = str | npt.NDArray[np.int32]
+"""A method of :func:`neuromorph.mapping.place.place`, or the global PE index of every part."""
+
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """A network on a machine.
+
+    Attributes
+    ----------
+    lowered : LoweredNetwork
+    machine : Machine
+    layout : Layout
+    part : int32 (n,)
+        Part of every neuron, populations one after another.
+    parts : int
+        PEs in use.
+    placement : int32 (parts,)
+        Global PE index of each part.
+    fanout : Fanout
+        Parts that each neuron must reach.
+    routing : Routing
+        Keys, multicast trees and tables.
+    check : RouteCheck
+        What the independent checker found.
+    regions : int64 (parts, regions)
+        Bytes of each part by region, in the order of :data:`.layout.REGIONS`.
+    copies_per_spike : float
+        Mean number of other PEs that an event must reach.
+    method : str
+        Partition method.
+    tried : tuple of (method, copies per spike, parts)
+    seconds : dict of str to float
+        Time of each stage.
+    """
+
+    lowered: LoweredNetwork
+    machine: Machine
+    layout: Layout
+    part: npt.NDArray[np.int32]
+    parts: int
+    placement: npt.NDArray[np.int32]
+    fanout: Fanout
+    routing: Routing
+    check: RouteCheck
+    regions: npt.NDArray[np.int64]
+    copies_per_spike: float
+    method: str
+    tried: tuple[tuple[str, float, int], ...]
+    seconds: dict[str, float]
+
+    @cached_property
+    def bytes(self) -> npt.NDArray[np.int64]:
+        """Bytes of each part, int64 (parts,)."""
+        return np.asarray(self.regions.sum(1), np.int64)
+
+    @cached_property
+    def chip(self) -> npt.NDArray[np.int32]:
+        """Chip of each part, int32 (parts,)."""
+        return np.asarray(self.placement // self.machine.pes_per_chip, np.int32)
+
+    @cached_property
+    def held(self) -> npt.NDArray[np.int64]:
+        """Neurons of each population on each part, int64 (populations, parts)."""
+        first = offsets(self.lowered)
+        return np.array(
+            [np.bincount(self.part[a:b], minlength=self.parts) for a, b in itertools.pairwise(first)],
+            np.int64,
+        ).reshape(len(self.lowered.populations), self.parts)
+
+    @property
+    def chips(self) -> int:
+        """Chips that hold neurons."""
+        return len(np.unique(self.chip))
+
+    def pe_name(self, part: int) -> str:
+        """Where a part is, in words."""
+        machine = self.machine
+        chip, pe = divmod(int(self.placement[part]), machine.pes_per_chip)
+        x, y = (int(v) for v in machine.chip_xy[chip])
+        return f"PE {pe} of chip {chip} ({x}, {y})"
+
+
+def map_network(
+    lowered: LoweredNetwork,
+    *,
+    chips: int | None = None,
+    seed: int = 0,
+    partition: Partitioner = "portfolio",
+    place: Placer = "portfolio",
+    options: LayoutOptions | None = None,
+    rates: Rates | None = None,
+    positions: list[npt.NDArray[np.float64] | None] | None = None,
+    constants: dict[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Mapping:
+    """Put a network on SpiNNaker2.
+
+    Parameters
+    ----------
+    lowered : LoweredNetwork
+    chips : int, optional
+        Chips of the machine; default: as many as the network needs.
+    seed : int
+        The same seed gives the same mapping.
+    partition, place
+        Methods, or the result itself.
+    options : LayoutOptions, optional
+    rates : mapping of population name to events a step, optional
+        What the traffic is weighted with; default: every neuron alike.
+    positions : arrays (size, up to 3) or None, by population, optional
+    constants : dict, optional
+        Other machine constants, dots as double underscores.
+    progress : Progress, optional
+
+    Raises
+    ------
+    MappingError
+        If the network does not fit: names population, PE, bytes by region, and what would make it fit.
+    """
+    from .advice import does_not_fit, single_bytes, too_many_parts
+
+    progress = progress or Silent()
+    options = options or LayoutOptions()
+    numbers = constants or {}
+    seconds: dict[str, float] = {}
+    watch = _Watch(progress, seconds)
+    machine = spinnaker2(chips, **numbers)
+    for _ in range(_ROUNDS):
+        watch("layout")
+        layout = plan(lowered, machine, options)
+        watch("hypergraph")
+        graph = hypergraph(lowered, layout, rates, positions)
+        watch("partition")
+        try:
+            part, method, tried = _partition(partition, graph, layout, seed, progress)
+        except MappingError:
+            if graph.n_vertices and int(single_bytes(graph).max()) > layout.limits.bytes:
+                raise does_not_fit(lowered, layout, graph, machine) from None
+            raise
+        parts = int(part.max()) + 1 if len(part) else 0
+        if chips is None:
+            machine = spinnaker2(valid_chips(-(-parts // int(spinnaker2(**numbers).usable.sum()))), **numbers)
+        elif parts > len(machine.usable_pes):
+            raise too_many_parts(lowered, layout, graph, machine, part, parts)
+        watch("placement")
+        fan = fanout(graph, part)
+        placement = _place(place, fan, machine, seed, parts)
+        watch("keys, routes, tables")
+        routing = route_network(fan, placement, machine)
+        grown = _grown(options, layout, routing, parts)
+        if grown is None:
+            break
+        options = grown
+    else:
+        raise MappingError(
+            f"{lowered.name}: the look-up directory still grew after {_ROUNDS} mappings "
+            f"({options.directory} entries); give LayoutOptions(directory=...) a higher start",
+            directory=options.directory,
+        )
+    watch("check")
+    sources = np.repeat(np.arange(fan.n, dtype=np.int32), np.diff(fan.ptr))
+    regions = region_bytes(lowered, layout, part, parts, fan.parts, sources)
+    used = regions.sum(1)
+    if parts and used.max() > layout.sram:
+        raise MappingError(
+            f"{lowered.name}: partition {method!r} puts {int(used.max())} bytes on one PE of {layout.sram}",
+            bytes=int(used.max()),
+            limit=layout.sram,
+        )
+    check = check_routes(fan, routing.keys.key, routing.tables, placement, machine)
+    watch(None)
+    from ..partition import copies_per_spike
+
+    return Mapping(
+        lowered, machine, layout, part, parts, placement, fan, routing, check, regions,
+        copies_per_spike(graph, part), method, tried, seconds,
+    )  # fmt: skip
+
+
+class _Watch:
+    """Times stages and shows them."""
+
+    def __init__(self, progress: Progress, seconds: dict[str, float]) -> None:
+        self._progress, self._seconds = progress, seconds
+        self._stage: str | None = None
+        self._began = 0.0
+
+    def __call__(self, stage: str | None) -> None:
+        now = perf_counter()
+        if self._stage is not None:
+            self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._began
+        self._stage, self._began = stage, now
+        if stage is not None:
+            self._progress.stage(f"mapping: {stage}")
+
+
+def _partition(
+    method: Partitioner, graph: Hypergraph, layout: Layout, seed: int, progress: Progress
+) -> tuple[npt.NDArray[np.int32], str, tuple[tuple[str, float, int], ...]]:
+    if isinstance(method, str):
+        found = run_partition(graph, layout.limits, method=method, seed=seed, progress=progress.note)
+        return found.part, found.method, found.tried
+    part = np.asarray(method(graph, layout.limits, seed) if callable(method) else method)
+    if part.shape != (graph.n_vertices,) or part.dtype.kind not in "iu" or (len(part) and part.min() < 0):
+        raise MappingError(
+            f"partition: expected a part for each of {graph.n_vertices} neurons, got {part.dtype} {part.shape}"
+        )
+    number = np.unique(part, return_inverse=True)[1].astype(np.int32)
+    counts = np.bincount(number) if len(number) else np.zeros(0, np.int64)
+    if len(counts) and counts.max() > layout.neurons_per_pe:
+        raise MappingError(
+            f"partition: part {int(counts.argmax())} has {int(counts.max())} neurons, a PE holds at most "
+            f"{layout.neurons_per_pe}",
+            neurons=int(counts.max()),
+            limit=layout.neurons_per_pe,
+        )
+    return number, "given", ()
+
+
+def _place(method: Placer, fan: Fanout, machine: Machine, seed: int, parts: int) -> npt.NDArray[np.int32]:
+    if isinstance(method, str):
+        return run_place(traffic(fan), machine, seed=seed, method=method)
+    placement = np.asarray(method, np.int32)
+    known = np.isin(placement, machine.usable_pes)
+    if placement.shape != (parts,) or not known.all() or len(np.unique(placement)) != parts:
+        raise MappingError(f"placement: expected {parts} different usable PEs, got shape {placement.shape}")
+    return placement
+
+
+def _grown(options: LayoutOptions, layout: Layout, routing: Routing, parts: int) -> LayoutOptions | None:
+    """Options with more room for the directory or wider keys if this mapping needs them; None if it does not."""
+    keys = routing.keys
+    pairs = np.unique(np.repeat(keys.source, np.diff(keys.ptr)).astype(np.int64) * max(parts, 1) + keys.parts)
+    needed = int(np.bincount(pairs % max(parts, 1), minlength=1).max()) if len(pairs) else 0
+    span = int((~keys.part_mask).max()) + 1 if len(keys.part_mask) else 1
+    bits = max(1, (span - 1).bit_length())
+    room = max((layout.neurons_per_pe - 1).bit_length(), 1) if options.key_bits is None else options.key_bits
+    if needed <= options.directory and bits <= room:
+        return None
+    directory = options.directory
+    if needed > directory:
+        directory = -(-needed * 17 // 16 // 8) * 8  # some room, since the next partition will differ
+    return replace(options, directory=directory, key_bits=max(bits, room) if bits > room else options.key_bits)
+
+
+def regions_of(mapping: Mapping, part: int) -> dict[str, int]:
+    """Bytes of one part by region."""
+    return {name: int(size) for name, size in zip(REGIONS, mapping.regions[part], strict=True)}

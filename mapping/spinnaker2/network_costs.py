@@ -1,0 +1,191 @@
+"""What packets cost on their way: latency and links of every key group, cycles to receive and find a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..machine import LINK_CLASSES, Machine
+from ..route import link_steps
+from .costs import update_schedule
+from .layout import is_graded, offsets
+
+if TYPE_CHECKING:
+    from .image import Image
+    from .map import Mapping
+
+NOC, FROM_TILE, TO_TILE, BOARD, LONG, ROUTER = range(len(LINK_CLASSES))
+
+
+@dataclass(frozen=True)
+class PacketCosts:
+    """Costs of a mapped network that do not change during a run.
+
+    Attributes
+    ----------
+    before, update, record : int64
+        See :func:`.costs.update_schedule`.
+    receive : int64, one for each (group, part) of the keys
+        Cycles to take a packet from the FIFO and find its row.
+    latency : float64, likewise
+        Nanoseconds from the sending PE to the receiving one through an idle network.
+    service : float64 (parts,)
+        Mean cycles for a packet and its synapses, if every source sends once.
+    links : int32 (used,)
+        Link ids that any packet passes.
+    link_class : int8 (used,)
+        0: NoC, 1: chip link, 2: event router.
+    links_ptr : int64 (groups + 1,), link_index : int32
+        Links that a packet of each group passes, as positions in ``links``; twice where two copies pass.
+    energy_noc, energy_links : float64 (groups,)
+        Joules for one packet in NoC and routers, and on chip links.
+    barrier : float
+        Nanoseconds that closing a step takes once the last PE is done.
+    """
+
+    before: npt.NDArray[np.int64]
+    update: npt.NDArray[np.int64]
+    record: npt.NDArray[np.int64]
+    receive: npt.NDArray[np.int64]
+    latency: npt.NDArray[np.float64]
+    service: npt.NDArray[np.float64]
+    links: npt.NDArray[np.int32]
+    link_class: npt.NDArray[np.int8]
+    links_ptr: npt.NDArray[np.int64]
+    link_index: npt.NDArray[np.int32]
+    energy_noc: npt.NDArray[np.float64]
+    energy_links: npt.NDArray[np.float64]
+    barrier: float
+
+
+def hop_latency(machine: Machine) -> npt.NDArray[np.float64]:
+    """Nanoseconds to pass each link id of the machine when nothing else does."""
+    c = machine.constants
+    by_class = np.zeros(len(LINK_CLASSES) + 1)
+    hop = c.si("noc.cycles_per_hop") / c.si("noc.clock")
+    by_class[[NOC, FROM_TILE, TO_TILE]] = hop
+    by_class[BOARD], by_class[LONG] = c.si("link.board_latency"), c.si("link.long_latency")
+    by_class[ROUTER] = c.si("router.pipeline") / c.si("router.clock")
+    return by_class[machine.link_class] * 1e9
+
+
+def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
+    """Work out the static costs of every key group and part."""
+    from .kernels import hop_times, part_latency
+
+    machine, keys, routes = mapped.machine, mapped.routing.keys, mapped.routing.routes
+    c = machine.constants
+    before, update, record = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c)
+    ptr, link, parent = link_steps(routes, machine, np.arange(keys.n_groups, dtype=np.int64))
+    times = hop_times(link, parent, ptr, hop_latency(machine))
+    latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
+    used, index = np.unique(link, return_inverse=True)
+    kind = machine.link_class[used]
+    receive, service = _receive_cycles(mapped, image)
+    bits = _packet_bits(mapped)
+    group_of = np.repeat(np.arange(keys.n_groups), np.diff(ptr))
+    hops = {k: np.bincount(group_of[machine.link_class[link] == k], minlength=keys.n_groups) for k in range(6)}
+    energy_noc = bits * (
+        (hops[NOC] + hops[FROM_TILE] + hops[TO_TILE]) * c.si("energy.noc_bit_hop")
+        + hops[ROUTER] * c.si("energy.router_bit")
+    )
+    sent = np.ceil(bits / c.count("link.board_packet")) * c.count("link.board_packet")
+    energy_links = sent * (hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit"))
+    return PacketCosts(
+        before=before,
+        update=update,
+        record=record,
+        receive=receive,
+        latency=latency,
+        service=service,
+        links=used.astype(np.int32),
+        link_class=np.select([(kind == BOARD) | (kind == LONG), kind == ROUTER], [1, 2], 0).astype(np.int8),
+        links_ptr=ptr,
+        link_index=index.astype(np.int32),
+        energy_noc=energy_noc,
+        energy_links=energy_links,
+        barrier=_barrier(mapped),
+    )
+
+
+def _entrance(mapped: Mapping) -> npt.NDArray[np.int64]:
+    """Link into the tile of each part."""
+    from ..machine import EJECT, LINKS_PER_CELL
+
+    machine = mapped.machine
+    chip, pe = np.divmod(mapped.placement, machine.pes_per_chip)
+    cell = machine.tile_cell[pe // machine.pes_per_tile].astype(np.int64)
+    return np.asarray(chip * machine.links_per_chip + cell * LINKS_PER_CELL + EJECT, np.int64)
+
+
+def _packet_bits(mapped: Mapping) -> npt.NDArray[np.float64]:
+    """Bits of a packet of each group: header and key, and 32 bits of payload if it carries a value."""
+    lowered, keys = mapped.lowered, mapped.routing.keys
+    graded = np.repeat([is_graded(p) for p in lowered.populations], np.diff(offsets(lowered)))
+    payload = np.zeros(keys.n_groups, bool)
+    sends = keys.group >= 0
+    np.logical_or.at(payload, keys.group[sends], graded[sends])
+    return mapped.machine.constants.count("packet.header") + 32.0 * payload
+
+
+def _barrier(mapped: Mapping) -> float:
+    """A PE tells a master that it is done, and the master tells all: twice the longest way through an idle machine."""
+    machine = mapped.machine
+    c = machine.constants
+    chips = np.unique(mapped.placement // machine.pes_per_chip)
+    apart = int(machine.chip_distance[np.ix_(chips, chips)].max())
+    tiles = np.unique(mapped.placement % machine.pes_per_chip // machine.pes_per_tile)
+    hops = int(machine.router_distance[tiles].max()) * 2 + 2
+    hop = c.si("noc.cycles_per_hop") / c.si("noc.clock")
+    slowest = c.si("link.long_latency") if machine.boards > 1 else c.si("link.board_latency")
+    router = (apart + 1) * c.si("router.pipeline") / c.si("router.clock")
+    software = (c.si("cycles.packet_send") + c.si("cycles.packet_receive")) / c.si("level.high.clock")
+    return 2e9 * (hops * hop + apart * slowest + router + software)
+
+
+def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Cycles to receive a packet of each (group, part), and mean cycles of a packet with its synapses by part.
+
+    The directory is searched by halves. Then an indexed table is searched by halves; packed rows are passed one by
+    one, half of them on average.
+    """
+    c, keys, parts = mapped.machine.constants, mapped.routing.keys, mapped.parts
+    level, load = c.count("cycles.lookup_level"), c.count("cycles.load")
+    size = np.diff(keys.ptr)
+    source = np.repeat(keys.source, size).astype(np.int64)
+    pair = source * parts + keys.parts
+    pairs, number = np.unique(pair, return_inverse=True)
+    directory = np.bincount(pairs % parts, minlength=parts)
+    needed = np.diff(mapped.fanout.ptr)
+    owner = np.repeat(mapped.part.astype(np.int64), needed) * parts + mapped.fanout.parts
+    at = np.searchsorted(pairs, owner)
+    rows = np.bincount(at, minlength=len(pairs)).astype(np.float64)
+    row_count = np.bincount(mapped.fanout.parts, minlength=parts)
+    words = np.zeros(parts)
+    for rows_p, synapses in zip(image.rows, mapped.lowered.projections, strict=True):
+        words += (
+            np.diff(rows_p.image_begin)
+            if synapses.row_ptr is not None
+            else rows_p.image_begin[1:] - rows_p.image_begin[:-1]
+        )
+    per_row = words / np.maximum(row_count, 1)
+    first = offsets(mapped.lowered)
+    member = np.full(keys.n_groups, 0, np.int64)
+    sends = np.flatnonzero(keys.group >= 0)
+    member[keys.group[sends[::-1]]] = sends[::-1]
+    population = np.searchsorted(first, member, "right") - 1
+    packed = np.array([s.mode == "packed" for s in mapped.layout.sources])[population]
+    in_block = rows[number]
+    search = level * np.ceil(np.log2(np.maximum(in_block, 1)))
+    scan = 0.5 * in_block * (level + load * per_row[keys.parts])
+    find = level * np.ceil(np.log2(np.maximum(directory, 1)))[keys.parts]
+    receive = c.count("cycles.packet_receive") + find + np.where(np.repeat(packed, size), scan, search)
+    receive = np.ceil(receive).astype(np.int64)
+    weight = np.bincount(keys.group[sends], minlength=keys.n_groups)[np.repeat(np.arange(keys.n_groups), size)]
+    packets = np.bincount(keys.parts, weights=weight, minlength=parts)
+    cycles: Any = np.bincount(keys.parts, weights=weight * receive, minlength=parts)
+    service = (cycles + words * c.count("cycles.synaptic_event")) / np.maximum(packets, 1)
+    return receive, service

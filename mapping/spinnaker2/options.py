@@ -1,0 +1,49 @@
+"""What may be chosen about the memory of a PE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neuromorph.errors import TargetError
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """Choices that change how many bytes a PE needs.
+
+    Attributes
+    ----------
+    neurons_per_pe : int or None
+        Most neurons on one PE; None: chosen with the row formats so that the fewest PEs are needed. It sets the width
+        of a synapse's target field.
+    fifo : int
+        Packets that a PE's event FIFO holds.
+    flush : int
+        Steps between two transfers of the recording buffer to DRAM.
+    record : bool
+        False: nothing is recorded on the PEs.
+    directory : int
+        Sending PEs that a PE's look-up directory has room for. The compiler raises it when a mapping needs more.
+    key_bits : int or None
+        Bits that tell the neurons of one sending PE apart; None: as many as ``neurons_per_pe`` needs. The compiler
+        raises it when a mapping needs more.
+    rows : {"auto", "indexed", "packed"}
+        How rows are found: see :mod:`.layout`.
+    """
+
+    neurons_per_pe: int | None = None
+    fifo: int = 512
+    flush: int = 8
+    record: bool = True
+    directory: int = 16
+    key_bits: int | None = None
+    rows: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("fifo", "flush", "directory"):
+            if getattr(self, name) < 1:
+                raise TargetError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.neurons_per_pe is not None and not 1 <= self.neurons_per_pe <= 4096:
+            raise TargetError(f"neurons_per_pe is {self.neurons_per_pe}; it must be 1 to 4096")
+        if self.rows not in ("auto", "indexed", "packed"):
+            raise TargetError(f"rows is {self.rows!r}; it may be 'auto', 'indexed' or 'packed'")

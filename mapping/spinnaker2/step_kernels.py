@@ -1,0 +1,250 @@
+"""What happens around the delivery of a step, compiled: packets and drops before it, cycles, time and loads after it.
+
+Times are nanoseconds from the start of the step, as floats; cycles and counts are ints. Arguments are the fields of
+:data:`.ledger.FIELDS`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray, njit
+
+from neuromorph.engine.lowlevel import pointer
+
+from .kernels import fifo_drops, fold_bins
+
+UPDATE, SEND, RECEIVE, SYNAPSE, RECORD = 0, 1, 2, 3, 4
+
+
+@njit(cache=True, error_model="numpy")
+def send_packets(
+    step: Any, parts: Any, populations: Any, fifo: Any, level: Any, send_cycles: Any, drop_rows: Any, table: Any,
+    part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, g_source: Any,
+    update_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
+    done: Any, arrival: Any, g_count: Any, touched: Any, lag: Any, late: Any, drops: Any, special: Any, cells: Any,
+    spikes: Any, dropped: Any,
+) -> None:  # fmt: skip
+    """Count this step's packets, choose levels, find which packets full FIFOs drop."""
+    if step == 0:
+        late[:parts] = 0.0
+        lag[:parts] = 0
+    sent[:parts] = 0
+    packets[:parts] = 0
+    receive[:parts] = 0
+    arrival[:parts] = 0.0
+    parity = step & 1
+    n_touched = 0
+    for k in range(populations):
+        count = carray(pointer(table[k, 1]), 2, np.int64)[parity]
+        fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
+        for j in range(count):
+            v = table[k, 3] + np.int64(fired[j])
+            g = group[v]
+            if g < 0:
+                continue
+            sent[part[v]] += 1
+            spikes[k, part[v]] += 1
+            if g_count[g] == 0:
+                touched[n_touched] = g
+                n_touched += 1
+            g_count[g] += 1
+    for i in range(n_touched):
+        g = touched[i]
+        for k in range(g_ptr[g], g_ptr[g + 1]):
+            packets[g_parts[k]] += g_count[g]
+            receive[g_parts[k]] += g_count[g] * g_cost[k]
+    overflow, any_lag = False, 0
+    for p in range(parts):
+        sending = update_cycles[p] + sent[p] * send_cycles
+        if level < 2:
+            chosen[p] = level
+        else:
+            chosen[p] = 0 if late[p] + (sending + packets[p] * service[p]) * ns[0] <= times[0] else 1
+        done[p] = late[p] + sending * ns[chosen[p]]
+        overflow = overflow or packets[p] > fifo
+        any_lag = any_lag | (lag[p] > 0)
+    for i in range(n_touched):
+        g = touched[i]
+        for k in range(g_ptr[g], g_ptr[g + 1]):
+            p = g_parts[k]
+            arrival[p] = max(arrival[p], done[g_source[g]] + g_latency[k])
+    found = 0
+    if overflow:
+        found = _overflows(
+            parity, parts, populations, fifo, send_cycles, drop_rows, table, part, group, before, g_ptr, g_parts,
+            g_cost, g_latency, service, ns, packets, receive, chosen, done, late, drops, dropped,
+        )  # fmt: skip
+    special[0] = found
+    special[1] = any_lag
+    cells[3] = n_touched
+    cells[4] = found
+
+
+@njit(cache=True, error_model="numpy")
+def _overflows(
+    parity: Any, parts: Any, populations: Any, fifo: Any, send_cycles: Any, drop_rows: Any, table: Any, part: Any,
+    group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, service: Any, ns: Any,
+    packets: Any, receive: Any, chosen: Any, done: Any, late: Any, drops: Any, dropped: Any,
+) -> int:  # fmt: skip
+    """Play the FIFOs that got more packets than they hold, packet by packet; gives the number of drops."""
+    total = 0
+    for k in range(populations):
+        total += carray(pointer(table[k, 1]), 2, np.int64)[parity]
+    vertex = np.empty(total, np.int64)
+    leaves = np.empty(total, np.float64)
+    rank = np.zeros(parts, np.int64)
+    n = 0
+    for k in range(populations):
+        count = carray(pointer(table[k, 1]), 2, np.int64)[parity]
+        fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
+        for j in range(count):
+            v = table[k, 3] + np.int64(fired[j])
+            if group[v] >= 0:
+                p = part[v]
+                rank[p] += 1
+                vertex[n] = v
+                leaves[n] = late[p] + (before[v] + rank[p] * send_cycles) * ns[chosen[p]]
+                n += 1
+    found = 0
+    for p in range(parts):
+        if packets[p] <= fifo:
+            continue
+        at = np.empty(packets[p], np.float64)
+        who = np.empty(packets[p], np.int64)
+        cost = np.empty(packets[p], np.int64)
+        m = 0
+        for i in range(n):
+            g = group[vertex[i]]
+            low, high = g_ptr[g], g_ptr[g + 1]
+            while low < high:
+                middle = (low + high) >> 1
+                if g_parts[middle] < p:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < g_ptr[g + 1] and g_parts[low] == p:
+                at[m] = leaves[i] + g_latency[low]
+                who[m] = vertex[i]
+                cost[m] = g_cost[low]
+                m += 1
+        order = np.argsort(at[:m], kind="mergesort")
+        lost = np.zeros(m, np.bool_)
+        fifo_drops(at[:m][order], done[p], service[p] * ns[chosen[p]], fifo, lost)
+        for i in range(m):
+            if lost[i] and found < drop_rows:
+                drops[found] = who[order[i]] * parts + p
+                found += 1
+                packets[p] -= 1
+                receive[p] -= cost[order[i]]
+                dropped[p] += 1
+    ordered = np.sort(drops[:found])
+    drops[:found] = ordered
+    return found
+
+
+@njit(cache=True, error_model="numpy")
+def settle(
+    step: Any, parts: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any, synapse_cycles: Any, bins: Any,
+    worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any, link_class: Any, update_cycles: Any,
+    record_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
+    done: Any, arrival: Any, work: Any, g_count: Any, touched: Any, link_load: Any, synapses: Any,
+    synapses_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any, received: Any, g_total: Any, late_steps: Any,
+    clock: Any, part_bins: Any, link_bins: Any, series: Any, worst_step: Any, worst_time: Any, worst_work: Any,
+    worst_links: Any, stop: Any,
+) -> None:  # fmt: skip
+    """Turn counts into cycles, time and loads, and add them up."""
+    row = series[cells[0]]
+    row[:] = 0.0
+    link_load[:links] = 0
+    copies = 0
+    for i in range(cells[3]):
+        g = touched[i]
+        count = g_count[g]
+        for k in range(g_links_ptr[g], g_links_ptr[g + 1]):
+            link_load[g_links[k]] += count
+        copies += count * (g_ptr[g + 1] - g_ptr[g])
+        g_total[g] += count
+        row[3] += count
+        g_count[g] = 0
+    row[4], row[5] = copies, cells[4]
+    for k in range(links):
+        if link_class[k] == 2:
+            row[9] = max(row[9], link_load[k])
+        else:
+            row[7] = max(row[7], link_load[k])
+            if link_class[k] == 1:
+                row[8] += link_load[k]
+    elapsed = 0.0
+    busiest, most = 0, -1
+    for p in range(parts):
+        events = -synapses_seen[p]
+        for j in range(projections):
+            events += synapses[j, p]
+        synapses_seen[p] += events
+        row[6] += events
+        work[UPDATE, p] = update_cycles[p] - record_cycles[p]
+        work[SEND, p] = sent[p] * send_cycles
+        work[RECEIVE, p] = receive[p]
+        work[SYNAPSE, p] = events * synapse_cycles
+        work[RECORD, p] = record_cycles[p]
+        total = 0
+        for k in range(5):
+            cycles[chosen[p], k, p] += work[k, p]
+            total += work[k, p]
+        received[p] += packets[p]
+        period = ns[chosen[p]]
+        finish = done[p] + (receive[p] + work[SYNAPSE, p]) * period
+        if ticked:
+            late[p] = max(0.0, finish - times[0])
+            lag[p] = np.int64(late[p] / times[0])
+            if late[p] > 0.0:
+                late_steps[p] += 1
+                row[10] += 1
+        else:
+            if packets[p] > 0:
+                finish = max(finish, arrival[p] + service[p] * period)
+            if finish > times[0]:
+                late_steps[p] += 1
+                row[10] += 1
+            elapsed = max(elapsed, finish)
+        if total > most:
+            busiest, most = p, total
+    row[0] = times[0] if ticked else elapsed + times[1]
+    row[1], row[2], row[11] = busiest, most, step
+    clock[0] += row[0]
+    if cells[1] // cells[2] >= bins:
+        fold_bins(part_bins)
+        fold_bins(link_bins)
+        cells[2] *= 2
+    b = cells[1] // cells[2]
+    for p in range(parts):
+        for k in range(5):
+            part_bins[b, p] += work[k, p]
+    for k in range(links):
+        link_bins[b, k] += link_load[k]
+    _keep_worst(step, parts, links, worst, row, most, ns, ticked, work, link_load, worst_step, worst_time, worst_work,
+                worst_links, cells)  # fmt: skip
+    cells[0] += 1
+    cells[1] += 1
+    if series_rows - cells[0] < 2:
+        stop[0] = min(stop[0], step + 1)
+
+
+@njit(cache=True, error_model="numpy")
+def _keep_worst(
+    step: Any, parts: Any, links: Any, worst: Any, row: Any, most: Any, ns: Any, ticked: Any, work: Any,
+    link_load: Any, worst_step: Any, worst_time: Any, worst_work: Any, worst_links: Any, cells: Any,
+) -> None:  # fmt: skip
+    """Keep the details of the steps that took longest (with a tick: of those with the busiest PE)."""
+    measure = most * ns[1] if ticked else row[0]
+    slot = 0
+    for k in range(1, worst):
+        if worst_time[k] < worst_time[slot]:
+            slot = k
+    if measure > worst_time[slot]:
+        worst_time[slot] = measure
+        worst_step[slot] = cells[1]
+        worst_work[slot, :, :parts] = work[:, :parts]
+        worst_links[slot, :links] = link_load[:links]
