@@ -7,7 +7,7 @@ its own random number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import exp, floor, inf, log
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class Distribution:
         float64 (n,)
             In SI units.
         """
-        return self.quantile((rng.integers(0, 1 << 52, n) + 0.5) * 2.0**-52)
+        return self.quantile(np.asarray((rng.integers(0, 1 << 52, n) + 0.5) * 2.0**-52, np.float64))
 
     def clip(self, low: Any = None, high: Any = None) -> Clipped:
         """Samples below ``low`` become ``low``, those above ``high`` become ``high``."""
@@ -223,10 +223,10 @@ class Integers(Distribution):
         return float(self.low), float(self.high)
 
     def quantile(self, u: Floats) -> Floats:
-        return np.minimum(self.low + np.floor(u * (self.high - self.low + 1)), self.high)
+        return np.asarray(np.minimum(self.low + np.floor(u * (self.high - self.low + 1)), self.high))
 
     def cdf(self, x: float) -> float:
-        return min(1.0, max(0.0, (np.floor(x) - self.low + 1) / (self.high - self.low + 1)))
+        return min(1.0, max(0.0, (floor(x) - self.low + 1) / (self.high - self.low + 1)))
 
 
 @dataclass(frozen=True)

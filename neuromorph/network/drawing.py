@@ -53,8 +53,10 @@ def network_svg(network: Network) -> str:
         f'<defs><marker id="{marker}" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
         '<path d="M0,1 L7,4 L0,7"/></marker></defs>',
     ]
-    for pair in dict.fromkeys((j.pre.index, j.post.index) for j in network.projections):
-        parts.append(f'<path d="{_arrow(corner, *pair)}" opacity="0.6" marker-end="url(#{marker})"/>')
+    parts += [
+        f'<path d="{_arrow(corner, *pair)}" opacity="0.6" marker-end="url(#{marker})"/>'
+        for pair in dict.fromkeys((j.pre.index, j.post.index) for j in network.projections)
+    ]
     for p, (x, y) in zip(network.populations, corner, strict=True):
         middle = x + BOX[0] / 2
         parts.append(f'<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6"/>')
@@ -68,7 +70,7 @@ def network_svg(network: Network) -> str:
 
 
 def _arrow(corner: list[tuple[int, int]], pre: int, post: int) -> str:
-    """A curve from the right edge of one box to the left edge of another; a loop above a box; an arc on the way back."""
+    """A curve from box to box, a loop above one box, an arc below on the way back."""
     (x1, y1), (x2, y2) = corner[pre], corner[post]
     half = BOX[1] / 2
     if pre == post:

@@ -12,7 +12,7 @@ import numpy as np
 from neuromorph.errors import NetworkError
 from neuromorph.network.distributions import Distribution
 from neuromorph.network.rules.rule import Count, target_dtype
-from neuromorph.network.values import MAX_DELAY, dimension, magnitude, seconds
+from neuromorph.network.values import dimension, magnitude, seconds
 from neuromorph.units import NONE
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class ProjectionForecast:
     rule : str
     count : Count
         Synapses.
-    bytes_per_synapse : int
-        Targets, weights, weight indices and delays that each synapse has of its own.
+    target_bytes, weight_bytes, delay_bytes : int
+        Of each synapse's own target, weight (or index into shared weights) and delay.
     fixed_bytes : int
         Row pointers and what is shared.
     """
@@ -40,8 +40,15 @@ class ProjectionForecast:
     name: str
     rule: str
     count: Count
-    bytes_per_synapse: int
+    target_bytes: int
+    weight_bytes: int
+    delay_bytes: int
     fixed_bytes: int
+
+    @property
+    def bytes_per_synapse(self) -> int:
+        """Bytes that each synapse has of its own."""
+        return self.target_bytes + self.weight_bytes + self.delay_bytes
 
     @property
     def nbytes(self) -> int:
@@ -106,9 +113,9 @@ class Forecast:
             return
         largest = max(self.projections, key=lambda p: p.peak)
         raise NetworkError(
-            f"network {self.network}: building takes {size(self.peak)}, {size(self.available)} are available; projection "
-            f"{largest.name} ({largest.rule}, {describe(largest.count)} synapses of {largest.bytes_per_synapse} B) takes "
-            f"{size(largest.peak)} of it. {_remedies(largest)}or pass allow_memory=True to try all the same",
+            f"network {self.network}: building takes {size(self.peak)}, {size(self.available)} are available; "
+            f"projection {largest.name} ({largest.rule}, {describe(largest.count)} synapses of {largest.bytes_per_synapse} B) "
+            f"takes {size(largest.peak)} of it. {_remedies(largest)}; allow_memory=True tries all the same",
             peak=self.peak,
             available=self.available,
             projection=largest.name,
@@ -127,8 +134,8 @@ class Forecast:
             for row in rows
         ]
         end = (
-            f"{self.network}: {self.synapses:,.0f} synapses in {size(self.nbytes)}; building peaks at {size(self.peak)} of "
-            f"{size(self.available)} available"
+            f"{self.network}: {self.synapses:,.0f} synapses in {size(self.nbytes)}; building peaks at "
+            f"{size(self.peak)} of {size(self.available)} available"
         )
         return "\n".join([*lines, end])
 
@@ -139,37 +146,35 @@ class Forecast:
 
 
 def forecast(network: Network, dt: Quantity | float | None = None, dtype: str = "float32") -> Forecast:
-    """Forecast a network's synapses; ``dt`` decides how wide delays are (without it, delays given as times take 1 B)."""
+    """Forecast a network's synapses; ``dt`` decides how wide delays are (without it, times take 1 B)."""
     step = None if dt is None else seconds(dt)
     return Forecast(network.name, tuple(_projection(p, step, dtype) for p in network.projections), available_memory())
 
 
 def _projection(projection: Projection, dt: float | None, dtype: str) -> ProjectionForecast:
-    from neuromorph.network.build.assemble import CHUNK_BYTES, drawn_width, stored_dtype
+    from neuromorph.network.build.assemble import CHUNK_BYTES, stored_dtype
 
     pre, post, rule = projection.pre, projection.post, projection.rule
     count = projection.count
-    each = 0 if count.dense else np.dtype(target_dtype(post.size)).itemsize
+    target = 0 if count.dense else np.dtype(target_dtype(post.size)).itemsize
     fixed = 0 if count.dense else 8 * (pre.size + 1)
     own, kernel = getattr(rule, "weights", None), getattr(rule, "kernel_size", None)
-    width = stored_dtype(projection, dtype).itemsize
+    weight = width = stored_dtype(projection, dtype).itemsize
     if kernel is not None:
         fixed += kernel * width
-        each += np.dtype(target_dtype(kernel)).itemsize if kernel > 1 else 0
-    elif _each(own if own is not None else projection.weight):
-        each += width
-    else:
+        weight = np.dtype(target_dtype(kernel)).itemsize
+    elif not _each(own if own is not None else projection.weight):
         fixed += width
+        weight = 0
     given = getattr(rule, "delays", None)
     given = projection.delay if given is None else given
-    if isinstance(given, Distribution):
-        each += 1 if dt is None else drawn_width(given, dt).itemsize
-    elif _each(given):
-        each += _array_delay_width(given, dt)
-    else:
-        fixed += 1 if given is None else _array_delay_width(given, dt)
-    transient = count.transient + (CHUNK_BYTES if _each(projection.weight) or _each(given) else 0)
-    return ProjectionForecast(projection.name, projection.rule_name, replace(count, transient=transient), each, fixed)
+    delay = _delay_width(given, dt)
+    if not _each(given):
+        fixed += delay
+        delay = 0
+    transient = count.transient + (CHUNK_BYTES if _each(projection.weight) or delay else 0)
+    count = replace(count, transient=transient)
+    return ProjectionForecast(projection.name, projection.rule_name, count, target, weight, delay, fixed)
 
 
 def _each(given: Any) -> bool:
@@ -177,21 +182,28 @@ def _each(given: Any) -> bool:
     return isinstance(given, Distribution) or (given is not None and np.ndim(magnitude(given)) > 0)
 
 
-def _array_delay_width(given: Any, dt: float | None) -> int:
+def _delay_width(given: Any, dt: float | None) -> int:
+    from neuromorph.network.build.assemble import drawn_width
+
+    if given is None or (dt is None and dimension(given) != NONE):
+        return 1
+    if isinstance(given, Distribution):
+        return drawn_width(given, dt or 1.0).itemsize
     values = np.asarray(magnitude(given))
-    if not values.size or (dt is None and dimension(given) != NONE):
+    if not values.size:
         return 1
     high = values.max() if dimension(given) == NONE else values.max() / (dt or 1.0)
-    return 1 if min(high, MAX_DELAY) < 255.5 else 2
+    return 1 if high < 255.5 else 2
 
 
 def _remedies(p: ProjectionForecast) -> str:
+    """What would make a projection smaller, and by how much."""
     remedies = []
-    if p.bytes_per_synapse >= 6:
-        remedies.append("give it one weight and one delay for all synapses (2 to 4 B each)")
-    if not p.count.exact or p.rule.startswith("Fixed"):
-        remedies.append("use fewer synapses")
-    return "; ".join(["Free memory", *remedies]) + "; "
+    for each, what in ((p.weight_bytes, "weight"), (p.delay_bytes, "delay")):
+        if each and not (what == "weight" and p.rule.startswith("Conv")):
+            remedies.append(f"one {what} for all its synapses saves {size(p.count.high * each)}")
+    remedies.append(f"half as many synapses save {size(p.count.high * p.bytes_per_synapse / 2)}")
+    return "; ".join(remedies).capitalize()
 
 
 def available_memory() -> int:
@@ -199,9 +211,8 @@ def available_memory() -> int:
     found = []
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(int(line.split()[1]) * 1024)
+        lines = meminfo.read_text().splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
     try:
         if limit.exists() and (text := limit.read_text().strip()) != "max":

@@ -255,8 +255,8 @@ class Network:
     def graph(self) -> Any:
         """Populations and projections as a :class:`networkx.MultiDiGraph`.
 
-        Nodes are population names with ``neuron``, ``size``, ``shape`` and ``index``; edges have the projection's name as
-        key and ``port``, ``rule``, ``synapses`` (expected) and ``index``.
+        Nodes are population names with ``neuron``, ``size``, ``shape`` and ``index``; edges have the projection's name
+        as key and ``port``, ``rule``, ``synapses`` (expected) and ``index``.
         """
         from networkx import MultiDiGraph
 

@@ -43,19 +43,18 @@ def quantise(synapses: Synapses, bits: int) -> Synapses:
     subject = f"projection {synapses.name}"
     if synapses.weight_scale is not None:
         raise NetworkError(f"{subject}: weights are quantised already (scale {synapses.weight_scale:g})")
-    kept = np.dtype(np.int8 if bits == 8 else np.int16)
+    kept: np.dtype[Any] = np.dtype(f"i{bits // 8}")
     weights = synapses.weights
+    top = 2 ** (bits - 1) - 1
     if weights.dtype.kind == "i":
-        limits = np.iinfo(kept)
-        if weights.size and not (limits.min <= weights.min() and weights.max() <= limits.max):
+        if weights.size and not (-top - 1 <= weights.min() and weights.max() <= top):
             raise NetworkError(
                 f"{subject}: int weights from {weights.min()} to {weights.max()} do not fit {bits} bits "
-                f"({limits.min} to {limits.max}); use wider ones",
+                f"({-top - 1} to {top}); use wider ones",
                 low=int(weights.min()),
                 high=int(weights.max()),
             )
         return replace(synapses, weights=weights.astype(kept))
-    top = 2 ** (bits - 1) - 1
     largest = _largest(weights)
     if not np.isfinite(largest):
         raise NetworkError(f"{subject}: a weight is not finite (nan or infinity)")

@@ -31,8 +31,7 @@ def network_text(network: Network) -> str:
         lines.append(
             f"projection {j.name}: {ends} {describe(j.rule)} weight {describe(j.weight)} delay {describe(j.delay)}"
         )
-    for r in network.recordings:
-        lines.append(f"record {network.populations[r.population].name}.{r.name} every {r.every}")
+    lines += [f"record {network.populations[r.population].name}.{r.name} every {r.every}" for r in network.recordings]
     for text, label in models.items():
         lines += [f"{label}:", *("  " + line for line in text.splitlines())]
     return "\n".join(lines) + "\n"
@@ -52,8 +51,8 @@ def describe(value: Any) -> str:
         coo = value.tocoo()
         return f"sparse {coo.shape} {describe(coo.row)} {describe(coo.col)} {describe(coo.data)}"
     if isinstance(value, np.ndarray):
-        content = sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:32]
-        return f"{value.dtype.str}{value.shape} {content}"
+        digest = sha256(np.ascontiguousarray(value).data).hexdigest()[:32]
+        return f"{value.dtype.str}{value.shape} {digest}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(describe, value))}]"
     if is_dataclass(value) and not isinstance(value, type):

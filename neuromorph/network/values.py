@@ -71,13 +71,9 @@ def check_weights(subject: str, port: Any, own: Any, factor: Any, n_pre: int, n_
             f"{subject}: {name} takes {dim}; give weight=, as in weight=1 * {port.unit.name or example_unit(dim)}"
         )
     if got != dim:
-        raise UnitError(
-            f"{subject}: {name} takes {dim}, weights are {got}; write them as in 1 * {port.unit.name or example_unit(dim)}"
-            if dim != NONE
-            else f"{subject}: {name} takes plain numbers, weights are {got}; divide them by a unit",
-            expected=dim,
-            got=got,
-        )
+        unit = port.unit.name or example_unit(dim)
+        hint = f"write them as in 1 * {unit}" if dim != NONE else "divide them by a unit"
+        raise UnitError(f"{subject}: {name} takes {dim}, weights are {got}; {hint}", expected=dim, got=got)
     if own is not None and (isinstance(factor, Distribution) or np.ndim(magnitude(factor))):
         raise NetworkError(f"{subject}: the rule brings its own weights; weight= may scale them by one number only")
     for given in (own, factor):
@@ -116,8 +112,8 @@ def _check_pairs(subject: str, what: str, shape: tuple[int, ...], n_pre: int, n_
         fits = False
     if not fits:
         raise NetworkError(
-            f"{subject}: {what} has shape {shape}; give one number, ({n_post},) for one per target, ({n_pre}, 1) for one "
-            f"per source, or ({n_pre}, {n_post})",
+            f"{subject}: {what} has shape {shape}; give one number, ({n_post},) for one per target, ({n_pre}, 1) for "
+            f"one per source, or ({n_pre}, {n_post})",
             shape=shape,
         )
 

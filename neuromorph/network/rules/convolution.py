@@ -39,8 +39,11 @@ def _axes(
         around = [(t // 2, t - t // 2) for t in total]
     else:
         around = [(p, p) for p in ((0, 0) if padding == "valid" else _pair(rule, "padding", padding, 0))]
-    y, x = (Axis(*numbers, *pad) for *numbers, pad in zip(sizes, taps, strides, dilations, around, strict=True))
-    return y, x
+    (before_y, after_y), (before_x, after_x) = around
+    return (
+        Axis(sizes[0], taps[0], strides[0], dilations[0], before_y, after_y),
+        Axis(sizes[1], taps[1], strides[1], dilations[1], before_x, after_x),
+    )
 
 
 def _check_shapes(rule: str, subject: str, window: Window, pre: Layer, post: Layer) -> None:

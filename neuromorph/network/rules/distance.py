@@ -166,7 +166,7 @@ class DistanceDependent:
         if isinstance(self.period, tuple | list):
             return tuple(self.period)
         quantity = as_quantity(self.period, "DistanceDependent: period")
-        return tuple(quantity) if np.ndim(quantity.value) else (self.period,)
+        return tuple(quantity[k] for k in range(len(quantity))) if np.ndim(quantity.value) else (self.period,)
 
     def check(self, pre: Layer, post: Layer, subject: str) -> None:
         """Positions and lengths must all be lengths, or all plain numbers, in one number of dimensions."""
