@@ -16,8 +16,8 @@ def _net_cost(
     source: Array,
     ptr: Array,
     parts: Array,
-    slot: Array,
-    slots_per_tile: int,
+    tile_of: Array,
+    chip_of: Array,
     tiles: int,
     up: Array,
     down: Array,
@@ -28,27 +28,27 @@ def _net_cost(
     down_ptr: Array,
     down_links: Array,
     links: int,
-    mark: int,
+    mark: Any,
     tile_mark: Array,
     chip_mark: Array,
     link_mark: Array,
 ) -> Any:
     """NoC hops and chip hops of one net. The marks are scratch: an entry is set if it equals ``mark``."""
-    start = slot[source[e]] // slots_per_tile
-    home = start // tiles
+    start = tile_of[source[e]]
+    home = chip_of[start]
     noc, chips = 0.0, 0
     chip_mark[home] = mark
     used_router = not mesh
     for k in range(ptr[e], ptr[e + 1]):
-        tile = slot[parts[k]] // slots_per_tile
+        tile = tile_of[parts[k]]
         if tile_mark[tile] == mark:
             continue
         tile_mark[tile] = mark
-        chip = tile // tiles
+        chip = chip_of[tile]
         if not mesh:
-            noc += down[tile % tiles]
+            noc += down[tile]
         elif chip == home:
-            row = (start % tiles) * tiles + tile % tiles
+            row = (start - chip * tiles) * tiles + tile - chip * tiles
             # The tree's links are prefix closed: walk back until a link is already in it. The links out of and into
             # tiles at both ends of the path do not count.
             for j in range(path_ptr[row + 1] - 2, path_ptr[row], -1):
@@ -59,7 +59,7 @@ def _net_cost(
                 noc += 1.0
         else:
             used_router = True
-            row = tile % tiles
+            row = tile - chip * tiles
             for j in range(down_ptr[row + 1] - 2, down_ptr[row] - 1, -1):
                 at = chip * links + down_links[j]
                 if link_mark[at] == mark:
@@ -71,7 +71,7 @@ def _net_cost(
             chips += 1
             chip = chip_parent[home, chip]
     if used_router:
-        noc += up[start % tiles]
+        noc += up[start]
     return noc, chips
 
 
@@ -96,19 +96,22 @@ def net_costs(
     links: int,
 ) -> Any:
     """NoC hops and chip hops of every net: float64 (m,), float64 (m,)."""
-    nets = len(source)
+    nets, chips = len(source), len(chip_parent)
     noc, chip = np.empty(nets), np.empty(nets)
     tile_mark = np.full(slots // slots_per_tile, -1, np.int64)
-    chip_mark = np.full(len(chip_parent), -1, np.int64)
-    link_mark = np.full(len(chip_parent) * links if mesh else 0, -1, np.int64)
+    chip_mark = np.full(chips, -1, np.int64)
+    tile_of = slot // slots_per_tile
+    chip_of = np.arange(chips * tiles) // tiles
+    up, down = up[np.arange(chips * tiles) % tiles], down[np.arange(chips * tiles) % tiles]
+    link_mark = np.full(chips * links if mesh else 0, -1, np.int64)
     for e in range(nets):
         noc[e], chip[e] = _net_cost(
             e,
             source,
             ptr,
             parts,
-            slot,
-            slots_per_tile,
+            tile_of,
+            chip_of,
             tiles,
             up,
             down,
@@ -212,10 +215,14 @@ def anneal(
     float
         Total change of the cost.
     """
-    n_parts, n_nets = len(slot), len(source)
+    n_parts, n_nets, chips = len(slot), len(source), len(chip_parent)
     tile_mark = np.full(slots // slots_per_tile, -1, np.int64)
-    chip_mark = np.full(len(chip_parent), -1, np.int64)
-    link_mark = np.full(len(chip_parent) * links if mesh else 0, -1, np.int64)
+    chip_mark = np.full(chips, -1, np.int64)
+    # Divisions are slow: the inner loop reads tiles and chips from tables.
+    tile_of = slot // slots_per_tile
+    chip_of = np.arange(chips * tiles) // tiles
+    up, down = up[np.arange(chips * tiles) % tiles], down[np.arange(chips * tiles) % tiles]
+    link_mark = np.full(chips * links if mesh else 0, -1, np.int64)
     net_mark = np.full(n_nets, -1, np.int64)
     cost = np.empty(n_nets)
     mark = np.int64(0)
@@ -227,7 +234,7 @@ def anneal(
     state[0] = np.uint64(seed) * np.uint64(2) + np.uint64(88172645463325253)
     for e in range(n_nets):
         noc, chip = _net_cost(
-            e, source, ptr, parts, slot, slots_per_tile, tiles, up, down, chip_parent, mesh, path_ptr, path, down_ptr,
+            e, source, ptr, parts, tile_of, chip_of, tiles, up, down, chip_parent, mesh, path_ptr, path, down_ptr,
             down_links, links, mark, tile_mark, chip_mark, link_mark,
         )  # fmt: skip
         cost[e] = weight[e] * (noc + hop_weight * chip)
@@ -260,12 +267,12 @@ def anneal(
                 if neighbour[chip, d] >= 0:
                     chip = neighbour[chip, d]
             there = chip * slots_per_chip + _below(state, slots_per_chip)
-        if there == here or not usable[there % slots_per_chip]:
+        if there // slots_per_tile == tile_of[a] or not usable[there % slots_per_chip]:
             continue
         b = held[there]
-        slot[a] = there
+        slot[a], tile_of[a] = there, there // slots_per_tile
         if b >= 0:
-            slot[b] = here
+            slot[b], tile_of[b] = here, here // slots_per_tile
         count, change = 0, 0.0
         for turn in range(2):
             p = a if turn == 0 else b
@@ -277,7 +284,7 @@ def anneal(
                     continue
                 net_mark[e] = step
                 noc, hops = _net_cost(
-                    e, source, ptr, parts, slot, slots_per_tile, tiles, up, down, chip_parent, mesh, path_ptr, path,
+                    e, source, ptr, parts, tile_of, chip_of, tiles, up, down, chip_parent, mesh, path_ptr, path,
                     down_ptr, down_links, links, mark, tile_mark, chip_mark, link_mark,
                 )  # fmt: skip
                 mark += 1
@@ -298,7 +305,7 @@ def anneal(
             held[here], held[there] = b, a
             total += change
         else:
-            slot[a] = here
+            slot[a], tile_of[a] = here, here // slots_per_tile
             if b >= 0:
-                slot[b] = there
+                slot[b], tile_of[b] = there, there // slots_per_tile
     return total

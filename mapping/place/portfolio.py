@@ -20,7 +20,7 @@ Placer = Callable[[Traffic, Machine, int], Ints]
 
 _ANNEAL_PINS = 2_000_000
 _ANNEAL_WORK = 2.0e9
-_ANNEAL_MOVES = 2_500_000
+_ANNEAL_MOVES = 700_000
 
 
 def refine(
@@ -30,7 +30,7 @@ def refine(
     seed: int = 0,
     *,
     proposals: int | None = None,
-    hot: float = 0.1,
+    hot: float = 0.05,
     cold: float = 0.002,
 ) -> Ints:
     """Anneal a placement on the exact cost (on a sample of the nets if there are very many).
