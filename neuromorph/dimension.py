@@ -34,6 +34,11 @@ class Dimension:
         return Dimension(tuple(rational(a * p) for a in self.exponents))
 
     @property
+    def _dims(self) -> tuple[Fraction | int, ...]:
+        # Brian 2 reads this of a right operand; without it, its products end in an AttributeError instead of advice.
+        return self.exponents
+
+    @property
     def is_none(self) -> bool:
         """True if dimensionless."""
         return not any(self.exponents)

@@ -297,7 +297,8 @@ def _result(value: Any, unit: Unit) -> Any:
 
 def _brian_dimension(x: object) -> Dimension | None:
     """Dimension of a Brian 2 quantity (known by its ``dim._dims``), else None."""
-    dims = getattr(getattr(x, "dim", None), "_dims", None)
+    dim = getattr(x, "dim", None)
+    dims = None if isinstance(dim, Dimension) else getattr(dim, "_dims", None)
     return None if dims is None else Dimension(tuple(rational(float(d)) for d in dims))
 
 

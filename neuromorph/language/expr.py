@@ -213,7 +213,10 @@ class Expr:
         return apply_function(function, args, options)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        refuse("an expression is not an array; write it with neuromorph's own units and functions")
+        refuse(
+            "an expression is not an array; write symbols left of Brian 2's quantities (v * x), or use neuromorph's "
+            "own units and functions"
+        )
 
     def __repr__(self) -> str:
         return f"<{self.type} {infix(self, limit=200)}, {self.dim}>"
@@ -309,7 +312,7 @@ def same_dimension(verb: str, joint: str, x: Expr, y: Expr) -> None:
         hint = ""
         for lone, other in ((x, y), (y, x)):
             if lone.op == "const" and lone.dim.is_none:
-                hint = f"; write {lone.payload} * {example_unit(other.dim)} (or another unit) instead of {lone.payload}"
+                hint = f"; write {lone.payload:g} * {example_unit(other.dim)}, or give it another unit"
         refuse(f"cannot {verb} {describe(x)} {joint} {describe(y)}{hint}", UnitError, left=x.dim, right=y.dim)
 
 

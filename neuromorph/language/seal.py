@@ -76,7 +76,9 @@ def seal(cls: object, method: str) -> Neuron:
     return _build(cls, method, symbols, named, reachable)
 
 
-def _refuse(cls: type, site: Site, problem: str) -> NoReturn:
+def _refuse(cls: type, site: Site | None, problem: str) -> NoReturn:
+    if site is None:
+        raise LanguageError(f"{cls.__name__}: {problem}")
     source = linecache.getline(site.filename, site.lineno).strip()
     raise LanguageError(
         replace(site, neuron=cls.__name__, source=source).message(problem), filename=site.filename, lineno=site.lineno
@@ -122,8 +124,9 @@ def _symbols(cls: type, made: list[Any]) -> dict[str, Any]:
 def _check_names(cls: type, symbols: Mapping[str, Any], named: Mapping[str, Expr]) -> None:
     for name in (*symbols, *named):
         if name in RESERVED:
-            site = symbols[name].site if name in symbols else Site("<class body>", 0)
-            _refuse(cls, site, f"{name!r} already has a meaning in equations (the {name} of time); choose another name")
+            site = symbols[name].site if name in symbols else None
+            meaning = "the length of a step" if name == "dt" else "the number of the step"
+            _refuse(cls, site, f"{name!r} already has a meaning in equations, {meaning}; choose another name")
     for name, symbol in symbols.items():
         if isinstance(symbol, Port) and name in RESERVED_PORTS:
             _refuse(

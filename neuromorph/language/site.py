@@ -46,12 +46,12 @@ class Site:
 
     def show(self, expr: Expr) -> str:
         """An expression by the names it has at this place."""
-        return infix(expr, self.names, limit=60)
+        return self.names.get(id(expr)) or infix(expr, self.names, limit=60)
 
 
-def _is_ours(frame: FrameType) -> bool:
+def _is_library(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
-    return module in ("neuromorph.quantity", "neuromorph.language") or module.startswith("neuromorph.language.")
+    return module == "neuromorph.quantity" or module.startswith(("neuromorph.language.", "brian2.", "numpy."))
 
 
 def body_frame() -> FrameType | None:
@@ -73,7 +73,7 @@ def here(*, names: bool = False) -> Site:
         Also collect what the expressions in sight are called (costly, so only when a message is made).
     """
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and _is_library(frame):
         frame = frame.f_back
     if frame is None:
         return Site()

@@ -160,7 +160,7 @@ def _like_state(state: State, value: Expr, rule: str) -> Expr:
 def _wrong_dimension(state: State, value: Expr, rule: str, like: Expr) -> None:
     hint = ""
     if value.op == "const" and value.dim.is_none:
-        hint = f"; write {value.payload} * {example_unit(like.dim)}"
+        hint = f"; write {value.payload:g} * {example_unit(like.dim)}"
     refuse(
         f".{rule} of {describe(state)} must be {like.dim}, not {describe(value)}{hint}",
         UnitError,
