@@ -207,7 +207,7 @@ class _Job:
     def plain(self) -> Iterator[int]:
         """Run without recording, each thread its own samples in its own memory; yields samples done."""
         threads = min(self.samples, self.program.target.threads or self.program.cores)
-        workers = [_Worker(self, Instance(self.compiled, 1)) for _ in range(threads)]
+        workers = [_Worker(self, self.program.instance(self.compiled, 1)) for _ in range(threads)]
         chunk = 1
         with ThreadPoolExecutor(threads) as pool:
             for first, count, rows in self._groups():
@@ -231,7 +231,7 @@ class _Job:
 
     def recorded(self, sink: Any) -> Iterator[int]:
         """Run one sample after another into a sink; yields samples done."""
-        instance = Instance(self.compiled, self.program.threads)
+        instance = self.program.instance(self.compiled, self.program.threads)
         totals = {k: count[0] for k, count in self.counts.items()}
         work = instance.tables(record=True, totals=totals, window=self.window)
         for first, count, rows in self._groups():

@@ -127,7 +127,7 @@ class CPUProgram:
         self.cores = available_cores()
         self.last_trace: Trace | None = None
         self.compiled = compiled
-        self._instance = Instance(compiled, self.threads)
+        self._instance = self.instance(compiled, self.threads)
         self._neurons = {population.name: population.neuron for population in network.populations}
         self._seconds = dict(seconds)
         self._steps_run = 0
@@ -172,6 +172,10 @@ class CPUProgram:
             )
         return self.last_trace
 
+    def instance(self, compiled: Compiled, threads: int) -> Instance:
+        """A running copy of a compiled network; targets that run it another way give their own."""
+        return Instance(compiled, threads)
+
     def count(self, steps: int, seconds: float) -> None:
         """Add to the steps and the time that the report tells."""
         self._steps_run += steps
@@ -206,7 +210,7 @@ class CPUProgram:
             self._instance.set_values(index, made, tuple(values))
         else:
             self.compiled = with_populations(self.compiled, {index: made}, progress_for(False))
-            changed = Instance(self.compiled, self.threads)
+            changed = self.instance(self.compiled, self.threads)
             changed.adopt(self._instance)
             changed.set_values(index, made, tuple(values))
             self._instance = changed

@@ -73,13 +73,17 @@ class Instance:
         totals : mapping of population to int64 (neurons,), optional
             Where to count events of steps ``window[0] <= step < window[1]``.
         """
-        tables = base_tables(self.compiled, self.memories, self.threads)
+        tables = self.base()
         if record:
             self.recorder.join(tables)
         counters = {k: count_item(self.memories[k], total, window) for k, total in (totals or {}).items()}
         tables[0].deliveries += [(fixed_kernel("count").address, item) for item in counters.values()]
         items = [table.seal(k, self.threads, self._barrier, self._stop) for k, table in enumerate(tables)]
         return Work(tuple(tables), tuple(items), counters)
+
+    def base(self) -> list[Tables]:
+        """Tables of each thread that run the network and record nothing."""
+        return base_tables(self.compiled, self.memories, self.threads)
 
     @cached_property
     def recording(self) -> Work:
