@@ -1,9 +1,24 @@
 """Traces: what a run recorded, in memory or as one SONATA file, and what can be read out of it."""
 
+from .compare import Comparison, Difference, compare, first_difference
 from .events import Events, States
 from .file import FileSink
 from .memory import MemorySink
 from .sink import Recording, RunMeta, Sink
 from .trace import Trace, open_trace
 
-__all__ = ["Events", "FileSink", "MemorySink", "Recording", "RunMeta", "Sink", "States", "Trace", "open_trace"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Events",
+    "FileSink",
+    "MemorySink",
+    "Recording",
+    "RunMeta",
+    "Sink",
+    "States",
+    "Trace",
+    "compare",
+    "first_difference",
+    "open_trace",
+]

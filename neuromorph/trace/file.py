@@ -272,7 +272,7 @@ class FileSink:
                 group.create_dataset("values", there, events.value_dtype, **options)
                 self._late.add(population)
         for key, states in self._states.items():
-            if states.dtype not in (None, np.float32) and key not in self._late:
+            if states.dtype is not None and states.dtype != np.float32 and key not in self._late:
                 data = self._reports[key]["data"]
                 options = {"maxshape": data.maxshape, "chunks": data.chunks, **self._filters()}
                 self._reports[key].create_dataset("exact", data.shape, states.dtype, **options)

@@ -104,6 +104,11 @@ class Trace:
         return self._store.meta
 
     @property
+    def stated(self) -> bool:
+        """Whether the trace says what run it is of: ours do, foreign SONATA files do not."""
+        return self._store.meta is not None
+
+    @property
     def run(self) -> Extras:
         """What the run kept beside events and states (costs, packets, placement), by path."""
         return self._opened().extras
@@ -248,6 +253,18 @@ class Trace:
         columns = order[np.searchsorted(table.ids, wanted, sorter=order)]
         return States(name, variable, table.unit, wanted, table, low, max(low, high), columns)
 
+    def summary(self) -> list[tuple[str, ...]]:
+        """A heading and one row for each population: neurons, events, mean rate (Hz), recorded states."""
+        table: list[tuple[str, ...]] = [("population", "neurons", "events", "rate (Hz)", "states")]
+        seconds = (self.stop - self.start) / 1e3
+        for name, size in self.sizes.items():
+            recorded = name in self.recorded_events
+            count = self.count(name) if recorded else 0
+            rate = f"{count / size / seconds:.4g}" if recorded and size and seconds > 0 else "-"
+            states = ", ".join(variable for population, variable in self.recorded_states if population == name)
+            table.append((name, f"{size:,}", f"{count:,}" if recorded else "not recorded", rate, states or "-"))
+        return table
+
     # Where it goes.
 
     def save(self, path: str | PathLike[str], *, compress: bool = False) -> None:
@@ -308,9 +325,7 @@ class Trace:
         return f"Trace({self.path or 'in memory'}, {self.start:g} to {self.stop:g} ms, events {{{counts}{rest}}}{note})"
 
     def _repr_html_(self) -> str:
-        from .summary import rows
-
-        table = rows(self)
+        table = self.summary()
         shown = "".join(
             "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
             for row in table[1 : _ROWS_SHOWN + 1]
