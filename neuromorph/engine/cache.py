@@ -117,9 +117,13 @@ def compile_kernel(source: str, title: str, progress: Progress | None = None, na
 
 def _compile_on_disk(directory: Path, key: str, source: str, name: str) -> Any:
     """Load or compile and store; None if the directory cannot be used."""
+    from numba.core.errors import NumbaError
+
     for attempt in ("load", "compile anew"):
         try:
             return _compile(getattr(_module_on_disk(directory, key, source), name), on_disk=True)
+        except NumbaError:
+            raise  # the source is wrong, not the directory
         except Exception as error:  # whatever a full, read-only or damaged directory makes the loader raise
             trouble = error
         if attempt == "load":  # a damaged file must not cost every later process its cache

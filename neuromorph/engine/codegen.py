@@ -22,7 +22,7 @@ _HEADER = '''"""{title}"""
 import numpy as np
 from numba import carray
 
-from neuromorph.engine.lowlevel import pointer
+from neuromorph.engine.lowlevel import bits_float, float_bits, pointer
 '''
 
 
@@ -49,13 +49,13 @@ class _Printer:
         self.float = f"np.{program.dtype}"
         self.wide = program.dtype == "float64"
         self.constants: dict[str, str] = {}
-        codes = {op.code for op in program.ops}
+        self.used = self._used()
+        codes = {program.ops[number].code for number in self.used}
         self.imports = [f for code, f in (("random", "random_bits"), ("poisson", "random_poisson")) if code in codes]
 
     def body(self) -> list[str]:
         program, layout = self.program, self.layout
-        used = self._used()
-        loop = [f"v{k} = {self._print(k, op)}" for k, op in enumerate(program.ops) if k in used]
+        loop = [f"v{k} = {self._print(k, op)}" for k, op in enumerate(program.ops) if k in self.used]
         if program.fired is not None:
             loop.append(f"mask[i] = v{program.fired}")
         if program.value is not None:
@@ -186,11 +186,10 @@ class _Printer:
         """IEEE 754 fields: exponent and mantissa bits of a float."""
         mantissa, bias, word = (52, 1023, "np.int64") if self.wide else (23, 127, "np.int32")
         if code == "exp2i":
-            return f"{word}({word}({x} + np.int64({bias})) << {word}({mantissa})).view({self.float})"
-        bits = f"{x}.view({word})"
+            return f"bits_float({word}(({x} + np.int64({bias})) << np.int64({mantissa})))"
         if code == "exponent":
-            return f"np.int64({bits} >> {word}({mantissa})) - np.int64({bias})"
-        return f"{word}(({bits} & {word}({(1 << mantissa) - 1})) | {word}({bias << mantissa})).view({self.float})"
+            return f"np.int64(float_bits({x}) >> {word}({mantissa})) - np.int64({bias})"
+        return f"bits_float({word}((float_bits({x}) & {word}({(1 << mantissa) - 1})) | {word}({bias << mantissa})))"
 
 
 _FORMS: dict[str, str] = {

@@ -25,6 +25,28 @@ def pointer(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
+def float_bits(typingctx: Any, x: Any) -> Any:
+    """The bits of a float32 or float64 as an int of that width."""
+    word = types.int32 if x == types.float32 else types.int64
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(word))
+
+    return word(x), build
+
+
+@intrinsic
+def bits_float(typingctx: Any, bits: Any) -> Any:
+    """The float that has the bits of an int32 or int64."""
+    number = types.float32 if bits == types.int32 else types.float64
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(number))
+
+    return number(bits), build
+
+
+@intrinsic
 def call(typingctx: Any, function: Any, step: Any, offset: Any, item: Any) -> Any:
     """Call the kernel at address ``function`` with (step, offset, address of the item)."""
 
