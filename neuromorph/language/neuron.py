@@ -6,12 +6,16 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from neuromorph.errors import LanguageError
 from neuromorph.language.expr import Expr, Type, nodes
 from neuromorph.language.suggest import suggestion
 from neuromorph.units import Unit
+
+if TYPE_CHECKING:
+    from neuromorph.simulate import Simulation
+    from neuromorph.units import Quantity
 
 Spec = TypeVar("Spec", "PortSpec", "ParamSpec", "StateSpec")
 
@@ -158,6 +162,24 @@ class Neuron:
     def with_method(self, method: str) -> Neuron:
         """A copy that integrates its ``.dot`` by another method: one of ``METHODS``."""
         return replace(self, method=checked_method(method))
+
+    # --- use ------------------------------------------------------------------------------------------------------
+    def simulate(self, duration: Quantity | int, dt: Quantity | None = None, **options: Any) -> Simulation:
+        """Run this neuron alone, with an input of your choice: see :func:`neuromorph.simulate.simulate`.
+
+        Parameters
+        ----------
+        duration : Quantity or int
+            A time, or a number of steps.
+        dt : Quantity, optional
+            Length of a step; default 0.1 ms.
+        **options
+            ``inputs={port: value, array or function of time}``, ``n``, ``seed``, ``method``, ``record``, ``dtype``.
+        """
+        from neuromorph.simulate import simulate
+        from neuromorph.units import ms
+
+        return simulate(self, duration, 0.1 * ms if dt is None else dt, **options)
 
     # --- identity -------------------------------------------------------------------------------------------------
     def text(self) -> str:
