@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import TypeAlias
+
+Powers: TypeAlias = "tuple[tuple[str, Fraction | int], ...]"
 
 BASE = ("m", "kg", "s", "A", "K", "mol", "cd")
 
@@ -46,17 +50,37 @@ class Dimension:
     @property
     def symbol(self) -> str:
         """SI symbol, e.g. ``V`` or ``m*s^-2``; ``1`` if dimensionless."""
-        if self in _KINDS:
-            return _KINDS[self][1]
-        return "*".join(power_text(b, e) for b, e in zip(BASE, self.exponents, strict=True) if e) or "1"
+        over, under = self.named
+        return "/".join(["*".join(power_text(n, e) for n, e in over) or "1", *(power_text(n, e) for n, e in under)])
+
+    @property
+    def named(self) -> tuple[Powers, Powers]:
+        """Symbols and powers above and below the bar: V/s for volt per second, base units where nothing else fits."""
+        return _named(self)
 
     def __str__(self) -> str:
         if self.is_none:
             return "dimensionless"
-        return f"{_KINDS[self][0]} ({self.symbol})" if self in _KINDS else self.symbol
+        return f"{KINDS[self][0]} ({self.symbol})" if self in KINDS else self.symbol
 
     def __repr__(self) -> str:
         return f"<Dimension {self}>"
+
+
+@cache
+def _named(dim: Dimension) -> tuple[Powers, Powers]:
+    if dim.is_none:
+        return (), ()
+    if dim in KINDS:
+        return ((KINDS[dim][1], 1),), ()
+    for kind in (VOLTAGE, CURRENT, CONDUCTANCE, CAPACITANCE, RESISTANCE, CHARGE, ENERGY, POWER, LENGTH):
+        for divisor, power in ((TIME, 1), (TIME, 2), (TIME, Fraction(1, 2)), (LENGTH, 2), (LENGTH, 1), (VOLTAGE, 1)):
+            if dim * divisor**power == kind:
+                return ((KINDS[kind][1], 1),), ((KINDS[divisor][1], power),)
+        for power in (2, 3, Fraction(1, 2)):
+            if dim == kind**power:
+                return ((KINDS[kind][1], power),), ()
+    return tuple((b, e) for b, e in zip(BASE, dim.exponents, strict=True) if e), ()
 
 
 def power_text(name: str, exponent: Fraction | int) -> str:
@@ -79,7 +103,7 @@ RESISTANCE = VOLTAGE / CURRENT
 CONDUCTANCE = CURRENT / VOLTAGE
 CAPACITANCE = CHARGE / VOLTAGE
 
-_KINDS: dict[Dimension, tuple[str, str]] = {
+KINDS: dict[Dimension, tuple[str, str]] = {
     LENGTH: ("length", "m"),
     MASS: ("mass", "kg"),
     TIME: ("time", "s"),

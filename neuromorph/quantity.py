@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.dimension import BASE, FREQUENCY, NONE, Dimension, power_text, rational
+from neuromorph.dimension import FREQUENCY, NONE, Dimension, power_text, rational
 from neuromorph.errors import UnitError
 
 Number: TypeAlias = "float | np.number[Any]"
@@ -394,7 +394,8 @@ def si_unit(dim: Dimension) -> Unit:
     for unit in _standard.get(dim, ()):
         if unit.scale == 1.0:
             return unit
-    factors = tuple((b, e) for b, e in zip(BASE, dim.exponents, strict=True) if e)
+    over, under = dim.named
+    factors = (*over, *((name, -e) for name, e in under))
     return Unit(_join(factors), 1.0, dim, factors)
 
 

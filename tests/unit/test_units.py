@@ -175,7 +175,12 @@ def test_dimension_texts() -> None:
     assert str(u.VOLTAGE) == "voltage (V)"
     assert str(Dimension()) == "dimensionless"
     assert str(u.FREQUENCY**0.5) == "s^(-1/2)"
-    assert (u.LENGTH / u.TIME).symbol == "m*s^-1"
+    assert (u.LENGTH / u.TIME).symbol == "m/s"
+    assert (u.MASS * u.TEMPERATURE / u.AMOUNT).symbol == "kg*K*mol^-1"
+    assert str(u.VOLTAGE / u.TIME) == "V/s"
+    assert u.NONE.symbol == "1"
+    assert u.si_unit(u.NONE).name == ""
+    assert u.si_unit(u.CAPACITANCE / u.LENGTH**2).name == "F/m^2"
     assert u.si_unit(u.VOLTAGE).name == "V"
     assert u.si_unit(u.LENGTH / u.TIME).name == "m/s"
     assert Dimension((Fraction(1), 0, 0, 0, 0, 0, 0)) == u.LENGTH
