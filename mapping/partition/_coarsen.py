@@ -94,9 +94,7 @@ def contract_nets(net_ptr: Array, net_pins: Array, net_source: Array, cluster: A
 
 
 @njit(cache=True, error_model="numpy")
-def merge_nets(
-    ptr: Array, pins: Array, source: Array, weight: Array, size: Array, code: Array, by_code: Array
-) -> Any:
+def merge_nets(ptr: Array, pins: Array, source: Array, weight: Array, size: Array, code: Array, by_code: Array) -> Any:
     """Nets with the same source and pins become one; their weights and bytes add."""
     m = len(source)
     keep = np.empty(m, np.int64)

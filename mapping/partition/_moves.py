@@ -179,9 +179,7 @@ def move(nets: Any, state: Any, v: int, b: int) -> float:
         s = nets.net_source[e]
         if pins[e, a] == 1:
             held[a] -= nets.net_bytes[e]
-            if s >= 0 and part[s] != a:
-                change -= nets.net_weight[e]
-            elif s == v:
+            if (s >= 0 and part[s] != a) or s == v:
                 change -= nets.net_weight[e]
         pins[e, a] -= 1
         if pins[e, b] == 0:

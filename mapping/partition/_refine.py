@@ -38,63 +38,42 @@ def best_target(
 
 
 @njit(cache=True, error_model="numpy")
-def wake(nets: Any, v: int, active: Array, limit: int) -> None:
-    """Mark v and the vertices that share a net of at most ``limit`` pins with it."""
+def wake(nets: Any, v: int, active: Array) -> None:
+    """Mark v and the vertices that share a net with it."""
     active[v] = True
     for j in range(nets.in_ptr[v], nets.in_ptr[v + 1]):
         e = nets.in_nets[j]
         if nets.net_weight[e] == 0:
             continue
         active[nets.net_source[e]] = True
-        if nets.net_ptr[e + 1] - nets.net_ptr[e] <= limit:
-            for i in range(nets.net_ptr[e], nets.net_ptr[e + 1]):
-                active[nets.net_pins[i]] = True
+        active[nets.net_pins[nets.net_ptr[e] : nets.net_ptr[e + 1]]] = True
     for j in range(nets.out_ptr[v], nets.out_ptr[v + 1]):
         e = nets.out_nets[j]
-        for i in range(nets.net_ptr[e], nets.net_ptr[e + 1]):
-            active[nets.net_pins[i]] = True
+        active[nets.net_pins[nets.net_ptr[e] : nets.net_ptr[e + 1]]] = True
 
 
 @njit(cache=True, error_model="numpy")
-def sweep(
-    nets: Any,
-    state: Any,
-    order: Array,
-    active: Array,
-    locked: Array,
-    max_bytes: int,
-    max_count: int,
-    temperature: float,
-    net_limit: int,
-) -> Any:
-    """Visit the active vertices once and move each to its best part if that gains enough.
-
-    ``temperature`` > 0 also takes moves that lose up to that share of what ties a vertex to its part.
-    Returns (change of the copies, moves).
-    """
+def sweep(nets: Any, state: Any, order: Array, active: Array, max_bytes: int, max_count: int) -> Any:
+    """Visit the active vertices once and move each to its best part if that saves copies; (change, moves)."""
     near = np.zeros(state.pins.shape[1], np.float32)
+    moved = np.zeros(len(order), np.bool_)
     total = 0.0
     moves = 0
     for i in range(len(order)):
         v = order[i]
-        if not active[v]:
-            continue
-        if locked[v]:
+        if not active[v] or moved[v]:
             continue
         active[v] = False
         affinity(nets, state, v, near)
-        a = state.part[v]
-        here = near[a]
-        floor = here * (1.0 - temperature)
-        # Single precision sums: ask for more than their rounding.
-        floor += abs(here) * 1e-5 if temperature == 0.0 else 0.0
+        here = near[state.part[v]]
         b = best_target(nets, state, v, near, max_bytes, max_count, 3, False)
-        if b < 0 or near[b] <= floor:
+        # Sums are in single precision: ask for more than their rounding.
+        if b < 0 or near[b] <= here + abs(here) * 1e-5:
             continue
         total += move(nets, state, v, b)
         moves += 1
-        locked[v] = True
-        wake(nets, v, active, net_limit)
+        moved[v] = True
+        wake(nets, v, active)
     return total, moves
 
 
@@ -145,16 +124,7 @@ def rebalance(nets: Any, state: Any, max_bytes: int, max_count: int, empty: bool
 
 @njit(cache=True, error_model="numpy")
 def improve(
-    nets: Any,
-    state: Any,
-    order: Array,
-    max_bytes: int,
-    max_count: int,
-    rounds: int,
-    patience: int,
-    heat: float,
-    slack: float,
-    net_limit: int,
+    nets: Any, state: Any, order: Array, max_bytes: int, max_count: int, rounds: int, patience: int, slack: float
 ) -> float:
     """Alternate sweeps under loosened limits with draining; keep the best partition that respects the true limits.
 
@@ -165,30 +135,23 @@ def improve(
     best = 0.0
     now = 0.0
     active = np.ones(n, np.bool_)
-    locked = np.zeros(n, np.bool_)
     bad = 0
     left = 0
-    for turn in range(rounds):
-        temperature = heat if turn % 2 == 1 else 0.0
-        loose_bytes = max_bytes if slack == 0.0 else int(max_bytes * (1.0 + slack))
-        loose_count = max_count if slack == 0.0 else int(max_count * (1.0 + slack)) + 1
-        locked[:] = False
-        if temperature > 0.0:
-            active[:] = True
-        change, moves = sweep(nets, state, order, active, locked, loose_bytes, loose_count, temperature, net_limit)
+    loose_bytes = int(max_bytes * (1.0 + slack))
+    loose_count = max_count if slack == 0.0 else int(max_count * (1.0 + slack)) + 1
+    for _ in range(rounds):
+        change, moves = sweep(nets, state, order, active, loose_bytes, loose_count)
         now += change
-        change, left = rebalance(nets, state, max_bytes, max_count, False)
-        now += change
+        if slack > 0.0:
+            change, left = rebalance(nets, state, max_bytes, max_count, False)
+            now += change
         if left == 0 and now < best - 1e-9:
-            if now < best * 1.002 - 1e-9:
-                bad = 0
-            else:
-                bad += 1
+            bad = 0 if now < best * 1.002 - 1e-9 else bad + 1
             best = now
             best_part[:] = state.part
         else:
             bad += 1
-        if bad >= patience:
+        if bad >= patience or moves == 0:
             break
     if now > best or left > 0:
         state.part[:] = best_part

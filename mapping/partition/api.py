@@ -11,8 +11,13 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 
 from ..hypergraph import Hypergraph, Limits
+from .greedy import greedy
+from .hilbert import hilbert
 from .level import Level, as_level
+from .metis import metis
 from .metrics import copies_per_spike, part_bytes, part_counts
+from .mtkahypar import mtkahypar
+from .portfolio import candidates
 from .sequential import by_population, sequential, sequential_decreasing
 
 Int32 = npt.NDArray[np.int32]
@@ -23,6 +28,10 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "sequential": sequential,
     "sequential_decreasing": sequential_decreasing,
     "by_population": by_population,
+    "hilbert": hilbert,
+    "greedy": greedy,
+    "metis": metis,
+    "mtkahypar": mtkahypar,
 }
 
 
@@ -82,25 +91,28 @@ def partition(
         If a neuron does not fit in a part of its own, or the method is unknown.
     """
     level = as_level(graph)
-    names = ("sequential", "sequential_decreasing") if method == "portfolio" else (method,)
-    best: Partition | None = None
-    tried: list[tuple[str, float, int]] = []
-    for name in names:
-        if name not in ALGORITHMS:
-            raise MappingError(f"partition method {name!r} is unknown; there are {', '.join(ALGORITHMS)} and portfolio")
+
+    def say(stage: str) -> None:
         if progress is not None:
-            progress(f"partition: {name}")
-        found = measured(graph, ALGORITHMS[name](level, limits, seed), name)
-        tried.append((name, found.copies_per_spike, found.parts))
-        if best is None or (found.copies_per_spike, found.parts) < (best.copies_per_spike, best.parts):
-            best = found
-    assert best is not None
-    return Partition(best.part, best.parts, best.bytes, best.counts, best.copies_per_spike, best.method, tuple(tried))
+            progress(f"partition: {stage}")
 
-
-def measured(graph: Hypergraph, part: Int32, method: str) -> Partition:
-    """A partition with its exact costs."""
-    parts = int(part.max()) + 1 if part.size else 0
+    if method == "portfolio":
+        found = candidates(level, limits, seed, say)
+    elif method in ALGORITHMS:
+        say(method)
+        found = iter([(method, ALGORITHMS[method](level, limits, seed))])
+    else:
+        raise MappingError(f"partition method {method!r} is unknown; there are portfolio, {', '.join(ALGORITHMS)}")
+    best: tuple[str, Int32] | None = None
+    tried: list[tuple[str, float, int]] = []
+    least = (np.inf, 0)
+    for name, part in found:
+        cost = (copies_per_spike(graph, part), int(part.max(initial=-1)) + 1)
+        tried.append((name, *cost))
+        if best is None or cost < least:
+            best, least = (name, part), cost
+    assert best is not None  # every method yields at least one partition
+    name, part = best
     return Partition(
-        part, parts, part_bytes(graph, part, parts), part_counts(part, parts), copies_per_spike(graph, part), method
+        part, least[1], part_bytes(graph, part, least[1]), part_counts(part, least[1]), least[0], name, tuple(tried)
     )

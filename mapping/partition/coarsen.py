@@ -22,7 +22,9 @@ def contract(level: Level, cluster: Int32, clusters: int) -> Level:
     g = level.graph
     ptr, pins, source, code = contract_nets(g.net_ptr, g.net_pins, g.net_source, cluster, clusters)
     by_code = np.argsort(code, kind="stable")
-    net_ptr, net_pins, net_source, weight, size = merge_nets(ptr, pins, source, level.weight, g.net_bytes, code, by_code)
+    net_ptr, net_pins, net_source, weight, size = merge_nets(
+        ptr, pins, source, level.weight, g.net_bytes, code, by_code
+    )
     group_ptr, vertex_groups = _join_groups(g, cluster, clusters)
     layer = np.zeros(clusters, np.int32)
     layer[cluster] = g.layer
@@ -72,7 +74,9 @@ def identical_inputs(level: Level, limits: Limits, share: float, rounds: int = 3
             break
         kinds = now
     order = np.argsort(found, kind="stable")
-    cluster, clusters = chunk(order, found, g.vertex_bytes.astype(np.float64), level.count, limits.bytes * share, max_count)
+    cluster, clusters = chunk(
+        order, found, g.vertex_bytes.astype(np.float64), level.count, limits.bytes * share, max_count
+    )
     return cluster, int(clusters)
 
 

@@ -13,14 +13,26 @@ from neuromorph.errors import MappingError
 
 from ..hypergraph import Hypergraph, Limits
 from .level import Level, as_level
-from .metrics import part_bytes
-from .sequential import sequential
+from .metis import part_share
+from .refine import refine
 
 Int32 = npt.NDArray[np.int32]
 
 SCALE = 100_000  # integer vertex weight of a vertex that fills a part
 SLACK = 1.03  # parts beyond the bound, so that a balanced partition exists
 _initializer: Any = None  # the library may be initialised once in a process, with its number of threads
+
+
+def mtkahypar(graph: Hypergraph | Level, limits: Limits, seed: int = 0) -> Int32:
+    """Mt-KaHyPar's DETERMINISTIC preset, then exact repair and refinement.
+
+    Raises
+    ------
+    MappingError
+        If Mt-KaHyPar is not installed.
+    """
+    level = as_level(graph)
+    return refine(level, limits, raw(level, limits, seed))
 
 
 def raw(
@@ -42,13 +54,7 @@ def raw(
     """
     level = as_level(graph)
     mtk, library = _library()
-    g = level.graph
-    filled = sequential(level, limits) if reference is None else reference
-    held = part_bytes(g, filled)
-    shared = max(0.0, float(held.mean()) - float(g.vertex_bytes.sum()) / len(held))
-    room = max(limits.bytes - shared, 1.0)
-    weight = np.maximum(level.count / limits.vertices, g.vertex_bytes / room)
-    weight = np.maximum(np.ceil(weight * SCALE), 1).astype(np.int64)
+    weight = np.maximum(np.ceil(part_share(level, limits, reference) * SCALE), 1).astype(np.int64)
     k = max(2, int(np.ceil(weight.sum() * SLACK / SCALE)))
     mtk.set_seed(seed)
     context = library.context_from_preset(getattr(mtk.PresetType, preset))

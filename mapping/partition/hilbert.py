@@ -1,0 +1,74 @@
+"""Space-filling order for populations with positions: neighbours in space share a part."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..hypergraph import Hypergraph, Limits
+from .level import Level, as_level
+from .sequential import pack_in_order
+
+Int32 = npt.NDArray[np.int32]
+
+_BITS = 10  # cells a side = 2**bits
+
+
+def hilbert(graph: Hypergraph | Level, limits: Limits, seed: int = 0) -> Int32:
+    """Fill parts layer by layer along a Hilbert curve through the positions.
+
+    Neurons at one position (feature maps) stay together. A layer that only pools the one before it, each source
+    reaching at most one neuron, is merged into that layer's order. Layers without positions are filled by id.
+
+    Returns
+    -------
+    int32 (n,)
+        Part of each vertex.
+    """
+    level = as_level(graph)
+    return pack_in_order(level, limits, hilbert_order(level))
+
+
+def hilbert_order(level: Level) -> Int32:
+    """Order of the vertices in which ``hilbert`` fills parts, int32 (n,)."""
+    from ._hilbert import hilbert_index
+
+    g = level.graph
+    n = g.n_vertices
+    along = np.zeros(n, np.uint64)
+    if g.position is not None:
+        for layer in np.unique(g.layer):
+            inside = np.flatnonzero(g.layer == layer)
+            at = g.position[inside]
+            if np.isnan(at).any():
+                continue
+            low, extent = at.min(axis=0), np.ptp(at, axis=0)
+            used = extent > 0
+            if not used.any():
+                continue
+            # Positions are cell centres: half a cell of margin keeps layers of different resolution aligned.
+            steps = np.array([len(np.unique(at[:, d])) for d in np.flatnonzero(used)])
+            unit = (at[:, used] - low[used]) / extent[used] * (1 - 1 / steps) + 0.5 / steps
+            along[inside] = hilbert_index(np.floor(unit * 2**_BITS).astype(np.int64), _BITS)
+    stage = _merged_layers(level)
+    return np.lexsort((np.arange(n), g.layer, along, stage[g.layer])).astype(np.int32)
+
+
+def _merged_layers(level: Level) -> npt.NDArray[np.int64]:
+    """Rank of each layer; one whose sources, in the layer before it, have a single target each shares their rank."""
+    g = level.graph
+    layers = int(g.layer.max(initial=-1)) + 1
+    rank = np.arange(layers, dtype=np.int64)
+    known = g.net_source >= 0
+    sizes = np.diff(g.net_ptr)
+    largest = np.zeros(layers, np.int64)
+    np.maximum.at(largest, g.layer[g.net_source[known]], sizes[known])
+    single = known & (sizes == 1)
+    single &= largest[g.layer[g.net_source]] == 1
+    source_layer = g.layer[g.net_source[single]].astype(np.int64)
+    target_layer = g.layer[g.net_pins[g.net_ptr[:-1][single]]].astype(np.int64)
+    for pair in np.unique(source_layer * layers + target_layer):
+        source, target = divmod(int(pair), layers)
+        if target == source + 1:
+            rank[target] = rank[source]
+    return rank
