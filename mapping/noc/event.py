@@ -1,0 +1,142 @@
+"""A packet-level model of the network: every packet queues, first in first out, at every link of its tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import MappingError
+
+from ..machine import Machine
+from ..route.trees import Routes, link_steps
+from .timing import timing
+
+_DAYS_PER_LATENCY = 8
+_YEAR = 1 << 15
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What became of injected packets.
+
+    Attributes
+    ----------
+    first, last : float64 (packets,)
+        Time (s) at which the first and the last copy of each packet arrived.
+    copies : int64 (packets,)
+        Copies that arrived (one for each destination tile).
+    mean_latency : float
+        Mean over all copies of arrival - injection, s; nan without packets.
+    makespan : float
+        Time at which the last copy arrived; 0 without packets.
+    packets : int64 (links,)
+        Packets that passed each link.
+    wait : float64 (links,)
+        Time (s) that packets waited for each link, together.
+    peak : int64 (links,)
+        Most packets that waited for or were in service of a link at the same time.
+    """
+
+    first: npt.NDArray[np.float64]
+    last: npt.NDArray[np.float64]
+    copies: npt.NDArray[np.int64]
+    mean_latency: float
+    makespan: float
+    packets: npt.NDArray[np.int64]
+    wait: npt.NDArray[np.float64]
+    peak: npt.NDArray[np.int64]
+
+
+def send_packets(
+    routes: Routes,
+    machine: Machine,
+    group: npt.NDArray[np.int64],
+    time: npt.NDArray[np.float64],
+    payload_bits: int = 0,
+) -> Flow:
+    """Send packets into an empty machine.
+
+    Parameters
+    ----------
+    routes : Routes
+    machine : Machine
+    group : int64 (packets,)
+        Group of each packet.
+    time : float64 (packets,)
+        When its PE injects it, s. Any order; packets of one time keep theirs.
+    payload_bits : int
+        0, 32, 64 or 128.
+
+    Notes
+    -----
+    Queues are unbounded. At up to about 60 % of the load at which a network with several virtual channels saturates,
+    latencies are those of a flit-level model within a few per cent; beyond that they are too low.
+    """
+    used, tree = np.unique(group, return_inverse=True)
+    ptr, link, parent = link_steps(routes, machine, used)
+    times = timing(machine, payload_bits)
+    return simulate(ptr, link, parent, times.service, times.latency, tree.ravel(), time)
+
+
+def simulate(
+    ptr: npt.NDArray[np.int64],
+    link: npt.NDArray[np.int32],
+    parent: npt.NDArray[np.int32],
+    service: npt.NDArray[np.float64],
+    latency: npt.NDArray[np.float64],
+    tree: npt.NDArray[np.int64],
+    time: npt.NDArray[np.float64],
+) -> Flow:
+    """The same for any network: trees of links with service times and latencies.
+
+    Parameters
+    ----------
+    ptr : int64 (trees + 1,), link : int32, parent : int32
+        Hops of each tree, as :func:`~neuromorph.mapping.route.link_steps` lists them.
+    service, latency : float64 (links,)
+        Any unit of time.
+    tree : int64 (packets,), time : float64 (packets,)
+        Tree and time of injection of each packet.
+
+    Raises
+    ------
+    MappingError
+        If an injected packet's tree has no hop.
+    """
+    from ._event_kernel import children, run
+
+    if (np.diff(ptr)[tree] == 0).any():
+        raise MappingError("a packet was sent on a tree without hops: its group has no destination")
+    order = np.argsort(time, kind="stable")
+    child, sibling = children(ptr, parent)
+    # Hops with a hop after them decide how soon one event can cause another.
+    passed_on = link[child >= 0]
+    soonest = float(np.asarray(latency)[passed_on].min()) if len(passed_on) else 1.0
+    if soonest <= 0:
+        raise MappingError("every link that leads to another needs a latency above 0")
+    first, last, copies, total, packets, wait, peak = run(
+        np.asarray(ptr, np.int64)[tree[order]],
+        link,
+        child,
+        sibling,
+        np.asarray(service, np.float64),
+        np.asarray(latency, np.float64),
+        np.asarray(time, np.float64)[order],
+        soonest / _DAYS_PER_LATENCY,
+        _YEAR,
+    )
+    back = np.argsort(order, kind="stable")
+    first, last, copies = first[back], last[back], copies[back]
+    count = int(copies.sum())
+    return Flow(
+        first,
+        last,
+        copies,
+        total / count if count else float("nan"),
+        float(last.max()) if len(last) else 0.0,
+        packets,
+        wait,
+        peak,
+    )
