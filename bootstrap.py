@@ -29,7 +29,9 @@ def create_venv() -> None:
         return
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
     if made.returncode and subprocess.run([sys.executable, "-m", "virtualenv", str(VENV)], check=False).returncode:
-        sys.exit(f"bootstrap: cannot create {VENV}:\n{made.stderr or made.stdout}Install python3-venv, or run this with a Python that has it.")
+        sys.exit(
+            f"bootstrap: cannot create {VENV}:\n{made.stderr or made.stdout}Install python3-venv, or run this with a Python that has it."
+        )
 
 
 def install(extra: str) -> None:
@@ -53,7 +55,11 @@ def commands(what: str, rest: list[str]) -> list[list[str]]:
     if what == "test":
         return [[python, "-m", "pytest", "-n", "auto", "--dist", "loadscope", *rest]]
     if what == "check":
-        return [[python, "-m", "ruff", "check", "."], [python, "-m", "ruff", "format", "--check", "."], [python, "-m", "mypy"]]
+        return [
+            [python, "-m", "ruff", "check", "."],
+            [python, "-m", "ruff", "format", "--check", "."],
+            [python, "-m", "mypy"],
+        ]
     return [rest[1:] if rest[:1] == ["--"] else rest]
 
 
@@ -67,8 +73,14 @@ def main(arguments: list[str]) -> int:
     what, rest = arguments[0], arguments[1:]
     create_venv()
     install(EXTRAS[what])
-    environment = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}", "VIRTUAL_ENV": str(VENV)}
-    results = [subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in commands(what, rest)]
+    environment = {
+        **os.environ,
+        "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+        "VIRTUAL_ENV": str(VENV),
+    }
+    results = [
+        subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in commands(what, rest)
+    ]
     return max(results, key=abs)
 
 

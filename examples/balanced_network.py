@@ -1,6 +1,6 @@
 """A balanced network on several chips: map it, run it, find where it spends time and energy, draw it.
 
-    python examples/balanced_network.py [--neurons 4000] [--chips 2] [--out FOLDER]
+python examples/balanced_network.py [--neurons 4000] [--chips 2] [--out FOLDER]
 """
 
 from __future__ import annotations

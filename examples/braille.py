@@ -18,7 +18,6 @@ from neuromorph.models import braille
 from neuromorph.trace import Trace
 
 
-
 def activity(trace: Trace, population: str, delay: int, steps: int, size: int) -> np.ndarray:
     """Events of a population as an array (steps, size), ``delay`` steps taken off."""
     events = trace.events(population)

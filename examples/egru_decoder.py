@@ -1,6 +1,6 @@
 """A published, trained EGRU on two targets, compared with its own recording step by step.
 
-    python examples/egru_decoder.py
+python examples/egru_decoder.py
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class EGRUWeights:
         return len(self.threshold)
 
     @classmethod
-    def random(cls, inputs: int, units: int, *, threshold: float = 0.3, gain: float = 1.0, seed: int = 0) -> EGRUWeights:
+    def random(
+        cls, inputs: int, units: int, *, threshold: float = 0.3, gain: float = 1.0, seed: int = 0
+    ) -> EGRUWeights:
         """Untrained weights: Xavier normal, biases zero (EvNN's initialisation)."""
         rng = np.random.default_rng(seed)
 
@@ -64,7 +66,9 @@ def egru_layer(net: Network, pre: Population, weights: EGRUWeights, *, start: in
     gates = [slice(0, h), slice(h, 2 * h), slice(2 * h, 3 * h)]
     w, r = ([k[:, gate] for gate in gates] for k in (weights.kernel, weights.recurrent_kernel))
     b, c = ([k[gate] for gate in gates] for k in (weights.bias, weights.recurrent_bias))
-    model = EGRUEvNN(b_u=b[0] + c[0], b_r=b[1] + c[1], b_x=b[2], b_y=c[2], theta=np.clip(weights.threshold, 0, 1), start=start)
+    model = EGRUEvNN(
+        b_u=b[0] + c[0], b_r=b[1] + c[1], b_x=b[2], b_y=c[2], theta=np.clip(weights.threshold, 0, 1), start=start
+    )
     layer = net.population(model, h, name=name)
     for post, matrix in zip((layer.a_u, layer.a_r, layer.a_x), w, strict=True):
         net.project(pre, post, Dense(matrix))
@@ -73,7 +77,9 @@ def egru_layer(net: Network, pre: Population, weights: EGRUWeights, *, start: in
     return layer
 
 
-def egru_stack(net: Network, pre: Population, layers: Sequence[EGRUWeights], *, start: int = 1) -> tuple[Population, ...]:
+def egru_stack(
+    net: Network, pre: Population, layers: Sequence[EGRUWeights], *, start: int = 1
+) -> tuple[Population, ...]:
     """Add layers ``egru1``, ``egru2``, ... on top of each other; each starts one step after the one below."""
     populations = []
     for number, weights in enumerate(layers):

@@ -24,7 +24,9 @@ EXPECTED_ACCURACY, EXPECTED_EVENTS = 0.9532, 211_380
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``neuromorph demo``."""
     parser.add_argument("--images", type=int, default=10_000, help="how many test images (default: all %(default)s)")
-    parser.add_argument("--traced", type=int, default=100, help="how many of them go into the trace (default: %(default)s)")
+    parser.add_argument(
+        "--traced", type=int, default=100, help="how many of them go into the trace (default: %(default)s)"
+    )
     parser.add_argument("--chips", type=int, help="SpiNNaker2 chips (default: as many as needed)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for trace.h5 and figures")
 
@@ -48,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
     network = mnist.classifier()
     program = SpiNNaker2(chips=options.chips).compile(network, dt=1 * ms)
     steps, window = mnist.STEPS + mnist.LATENCY, (mnist.LATENCY, mnist.STEPS + mnist.LATENCY)
-    traced = program.run_batch({"pixels": {"pixel": images[: options.traced]}}, steps, window=window, out=options.out / "trace.h5")
+    traced = program.run_batch(
+        {"pixels": {"pixel": images[: options.traced]}}, steps, window=window, out=options.out / "trace.h5"
+    )
     batch = program.run_batch({"pixels": {"pixel": images}}, steps, window=window)
     report = program.report()
 

@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``neuromorph run``."""
     add_source_arguments(parser)
     parser.add_argument("--target", choices=("cpu", "reference", "spinnaker2"), default="cpu")
-    parser.add_argument("--out", type=Path, default=Path("trace.h5"), help="where the trace goes (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("trace.h5"), help="where the trace goes (default: %(default)s)"
+    )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, help="threads of the CPU target (default: chosen)")
     add_chip_arguments(parser)
