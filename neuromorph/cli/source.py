@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuromorph import units
-from neuromorph.errors import NetworkError, NeuromorphError, UnitError
+from neuromorph.errors import NetworkError, NeuromorphError
 
 if TYPE_CHECKING:
-    from neuromorph.engine import Target
     from neuromorph.network import Network
 
 

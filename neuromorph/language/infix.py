@@ -43,7 +43,7 @@ CALL = {
 """Functions whose name in the language is not the operation's own."""
 
 ATOM = 10
-_ASSOCIATIVE = {"add", "mul", "and", "or"}
+_ASSOCIATIVE = {"and", "or"}  # sums and products of floats are not
 
 
 def nodes(*roots: Expr) -> list[Expr]:
@@ -90,7 +90,7 @@ def infix(
     *,
     number: Callable[[Expr], str] = constant,
     symbol: Callable[[Expr], str] = leaf,
-    limit: int = 10_000,
+    limit: int = 2_000,
 ) -> str:
     """``root`` as text.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from neuromorph.language.infix import ATOM, INFIX, nodes
+from neuromorph.language.text import without
 from neuromorph.units import Unit, readable_unit
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def equation_lines(neuron: Neuron) -> list[str]:
     def show(e: Expr) -> str:
         return expr_latex(e, names)
 
-    lines = [f"{name_latex(n)} &= {show(e)}" for n, e in neuron.named]
+    lines = [f"{name_latex(n)} &= {expr_latex(e, without(names, e))}" for n, e in neuron.named]
     for s in neuron.states:
         x = name_latex(s.name)
         if s.jump is not None:

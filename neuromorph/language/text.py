@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from neuromorph.language.neuron import Neuron, ParamSpec, PortSpec, StateSpec
 
 
+MAX_NODES = 100
+"""Operations in one line of the canonical text."""
+
+
 def equations(neuron: Neuron) -> list[str]:
     """The equations of a neuron, in the order in which a step evaluates them, one in each line."""
     names = {id(e): n for n, e in neuron.named}
 
     def show(e: Expr) -> str:
-        return infix(e, names, limit=2000)
+        return infix(e, names)
 
-    lines = [f"{n} = {show(e)}" for n, e in neuron.named]
+    lines = [f"{n} = {infix(e, without(names, e))}" for n, e in neuron.named]
     lines += [f"{s.name} <- {s.name} + {show(s.jump)}  (jump)" for s in neuron.states if s.jump is not None]
     for s in neuron.states:
         if s.dot is not None:
@@ -37,6 +41,11 @@ def equations(neuron: Neuron) -> list[str]:
         lines.append(line + (f", holding {', '.join(e.hold)}" if e.hold else ""))
     lines += [f"{s.name} <- {show(s.reset)}  (at an event)" for s in neuron.states if s.reset is not None]
     return lines
+
+
+def without(names: dict[int, str], expr: Expr) -> dict[int, str]:
+    """The other names: those with which ``expr`` itself is defined."""
+    return {key: name for key, name in names.items() if key != id(expr)}
 
 
 def neuron_text(neuron: Neuron) -> str:
@@ -74,18 +83,19 @@ def _kind(spec: PortSpec | ParamSpec | StateSpec) -> str:
 
 
 def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
-    """Nodes to be written once, operands before users: those with a name and those used more than once."""
+    """Nodes to be written in lines of their own, operands before users: named, used more than once, or too long."""
     order = nodes(*neuron.expressions())
     uses = dict.fromkeys((id(n) for n in order), 0)
     for node in order:
         for arg in node.args:
             uses[id(arg)] += 1
+    size: dict[int, int] = {}
     shared = []
     for node in order:
-        if id(node) in named:
-            shared.append((node, named[id(node)]))
-        elif node.args and uses[id(node)] > 1:
-            shared.append((node, f"%{len(shared)}"))
+        size[id(node)] = 1 + sum(size[id(a)] for a in node.args)
+        if id(node) in named or (node.args and (uses[id(node)] > 1 or size[id(node)] > MAX_NODES)):
+            shared.append((node, named.get(id(node), f"%{len(shared)}")))
+            size[id(node)] = 1
     return shared
 
 

@@ -18,8 +18,10 @@ from neuromorph.network.projection import Projection
 from neuromorph.network.rules import (
     AllToAll,
     AvgPool2D,
+    Connections,
     Conv1D,
     Conv2D,
+    Count,
     Dense,
     Disc,
     DistanceDependent,
@@ -32,6 +34,7 @@ from neuromorph.network.rules import (
     OneToOne,
     Rule,
     Sparse,
+    Stream,
     SumPool2D,
 )
 from neuromorph.network.sources import EventSource
@@ -41,8 +44,10 @@ __all__ = [
     "AllToAll",
     "AvgPool2D",
     "Clipped",
+    "Connections",
     "Conv1D",
     "Conv2D",
+    "Count",
     "Dense",
     "Disc",
     "DistanceDependent",
@@ -68,6 +73,7 @@ __all__ = [
     "Recording",
     "Rule",
     "Sparse",
+    "Stream",
     "SumPool2D",
     "Synapses",
     "Truncated",

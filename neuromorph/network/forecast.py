@@ -114,8 +114,9 @@ class Forecast:
         largest = max(self.projections, key=lambda p: p.peak)
         raise NetworkError(
             f"network {self.network}: building takes {size(self.peak)}, {size(self.available)} are available; "
-            f"projection {largest.name} ({largest.rule}, {describe(largest.count)} synapses of {largest.bytes_per_synapse} B) "
-            f"takes {size(largest.peak)} of it. {_remedies(largest)}; allow_memory=True tries all the same",
+            f"projection {largest.name} ({largest.rule}, {describe(largest.count)} synapses of "
+            f"{largest.bytes_per_synapse} B) takes {size(largest.peak)} of it. {_remedies(largest)}; "
+            "allow_memory=True tries all the same",
             peak=self.peak,
             available=self.available,
             projection=largest.name,

@@ -1,5 +1,9 @@
-"""Traces: what a run recorded, in memory or as one SONATA file, and what can be read out of it."""
+"""Traces: what a run recorded, in memory or as one SONATA file, and what can be read out of it.
 
+Beside what is listed here: ``analysis`` (statistics), ``plots`` (pictures), ``export`` (Neo, pandas, npz).
+"""
+
+from . import analysis, export, plots
 from .compare import Comparison, Difference, compare, first_difference
 from .events import Events, States
 from .file import FileSink
@@ -18,7 +22,10 @@ __all__ = [
     "Sink",
     "States",
     "Trace",
+    "analysis",
     "compare",
+    "export",
     "first_difference",
     "open_trace",
+    "plots",
 ]

@@ -33,6 +33,11 @@ def spikes(trace: Any, population: str) -> list[tuple[int, int]]:
     return sorted(zip(np.asarray(events.steps).tolist(), np.asarray(events.ids).tolist(), strict=True))
 
 
+def monitored(monitor: Any) -> list[tuple[int, int]]:
+    steps = np.rint(monitor.t / brian2.ms * 10).astype(int)
+    return sorted(zip(steps.tolist(), np.asarray(monitor.i).tolist(), strict=True))
+
+
 def test_leaky_neurons_with_constant_current_fire_in_the_same_steps() -> None:
     n, duration = 40, 300
     currents = np.linspace(1.2, 4.0, n)
