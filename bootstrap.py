@@ -29,9 +29,8 @@ def create_venv() -> None:
         return
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
     if made.returncode and subprocess.run([sys.executable, "-m", "virtualenv", str(VENV)], check=False).returncode:
-        sys.exit(
-            f"bootstrap: cannot create {VENV}:\n{made.stderr or made.stdout}Install python3-venv, or run this with a Python that has it."
-        )
+        advice = "Install python3-venv, or run this with a Python that has it."
+        sys.exit(f"bootstrap: cannot create {VENV}:\n{made.stderr or made.stdout}{advice}")
 
 
 def install(extra: str) -> None:

@@ -10,8 +10,9 @@ from neuromorph.units import ms
 class CubaLIF:
     """NIR's ``CubaLIF`` in the discrete form of snnTorch: the membrane sees the new current of the same step.
 
-    ``I = (1 - dt/tau_syn) I + dt/tau_syn w_in S``, ``v = v + dt/tau_mem (v_leak - v + r I)``, spike where v > v_threshold,
-    then v = v_reset. ``start`` is the first step at which the neuron runs (see :mod:`neuromorph.models.recurrent`).
+    ``I = (1 - dt/tau_syn) I + dt/tau_syn w_in S``, ``v = v + dt/tau_mem (v_leak - v + r I)``, spike where v >
+    v_threshold, then v = v_reset. ``start`` is the first step at which the neuron runs (see
+    :mod:`neuromorph.models.recurrent`).
     """
 
     s = Port()

@@ -61,8 +61,8 @@ def decoder(events: _Array) -> Network:
     Returns
     -------
     Network
-        Populations ``spikes``, ``features``, ``egru`` and ``velocity``. Step t of the input is step t + 1 of ``features``,
-        t + 2 of ``egru`` and t + 3 of ``velocity`` (state ``y``).
+        Populations ``spikes``, ``features``, ``egru`` and ``velocity``. Step t of the input is step t + 1 of
+        ``features``, t + 2 of ``egru`` and t + 3 of ``velocity`` (state ``y``).
     """
     with np.load(_DATA / "track1_neuron1_weights.npz") as file:
         w = {name: np.asarray(file[name]) for name in file}

@@ -9,8 +9,8 @@ from neuromorph.language import Event, Param, Port, State, neuron, trunc_shift
 class IntegerCUBA:
     """Current-based leaky integrate-and-fire neuron in the integer arithmetic of Loihi.
 
-    Decays are in 1/4096: ``u' = trunc(u (4096 - decay_u) / 4096) + 64 a`` and likewise for the voltage, truncated toward
-    zero; the threshold is given as its mantissa, in units of 64.
+    Decays are in 1/4096: ``u' = trunc(u (4096 - decay_u) / 4096) + 64 a`` and likewise for the voltage, truncated
+    toward zero; the threshold is given as its mantissa, in units of 64.
     """
 
     a = Port(dtype=int)
@@ -27,7 +27,7 @@ class IntegerCUBA:
 
 @neuron
 class PixelEncoder:
-    """Turns the brightness of a pixel into a spike train: integrate it every step, fire and start anew beyond ``full``."""
+    """Turns the brightness of a pixel into spikes: integrate it each step, fire and start anew beyond ``full``."""
 
     pixel = Param(0, dtype=int)
     full = Param(255, dtype=int)

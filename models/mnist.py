@@ -40,8 +40,8 @@ def classifier() -> Network:
     Returns
     -------
     Network
-        Populations ``pixels`` (parameter ``pixel``: the image), ``hidden1``, ``hidden2`` and ``output``. The class is the
-        output neuron that fires most in steps ``[LATENCY, STEPS + LATENCY)``.
+        Populations ``pixels`` (parameter ``pixel``: the image), ``hidden1``, ``hidden2`` and ``output``. The class is
+        the output neuron that fires most in steps ``[LATENCY, STEPS + LATENCY)``.
     """
     import h5py
 

@@ -1,9 +1,9 @@
 """Event-based gated recurrent units, in both published forms, and the linear units around them.
 
 The two forms are different models, not two spellings of one. In the form of EvNN and of the published language models
-the reset gate belongs to the receiving unit and multiplies the recurrent sum after it was taken, so one exchange of events
-a step is enough. In the form of the paper the sender's reset gate multiplies its output before the sum, so a step of the
-model needs two exchanges; here that is two steps of the engine.
+the reset gate belongs to the receiving unit and multiplies the recurrent sum after it was taken, so one exchange of
+events a step is enough. In the form of the paper the sender's reset gate multiplies its output before the sum, so a
+step of the model needs two exchanges; here that is two steps of the engine.
 
 Layers work as a pipeline: what enters at step t reaches layer k at step t + k. ``start`` is the first step at which a
 unit runs, so that its biases do not move it before its first input.
@@ -50,10 +50,10 @@ class EGRUEvNN:
 class EGRUPaper:
     """Event-based GRU as in the paper (Subramoney et al. 2023): the sender's reset gate before the recurrent sum.
 
-    One step of the model takes two steps of the engine, counted from ``start``. In the even one the gates meet the outputs
-    y of the step before and each unit that fired answers with r y; in the odd one the candidate is formed and y is
-    emitted. So inputs are given twice, to ``a_u`` and ``a_r`` for the even step and to ``a_z`` for the odd one, and all
-    three recurrent projections start at every unit.
+    One step of the model takes two steps of the engine, counted from ``start``. In the even one the gates meet the
+    outputs y of the step before and each unit that fired answers with r y; in the odd one the candidate is formed and
+    y is emitted. So inputs are given twice, to ``a_u`` and ``a_r`` for the even step and to ``a_z`` for the odd one,
+    and all three recurrent projections start at every unit.
     """
 
     a_u, a_r, a_z = Port(), Port(), Port()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -60,10 +62,7 @@ def test_egru_of_the_paper_follows_its_equations() -> None:
 def test_stacked_egru_layers_follow_evnn_equations() -> None:
     rng = np.random.default_rng(4)
     steps, sizes = 30, (5, 8, 7)
-    layers = [
-        egru_layers.EGRUWeights.random(a, b, threshold=0.1, gain=2.0, seed=a)
-        for a, b in zip(sizes, sizes[1:], strict=False)
-    ]
+    layers = [egru_layers.EGRUWeights.random(a, b, threshold=0.1, gain=2.0, seed=a) for a, b in pairwise(sizes)]
     x = (rng.random((steps, sizes[0])) < 0.5).astype(np.float64)
     h = [np.zeros(n) for n in sizes[1:]]
     y = [np.zeros(n) for n in sizes[1:]]
