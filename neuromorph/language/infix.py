@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
 from neuromorph.units import readable_unit
@@ -46,8 +46,11 @@ ATOM = 10
 _ASSOCIATIVE = {"and", "or"}  # sums and products of floats are not
 
 
-def nodes(*roots: Expr) -> list[Expr]:
-    """Every node below ``roots``, operands before users, each once (no recursion: graphs may be deep)."""
+def nodes(*roots: Expr, leaves: Container[int] = ()) -> list[Expr]:
+    """Every node below ``roots``, operands before users, each once (no recursion: graphs may be deep).
+
+    What is below a node whose ``id`` is in ``leaves`` is left out.
+    """
     seen: set[int] = set()
     order: list[Expr] = []
     for root in roots:
@@ -59,7 +62,8 @@ def nodes(*roots: Expr) -> list[Expr]:
             elif id(node) not in seen:
                 seen.add(id(node))
                 stack.append((node, True))
-                stack.extend((a, False) for a in reversed(node.args) if id(a) not in seen)
+                if id(node) not in leaves:
+                    stack.extend((a, False) for a in reversed(node.args) if id(a) not in seen)
     return order
 
 
@@ -98,7 +102,7 @@ def infix(
     ----------
     root : Expr
     names : mapping of int to str, optional
-        Names of nodes by ``id``; a named node is printed by its name, except ``root`` itself unless it is a leaf.
+        Names of nodes by ``id``; a named node is printed by its name.
     number, symbol : callable
         How to print a constant and any other leaf.
     limit : int
@@ -106,8 +110,8 @@ def infix(
     """
     names = names or {}
     text: dict[int, tuple[str, int]] = {}
-    for node in nodes(root):
-        if id(node) in names and (node is not root or not node.args):
+    for node in nodes(root, leaves=names):
+        if id(node) in names:
             text[id(node)] = names[id(node)], ATOM
             continue
         args = [text[id(a)] if len(text[id(a)][0]) <= limit else ("...", ATOM) for a in node.args]

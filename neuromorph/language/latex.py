@@ -110,11 +110,11 @@ def number_latex(value: float | int | bool) -> str:
 
 
 def expr_latex(root: Expr, names: dict[int, str] | None = None) -> str:
-    """``root`` as LaTeX; a node whose ``id`` is in ``names`` is printed by name, except a ``root`` with operands."""
+    """``root`` as LaTeX; a node whose ``id`` is in ``names`` is printed by name."""
     names = names or {}
     text: dict[int, tuple[str, int]] = {}
-    for node in nodes(root):
-        if id(node) in names and (node is not root or not node.args):
+    for node in nodes(root, leaves=names):
+        if id(node) in names:
             text[id(node)] = name_latex(names[id(node)]), ATOM
             continue
         args = [text[id(a)] if len(text[id(a)][0]) <= MAX_OPERAND else (r"\cdots", ATOM) for a in node.args]

@@ -30,6 +30,9 @@ RESERVED_PORTS = frozenset(
         "network",
         "port",
         "ports",
+        "coordinates",
+        "positions_in_metres",
+        "record_events",
         "values",
     )
 )

@@ -46,7 +46,7 @@ class Site:
 
     def show(self, expr: Expr) -> str:
         """An expression by the names it has at this place."""
-        return self.names.get(id(expr)) or infix(expr, self.names, limit=60)
+        return infix(expr, self.names, limit=60)
 
 
 def _is_library(frame: FrameType) -> bool:

@@ -65,13 +65,13 @@ def neuron_text(neuron: Neuron) -> str:
         for rule in ("jump", "dot", "next", "reset"):
             expr = getattr(s, rule)
             if expr is not None:
-                lines.append(f"  {rule} = {_exact(expr, names, whole=False)}")
+                lines.append(f"  {rule} = {_exact(expr, names)}")
     if neuron.event is not None:
         lines.append(f"event {neuron.event.name}")
         for part in ("when", "value", "refractory"):
             expr = getattr(neuron.event, part)
             if expr is not None:
-                lines.append(f"  {part} = {_exact(expr, names, whole=False)}")
+                lines.append(f"  {part} = {_exact(expr, names)}")
         if neuron.event.hold:
             lines.append(f"  hold = {', '.join(neuron.event.hold)}")
     lines += [f"value {n} = {_value_text(v)}" for n, v in neuron.values]
@@ -99,9 +99,7 @@ def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
     return shared
 
 
-def _exact(root: Expr, names: dict[int, str], *, whole: bool = True) -> str:
-    if not whole and id(root) in names:
-        return names[id(root)]
+def _exact(root: Expr, names: dict[int, str]) -> str:
     return infix(root, names, number=exact_constant, symbol=_stream, limit=2**62)
 
 
