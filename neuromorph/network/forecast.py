@@ -153,7 +153,8 @@ def forecast(network: Network, dt: Quantity | float | None = None, dtype: str = 
 
 
 def _projection(projection: Projection, dt: float | None, dtype: str) -> ProjectionForecast:
-    from neuromorph.network.build.assemble import CHUNK_BYTES, stored_dtype
+    from neuromorph.network.build.assemble import CHUNK, stored_dtype
+    from neuromorph.network.build.parallel import available_threads
 
     pre, post, rule = projection.pre, projection.post, projection.rule
     count = projection.count
@@ -173,8 +174,8 @@ def _projection(projection: Projection, dt: float | None, dtype: str) -> Project
     if not _each(given):
         fixed += delay
         delay = 0
-    transient = count.transient + (CHUNK_BYTES if _each(projection.weight) or delay else 0)
-    count = replace(count, transient=transient)
+    if _each(projection.weight) or delay:  # drawn and converted chunk by chunk, one on each thread
+        count = replace(count, transient=count.transient + min(count.high, CHUNK * available_threads()) * 32)
     return ProjectionForecast(projection.name, projection.rule_name, count, target, weight, delay, fixed)
 
 
@@ -204,7 +205,8 @@ def _remedies(p: ProjectionForecast) -> str:
         if each and not (what == "weight" and p.rule.startswith("Conv")):
             remedies.append(f"one {what} for all its synapses saves {size(p.count.high * each)}")
     remedies.append(f"half as many synapses save {size(p.count.high * p.bytes_per_synapse / 2)}")
-    return "; ".join(remedies).capitalize()
+    text = "; ".join(remedies)
+    return text[0].upper() + text[1:]
 
 
 def available_memory() -> int:

@@ -193,12 +193,14 @@ class DistanceDependent:
 
     def count(self, pre: Layer, post: Layer) -> Count:
         """Sum of the probabilities; above 256 sources, an estimate from 256 of them."""
-        from neuromorph.network.build.distance import CHUNK_BYTES, expected
+        from neuromorph.network.build.distance import CHUNK, expected
+        from neuromorph.network.build.parallel import available_threads
 
         skip = pre is post and not self.allow_self
         mean, variance = expected(self.cells(pre, post), self.profile, skip, SAMPLED_ROWS)
-        # parts are joined at the end, and a grid is kept beside them
-        transient = CHUNK_BYTES + round(mean) * 4 + 64 * (pre.size + post.size)
+        # candidates of each thread, the parts that are joined at the end, and the grid
+        at_once = min(CHUNK * available_threads(), pre.size * post.size)
+        transient = at_once * 40 + round(mean) * 4 + 64 * (pre.size + post.size)
         return Count(mean, sqrt(variance), transient)
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
