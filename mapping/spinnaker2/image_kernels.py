@@ -55,13 +55,14 @@ def fill_image(
             slot[sub_part[k]] = k
             sub_count[k] = 0
         for i in range(row_ptr[source], row_ptr[source + 1]):
-            t = first + np.int64(targets[i])
-            k = slot[part[t]]
+            t = np.int64(targets[i])
+            p = part[first + t]
+            k = slot[p]
             if sub_count[k] == 0:
-                sub_start[k] = start[part[t]]
-            w = start[part[t]]
+                sub_start[k] = start[p]
+            w = start[p]
             word_local[w] = local[t]
             if want:
                 word_from[w] = i
             sub_count[k] += 1
-            start[part[t]] += 1
+            start[p] += 1

@@ -185,12 +185,13 @@ class Ledger:
 
     def reset(self) -> None:
         """Forget everything counted, not what is late."""
+        stops = self.arrays["cells"][5]
         for name in (
             "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "clock", "part_bins", "link_bins",
             "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen", "cells",
         ):  # fmt: skip
             self.arrays[name][...] = 0
-        self.arrays["cells"][2] = 1
+        self.arrays["cells"][[2, 5]] = 1, stops
 
     def rows(self, at_least: int) -> None:
         """Make room in the series for that many steps and the two that a full buffer still takes."""

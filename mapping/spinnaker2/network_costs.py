@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..machine import LINK_CLASSES, Machine
+from ..machine import LINK_CLASSES
+from ..noc import timing
 from ..route import link_steps
 from .costs import update_schedule
 from .layout import is_graded, offsets
@@ -61,17 +62,6 @@ class PacketCosts:
     barrier: float
 
 
-def hop_latency(machine: Machine) -> npt.NDArray[np.float64]:
-    """Nanoseconds to pass each link id of the machine when nothing else does."""
-    c = machine.constants
-    by_class = np.zeros(len(LINK_CLASSES) + 1)
-    hop = c.si("noc.cycles_per_hop") / c.si("noc.clock")
-    by_class[[NOC, FROM_TILE, TO_TILE]] = hop
-    by_class[BOARD], by_class[LONG] = c.si("link.board_latency"), c.si("link.long_latency")
-    by_class[ROUTER] = c.si("router.pipeline") / c.si("router.clock")
-    return by_class[machine.link_class] * 1e9
-
-
 def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
     """Work out the static costs of every key group and part."""
     from .kernels import hop_times, part_latency
@@ -80,7 +70,7 @@ def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
     c = machine.constants
     before, update, record = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c)
     ptr, link, parent = link_steps(routes, machine, np.arange(keys.n_groups, dtype=np.int64))
-    times = hop_times(link, parent, ptr, hop_latency(machine))
+    times = hop_times(link, parent, ptr, timing(machine).latency * 1e9)
     latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
     used, index = np.unique(link, return_inverse=True)
     kind = machine.link_class[used]

@@ -226,9 +226,12 @@ def settle(
         link_bins[b, k] += link_load[k]
     _keep_worst(step, parts, links, worst, row, most, ns, ticked, work, link_load, worst_step, worst_time, worst_work,
                 worst_links, cells)  # fmt: skip
-    cells[0] += 1
     cells[1] += 1
-    if series_rows - cells[0] < 2:
+    if cells[0] + 1 < series_rows:
+        cells[0] += 1
+    else:
+        cells[6] += 1  # the next step overwrites this row; the sums still hold it
+    if cells[5] and series_rows - cells[0] < 3:
         stop[0] = min(stop[0], step + 1)
 
 

@@ -1,0 +1,203 @@
+"""A network compiled for SpiNNaker2: runs, batches, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.engine.cpu import CPUProgram
+from neuromorph.engine.instance import Instance
+from neuromorph.engine.interrupt import deferred_interrupt
+from neuromorph.engine.run_meta import run_meta
+from neuromorph.engine.schedule import Compiled
+from neuromorph.engine.target import Batch, duration_steps
+from neuromorph.lowering.program import LoweredNetwork
+from neuromorph.progress import Progress, progress_for
+
+from .instance import Deployed, MappedInstance
+from .ledger import SERIES, Ledger
+
+if TYPE_CHECKING:
+    from neuromorph.network import Network
+    from neuromorph.trace import Sink, Trace
+    from neuromorph.units import Quantity
+
+    from .map import Mapping as Mapped
+    from .report import SpiNNaker2Report
+    from .target import SpiNNaker2
+
+
+class SpiNNaker2Program(CPUProgram):
+    """A mapped network; see :class:`neuromorph.engine.target.Program`.
+
+    Attributes
+    ----------
+    mapping : map.Mapping
+        Partition, placement, keys, routes, tables, memory.
+    deployed : Deployed
+        The PEs' memories and the static costs.
+    """
+
+    target: SpiNNaker2  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        target: SpiNNaker2,
+        network: Network,
+        lowered: LoweredNetwork,
+        compiled: Compiled,
+        deployed: Deployed,
+        seconds: Mapping[str, float],
+    ) -> None:
+        self.deployed = deployed
+        self.mapping: Mapped = deployed.mapping
+        self._ledgers: list[Ledger] = []
+        self._series: list[npt.NDArray[np.float64]] = []
+        self._samples = 0
+        super().__init__(target, network, lowered, compiled, seconds)  # type: ignore[arg-type]
+
+    def instance(self, compiled: Compiled, threads: int) -> Instance:
+        """A running copy of the network on the machine, with a ledger of its own."""
+        made = MappedInstance(compiled, self.deployed)
+        self._ledgers.append(made.ledger)
+        return made
+
+    @property
+    def series(self) -> dict[str, npt.NDArray[np.float64]]:
+        """What is known of every step since the last reset (of a batch: of as many steps as were kept).
+
+        ``time`` in seconds, ``busiest_part`` and its cycles, packets sent, copies of them that arrived or were dropped,
+        synaptic events, loads of the busiest NoC or chip link and of the busiest router, PEs that were late.
+        """
+        rows = np.concatenate([np.zeros((0, len(SERIES))), *self._series])
+        named = {name: rows[:, k] for k, name in enumerate(SERIES)}
+        return named | {"time": named["time"] * 1e-9}
+
+    def run(
+        self,
+        duration: Quantity | int,
+        *,
+        out: str | PathLike[str] | None = None,
+        progress: bool | Progress = True,
+        reset: bool = False,
+    ) -> Trace:
+        """Run on for ``duration``; see :meth:`Program.run`.
+
+        Besides what the network records, the trace holds the costs of every step below ``costs``.
+        """
+        from neuromorph.trace import FileSink, MemorySink
+
+        steps = duration_steps(duration, self.dt)
+        if reset or self._samples:
+            self._forget()
+        if reset:
+            self.reset()
+        sink = MemorySink() if out is None else FileSink(out)
+        sink.open(run_meta(self.network, self.lowered, steps, self.step, **self._provenance()))
+        first = self.step
+        with progress_for(progress) as shown, deferred_interrupt() as interrupted:
+            shown.stage(f"running {self.network.name} on {self.mapping.parts} PEs", steps)
+            try:
+                for after, seconds in self._instance.chunks(sink, first, first + steps, 0, self._instance.recording):
+                    self._drain(sink)
+                    shown.advance(after - self.step)
+                    self.count(after - self.step, seconds)
+                    self.step = after
+                    if interrupted():
+                        break
+            finally:
+                self._write_costs(sink)
+                sink.close(self.step - first)
+                self.last_trace = sink.trace()
+            stopped = interrupted() and self.step < first + steps
+        if stopped:
+            raise KeyboardInterrupt(
+                f"stopped after {self.step - first} of {steps} steps; the trace is kept up to there"
+            )
+        return self.last_trace
+
+    def reset(self) -> None:
+        """Go back to step 0 and forget the costs so far."""
+        super().reset()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._samples = 0
+        self._series = []
+        instance = self._instance
+        assert isinstance(instance, MappedInstance)
+        self._ledgers = [instance.ledger]
+        instance.ledger.reset()
+
+    def run_batch(
+        self,
+        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        duration: Quantity | int,
+        *,
+        window: tuple[int, int] | None = None,
+        progress: bool | Progress = True,
+        out: str | PathLike[str] | None = None,
+    ) -> Batch:
+        """Run every sample from the initial states; see :meth:`Program.run_batch`.
+
+        :meth:`report` then tells the costs of the batch, also for each sample.
+        """
+        self._ledgers, self._series = [], []
+        batch = super().run_batch(inputs, duration, window=window, progress=progress, out=out)
+        self._samples = batch.samples
+        for ledger in self._ledgers:
+            self._series.append(ledger.take())
+        return batch
+
+    def _drain(self, sink: Sink) -> None:
+        instance = self._instance
+        assert isinstance(instance, MappedInstance)
+        rows = instance.ledger.take()
+        self._series.append(rows)
+        sink.extra("costs/steps", rows, {"columns": list(SERIES)}, append=True)
+
+    def _write_costs(self, sink: Sink) -> None:
+        """Sums of the run, and the worst steps in detail."""
+        report = self.report()
+        for name, value in report.arrays().items():
+            sink.extra(f"costs/{name}", value)
+
+    def _provenance(self) -> dict[str, Any]:
+        mapped = self.mapping
+        return {
+            "target": repr(self.target),
+            "machine": {
+                "name": mapped.machine.name,
+                "chips": mapped.machine.chips,
+                "chip_xy": mapped.machine.chip_xy,
+                "constants": mapped.machine.constants.describe(),
+            },
+            "mapping": {
+                "part": mapped.part,
+                "placement": mapped.placement,
+                "key": mapped.routing.keys.key,
+                "bytes": mapped.bytes,
+                "partition": mapped.method,
+            },
+        }
+
+    def report(self) -> SpiNNaker2Report:  # type: ignore[override]
+        """Memory, PEs, chips and tables; after a run also time, packets, energy and hot spots."""
+        from .report import make_report
+
+        return make_report(
+            self.target, self.network.name, self.deployed, tuple(self._ledgers), self.series, self._samples,
+            dict(self._seconds), self.lowered,
+        )  # fmt: skip
+
+    def source(self) -> str:
+        """The generated code: a kernel for each population, and one for each kind of rows."""
+        kernels = {k.source: k.title for k in (*self.compiled.steps, *self.deployed.kernels)}
+        return "\n\n".join(f"# --- {title}\n{source}" for source, title in kernels.items())
+
+    def __repr__(self) -> str:
+        return f"<SpiNNaker2Program {self.network.name}: {self.mapping.parts} PEs, at step {self.step}>"

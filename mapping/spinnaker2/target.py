@@ -1,0 +1,210 @@
+"""``SpiNNaker2``: the target that users construct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.engine.target import seconds_of, step_seconds
+from neuromorph.errors import TargetError
+from neuromorph.lowering.program import LoweredNetwork
+from neuromorph.progress import Progress, progress_for
+
+from .map import Partitioner, Placer, map_network
+from .memory import Rates
+from .options import LayoutOptions
+
+if TYPE_CHECKING:
+    from neuromorph.network import Network
+    from neuromorph.units import Quantity
+
+    from .map import Mapping as Mapped
+    from .program import SpiNNaker2Program
+
+
+@dataclass(frozen=True)
+class SpiNNaker2:
+    """Simulated SpiNNaker2 chips.
+
+    Parameters
+    ----------
+    chips : int, optional
+        1 to 48 chips of one board, or boards by threes (144, 288, ...); default: as many as the network needs.
+    weights : {"int8", "int16"}, optional
+        Quantise float weights to this width, symmetrically for each projection.
+    dtype : {"float32"}
+        The PEs' floating-point units have single precision.
+    clock : {"barrier", "tick"}
+        "barrier": a step ends when every PE has done its work, so results are those of the CPU engine. "tick": steps
+        begin every ``tick`` whatever happens; a PE that is late goes on with what it has. Its packets arrive as many
+        whole ticks later as it is behind the receiver (15 at most); packets from PEs that are ahead of the receiver
+        wait in its FIFO for their step.
+    tick : Quantity, optional
+        Real time for one step; default: the network's dt.
+    dvfs : {"low", "high", "auto"}, optional
+        Performance level of the PEs: 150 MHz at 0.5 V, 300 MHz at 0.8 V, or the lowest at which a PE's work, predicted
+        from the packets it gets, ends within the tick. Default: "high" with a barrier, "auto" with a tick.
+    partition : str, array (n,) or function
+        Which neurons share a PE: a method of :func:`neuromorph.mapping.partition.partition`, the part of every neuron
+        or an algorithm.
+    place : str or array (parts,)
+        Which PE each part gets: a method of :func:`neuromorph.mapping.place.place`, or global PE indices.
+    seed : int
+        Of partition and placement; results of a run do not depend on it.
+    rates : mapping of population name to events a step, optional
+        Expected activity, scalar or by neuron, that the traffic is weighted with; default: all alike.
+    profile : int
+        Measure the rates in a run of so many steps on the CPU before mapping.
+    neurons_per_pe, fifo, flush, record, rows
+        See :class:`.LayoutOptions`.
+    constants : mapping, optional
+        Other numbers for the machine, dots as double underscores: ``{"cycles__synaptic_event": 20}``.
+    threads : int
+        Threads that run the samples of a batch.
+    """
+
+    chips: int | None = None
+    weights: Literal["int8", "int16"] | None = None
+    dtype: Literal["float32"] = "float32"
+    clock: Literal["barrier", "tick"] = "barrier"
+    tick: Any = None
+    dvfs: Literal["low", "high", "auto"] | None = None
+    partition: Partitioner = field(default="portfolio", repr=False)
+    place: Placer = field(default="portfolio", repr=False)
+    seed: int = 0
+    rates: Rates | None = field(default=None, repr=False)
+    profile: int = 0
+    neurons_per_pe: int | None = None
+    fifo: int = 512
+    flush: int = 8
+    record: bool = True
+    rows: str = "auto"
+    constants: Mapping[str, float] | None = field(default=None, repr=False)
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        def choice(name: str, *allowed: object) -> None:
+            if getattr(self, name) not in allowed:
+                raise TargetError(
+                    f"SpiNNaker2: {name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, allowed))}"
+                )
+
+        if self.dtype != "float32":
+            raise TargetError(
+                f"SpiNNaker2: dtype is {self.dtype!r}; the PEs' floating-point units compute in float32 only. "
+                "Run the CPU target with dtype='float32' to compare",
+                dtype=self.dtype,
+            )
+        choice("weights", None, "int8", "int16")
+        choice("clock", "barrier", "tick")
+        choice("dvfs", None, "low", "high", "auto")
+        if self.rates is not None and self.profile:
+            raise TargetError("SpiNNaker2: give rates or profile, not both")
+        if self.threads < 1:
+            raise TargetError(f"SpiNNaker2: threads is {self.threads}; it must be at least 1")
+        self.options()
+
+    def options(self) -> LayoutOptions:
+        """The choices about the memory of a PE."""
+        return LayoutOptions(
+            neurons_per_pe=self.neurons_per_pe, fifo=self.fifo, flush=self.flush, record=self.record, rows=self.rows
+        )
+
+    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> SpiNNaker2Program:
+        """Check, lower, build and map a network, and compile its simulation.
+
+        Raises
+        ------
+        CheckError
+            Everything that keeps the network from running.
+        MappingError
+            If it does not fit the machine.
+        """
+        from neuromorph.engine.compile import compile_network
+
+        from .image import Image
+        from .instance import Clock, Deployed, compile_rows
+        from .network_costs import packet_costs
+        from .program import SpiNNaker2Program
+
+        with progress_for(progress) as shown:
+            began = perf_counter()
+            lowered = self._lower(network, dt, shown)
+            built = perf_counter()
+            mapped = self._map(network, lowered, shown)
+            placed = perf_counter()
+            shown.stage("distributing synapses")
+            image = Image.build(lowered, mapped.part, mapped.parts)
+            costs = packet_costs(mapped, image)
+            loaded = perf_counter()
+            compiled = compile_network(lowered, shown)
+            tick = lowered.dt if self.tick is None else seconds_of(self.tick, "tick")
+            if not tick > 0.0:
+                raise TargetError(f"SpiNNaker2: tick is {tick} s; it must be positive", tick=tick)
+            ticked = self.clock == "tick"
+            level = self.dvfs or ("auto" if ticked else "high")
+            deployed = Deployed(mapped, image, costs, Clock(ticked, tick, level), compile_rows(compiled, image, shown))
+            done = perf_counter()
+        seconds = {"build": built - began, "map": placed - built, "load": loaded - placed, "compile": done - loaded}
+        return SpiNNaker2Program(self, network, lowered, compiled, deployed, seconds)
+
+    def map(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> Mapped:
+        """Only map a network: what goes where, without building what a run needs.
+
+        Raises
+        ------
+        CheckError, MappingError
+        """
+        with progress_for(progress) as shown:
+            return self._map(network, self._lower(network, dt, shown), shown)
+
+    def _lower(self, network: Network, dt: Quantity, progress: Progress) -> LoweredNetwork:
+        from neuromorph.lowering import lower
+
+        progress.stage(f"building {network.name}")
+        return lower(network, step_seconds(dt), dtype=self.dtype, weights=self.weights)
+
+    def _map(self, network: Network, lowered: LoweredNetwork, progress: Progress) -> Mapped:
+        return map_network(
+            lowered,
+            chips=self.chips,
+            seed=self.seed,
+            partition=self.partition,
+            place=self.place,
+            options=self.options(),
+            rates=profiled(lowered, self.profile) if self.profile else self.rates,
+            positions=[positions_of(population) for population in network.populations],
+            constants=dict(self.constants or {}),
+            progress=progress,
+        )
+
+    def thread_count(self, synapses: int) -> int:
+        """One: a step of the machine is simulated by one thread."""
+        return 1
+
+
+def positions_of(population: Any) -> npt.NDArray[np.float64] | None:
+    """Coordinates that help the partition: as given, or the place in the image for (channels, height, width)."""
+    if population.coordinates is not None:
+        return np.asarray(population.positions)
+    if len(population.shape) < 2:
+        return None
+    return np.asarray(population.positions[:, -2:])
+
+
+def profiled(lowered: LoweredNetwork, steps: int) -> dict[str, npt.NDArray[np.float64]]:
+    """Events a step of every neuron, measured on the CPU engine, plus a small rate so that nothing counts as silent."""
+    from neuromorph.engine.compile import compile_network
+    from neuromorph.engine.instance import Instance
+
+    instance = Instance(compile_network(lowered), 1)
+    totals = {k: np.zeros(population.size, np.int64) for k, population in enumerate(lowered.populations)}
+    work = instance.tables(record=False, totals=totals, window=(0, steps))
+    instance.run(0, steps, 0, work)
+    floor = 0.1 / max(steps, 1)
+    return {lowered.populations[k].name: total / steps + floor for k, total in totals.items()}
