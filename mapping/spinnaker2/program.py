@@ -191,7 +191,7 @@ class SpiNNaker2Program(CPUProgram):
 
         return make_report(
             self.target, self.network.name, self.deployed, tuple(self._ledgers), self.series, self._samples,
-            dict(self._seconds), self.lowered,
+            dict(self._seconds),
         )  # fmt: skip
 
     def source(self) -> str:

@@ -1,0 +1,192 @@
+"""Where the energy goes: by cause, by PE, by population and by projection, from the counts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..machine import LONG_LINK
+from .costs import neuron_cycles
+from .instance import Deployed
+from .layout import is_graded, offsets
+from .ledger import LEVELS, PHASES, Ledger
+
+Floats = npt.NDArray[np.float64]
+
+CAUSES = ("core", "sleep", "noc", "links", "dram", "chip base")
+"""core: busy PEs; sleep: PEs that wait; noc: NoC hops and event routers; links: chip links; dram: recordings and
+replayed events; chip base: what a chip draws with all PEs off."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Counts of all ledgers of a run together; fields as in :data:`.ledger.ARRAYS`.
+
+    Attributes
+    ----------
+    steps : int
+    seconds : float
+        Time on the machine; samples of a batch follow one another.
+    """
+
+    steps: int
+    seconds: float
+    cycles: npt.NDArray[np.int64]
+    spikes: npt.NDArray[np.int64]
+    received: npt.NDArray[np.int64]
+    dropped: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    synapses: npt.NDArray[np.int64]
+    late_steps: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, ledgers: Sequence[Ledger]) -> Totals:
+        """Add up the ledgers of one run."""
+
+        def total(name: str) -> npt.NDArray[np.int64]:
+            return np.asarray(np.sum([ledger[name] for ledger in ledgers], axis=0), np.int64)
+
+        return cls(
+            steps=sum(int(ledger["cells"][1]) for ledger in ledgers),
+            seconds=float(sum(ledger["clock"][0] for ledger in ledgers)) * 1e-9,
+            cycles=total("cycles"),
+            spikes=total("spikes"),
+            received=total("received"),
+            dropped=total("dropped"),
+            groups=total("g_total"),
+            synapses=total("synapses"),
+            late_steps=total("late_steps"),
+        )
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Joules.
+
+    Attributes
+    ----------
+    by_cause : dict of str to float
+    by_pe : float64 (parts, causes)
+    by_population : dict of str to float
+        Every cause shared out: work to the population it is done for, packets to the population that sends them, the
+        rest of a PE in proportion to the neurons it holds.
+    by_projection : dict of str to float
+        Receiving packets and applying synapses, which are part of the receiving populations' energy.
+    by_phase : dict of str to float
+        The core's part by what the PEs did.
+    """
+
+    by_cause: dict[str, float]
+    by_pe: Floats
+    by_population: dict[str, float]
+    by_projection: dict[str, float]
+    by_phase: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """Joules of everything."""
+        return sum(self.by_cause.values())
+
+
+def account(deployed: Deployed, totals: Totals) -> Energy:
+    """Share out the energy of a run.
+
+    A busy PE draws its level's energy for each cycle, a waiting one its sleep power (at the low level if levels are
+    chosen step by step); packets pay for hops, routers and chip links; DRAM for the bytes moved; chips their base power
+    for the whole time. PEs without neurons are off.
+    """
+    mapped, costs = deployed.mapping, deployed.costs
+    c, parts = mapped.machine.constants, mapped.parts
+    per_cycle = np.array([c.si(f"level.{name}.energy_per_cycle") for name in LEVELS])
+    clock = np.array([c.si(f"level.{name}.clock") for name in LEVELS])
+    phase = np.einsum("l,lkp->kp", per_cycle, totals.cycles.astype(np.float64))
+    busy = np.einsum("l,lkp->p", 1.0 / clock, totals.cycles.astype(np.float64))
+    asleep = c.si(f"level.{'high' if deployed.clock.level == 'high' else 'low'}.pe_asleep")
+    sleep = asleep * np.maximum(totals.seconds - busy, 0.0)
+    source = mapped.routing.keys.source
+    noc = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_noc, minlength=parts)
+    links = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_links, minlength=parts)
+    long = int((mapped.machine.link_kind == LONG_LINK).sum()) * c.si("power.long_link") * totals.seconds
+    dram = _dram(deployed, totals) * 8.0 * c.si("energy.dram_bit")
+    base = c.si("power.chip_base") * mapped.machine.chips * totals.seconds
+    by_pe = np.stack(
+        [phase.sum(0), sleep, noc, links + long / max(parts, 1), dram, np.full(parts, base / max(parts, 1))], axis=1
+    )
+    shares = _Shares(deployed, totals, phase)
+    by_population = shares.populations(by_pe, costs.energy_noc + costs.energy_links, noc + links)
+    return Energy(
+        by_cause={name: float(by_pe[:, k].sum()) for k, name in enumerate(CAUSES)},
+        by_pe=by_pe,
+        by_population=by_population,
+        by_projection=shares.projections(),
+        by_phase={name: float(phase[k].sum()) for k, name in enumerate(PHASES)},
+    )
+
+
+def _dram(deployed: Deployed, totals: Totals) -> Floats:
+    """Bytes that each PE moves to or from DRAM: recordings, and 8 B for each replayed event."""
+    mapped = deployed.mapping
+    moved = np.zeros(mapped.parts)
+    for k, population in enumerate(mapped.lowered.populations):
+        form = mapped.layout.populations[k]
+        moved += mapped.held[k] * form.recording * (totals.steps / mapped.layout.options.flush)
+        if population.replay is not None:
+            moved += totals.spikes[k] * 8.0
+    return moved
+
+
+class _Shares:
+    """Proportions in which a PE's energy belongs to populations and projections."""
+
+    def __init__(self, deployed: Deployed, totals: Totals, phase: Floats) -> None:
+        self.deployed, self.totals, self.phase = deployed, totals, phase
+        mapped = deployed.mapping
+        self.lowered = mapped.lowered
+        held = mapped.held.astype(np.float64)
+        cycles = np.array([neuron_cycles(p, mapped.machine.constants) for p in self.lowered.populations], np.float64)
+        self.held = _normal(held, held)
+        self.update = _normal(held * cycles[:, None], held)
+        self.send = _normal(totals.spikes.astype(np.float64), held)
+        events = totals.synapses[: len(self.lowered.projections)].astype(np.float64)
+        self.synapse = _normal(events, np.ones_like(events)) if len(events) else events
+
+    def populations(self, by_pe: Floats, flow: Floats, moved: Floats) -> dict[str, float]:
+        update, send, receive, synapse, record = self.phase
+        own = self.update * (update + record) + self.send * send
+        own += self.held * (by_pe[:, 1:].sum(1) - moved)
+        if len(self.synapse):
+            for s in self.lowered.projections:
+                own[s.post] += self.synapse[s.index] * (receive + synapse)
+        else:
+            own += self.held * (receive + synapse)
+        total = own.sum(1) + self._packets(flow)
+        return {p.name: float(total[k]) for k, p in enumerate(self.lowered.populations)}
+
+    def _packets(self, flow: Floats) -> Floats:
+        """Energy of packets by sending population; a group's is shared among its neurons alike."""
+        keys, first = self.deployed.mapping.routing.keys, offsets(self.lowered)
+        owner = np.repeat(np.arange(len(self.lowered.populations)), np.diff(first))
+        sends = keys.group >= 0
+        joules = self.totals.groups[: keys.n_groups] * flow
+        members = np.bincount(keys.group[sends], minlength=keys.n_groups)
+        each = joules / np.maximum(members, 1)
+        return np.bincount(owner[sends], weights=each[keys.group[sends]], minlength=len(self.lowered.populations))
+
+    def projections(self) -> dict[str, float]:
+        work = self.phase[PHASES.index("receive")] + self.phase[PHASES.index("synapse")]
+        return {s.name: float((self.synapse[s.index] * work).sum()) for s in self.lowered.projections}
+
+
+def _normal(weights: Floats, fallback: Floats) -> Floats:
+    """Columns scaled to sum 1; a column of zeros takes the fallback's proportions."""
+    total = weights.sum(0)
+    chosen = np.where(total > 0, weights, fallback)
+    return np.asarray(chosen / np.maximum(chosen.sum(0), 1e-300))
+
+
+def graded_populations(deployed: Deployed) -> list[str]:
+    """Populations whose packets carry a 32-bit value."""
+    return [p.name for p in deployed.mapping.lowered.populations if is_graded(p)]
