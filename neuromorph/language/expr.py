@@ -285,7 +285,9 @@ def as_expr(x: object) -> Expr:
 # --- types ------------------------------------------------------------------------------------------------------------
 def numeric(x: Expr) -> Expr:
     """A number from whatever ``x`` is: true is 1 and false is 0."""
-    return Expr("select", (x, const(1), const(0)), type=Type.INT) if x.type is Type.BOOL else x
+    if x.type is not Type.BOOL:
+        return x
+    return const(int(x.payload)) if x.op == "const" else Expr("select", (x, const(1), const(0)), type=Type.INT)
 
 
 def to_float(x: Expr) -> Expr:

@@ -6,7 +6,7 @@ They live only while the body runs; :func:`~neuromorph.language.neuron.neuron` t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, overload
 
 import numpy as np
 
@@ -133,7 +133,13 @@ class Rule:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, state: State, owner: type | None = None) -> Expr:
+    @overload
+    def __get__(self, state: None, owner: type) -> Rule: ...
+    @overload
+    def __get__(self, state: State, owner: type) -> Expr: ...
+    def __get__(self, state: State | None, owner: type) -> Rule | Expr:
+        if state is None:
+            return self
         if self._name not in state.rules:
             refuse(f"{describe(state)} has no .{self._name} yet; assign it before reading it")
         return state.rules[self._name]

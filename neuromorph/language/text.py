@@ -90,7 +90,7 @@ def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
         for arg in node.args:
             uses[id(arg)] += 1
     size: dict[int, int] = {}
-    shared = []
+    shared: list[tuple[Expr, str]] = []
     for node in order:
         size[id(node)] = 1 + sum(size[id(a)] for a in node.args)
         if id(node) in named or (node.args and (uses[id(node)] > 1 or size[id(node)] > MAX_NODES)):

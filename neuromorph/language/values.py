@@ -67,7 +67,7 @@ def _distribution(subject: str, value: Any, dim: Dimension) -> Any:
 def _whole(subject: str, number: Any) -> Any:
     if np.any(number != np.floor(number)):
         raise LanguageError(f"{subject}: expected whole numbers because dtype=int, got {number}")
-    if np.any(np.abs(number) >= 2**31):
+    if np.any((number < -(2**31)) | (number >= 2**31)):
         raise LanguageError(f"{subject}: an int holds 32 bits, got {number}; use values in [-2**31, 2**31)")
     return _read_only(np.asarray(number, np.int64)) if np.ndim(number) else int(number)
 

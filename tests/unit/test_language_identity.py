@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from neuromorph.errors import LanguageError, UnitError
-from neuromorph.language import Event, Neuron, Param, Port, State, neuron, normal
-from neuromorph.units import TIME, VOLTAGE, Dimension, Mohm, ms, mV, nA, second
+from neuromorph.language import Neuron, State, neuron, normal
+from neuromorph.units import TIME, VOLTAGE, Dimension, ms, mV, nA, second
 
 SOURCE = """
 from neuromorph.language import *
@@ -227,27 +227,3 @@ def test_hash_does_not_depend_on_streams_drawn_before() -> None:
 def test_a_default_and_the_same_value_given_are_told_apart() -> None:
     assert LIF(tau=20 * ms) != LIF  # the text says what was given; the equations are the same
     assert LIF(tau=20 * ms) == LIF(tau=0.02 * second)
-
-
-@neuron
-class TypeChecked:
-    """Under mypy --strict with the plugin, none of these lines is an error (tests are checked like the package)."""
-
-    i_in = Port(unit=nA)
-    tau_m, tau_s = Param(20 * ms), Param(5 * ms)
-    r = Param(10 * Mohm)
-    i, v = State(0 * nA), State(0 * mV)
-    i.jump = i_in
-    i.dot = -i / tau_s
-    v.dot = (r * i - v) / tau_m
-    spike = Event(when=(v > 15 * mV) & (i > 0 * nA), refractory=2 * ms, hold=v)
-    v.reset = 0 * mV
-
-
-def test_type_checkers_see_a_neuron() -> None:
-    def name(n: Neuron) -> str:
-        return n.name
-
-    assert (
-        name(TypeChecked) == name(TypeChecked(tau_m=3 * ms)) == name(TypeChecked.with_method("euler")) == "TypeChecked"
-    )
