@@ -69,7 +69,7 @@ def _matrices(a: Floats, s: Floats, h: float) -> tuple[Floats, Floats, Floats]:
     from scipy.linalg import expm
 
     m, n, _ = a.shape
-    scale = _scales(a)
+    scale = _scales(a, h)
     a = a * scale[:, None, :] / scale[:, :, None]
     s = s / scale[:, :, None]
     big = np.zeros((m, 2 * n, 2 * n))
@@ -81,22 +81,21 @@ def _matrices(a: Floats, s: Floats, h: float) -> tuple[Floats, Floats, Floats]:
     return both[:, :n, :n] * outer, both[:, :n, n:] * outer, noise * scale[:, :, None]
 
 
-def _scales(a: Floats) -> Floats:
-    """Powers of two, one for each state, that keep couplings from dwarfing the rates.
+def _scales(a: Floats, h: float) -> Floats:
+    """Powers of two, one for each state, that make couplings there and back alike.
 
     In SI units a current drives a voltage with 10**8 V/(A s) beside rates of 50/s, and the exponential of the raw
-    matrix would lose eight digits to scaling and squaring.
+    matrix would lose eight digits to scaling and squaring. This is E. E. Osborne's balancing (J. ACM 7, 1960); the
+    small couplings that it is given where there are none let it work on chains, too.
     """
     m, n, _ = a.shape
     scale = np.ones((m, n))
-    off = np.abs(a) * (1.0 - np.eye(n))
-    rates = np.max(np.abs(np.diagonal(a, axis1=1, axis2=2)), axis=1)
-    for _ in range(n):
+    coupling = (np.abs(a) + 1e-8 / h) * (1.0 - np.eye(n))
+    for _ in range(2 * n):
         for i in range(n):
-            row = np.max(off[:, i, :] * scale, axis=1) / scale[:, i]
-            excess = row / np.where(rates > 0.0, rates, np.where(row > 0.0, row, 1.0))
-            grow = (excess > 1.0) & np.isfinite(excess)
-            scale[:, i] *= np.where(grow, 2.0 ** np.ceil(np.log2(np.where(grow, excess, 1.0))), 1.0)
+            row = np.sum(coupling[:, i, :] * scale, axis=1) / scale[:, i]
+            column = np.sum(coupling[:, :, i] / scale, axis=1) * scale[:, i]
+            scale[:, i] *= 2.0 ** np.rint(np.log2(row / column) / 2)
     return scale
 
 

@@ -137,9 +137,10 @@ def test_conductance_goes_to_its_fixed_point():
 def test_auto_mixes_exact_and_exponential():
     program = lower_neuron(Conductance, 1e-4, "float64").program
     names = [slot.name for slot in program.params]
-    assert "exp(h, h)" in names
+    assert any(name.startswith("exp(h") for name in names), names
     assert "exp(v, v)" not in names
-    assert np.array_equal(values(Conductance, 50, "v"), values(Conductance, 50, "v", method="exponential_euler"))
+    other = values(Conductance, 50, "v", method="exponential_euler")
+    assert values(Conductance, 50, "v") == pytest.approx(other, rel=1e-12)
 
 
 def test_exact_refuses_what_is_not_linear_and_says_where():
