@@ -1,0 +1,42 @@
+"""The README tells the truth: its code runs and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_code_gives_the_same_spikes_on_two_targets(tmp_path: Path) -> None:
+    code = re.search(r"```python\n(.*?)```", README, re.S)
+    assert code
+    script = tmp_path / "readme.py"
+    script.write_text(code[1])
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    spikes, rest = done.stdout.split(" spikes; first difference: ", 1)
+    assert int(spikes) > 1000
+    assert rest.startswith("None")
+    assert f"{int(spikes):,} sent" in rest
+
+
+def test_commands_are_those_of_bootstrap() -> None:
+    commands = re.findall(r"python3 bootstrap\.py (\w+)", README)
+    assert {"demo", "test"} <= set(commands)
+    sys.path.insert(0, str(ROOT))
+    import bootstrap
+
+    assert set(commands) <= set(bootstrap.EXTRAS)
+
+
+def test_ci_runs_the_test_command() -> None:
+    assert "python3 bootstrap.py test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_linked_files_exist() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
