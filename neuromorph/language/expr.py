@@ -172,6 +172,9 @@ class Expr:
 
     __index__ = __int__
 
+    def __round__(self, digits: object = None) -> NoReturn:
+        refuse("round() is not in the language; use rint(x), floor(x) or trunc(x)")
+
     def __complex__(self) -> NoReturn:
         refuse("expressions are real")
 
@@ -265,8 +268,12 @@ def as_expr(x: object) -> Expr:
     if isinstance(x, bool | np.bool_):
         return const(bool(x))
     if isinstance(x, int | np.integer):
+        if not -(2**63) <= x < 2**63:
+            refuse(f"{x} does not fit the 64 bits of int arithmetic; write {float(x)!r} for a float")
         return const(int(x))
     if isinstance(x, float | np.floating):
+        if np.isnan(x):
+            refuse("not a number (NaN) cannot be part of an expression")
         return const(float(x))
     if hasattr(x, "sample"):
         refuse(f"{x!r} is a distribution; make it a Param and give it as that parameter's value: LIF(tau={x!r})")

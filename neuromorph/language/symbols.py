@@ -62,7 +62,11 @@ def _value(x: object, kind: Type, what: str) -> tuple[float | int, Unit]:
             refuse(f"{what}: an int has no unit, got {quantity} ({quantity.dim})", UnitError, got=quantity.dim)
         if not float(quantity.value).is_integer():
             refuse(f"{what}: expected a whole number because dtype=int, got {quantity}")
+        if not -(2**31) <= quantity.value < 2**31:
+            refuse(f"{what}: an int holds 32 bits, got {quantity}; use a value in [-2**31, 2**31)")
         return int(quantity.value), one
+    if np.isnan(quantity.value):
+        refuse(f"{what}: not a number (NaN) cannot be a value")
     return float(quantity.value), quantity.unit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,6 +112,9 @@ def _stream(node: Expr) -> str:
 
 def _value_text(value: Any) -> str:
     number = value.value if isinstance(value, Quantity) else value
+    if is_dataclass(number) and not isinstance(number, type):  # distributions: their repr may round
+        inner = ", ".join(f"{f.name}={_value_text(getattr(number, f.name))}" for f in fields(number))
+        return f"{type(number).__name__}({inner})"
     if hasattr(number, "sample"):
         return repr(number)
     if np.ndim(number):

@@ -172,6 +172,30 @@ OPERATORS = {
         LanguageError,
         ("to_int(x)",),
     ),
+    "round()": Case(
+        """
+        v = State(0.0)
+        v.next = round(v)  # !
+        """,
+        LanguageError,
+        ("use rint(x)",),
+    ),
+    "wide int": Case(
+        """
+        n = State(0, dtype=int)
+        n.next = n + 2**63  # !
+        """,
+        LanguageError,
+        ("does not fit the 64 bits",),
+    ),
+    "NaN": Case(
+        """
+        v = State(0.0)
+        v.next = v * float("nan")  # !
+        """,
+        LanguageError,
+        ("NaN",),
+    ),
     "modulo": Case(
         """
         v = State(0.0)
@@ -488,6 +512,20 @@ SYMBOLS = {
         """,
         UnitError,
         ("an int has no unit, got nA",),
+    ),
+    "int of more than 32 bits": Case(
+        """
+        n = State(2**31, dtype=int)  # !
+        """,
+        LanguageError,
+        ("an int holds 32 bits, got 2147483648",),
+    ),
+    "NaN as a default": Case(
+        """
+        tau = Param(float("nan") * ms)  # !
+        """,
+        LanguageError,
+        ("Param: not a number",),
     ),
     "int with a fraction": Case(
         """

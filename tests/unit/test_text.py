@@ -77,7 +77,7 @@ def test_equations() -> None:
 
 
 def test_canonical_text() -> None:
-    # The exact text is a promise: hashes of it are stored in traces and name compiled kernels.
+    # The exact text is a promise: hashes of it are stored in traces.
     assert Everything.text() == TEXT.lstrip()
 
 
@@ -87,6 +87,14 @@ def test_canonical_text_has_the_values() -> None:
     assert lines[0] == "value tau = 0.01"
     assert lines[1].startswith("value bits = array(2,) i8 sha256:")
     assert lines[2].startswith("value v = array(2,) f8 sha256:")
+
+
+def test_distributions_are_written_exactly() -> None:
+    from neuromorph.network.distributions import Normal
+
+    one, other = (Everything(v=Normal(mean * mV, 2 * mV)) for mean in (1.0, 1.0 + 1e-15))
+    assert one.hash != other.hash
+    assert "value v = Normal(mean=0.001, sd=0.002)\n" in one.text()
 
 
 def test_shared_operands_are_written_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
 import subprocess
 import sys
@@ -193,6 +194,10 @@ def test_quantities_pickle() -> None:
     assert again.unit == mV
     assert pickle.loads(pickle.dumps(nS / ms)) == nS / ms
     assert hash(1 * second) == hash(1000 * ms)
+
+
+def test_examples_of_the_docstring() -> None:
+    assert doctest.testmod(u).failed == 0
 
 
 def test_import_is_light() -> None:
