@@ -42,7 +42,7 @@ def cut(traffic: Traffic, clusters: int, cap: int, seed: int) -> Ints:
     options = pymetis.Options(seed=seed, ufactor=1 if clusters > 8 else 5)
     if len(whole):
         _, label = pymetis.part_graph(
-            clusters, xadj=ptr, adjncy=other, eweights=whole, options=options, recursive=False
+            clusters, adjacency=pymetis.CSRAdjacency(ptr, other), eweights=whole, options=options, recursive=False
         )
         cluster = np.array(label, np.int32)
     else:

@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int32]
 Placer = Callable[[Traffic, Machine, int], Ints]
 
 _ANNEAL_PINS = 2_000_000
-_ANNEAL_WORK = 2.0e9
+_ANNEAL_WORK = 4.0e8
 _ANNEAL_MOVES = 700_000
 
 
@@ -56,7 +56,7 @@ def refine(
     if proposals is None:
         # Pins that one proposal looks at: those of the nets of two parts.
         pins = np.diff(light.ptr)[nets].sum() / light.n_parts * 2 + 20
-        proposals = int(min(_ANNEAL_MOVES, 600 * light.n_parts + 50_000, _ANNEAL_WORK / pins))
+        proposals = int(min(_ANNEAL_MOVES, 300 * light.n_parts + 20_000, _ANNEAL_WORK / pins))
     kernel(
         light.source, light.ptr, light.parts, light.weight, nets_ptr, nets, slot, machine.pes, machine.usable,
         machine.pes_per_chip, machine.neighbour, proposals, hot, cold, seed, *model(machine).arguments,
