@@ -28,7 +28,9 @@ def mesh_trees(side: int, router_cycles: int = 4) -> tuple[npt.NDArray[np.int64]
     service, latency : float64 (links,)
         In cycles.
     """
-    ptr, link, parent = [0], [], []
+    ptr: list[int] = [0]
+    link: list[int] = []
+    parent: list[int] = []
     nodes = [(k % side, k // side) for k in range(side * side)]
     for x0, y0 in nodes:
         for x1, y1 in nodes:
