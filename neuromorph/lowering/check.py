@@ -13,7 +13,6 @@ from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.affine import split_noise
 from neuromorph.lowering.statics import Statics
 from neuromorph.lowering.values import given_numbers, initial_states, parameter_values
-from neuromorph.units import TIME
 
 if TYPE_CHECKING:
     from neuromorph.network import Network, Population
@@ -46,12 +45,12 @@ def check_population(population: Population, dt: float, seed: int) -> list[str]:
 
 def _refractory(neuron: Neuron, statics: Statics, dt: float) -> Iterator[str]:
     time = neuron.event.refractory if neuron.event is not None else None
-    static = None if time is None else statics(time)
-    if static is None or time is None:
+    if time is None:
         return
+    static = statics.require(time)
     if np.any(static.value < 0) or not np.all(np.isfinite(static.value)):
         yield f"refractory {static.name} is negative or not finite for some neuron; use 0 for none"
-    steps = static.value / dt if time.dim == TIME else static.value
+    steps = static.value / dt
     short = (steps > 0) & (np.rint(steps) < 1)
     if np.any(short):
         shortest = float(np.min(static.value[short] if static.value.ndim else static.value))

@@ -16,11 +16,10 @@ from neuromorph.lowering.integrate import advance
 from neuromorph.lowering.program import Float, Slot, StepProgram
 from neuromorph.lowering.prune import prune
 from neuromorph.lowering.scope import Parameters, Scope
-from neuromorph.lowering.statics import Static, Statics, literal
+from neuromorph.lowering.statics import Static, Statics
 from neuromorph.lowering.streams import Streams
 from neuromorph.lowering.values import initial_states, parameter_values
 from neuromorph.lowering.verify import verify
-from neuromorph.units import TIME
 
 REFRACTORY = "refractory steps"
 """Name of the hidden int state that counts the steps for which a neuron stays refractory."""
@@ -164,17 +163,10 @@ def _named(neuron: Neuron, name: str) -> Expr:
 
 
 def _refractory_steps(time: Expr, scope: Scope) -> Value:
-    """Refractory time in whole steps: a time is divided by dt and rounded, a plain number is a number of steps."""
-    rate = literal(1.0 / scope.dt if time.dim == TIME else 1.0, "1/dt")
-    static = scope.statics(time)
-    if static is not None:
-        steps = np.rint(static.value * rate.value).astype(np.int64)
-        steps = np.asarray(np.maximum(steps, 0))
-        return scope.parameters(Static(("refractory", static.key), REFRACTORY, steps, static.literal))
-    value = scope(time)
-    if value.type is Type.FLOAT:
-        value = scope.builder.emit("rint", scope.scaled(time, rate)).to_int()
-    return value.most(0)
+    """Refractory time in whole steps."""
+    static = scope.statics.require(time)
+    steps = np.asarray(np.maximum(np.rint(static.value / scope.dt), 0).astype(np.int64))
+    return scope.parameters(Static(("refractory", static.key), f"steps of {static.name}", steps, static.literal))
 
 
 def _parameter_slots(neuron: Neuron, statics: Sequence[Static]) -> tuple[Slot, ...]:
