@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from neuromorph.errors import MappingError
 from neuromorph.network.synapses import Synapses
 
 from .hypergraph import Hypergraph
+
+if TYPE_CHECKING:
+    from neuromorph.network import Population
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -154,6 +158,20 @@ def kernel_blocks(synapses: Synapses, bytes_per_weight: int) -> Block | None:
     group, block, blocks = weight_blocks(synapses.targets, synapses.weight_index, synapses.n_post, weights)
     size = np.bincount(block, minlength=blocks).astype(np.int64) * bytes_per_weight
     return Block(synapses.post, group, size)
+
+
+def population_positions(population: Population) -> npt.NDArray[np.float64] | None:
+    """Coordinates for space-filling orders: as given, else the cell centres of a 2-D or 3-D shape in the unit square.
+
+    The last two dimensions of a shape count, so that feature maps lie on one another; None if there is neither.
+    """
+    if population.coordinates is not None:
+        return population.coordinates
+    if len(population.shape) < 2:
+        return None
+    height, width = population.shape[-2:]
+    row, column = np.unravel_index(np.arange(population.size), population.shape)[-2:]
+    return np.stack(((column + 0.5) / width, (row + 0.5) / height), axis=1)
 
 
 def _net_arrays(projections: Sequence[Synapses], populations: Sequence[int], first: Int64) -> tuple[Int64, Int32]:

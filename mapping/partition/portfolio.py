@@ -46,7 +46,7 @@ def candidates(level: Level, limits: Limits, seed: int, say: Say) -> Iterator[tu
     cluster, clusters = identical_inputs(level, limits, CLUSTER_SHARE)
     if clusters <= 0.8 * level.graph.n_vertices:
         coarse = contract(level, cluster, clusters)
-        for name, part in _starts(coarse, limits, seed, best if coarse is level else None, say):
+        for name, part in _starts(coarse, limits, seed, None, say):
             fine = part[cluster]
             yield name, fine
             if work * parts <= SWEEP_WORK and table_bytes(level, parts + 8) <= TABLE_BYTES:
@@ -65,7 +65,7 @@ def _starts(level: Level, limits: Limits, seed: int, filled: Int32 | None, say: 
     if copies_per_spike(graph, found["greedy"]) < STRUCTURED * random_copies(level, parts):
         say("metis")
         found["metis"] = metis_raw(level, limits, seed, reference=found["greedy"])
-    elif filled is not None:
+    elif filled is not None and copies_per_spike(graph, filled) < copies_per_spike(graph, found["greedy"]):
         found["sequential"] = filled
     cost = {name: copies_per_spike(graph, part) for name, part in found.items()}
     least = min(cost.values())
