@@ -1,6 +1,6 @@
 """Populations, projections and networks, and the synapses that they become."""
 
-from neuromorph.network.build import build
+from neuromorph.network.builders import build, build_projection
 from neuromorph.network.distributions import (
     Clipped,
     Distribution,
@@ -79,4 +79,5 @@ __all__ = [
     "Truncated",
     "Uniform",
     "build",
+    "build_projection",
 ]

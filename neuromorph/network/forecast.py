@@ -153,8 +153,8 @@ def forecast(network: Network, dt: Quantity | float | None = None, dtype: str = 
 
 
 def _projection(projection: Projection, dt: float | None, dtype: str) -> ProjectionForecast:
-    from neuromorph.network.build.assemble import CHUNK, stored_dtype
-    from neuromorph.network.build.parallel import available_threads
+    from neuromorph.network.builders.assemble import CHUNK, stored_dtype
+    from neuromorph.network.builders.parallel import available_threads
 
     pre, post, rule = projection.pre, projection.post, projection.rule
     count = projection.count
@@ -185,7 +185,7 @@ def _each(given: Any) -> bool:
 
 
 def _delay_width(given: Any, dt: float | None) -> int:
-    from neuromorph.network.build.assemble import drawn_width
+    from neuromorph.network.builders.assemble import drawn_width
 
     if given is None or (dt is None and dimension(given) != NONE):
         return 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neuromorph.errors import NetworkError
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.network import Disc, DistanceDependent, ExponentialDecay, Gaussian, Network, Synapses, build
-from neuromorph.network.build import distance as builder
+from neuromorph.network.builders import distance as builder
 from neuromorph.units import metre, ms, mV, um
 
 Floats = npt.NDArray[np.float64]

@@ -30,7 +30,7 @@ from neuromorph.network import (
     Uniform,
     build,
 )
-from neuromorph.network.build.degree_kernels import draw_distinct
+from neuromorph.network.builders.degree_kernels import draw_distinct
 from neuromorph.units import ms
 
 

@@ -12,7 +12,7 @@ from neuromorph.network.rules.rule import Connections, Count, Layer, Stream
 from neuromorph.network.values import magnitude
 
 if TYPE_CHECKING:
-    from neuromorph.network.build.convolution import Axis, Window
+    from neuromorph.network.builders.convolution import Axis, Window
 
 Pair = int | tuple[int, int]
 Padding = Pair | Literal["same", "valid"]
@@ -29,7 +29,7 @@ def _axes(
     rule: str, sizes: tuple[int, int], taps: tuple[int, int], stride: Any, padding: Any, dilation: Any
 ) -> tuple[Axis, Axis]:
     """Both axes; "same" pads so that outputs are as many as inputs, one more after than before if odd."""
-    from neuromorph.network.build.convolution import Axis
+    from neuromorph.network.builders.convolution import Axis
 
     strides, dilations = _pair(rule, "stride", stride, 1), _pair(rule, "dilation", dilation, 1)
     if padding == "same":
@@ -135,7 +135,7 @@ class Conv2D:
 
     def window(self, pre: Layer) -> Window:
         """Both axes and the channels."""
-        from neuromorph.network.build.convolution import Window
+        from neuromorph.network.builders.convolution import Window
 
         channels, height, width = _image("Conv2D", "Conv2D", pre)
         out_channels, _, *taps = np.shape(magnitude(self.kernel))
@@ -150,7 +150,7 @@ class Conv2D:
         """Rows with an index into the kernel."""
         from dataclasses import replace
 
-        from neuromorph.network.build.convolution import convolution
+        from neuromorph.network.builders.convolution import convolution
 
         made = convolution(self.window(pre), True, stream.threads)
         return replace(made, weights=np.asarray(magnitude(self.kernel)).reshape(-1))
@@ -256,7 +256,7 @@ class SumPool2D:
 
     def window(self, pre: Layer) -> Window:
         """Both axes; each channel is a group."""
-        from neuromorph.network.build.convolution import Window
+        from neuromorph.network.builders.convolution import Window
 
         channels, height, width = _image("pooling", "pooling", pre)
         y, x = _axes("pooling", (height, width), self._taps(), self._step(), self.padding, 1)
@@ -268,7 +268,7 @@ class SumPool2D:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """Rows of one weight."""
-        from neuromorph.network.build.convolution import convolution
+        from neuromorph.network.builders.convolution import convolution
 
         return convolution(self.window(pre), False, stream.threads)
 

@@ -15,7 +15,7 @@ from neuromorph.network.rules.rule import Connections, Count, Layer, Stream
 from neuromorph.units import LENGTH, NONE, as_quantity
 
 if TYPE_CHECKING:
-    from neuromorph.network.build.distance import Cells
+    from neuromorph.network.builders.distance import Cells
 
 Floats = npt.NDArray[np.float64]
 
@@ -184,7 +184,7 @@ class DistanceDependent:
 
     def cells(self, pre: Layer, post: Layer) -> Cells:
         """Targets sorted into a grid."""
-        from neuromorph.network.build.distance import make_cells
+        from neuromorph.network.builders.distance import make_cells
 
         limit = inf if self.cutoff is None else _length("cutoff", self.cutoff)[0]
         limit = min(limit, getattr(self.profile, "reach", inf))
@@ -193,8 +193,8 @@ class DistanceDependent:
 
     def count(self, pre: Layer, post: Layer) -> Count:
         """Sum of the probabilities; above 256 sources, an estimate from 256 of them."""
-        from neuromorph.network.build.distance import CHUNK, expected
-        from neuromorph.network.build.parallel import available_threads
+        from neuromorph.network.builders.distance import CHUNK, expected
+        from neuromorph.network.builders.parallel import available_threads
 
         skip = pre is post and not self.allow_self
         mean, variance = expected(self.cells(pre, post), self.profile, skip, SAMPLED_ROWS)
@@ -205,6 +205,6 @@ class DistanceDependent:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """Each pair within the cutoff has a draw of its own."""
-        from neuromorph.network.build.distance import distance_dependent
+        from neuromorph.network.builders.distance import distance_dependent
 
         return distance_dependent(self.cells(pre, post), self.profile, pre is post and not self.allow_self, stream)

@@ -125,7 +125,7 @@ class Sparse:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """Rows, ascending; equal pairs keep the order in which they were given."""
-        from neuromorph.network.build.sparse import from_pairs, from_rows
+        from neuromorph.network.builders.sparse import from_pairs, from_rows
 
         weights = None if self.weights is None else np.asarray(magnitude(self.weights))
         delays = None if self.delays is None else np.asarray(magnitude(self.delays))

@@ -43,7 +43,7 @@ class FixedProbability:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """One draw for each synapse."""
-        from neuromorph.network.build.random import fixed_probability
+        from neuromorph.network.builders.random import fixed_probability
 
         return fixed_probability(pre.size, post.size, float(self.p), _skips(self.allow_self, pre, post), stream)
 
@@ -96,7 +96,7 @@ class FixedInDegree:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """Each target is a stream."""
-        from neuromorph.network.build.random import fixed_in_degree
+        from neuromorph.network.builders.random import fixed_in_degree
 
         skip = _skips(self.allow_self, pre, post)
         return fixed_in_degree(pre.size, post.size, int(self.k), self.multapses, skip, stream)
@@ -132,7 +132,7 @@ class FixedOutDegree:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """Each source is a stream."""
-        from neuromorph.network.build.random import fixed_rows
+        from neuromorph.network.builders.random import fixed_rows
 
         counts = np.full(pre.size, self.k, np.int64)
         return fixed_rows(counts, post.size, self.multapses, _skips(self.allow_self, pre, post), stream)
@@ -165,6 +165,6 @@ class FixedTotal:
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
         """Row lengths from one multinomial draw, then each source is a stream."""
-        from neuromorph.network.build.random import fixed_total
+        from neuromorph.network.builders.random import fixed_total
 
         return fixed_total(pre.size, post.size, int(self.n), _skips(self.allow_self, pre, post), stream)
