@@ -18,6 +18,7 @@ Layout (HDF5, suffix ``.h5``)::
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import weakref
@@ -334,7 +335,8 @@ def save(trace: Trace, path: str, *, compress: bool = False) -> None:
     sink = FileSink(path, compress=compress)
     sink._begin(meta, converted=True)
     for population in trace.recorded_events:
-        for part in trace.stream(population):
+        nothing = trace.events(population, stop=-np.inf)  # says whether they are graded, even if there are none
+        for part in itertools.chain([nothing], trace.stream(population)):
             assert part.steps is not None  # of our own traces
             sink.events(population, part.steps, part.ids, part.values)
     for population, variable in trace.recorded_states:

@@ -51,7 +51,7 @@ def report_names(meta: RunMeta) -> dict[tuple[str, str], str]:
     for name in meta.populations:
         if not name or "/" in name or name in (".", ".."):
             raise TraceError(
-                f"population {name!r}: HDF5 group names cannot be empty, '.', '..' or contain '/'", name=name
+                f"population {name!r}: in a file the name cannot be empty, '.', '..' or hold a '/'", name=name
             )
     names: dict[tuple[str, str], str] = {}
     for population, variable in meta.states:

@@ -100,7 +100,8 @@ while True:
 @pytest.mark.parametrize("patience", [0.0, 0.15, 0.4])
 def test_killed_writer_leaves_everything_it_flushed(tmp_path: Path, patience: float) -> None:
     path = tmp_path / "trace.h5"
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(path), "0.01"], stdout=subprocess.PIPE, text=True) as child:
+    command = [sys.executable, "-c", WRITER, str(path), "0.01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
             if line.startswith("2000"):
