@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from math import prod
 from typing import TypeAlias
 
 Powers: TypeAlias = "tuple[tuple[str, Fraction | int], ...]"
@@ -67,22 +68,6 @@ class Dimension:
         return f"<Dimension {self}>"
 
 
-@cache
-def _named(dim: Dimension) -> tuple[Powers, Powers]:
-    if dim.is_none:
-        return (), ()
-    if dim in KINDS:
-        return ((KINDS[dim][1], 1),), ()
-    for kind in (VOLTAGE, CURRENT, CONDUCTANCE, CAPACITANCE, RESISTANCE, CHARGE, ENERGY, POWER, LENGTH):
-        for divisor, power in ((TIME, 1), (TIME, 2), (TIME, Fraction(1, 2)), (LENGTH, 2), (LENGTH, 1), (VOLTAGE, 1)):
-            if dim * divisor**power == kind:
-                return ((KINDS[kind][1], 1),), ((KINDS[divisor][1], power),)
-        for power in (2, 3, Fraction(1, 2)):
-            if dim == kind**power:
-                return ((KINDS[kind][1], power),), ()
-    return tuple((b, e) for b, e in zip(BASE, dim.exponents, strict=True) if e), ()
-
-
 def power_text(name: str, exponent: Fraction | int) -> str:
     """``ms``, ``ms^2`` or ``s^(1/2)``."""
     if exponent == 1:
@@ -120,3 +105,34 @@ KINDS: dict[Dimension, tuple[str, str]] = {
     CONDUCTANCE: ("conductance", "S"),
     CAPACITANCE: ("capacitance", "F"),
 }
+
+_DIVISORS: tuple[tuple[tuple[Dimension, Fraction | int], ...], ...] = (
+    ((TIME, 1),),
+    ((TIME, 2),),
+    ((TIME, Fraction(1, 2)),),
+    ((LENGTH, 2),),
+    ((LENGTH, 1),),
+    ((VOLTAGE, 1),),
+    ((VOLTAGE, 2),),
+    ((CURRENT, 1),),
+    ((VOLTAGE, 1), (TIME, 1)),
+    ((CURRENT, 1), (TIME, 1)),
+)
+
+
+@cache
+def _named(dim: Dimension) -> tuple[Powers, Powers]:
+    if dim.is_none:
+        return (), ()
+    if dim in KINDS:
+        return ((KINDS[dim][1], 1),), ()
+    for kind in (VOLTAGE, CURRENT, CONDUCTANCE, CAPACITANCE, RESISTANCE, CHARGE, ENERGY, POWER, LENGTH):
+        for power in (2, 3, Fraction(1, 2)):
+            if dim == kind**power:
+                return ((KINDS[kind][1], power),), ()
+    for kind in (NONE, VOLTAGE, CURRENT, CONDUCTANCE, CAPACITANCE, RESISTANCE, CHARGE, ENERGY, POWER, LENGTH):
+        for under in _DIVISORS:
+            if dim * prod((d**p for d, p in under), start=NONE) == kind:
+                over = () if kind.is_none else ((KINDS[kind][1], 1),)
+                return over, tuple((KINDS[d][1], p) for d, p in under)
+    return tuple((b, e) for b, e in zip(BASE, dim.exponents, strict=True) if e), ()

@@ -48,6 +48,8 @@ class Expr:
         ``FLOAT``, ``INT`` or ``BOOL``.
     payload
         A constant's value in SI units, a symbol's name, or a random leaf's stream number.
+    unit : Unit or None
+        The unit that a constant was written in, for printing alone.
     """
 
     op: str
@@ -55,6 +57,7 @@ class Expr:
     dim: Dimension = field(default_factory=Dimension)
     type: Type = Type.FLOAT
     payload: Any = None
+    unit: Unit | None = None
 
     # --- arithmetic -----------------------------------------------------------------------------------------------
     def __add__(self, other: Operand) -> Expr:
@@ -249,10 +252,10 @@ def describe(x: Expr) -> str:
     return f"{text} ({x.dim})" if not x.dim.is_none else f"{text} ({x.type}, dimensionless)"
 
 
-def const(value: float | int | bool, dim: Dimension | None = None) -> Expr:
-    """A constant in SI units."""
+def const(value: float | int | bool, dim: Dimension | None = None, unit: Unit | None = None) -> Expr:
+    """A constant in SI units, and the unit to print it in."""
     kind = Type.BOOL if isinstance(value, bool) else Type.INT if isinstance(value, int) else Type.FLOAT
-    return Expr("const", (), dim or Dimension(), kind, value)
+    return Expr("const", (), dim or Dimension(), kind, value, unit)
 
 
 def as_expr(x: object) -> Expr:
@@ -286,7 +289,7 @@ def as_expr(x: object) -> Expr:
             f"an array of shape {quantity.shape} cannot be part of an expression; make it a Param and give it one "
             "value for each neuron when the neuron is used: LIF(tau=array)"
         )
-    return const(float(quantity.value), quantity.dim)
+    return const(float(quantity.value), quantity.dim, quantity.unit)
 
 
 # --- types ------------------------------------------------------------------------------------------------------------

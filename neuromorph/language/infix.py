@@ -68,11 +68,12 @@ def nodes(*roots: Expr, leaves: Container[int] = ()) -> list[Expr]:
 
 
 def constant(node: Expr) -> str:
-    """A constant in the unit in which it reads best."""
+    """A constant in the unit it was written in, or else that in which it reads best."""
     if node.dim.is_none:
         return f"{node.payload:.12g}" if isinstance(node.payload, float) else str(node.payload)
-    unit = readable_unit(node.payload, node.dim)
-    return f"{node.payload / unit.scale:.12g} * {unit}"
+    unit = node.unit or readable_unit(node.payload, node.dim)
+    number = f"{node.payload / unit.scale:.12g}"
+    return f"{number} / {unit.name[2:]}" if unit.name.startswith("1/") else f"{number} * {unit}"
 
 
 def exact_constant(node: Expr) -> str:
@@ -125,7 +126,7 @@ def _render(
     op = node.op
     if op == "const":
         literal = number(node)
-        return literal, 7 if " * " in literal else 8 if literal.startswith("-") else ATOM
+        return literal, 7 if " " in literal else 8 if literal.startswith("-") else ATOM
     if op in INFIX:
         sign, level = INFIX[op]
         (left, a), (right, b) = args

@@ -159,7 +159,7 @@ _OTHER: dict[str, Callable[[list[tuple[str, int]]], tuple[str, int]]] = {
 
 
 def _constant(node: Expr) -> tuple[str, int]:
-    unit = None if node.dim.is_none else readable_unit(node.payload, node.dim)
+    unit = None if node.dim.is_none else node.unit or readable_unit(node.payload, node.dim)
     number = number_latex(node.payload if unit is None else node.payload / unit.scale)
     text = number if unit is None else f"{number}\\,{unit_latex(unit)}"
     return text, 6 if number.startswith("-") else 7 if "cdot" in number or unit is not None else ATOM

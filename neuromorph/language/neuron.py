@@ -203,7 +203,7 @@ class Neuron:
         # A flat table of nodes: pickle would recurse into every operand, and graphs may be deeper than its stack.
         order = nodes(*self.expressions())
         number = {id(e): k for k, e in enumerate(order)}
-        rows = [(e.op, tuple(number[id(a)] for a in e.args), e.dim, e.type, e.payload) for e in order]
+        rows = [(e.op, tuple(number[id(a)] for a in e.args), e.dim, e.type, e.payload, e.unit) for e in order]
         return _restore, (rows, self._convert(lambda e: number[id(e)]))
 
     def _convert(self, f: Callable[[Any], Any]) -> tuple[Any, ...]:
@@ -254,8 +254,8 @@ def _find(neuron: str, kind: str, specs: tuple[Spec, ...], name: str) -> Spec:
 
 def _restore(rows: list[tuple[Any, ...]], fields: tuple[Any, ...]) -> Neuron:
     exprs: list[Expr] = []
-    for op, args, dim, kind, payload in rows:
-        exprs.append(Expr(op, tuple(exprs[a] for a in args), dim, kind, payload))
+    for op, args, *rest in rows:
+        exprs.append(Expr(op, tuple(exprs[a] for a in args), *rest))
     return Neuron(*Neuron(*fields)._convert(lambda k: exprs[k]))
 
 

@@ -223,5 +223,5 @@ def _plain_nodes(symbols: Mapping[str, Any], reachable: list[Expr]) -> dict[int,
         else:
             args = tuple(plain[id(a)] for a in node.args)
             payload = streams[node.payload] if node.op in _RANDOM else node.payload
-            plain[id(node)] = Expr(node.op, args, node.dim, node.type, payload)
+            plain[id(node)] = Expr(node.op, args, node.dim, node.type, payload, node.unit)
     return plain

@@ -242,7 +242,7 @@ class State(Expr):
             start, unit = _initial(initial, kind)
         else:
             value, unit = _value(initial, kind, "State")
-            start = const(value, unit.dim)
+            start = const(value, unit.dim, unit)
         super().__init__("state", (), unit.dim, kind)
         for name, item in (("initial", start), ("unit", unit), ("rules", {}), ("sites", {})):
             object.__setattr__(self, name, item)

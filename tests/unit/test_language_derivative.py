@@ -29,7 +29,7 @@ TAU = Expr("param", (), TIME, Type.FLOAT, "tau")
 
 
 @given(smooth, point)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_smooth_derivatives_agree_with_differences(expr: Expr, at: dict[str, float]) -> None:
     slope = evaluate(derivative(expr, "x"), at)
     h = 1e-4
@@ -41,7 +41,7 @@ def test_smooth_derivatives_agree_with_differences(expr: Expr, at: dict[str, flo
 
 
 @given(piecewise, point)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_piecewise_derivatives_agree_with_one_side(expr: Expr, at: dict[str, float]) -> None:
     slope = evaluate(derivative(expr, "x"), at)
     sides = []
@@ -57,7 +57,7 @@ def test_piecewise_derivatives_agree_with_one_side(expr: Expr, at: dict[str, flo
 
 
 @given(piecewise, point, st.sampled_from([("x",), ("x", "y"), ()]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_linear_forms_are_equal_to_the_expression(expr: Expr, at: dict[str, float], states: tuple[str, ...]) -> None:
     form = linear_coefficients(expr, states)
     if form is None:

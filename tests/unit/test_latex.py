@@ -127,7 +127,7 @@ def test_a_neuron() -> None:
     assert [line.removesuffix(r" \\") for line in latex.splitlines()[1:-1]] == [
         r"\mathrm{drive} &= r \, \left(i_{\mathrm{in}} - w\right)",
         r"w &\leftarrow w + i_{\mathrm{in}} && \text{(arriving)}",
-        r"\frac{d v}{d t} &= \frac{\mathrm{drive} - v + 100\,\mathrm{\mu V} \, \sqrt{\tau_{m}} \, \xi_{0}}{\tau_{m}}",
+        r"\frac{d v}{d t} &= \frac{\mathrm{drive} - v + 0.1\,\mathrm{mV} \, \sqrt{\tau_{m}} \, \xi_{0}}{\tau_{m}}",
         r"w &\leftarrow w \cdot 0.5",
         r"\mathrm{spike} &: v > \theta,\ \text{value } \frac{v}{1\,\mathrm{mV}},"
         r"\ \text{refractory for } 2\,\mathrm{ms},\ \text{holding } v, w",

@@ -140,7 +140,7 @@ def test_constants_read_back_exactly() -> None:
 
 
 @given(piecewise, point)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_canonical_text_means_the_expression(expr: Expr, at: dict[str, float]) -> None:
     # Python reads the text with its own precedence and must compute the same bits: so texts of different sums differ.
     functions: dict[str, Any] = {

@@ -175,7 +175,8 @@ def test_readable_unit(value: float, dim: Dimension, unit: str) -> None:
 def test_dimension_texts() -> None:
     assert str(u.VOLTAGE) == "voltage (V)"
     assert str(Dimension()) == "dimensionless"
-    assert str(u.FREQUENCY**0.5) == "s^(-1/2)"
+    assert str(u.FREQUENCY**0.5) == "1/s^(1/2)"
+    assert u.si_unit(u.NONE / u.VOLTAGE / u.TIME).name == "1/V/s"
     assert (u.LENGTH / u.TIME).symbol == "m/s"
     assert (u.MASS * u.TEMPERATURE / u.AMOUNT).symbol == "kg*K*mol^-1"
     assert str(u.VOLTAGE / u.TIME) == "V/s"
