@@ -119,11 +119,20 @@ def _missing(trace: Trace, key: str, known: str) -> Exception:
 
 
 def _nested(trace: Trace) -> dict[str, Any]:
-    """The run's extras, big ones as their shape only."""
-    return {
-        path: trace.run[path] if np.prod(trace.run.shape(path)) <= 8 else f"array {trace.run.shape(path)}"
-        for path in trace.run
-    }
+    """The run's extras with their units, big ones as their shape only."""
+    shown = {}
+    for path in trace.run:
+        attributes, shape = trace.run.attrs(path), trace.run.shape(path)
+        unit = attributes.get("unit", attributes.get("units", ""))
+        value = _short(trace.run[path]) if np.prod(shape) <= 8 else f"array {shape}"
+        shown[path] = f"{value} {unit}".rstrip()
+    return shown
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.size <= 8 else f"array {value.shape}"
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _tree(tree: Mapping[str, Any], indent: str) -> Iterator[str]:
@@ -132,9 +141,7 @@ def _tree(tree: Mapping[str, Any], indent: str) -> Iterator[str]:
             yield f"{indent}{key}:"
             yield from _tree(value, indent + "  ")
             continue
-        if isinstance(value, np.ndarray):
-            value = value.tolist() if value.size <= 8 else f"array {value.shape}"
-        text = str(value).replace("\n", " / ")
+        text = str(_short(value)).replace("\n", " / ")
         yield f"{indent}{key}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
 
 

@@ -287,7 +287,7 @@ def _compare_states(
         x, y = (np.asarray(s[low : min(low + height, common)]) for s in (left, right))
         wrong = values_differ(x, y, rtol, atol)
         gap = np.abs(x.astype(np.float64) - y)[(x != y) & ~(np.isnan(x) & np.isnan(y))]
-        largest = float(max(largest, gap.max(initial=0.0)))
+        largest = float(np.max([largest, gap.max(initial=0.0)]))  # nan stays
         if first is None and wrong.any():
             row, column = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
             steps = left.steps
