@@ -19,7 +19,7 @@ def quantise(synapses: Synapses, bits: int) -> Synapses:
 
     Float weights w become ``q = rint(w / scale)`` (halves to even), limited to ``-top .. top`` with
     ``top = 2**(bits - 1) - 1``, and stand for ``q * scale``, where ``scale = max|w| / top`` rounded to the weights' own
-    type. So |w - q * scale| <= scale / 2 but for rounding; zero stays zero; w and -w stay opposite. One weight for
+    type (down, where ``top * scale`` would be infinite; at least the smallest number above 0). So |w - q * scale| <= scale / 2 but for rounding; zero stays zero; w and -w stay opposite. One weight for
     all synapses is exact: q is its sign and the scale its size. If every weight is zero the scale is 1. Int weights
     (of int ports) are stored narrower without change.
 
@@ -62,9 +62,16 @@ def quantise(synapses: Synapses, bits: int) -> Synapses:
         return replace(synapses, weights=np.zeros(weights.shape, kept), weight_scale=1.0)
     if weights.ndim == 0:
         return replace(synapses, weights=np.sign(weights).astype(kept), weight_scale=largest)
-    # the smallest subnormal, where even that is too coarse for the formula
-    scale = float(max(weights.dtype.type(largest / top), np.finfo(weights.dtype).smallest_subnormal))
+    scale = _scale(largest, top, weights.dtype)
     return replace(synapses, weights=_rounded(weights, scale, top, kept), weight_scale=scale)
+
+
+def _scale(largest: float, top: int, dtype: np.dtype[Any]) -> float:
+    """``largest / top`` in ``dtype``: never zero, and one step less where ``top * scale`` would be infinite."""
+    scale = max(dtype.type(largest / top), np.finfo(dtype).smallest_subnormal)
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(dtype.type(top) * scale)
+    return float(scale if finite else np.nextafter(scale, dtype.type(0)))
 
 
 def _largest(weights: npt.NDArray[Any]) -> float:
