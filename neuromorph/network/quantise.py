@@ -18,10 +18,11 @@ def quantise(synapses: Synapses, bits: int) -> Synapses:
     """Round a projection's weights to ints of 8 or 16 bits.
 
     Float weights w become ``q = rint(w / scale)`` (halves to even), limited to ``-top .. top`` with
-    ``top = 2**(bits - 1) - 1``, and stand for ``q * scale``, where ``scale = max|w| / top`` rounded to the weights' own
-    type (down, where ``top * scale`` would be infinite; at least the smallest number above 0). So |w - q * scale| <= scale / 2 but for rounding; zero stays zero; w and -w stay opposite. One weight for
-    all synapses is exact: q is its sign and the scale its size. If every weight is zero the scale is 1. Int weights
-    (of int ports) are stored narrower without change.
+    ``top = 2**(bits - 1) - 1``, and stand for ``q * scale``. The scale is ``max|w| / top``, rounded to the weights' own
+    type: down where ``top * scale`` would be infinite, never to zero. So ``|w - q * scale|`` is at most ``scale / 2``
+    but for rounding, zero stays zero, and w and -w stay opposite. One weight for all synapses is exact: q is its sign
+    and the scale its size. If every weight is zero the scale is 1. Int weights (of int ports) are stored narrower
+    without change.
 
     Parameters
     ----------
