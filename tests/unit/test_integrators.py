@@ -16,7 +16,7 @@ from neuromorph.language import Event, Param, Port, State, exp, neuron, normal, 
 from neuromorph.language.expr import Expr, Type, const
 from neuromorph.language.neuron import Neuron, StateSpec
 from neuromorph.lowering import lower_neuron
-from neuromorph.lowering.propagator import propagator
+from neuromorph.lowering.propagator import exponential, propagator
 from neuromorph.simulate import simulate
 from neuromorph.units import Hz, Mohm, ms, mV, nA, nF, nS, one, second
 
@@ -435,3 +435,13 @@ def test_voltage_and_spikes_of_norse(dtype):
     assert run.states["v"] == pytest.approx(table[:, 1], abs=1e-6)
     assert list(run.events.steps) == [460, 510, 710, 760]
     assert list(np.flatnonzero(table[:, 2])) == [460, 510, 710, 760]
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_matrix_exponentials_of_many_sizes_at_once(n, seed):
+    rng = np.random.default_rng(seed)
+    many = rng.normal(size=(5, n, n)) * 10.0 ** rng.uniform(-6, 1.3, (5, 1, 1)) - 2 * np.eye(n)
+    many[0] = np.triu(many[0], 1)  # nilpotent
+    for got, matrix in zip(exponential(many), many, strict=True):
+        exact = expm(matrix)
+        assert np.allclose(got, exact, rtol=1e-10, atol=1e-12 * np.abs(exact).max())
