@@ -48,8 +48,8 @@ def network_svg(network: Network) -> str:
     height = 2 * MARGIN + max(filled.values()) * (BOX[1] + GAP[1]) - GAP[1]
     marker = f"tip-{id(network):x}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
-        'font-size="11" fill="none" stroke="currentColor">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" style="display:block" '
+        'font-family="sans-serif" font-size="11" fill="none" stroke="currentColor">',
         f'<defs><marker id="{marker}" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
         '<path d="M0,1 L7,4 L0,7"/></marker></defs>',
     ]

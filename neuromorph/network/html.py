@@ -57,10 +57,17 @@ def projection_html(projection: Projection) -> str:
         ("to", f"{projection.post.name}.{projection.port}"),
         ("rule", _short(projection.rule)),
         ("synapses", describe(projection.count)),
-        ("weight", "the rule's" if projection.weight is None else _short(projection.weight)),
+        ("weight", _weight(projection)),
         ("delay", "1 step" if projection.delay is None else _short(projection.delay)),
     ]
     return f"<div><b>projection {escape(projection.name)}</b>{table(('', ''), rows)}</div>"
+
+
+def _weight(projection: Projection) -> str:
+    own, factor = getattr(projection.rule, "weights", None) is not None, projection.weight
+    if factor is None:
+        return "the rule's" if own else "1"
+    return f"the rule's times {_short(factor)}" if own else _short(factor)
 
 
 def network_html(network: Network) -> str:
