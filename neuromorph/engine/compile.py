@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
+
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
 from neuromorph.network.synapses import Synapses
@@ -20,6 +22,7 @@ from .schedule import Compiled, fixed_kernel
 def compile_network(lowered: LoweredNetwork, progress: Progress | None = None) -> Compiled:
     """Print and compile a kernel for each population and each kind of projection; kernels of equal text are shared."""
     progress = progress or Silent()
+    projections = tuple(_as_arrays(synapses) for synapses in lowered.projections)
     layouts, steps = [], []
     for population in lowered.populations:
         layout, kernel = compile_step(population, progress)
@@ -32,13 +35,20 @@ def compile_network(lowered: LoweredNetwork, progress: Progress | None = None) -
         populations=lowered.populations,
         layouts=tuple(layouts),
         steps=tuple(steps),
-        projections=lowered.projections,
+        projections=projections,
         deliveries=(),
         dtype=lowered.dtype,
         seed=lowered.seed,
     )
-    deliveries = tuple(compile_delivery(compiled, synapses, progress) for synapses in lowered.projections)
+    deliveries = tuple(compile_delivery(compiled, synapses, progress) for synapses in projections)
     return replace(compiled, deliveries=deliveries)
+
+
+def _as_arrays(synapses: Synapses) -> Synapses:
+    """The same synapses as arrays whose elements follow one another: kernels read them by address."""
+    names = ("row_ptr", "targets", "weights", "weight_index", "delays")
+    arrays = {name: getattr(synapses, name) for name in names}
+    return replace(synapses, **{k: None if a is None else np.asarray(a, order="C") for k, a in arrays.items()})
 
 
 def compile_step(population: LoweredPopulation, progress: Progress) -> tuple[Layout | None, Kernel]:

@@ -1,0 +1,47 @@
+"""Every target that must run networks alike; adding one is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from neuromorph import CPU, Reference
+from neuromorph.engine import Target
+from neuromorph.mapping.spinnaker2 import SpiNNaker2
+
+
+def spinnaker2(dtype: str = "float32", weights: str | None = None, **options: object) -> Target:
+    """SpiNNaker2, whose PEs compute in float32 only."""
+    if dtype != "float32":
+        pytest.skip("the PEs of SpiNNaker2 compute in float32")
+    return SpiNNaker2(weights=weights, **options)
+
+
+TARGETS: dict[str, Callable[..., Target]] = {  # of (dtype, weights): comparisons are with the reference of the same
+    "reference": Reference,
+    "cpu": partial(CPU, threads=1),
+    "cpu-2-threads": partial(CPU, threads=2),
+    "spinnaker2": spinnaker2,
+    "spinnaker2-3-chips": partial(spinnaker2, chips=3, neurons_per_pe=7, partition="sequential", rows="packed"),
+}
+COMPARED = [name for name in TARGETS if name != "reference"]
+
+
+@pytest.fixture(scope="session", params=TARGETS)
+def make(request: pytest.FixtureRequest) -> Callable[..., Target]:
+    """A target of each kind, by ``dtype`` and ``weights``."""
+    return TARGETS[request.param]
+
+
+@pytest.fixture(scope="session")
+def target(make: Callable[..., Target]) -> Target:
+    """A target of each kind, in float32."""
+    return make("float32")
+
+
+@pytest.fixture(scope="session", params=COMPARED)
+def compared(request: pytest.FixtureRequest) -> Callable[..., Target]:
+    """A target of each kind but the reference, by ``dtype`` and ``weights``."""
+    return TARGETS[request.param]

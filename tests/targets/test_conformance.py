@@ -1,0 +1,96 @@
+"""Every target against the reference in the same arithmetic, on random networks: events and states, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import DT, Delta, Whole, networks
+
+from neuromorph import (
+    AvgPool2D,
+    Conv2D,
+    EventSource,
+    FixedProbability,
+    Network,
+    Reference,
+    SumPool2D,
+    Trace,
+    Uniform,
+    ms,
+    mV,
+)
+from neuromorph.engine import Target
+
+Make = Callable[..., Target]
+QUICK = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def assert_same(got: Trace, expected: Trace) -> int:
+    """Same events, values and states, bit for bit; gives the number of events."""
+    assert got.populations == expected.populations
+    total = 0
+    for population in expected.meta.recorded or ():
+        a, b = got.events(population), expected.events(population)
+        np.testing.assert_array_equal(a.steps, b.steps, population)
+        np.testing.assert_array_equal(a.ids, b.ids, population)
+        assert (a.values is None) == (b.values is None)
+        if a.values is not None and b.values is not None:
+            assert a.values.dtype == b.values.dtype
+            assert a.values.tobytes() == b.values.tobytes(), population
+        total += len(b.ids)
+    assert got.meta.states == expected.meta.states
+    for population, variable in expected.meta.states:
+        x = np.asarray(got.state(population, variable).data)
+        y = np.asarray(expected.state(population, variable).data)
+        assert x.dtype == y.dtype
+        assert x.tobytes() == y.tobytes(), (population, variable, x, y)
+    return total
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(net=networks())
+@QUICK
+def test_random_networks_run_as_in_the_reference(compared: Make, dtype: str, net: Network) -> None:
+    expected = Reference(dtype=dtype).compile(net, dt=DT).run(40, progress=False)
+    assert_same(compared(dtype).compile(net, dt=DT).run(40, progress=False), expected)
+
+
+@given(net=networks(ints=False), weights=st.sampled_from(["int8", "int16"]))
+@settings(QUICK, max_examples=4)
+def test_quantised_networks_run_as_in_the_reference(compared: Make, net: Network, weights: str) -> None:
+    expected = Reference("float32", weights).compile(net, dt=DT).run(30, progress=False)
+    assert_same(compared("float32", weights=weights).compile(net, dt=DT).run(30, progress=False), expected)
+
+
+def test_convolutions_and_pools_run_as_in_the_reference(compared: Make) -> None:
+    rng = np.random.default_rng(3)
+    net = Network(seed=5)
+    image = net.population(EventSource.from_dense(rng.random((20, 2 * 8 * 9)) < 0.2), (2, 8, 9), name="image")
+    maps = net.population(Delta, (3, 6, 7), name="maps")
+    pooled = net.population(Delta(theta=3 * mV), (3, 3, 3), name="pooled")
+    counts = net.population(Whole(theta=60), (3, 3, 3), name="counts")
+    net.project(image, maps.v_in, Conv2D(rng.normal(1, 3, (3, 2, 3, 3)) * mV))
+    net.project(maps, pooled.v_in, AvgPool2D(2), weight=20 * mV, delay=3)
+    net.project(maps, counts.a, SumPool2D(2), weight=25)
+    net.project(
+        counts, maps.v_in, FixedProbability(0.3), weight=Uniform(-2 * mV, 3 * mV), delay=Uniform(1 * ms, 5 * ms)
+    )
+    net.record(pooled, "v")
+    net.record(counts, "v", "current", every=2)
+    expected = Reference("float32").compile(net, dt=DT).run(40, progress=False)
+    assert assert_same(compared("float32").compile(net, dt=DT).run(40, progress=False), expected) > 300
+
+
+def test_a_network_without_events_or_synapses_runs(compared: Make) -> None:
+    net = Network()
+    net.population(EventSource(3), name="silent")
+    net.population(Delta, 2, name="idle")
+    net.project(net["silent"], net["idle"], FixedProbability(0.0), weight=1 * mV)
+    net.record(net["idle"], "v")
+    program = compared("float32").compile(net, dt=DT)
+    assert assert_same(program.run(0, progress=False), Reference("float32").compile(net, dt=DT).run(0)) == 0
+    assert not np.asarray(program.run(5, progress=False).state("idle", "v").data).any()
