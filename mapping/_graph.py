@@ -88,13 +88,13 @@ def weight_blocks(targets: Array, weight_index: Array, n_post: int, weights: int
     block = np.full(weights, -1, np.int32)
     blocks = 0
     for w in range(weights):
-        a = w
-        while parent[a] != a:
-            a = parent[a]
-        if block[a] < 0:
-            block[a] = blocks
+        root = parent[w]
+        while parent[root] != root:
+            root = parent[root]
+        if block[root] < 0:
+            block[root] = blocks
             blocks += 1
-        block[w] = block[a]
+        block[w] = block[root]
     of_target = np.full(n_post, -1, np.int32)
     for t in range(n_post):
         if first[t] >= 0:

@@ -121,7 +121,7 @@ def affinity(nets: Any, state: Any, v: int, near: Array) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def has_pin(nets: Any, e: int, v: int) -> bool:
+def has_pin(nets: Any, e: int, v: int) -> Any:
     """Whether v is among the ascending pins of net e."""
     low = nets.net_ptr[e]
     high = nets.net_ptr[e + 1]
@@ -130,7 +130,7 @@ def has_pin(nets: Any, e: int, v: int) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def bytes_into(nets: Any, state: Any, v: int, b: int) -> int:
+def bytes_into(nets: Any, state: Any, v: int, b: int) -> Any:
     """Bytes that part b grows by when v, which lies elsewhere, joins it."""
     total = nets.vertex_bytes[v]
     for j in range(nets.in_ptr[v], nets.in_ptr[v + 1]):
@@ -145,7 +145,7 @@ def bytes_into(nets: Any, state: Any, v: int, b: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def bytes_out(nets: Any, state: Any, v: int) -> int:
+def bytes_out(nets: Any, state: Any, v: int) -> Any:
     """Bytes that v's part shrinks by when v leaves it."""
     a = state.part[v]
     total = nets.vertex_bytes[v]

@@ -51,7 +51,8 @@ def hilbert_order(level: Level) -> Int32:
             unit = (at[:, used] - low[used]) / extent[used] * (1 - 1 / steps) + 0.5 / steps
             along[inside] = hilbert_index(np.floor(unit * 2**_BITS).astype(np.int64), _BITS)
     stage = _merged_layers(level)
-    return np.lexsort((np.arange(n), g.layer, along, stage[g.layer])).astype(np.int32)
+    order: Int32 = np.lexsort((np.arange(n), g.layer, along, stage[g.layer])).astype(np.int32)
+    return order
 
 
 def _merged_layers(level: Level) -> npt.NDArray[np.int64]:

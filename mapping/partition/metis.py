@@ -100,12 +100,12 @@ def expansion(level: Level) -> Any:
         source = np.repeat(g.net_source, sizes)
         known = source >= 0
         star = csr_matrix((each[known], (source[known], g.net_pins[known])), shape=(n, n))
-        edges = star + star.T
+        edges: Any = star + star.T
     else:
         sent = np.flatnonzero(level.weight > 0)
         pins = csr_matrix((np.ones(len(g.net_pins)), g.net_pins, g.net_ptr), shape=(m, n))[sent]
-        source = csr_matrix((np.ones(len(sent)), (np.arange(len(sent)), g.net_source[sent])), shape=(len(sent), n))
-        member = pins + source
+        sources = csr_matrix((np.ones(len(sent)), (np.arange(len(sent)), g.net_source[sent])), shape=(len(sent), n))
+        member: Any = pins + sources
         member.data[:] = 1.0
         each = level.weight[sent] / np.maximum(np.diff(member.indptr) - 1, 1)
         edges = member.T @ diags(each) @ member

@@ -56,6 +56,8 @@ def raw(
     mtk, library = _library()
     weight = np.maximum(np.ceil(part_share(level, limits, reference) * SCALE), 1).astype(np.int64)
     k = max(2, int(np.ceil(weight.sum() * SLACK / SCALE)))
+    if level.graph.n_vertices <= k:
+        return np.arange(level.graph.n_vertices, dtype=np.int32)
     mtk.set_seed(seed)
     context = library.context_from_preset(getattr(mtk.PresetType, preset))
     context.set_partitioning_parameters(k, k * SCALE / float(weight.sum()) - 1.0, mtk.Objective.KM1)
