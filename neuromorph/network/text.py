@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,20 @@ def describe(value: Any) -> str:
         return f"{type(value).__name__}({given})"
     if isinstance(value, Distribution) or not callable(value):
         return repr(value)
-    code = getattr(value, "__code__", None)  # a function of distance: what it does, not where it is
-    content = b"" if code is None else code.co_code + repr(code.co_consts).encode()
-    return f"function {getattr(value, '__qualname__', type(value).__name__)} {sha256(content).hexdigest()[:16]}"
+    return _function(value)
+
+
+def _function(value: Any) -> str:
+    """A function by what it does: its code, its defaults and what it encloses, not where it is in memory."""
+    name = getattr(value, "__qualname__", type(value).__name__)
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return f"function {getattr(value, '__module__', '')}.{name}"
+    cells = [cell.cell_contents for cell in value.__closure__ or ()]
+    content = f"{_code(code)} {describe(value.__defaults__)} {describe(cells)}"
+    return f"function {name} {sha256(content.encode()).hexdigest()[:16]}"
+
+
+def _code(code: CodeType) -> str:
+    inner = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {inner}"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from scipy import sparse, stats
 
-from neuromorph.errors import NetworkError
+from neuromorph.errors import NetworkError, UnitError
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.network import (
     AllToAll,
@@ -31,7 +31,7 @@ from neuromorph.network import (
     build,
 )
 from neuromorph.network.builders.degree_kernels import draw_distinct
-from neuromorph.units import ms
+from neuromorph.units import ms, nA, pA
 
 
 @neuron
@@ -43,6 +43,16 @@ class Unit:
     v = State(0.0)
     v.jump = a + n
     spike = Event(when=v > 1)
+
+
+@neuron
+class Current:
+    """Its port has a unit."""
+
+    i = Port(unit=nA)
+    v = State(0 * nA)
+    v.jump = i
+    spike = Event(when=v > 1 * nA)
 
 
 def made(
@@ -192,6 +202,39 @@ def test_sparse_keeps_multapses_zeros_and_delays() -> None:
     assert made(Sparse(twice), 2, 2).weights.tolist() == [1.0, 2.0, 0.0]
     unsorted = sparse.csr_array((np.array([1.0, 2.0]), np.array([1, 0]), np.array([0, 2, 2])), (2, 2))
     assert made(Sparse(unsorted), 2, 2).weights.tolist() == [2.0, 1.0]
+
+
+def test_sparse_rows_may_be_quantities() -> None:
+    net = Network()
+    p = net.population(Current, 3)
+    net.project(p, p.i, Sparse([(0, 1, 2 * nA, 3 * ms), (0, 0, 500 * pA, 1 * ms)]))
+    net.project(p, p.i, Sparse(sparse.eye_array(3)), weight=2 * nA)
+    rows, matrix = build(net, 1 * ms)
+    assert rows.weights.tolist() == pytest.approx([0.5e-9, 2e-9])
+    assert rows.delays.tolist() == [1, 3]
+    assert matrix.weights.tolist() == pytest.approx([2e-9] * 3)
+    with pytest.raises(UnitError, match="different dimensions"):
+        Sparse([(0, 1, 2 * nA), (0, 1, 2 * ms)])
+
+
+def test_weights_may_be_brian_2_quantities() -> None:
+    brian2 = pytest.importorskip("brian2")
+    net = Network()
+    p = net.population(Current, 3)
+    net.project(p, p.i, AllToAll(), weight=2 * brian2.nA, delay=3 * brian2.ms)
+    net.project(p, p.i, Dense(np.eye(3) * brian2.nA))
+    one, dense = build(net, 1 * ms)
+    assert (float(one.weights), int(one.delays)) == (np.float32(2e-9), 3)
+    assert dense.weights.max() == np.float32(1e-9)
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(65_535, np.uint16), (65_536, np.uint16), (65_537, np.uint32)])
+def test_targets_are_as_narrow_as_they_can_be(n: int, dtype: Any) -> None:
+    for rule in (FixedProbability(1.0), FixedOutDegree(n), Sparse(([0], [n - 1]))):
+        s = made(rule, 1, n)
+        assert s.targets is not None
+        assert s.targets.dtype == dtype
+        assert s.targets[-1] == n - 1
 
 
 def test_sparse_without_weights_takes_the_projections() -> None:

@@ -33,6 +33,7 @@ from neuromorph.network import (
     Uniform,
     build,
 )
+from neuromorph.network.text import describe
 from neuromorph.units import Mohm, mm, ms, mV, nA
 
 
@@ -341,6 +342,17 @@ def test_text_sees_every_weight_and_event() -> None:
     texts = {text(rule, EventSource(1)) for rule in rules}
     texts |= {text(rules[0], EventSource(1, steps=[k], indices=[0])) for k in (1, 2)}
     assert len(texts) == 7
+
+
+def test_text_of_a_function_is_what_it_does() -> None:
+    def profile(scale: float) -> Any:
+        return lambda d: np.exp(-d / scale)
+
+    a, b, c = (describe(profile(s)) for s in (1.0, 1.0, 2.0))
+    assert a == b
+    assert a != c
+    assert describe(np.cos) != describe(np.sin)
+    assert describe(lambda d: d) != describe(lambda d: -d)
 
 
 def test_graph() -> None:

@@ -77,6 +77,20 @@ def draw_distinct(key, row, n, skip_self, marks, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def count_uniform(key, start, stop, n, counts):
+    """Add draws ``start`` to ``stop`` from [0, n) to ``counts``; ``start`` is a multiple of 4."""
+    drawn = start
+    while drawn < stop:
+        a, b = pair64(key, np.uint64(0), np.uint64(drawn // 4))
+        for half in range(min(4, stop - drawn)):
+            word = a if half < 2 else b
+            if half % 2 == 1:
+                word = word >> np.uint64(32)
+            counts[below(word, n)] += 1
+        drawn += 4
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def count_sources(key, start, stop, k, n_pre, multapses, skip_self, degrees):
     """Add to ``degrees[source]`` the synapses that targets ``[start, stop)`` draw, k each."""
     drawn = np.empty(k, np.int64)

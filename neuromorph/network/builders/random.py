@@ -93,6 +93,12 @@ def fixed_rows(
 
 def fixed_total(n_pre: int, n_post: int, total: int, skip_self: bool, stream: Stream) -> Connections:
     """``total`` synapses, each from a uniform random source to a uniform random target."""
-    generator = np.random.Generator(np.random.Philox(key=stream.key("rows")))
-    counts = generator.multinomial(total, np.full(n_pre, 1 / n_pre))
-    return fixed_rows(counts.astype(np.int64), n_post, True, skip_self, stream)
+    from neuromorph.network.builders.degree_kernels import count_uniform
+
+    key = np.uint64(stream.key("rows"))
+    fours = blocks((total + 3) // 4, COLUMN_BLOCKS) if total else []
+    ranges = [(4 * start, min(4 * stop, total)) for start, stop in fours]
+    number = {start: i for i, (start, _) in enumerate(ranges)}
+    counts = np.zeros((max(1, len(ranges)), n_pre), np.int64)
+    for_each(lambda a, b: count_uniform(key, a, b, n_pre, counts[number[a]]), ranges, stream.threads)
+    return fixed_rows(counts.sum(axis=0), n_post, True, skip_self, stream)

@@ -161,10 +161,10 @@ class FixedTotal:
 
     def count(self, pre: Layer, post: Layer) -> Count:
         """Exact."""
-        return Count(self.n, transient=16 * pre.size)
+        return Count(self.n, transient=8 * 10 * pre.size)
 
     def connect(self, pre: Layer, post: Layer, stream: Stream) -> Connections:
-        """Row lengths from one multinomial draw, then each source is a stream."""
+        """A stream decides how long rows are, then each source is a stream."""
         from neuromorph.network.builders.random import fixed_total
 
         return fixed_total(pre.size, post.size, int(self.n), _skips(self.allow_self, pre, post), stream)
