@@ -1,7 +1,7 @@
 """Engines: what every target can do, the reference that defines a step, and the compiled CPU engine."""
 
 from neuromorph.engine.cpu import CPU, CPUProgram
-from neuromorph.engine.reference import Reference, ReferenceProgram
+from neuromorph.engine.reference_program import Reference, ReferenceProgram
 from neuromorph.engine.report import CPUReport
 from neuromorph.engine.target import Batch, Program, Report, Target
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromorph.engine.reference import Reference, deliver
+from neuromorph.engine.reference import deliver
+from neuromorph.engine.reference_program import Reference
 from neuromorph.errors import NetworkError, TargetError
 from neuromorph.language import Event, Param, Port, State, neuron
 from neuromorph.network import Dense, EventSource, Network, OneToOne

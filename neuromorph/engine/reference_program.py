@@ -1,0 +1,253 @@
+"""The reference engine as a target: compiling, running, recording and batches around :mod:`.reference`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.engine.reference import RunningPopulation, advance
+from neuromorph.engine.run_meta import run_meta
+from neuromorph.engine.target import Batch, check_window, duration_steps, step_seconds
+from neuromorph.errors import NetworkError, TargetError
+from neuromorph.language.neuron import Neuron
+from neuromorph.lowering.listing import text
+from neuromorph.lowering.program import Float, LoweredNetwork
+from neuromorph.progress import Progress, progress_for
+
+if TYPE_CHECKING:
+    from neuromorph.engine.report import CPUReport
+    from neuromorph.network import Network, Population
+    from neuromorph.trace import Sink, Trace
+    from neuromorph.units import Quantity
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The NumPy engine that defines what a network does; slow, for small networks and comparisons.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Width of all floats.
+    weights : {"int8", "int16"}, optional
+        Quantise float weights to this width, symmetrically for each projection.
+    """
+
+    dtype: Float = "float64"
+    weights: Literal["int8", "int16"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "float64"):
+            raise TargetError(f"Reference: dtype is {self.dtype!r}; it can be 'float32' or 'float64'", dtype=self.dtype)
+
+    def compile(self, network: Network, dt: Quantity) -> ReferenceProgram:
+        """Check and lower a network.
+
+        Raises
+        ------
+        CheckError
+            Everything that keeps the network from running.
+        """
+        from neuromorph.lowering.network import lower
+
+        began = perf_counter()
+        lowered = lower(network, step_seconds(dt), self.dtype, self.weights)
+        return ReferenceProgram(self, network, lowered, {"build": perf_counter() - began})
+
+
+class ReferenceProgram:
+    """A network ready to run in NumPy; see :class:`neuromorph.engine.target.Program`.
+
+    Attributes
+    ----------
+    dt : float
+        Length of a step in seconds.
+    step : int
+        Number of the next step.
+    """
+
+    def __init__(
+        self, target: Reference, network: Network, lowered: LoweredNetwork, seconds: Mapping[str, float]
+    ) -> None:
+        self.target = target
+        self.network = network
+        self.lowered = lowered
+        self.dt = lowered.dt
+        self.step = 0
+        self.populations = [RunningPopulation(p, lowered.dtype, lowered.max_delay) for p in lowered.populations]
+        self._seconds = dict(seconds)
+        self._neurons = [population.neuron for population in network.populations]
+
+    def reset(self) -> None:
+        """Go back to step 0; see :meth:`Program.reset`."""
+        self.step = 0
+        for population in self.populations:
+            population.reset()
+
+    def advance(self) -> None:
+        """Run one step."""
+        advance(self.populations, self.lowered.projections, self.step, self.lowered.seed)
+        self.step += 1
+
+    def run(
+        self,
+        duration: Quantity | int,
+        *,
+        out: str | PathLike[str] | None = None,
+        progress: bool | Progress = True,
+        reset: bool = False,
+    ) -> Trace:
+        """Run on for ``duration``; see :meth:`Program.run`."""
+        from neuromorph.trace import FileSink, MemorySink
+
+        steps = duration_steps(duration, self.dt)
+        if reset:
+            self.reset()
+        sink = MemorySink() if out is None else FileSink(out)
+        first = self.step
+        sink.open(run_meta(self.network, self.lowered, steps, first, target=repr(self.target)))
+        try:
+            with progress_for(progress) as shown:
+                shown.stage(f"running {self.network.name}", steps)
+                for _ in self._recorded(sink, steps, 0):
+                    shown.advance()
+        finally:
+            sink.close(self.step - first)
+        return sink.trace()
+
+    def _recorded(self, sink: Sink, steps: int, offset: int) -> Iterator[None]:
+        """Run so many steps into a sink whose time axis is `offset` steps ahead; yields after each."""
+        for _ in range(steps):
+            time = self.step + offset
+            self.advance()
+            for population in self.populations:
+                lowered = population.lowered
+                if lowered.record_events and len(population.fired):
+                    at = np.full(len(population.fired), time, np.int64)
+                    sink.events(lowered.name, at, population.fired.astype(np.uint32), population.values)
+                for name, every in lowered.record_states:
+                    if time % every == 0:
+                        sink.states(lowered.name, name, time, every, population.value_of(name)[None, :])
+            yield
+
+    def set(self, population: str | Population, **values: Any) -> None:
+        """Change parameters or initial states; see :meth:`Program.set`."""
+        name = population if isinstance(population, str) else population.name
+        names = [each.lowered.name for each in self.populations]
+        if name not in names:
+            have = ", ".join(names)
+            raise NetworkError(f"{self.network.name} has no population {name!r}; it has {have}", known=names)
+        index = names.index(name)
+        running, neuron = self.populations[index], self._neurons[index]
+        if not isinstance(neuron, Neuron):
+            raise NetworkError(f"population {name} replays events: it has no parameters or states to set")
+        self._change(index, neuron(**values))
+        lowered = running.lowered
+        assert lowered.program is not None
+        for slot, initial in zip(lowered.program.states, lowered.state_init, strict=True):
+            if slot.name in values:
+                running.set_state(slot.name, initial)
+
+    def _change(self, index: int, neuron: Neuron) -> None:
+        """Give a population the values of another copy of its neuron."""
+        from neuromorph.lowering.neuron import lower_neuron
+
+        old, dtype = self.populations[index].lowered, self.lowered.dtype
+        assert old.program is not None  # neurons have one
+        observe = tuple(name for name, _ in old.program.observables)
+        made = lower_neuron(neuron, self.dt, dtype, old.size, observe=observe, seed=self.lowered.seed, index=index)
+        self._neurons[index] = neuron
+        self.populations[index].load(
+            replace(old, program=made.program, state_init=made.state_init, param_values=made.param_values)
+        )
+
+    def run_batch(
+        self,
+        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        duration: Quantity | int,
+        *,
+        window: tuple[int, int] | None = None,
+        progress: bool | Progress = True,
+        out: str | PathLike[str] | None = None,
+    ) -> Batch:
+        """Run every sample from the initial states; see :meth:`Program.run_batch`."""
+        from neuromorph.trace import FileSink, MemorySink
+
+        steps = duration_steps(duration, self.dt)
+        first, last = check_window(window, steps)
+        samples = _samples(inputs)
+        other = ReferenceProgram(self.target, self.network, self.lowered, {})
+        for k, neuron in enumerate(self._neurons):
+            if isinstance(neuron, Neuron):
+                other._change(k, neuron)
+        counts = {
+            p.lowered.name: np.zeros((samples, p.lowered.size), np.int64)
+            for p in other.populations
+            if p.lowered.record_events
+        }
+        sink = MemorySink() if out is None else FileSink(out)
+        sink.open(run_meta(self.network, self.lowered, samples * steps, target=repr(self.target)))
+        done = 0
+        try:
+            with progress_for(progress) as shown:
+                shown.stage(f"running {samples:,} samples of {self.network.name}", samples)
+                for sample in range(samples):
+                    for name, values in inputs.items():
+                        other.set(name, **{variable: array[sample] for variable, array in values.items()})
+                    other.reset()
+                    for _ in other._recorded(sink, steps, sample * steps):
+                        if first <= other.step - 1 < last:
+                            for p in other.populations:
+                                if p.lowered.record_events:
+                                    counts[p.lowered.name][sample, p.fired] += 1
+                        done += 1
+                    shown.advance()
+        finally:
+            sink.close(done)
+        return Batch(counts, steps, (first, last), None if out is None else sink.trace())
+
+    def report(self) -> CPUReport:
+        """Bytes of states, rings and synapses."""
+        from neuromorph.engine.report import CPUReport, PopulationCost, ProjectionCost, array_bytes
+
+        populations = tuple(
+            PopulationCost(
+                name=p.lowered.name,
+                neuron=neuron.name,
+                neurons=p.lowered.size,
+                state_bytes=sum(a.nbytes for a in (*p.states, *p._params)),
+                ring_bytes=sum(a.nbytes for a in p.sums),
+                operations=len(p.lowered.program.ops) if p.lowered.program else 0,
+                compile_seconds=0.0,
+                from_cache=False,
+            )
+            for p, neuron in zip(self.populations, self._neurons, strict=True)
+        )
+        projections = tuple(
+            ProjectionCost(s.name, "dense" if s.targets is None else "rows", s.count, array_bytes(s))
+            for s in self.lowered.projections
+        )
+        return CPUReport(repr(self.target), self.network.name, populations, projections, self._seconds, self.step, 1)
+
+    def source(self) -> str:
+        """The step program of each population as a listing."""
+        return "\n".join(
+            f"# {p.lowered.name}\n{text(p.lowered.program)}" for p in self.populations if p.lowered.program is not None
+        )
+
+    def __repr__(self) -> str:
+        return f"<ReferenceProgram {self.network.name}: {self.target}, at step {self.step}>"
+
+
+def _samples(inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]]) -> int:
+    lengths = {f"{name}.{key}": len(array) for name, arrays in inputs.items() for key, array in arrays.items()}
+    if len(set(lengths.values())) != 1:
+        said = ", ".join(f"{subject} has {n}" for subject, n in lengths.items()) or "no inputs were given"
+        raise TargetError(f"run_batch needs inputs with one number of samples: {said}", lengths=lengths)
+    return next(iter(lengths.values()))
