@@ -65,7 +65,7 @@ def _changes(lowered: LoweredNetwork, layout: Layout) -> list[tuple[str, Lowered
     if any(floats):
         found.append(('narrower weights: weights="int16"', _with(lowered, _int16), options))
         found.append(('narrower weights: weights="int8"', _with(lowered, _int8), options))
-    longest = max((max(ports, default=0) for ports in ring_slots(lowered)), default=0)
+    longest = max((max(ports, default=0) for ports in ring_slots(lowered)), default=0) - 1
     if longest > 1:
         half = max(1, longest // 2)
         found.append((f"shorter delays: at most {half} steps instead of {longest}", _shorter(lowered, half), options))

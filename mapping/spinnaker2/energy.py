@@ -41,6 +41,7 @@ class Totals:
     groups: npt.NDArray[np.int64]
     synapses: npt.NDArray[np.int64]
     late_steps: npt.NDArray[np.int64]
+    crowded: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, ledgers: Sequence[Ledger]) -> Totals:
@@ -59,6 +60,7 @@ class Totals:
             groups=total("g_total"),
             synapses=total("synapses"),
             late_steps=total("late_steps"),
+            crowded=total("crowded"),
         )
 
 
@@ -107,8 +109,8 @@ def account(deployed: Deployed, totals: Totals) -> Energy:
     asleep = c.si(f"level.{'high' if deployed.clock.level == 'high' else 'low'}.pe_asleep")
     sleep = asleep * np.maximum(totals.seconds - busy, 0.0)
     source = mapped.routing.keys.source
-    noc = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_noc, minlength=parts)
-    links = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_links, minlength=parts)
+    noc: Floats = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_noc, minlength=parts)
+    links: Floats = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_links, minlength=parts)
     long = int((mapped.machine.link_kind == LONG_LINK).sum()) * c.si("power.long_link") * totals.seconds
     dram = _dram(deployed, totals) * 8.0 * c.si("energy.dram_bit")
     base = c.si("power.chip_base") * mapped.machine.chips * totals.seconds
@@ -173,7 +175,8 @@ class _Shares:
         joules = self.totals.groups[: keys.n_groups] * flow
         members = np.bincount(keys.group[sends], minlength=keys.n_groups)
         each = joules / np.maximum(members, 1)
-        return np.bincount(owner[sends], weights=each[keys.group[sends]], minlength=len(self.lowered.populations))
+        count = len(self.lowered.populations)
+        return np.asarray(np.bincount(owner[sends], weights=each[keys.group[sends]], minlength=count), np.float64)
 
     def projections(self) -> dict[str, float]:
         work = self.phase[PHASES.index("receive")] + self.phase[PHASES.index("synapse")]

@@ -92,7 +92,7 @@ class Rows:
             begin = synapses.n_pre * slices.begin
             return cls(
                 np.zeros(synapses.n_pre + 1, np.int64), nothing.astype(np.int32), nothing, nothing.astype(np.int32),
-                nothing.astype(np.uint16), synapses.weights, None, synapses.delays, begin, True,
+                nothing.astype(np.uint16), np.asarray(synapses.weights), None, np.asarray(synapses.delays), begin, True,
             )  # fmt: skip
         from .image_kernels import count_image, fill_image
 
@@ -111,9 +111,9 @@ class Rows:
         own = index is None and synapses.weights.ndim > 0
         return cls(
             sub_ptr, sub_part, sub_start, sub_count, local,
-            synapses.weights[came] if own else synapses.weights,
+            synapses.weights[came] if own else np.asarray(synapses.weights),
             index,
-            synapses.delays[came] if synapses.delays.ndim > 0 else synapses.delays,
+            synapses.delays[came] if synapses.delays.ndim > 0 else np.asarray(synapses.delays),
             begin, False,
         )  # fmt: skip
 

@@ -32,6 +32,8 @@ class Clock:
     ----------
     ticked : bool
         True: every ``tick``; False: when all PEs are done.
+    dropping : bool
+        What a full FIFO does: True: it drops; False: it stalls the network until there is room.
     tick : float
         Seconds.
     level : {"low", "high", "auto"}
@@ -39,6 +41,7 @@ class Clock:
     """
 
     ticked: bool
+    dropping: bool
     tick: float
     level: str
 
@@ -97,7 +100,7 @@ class MappedInstance(Instance):
             )
         self.ledger: Ledger = open_ledger(
             deployed.mapping, deployed.costs, self.memories, self._stop,
-            ticked=clock.ticked, level=clock.level, tick=clock.tick,
+            ticked=clock.ticked, dropping=clock.dropping, level=clock.level, tick=clock.tick,
         )  # fmt: skip
 
     def base(self) -> list[Tables]:

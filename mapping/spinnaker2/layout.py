@@ -13,7 +13,8 @@ descriptors    64 B for the PE and 64 B to align regions (fixed); per population
 state          4 B per state and per own parameter of a neuron; 4 B for its global index if it draws random numbers;
                4 B for the next event of a replayed source
 keys           4 B per neuron that sends: its routing key
-ring           delay ring: per port, (longest delay of the projections that end there) slots of 4 B per neuron
+ring           delay ring: per port, 1 + (longest delay of the projections that end there) slots of 4 B per neuron, so
+               that packets may be applied while neurons are still being updated
 synapses       sparse rows: (head + weight field) bytes per synapse; dense rows: the weight field only; regenerated
                rows: 4 B per neuron and projection (its coordinates)
 kernels        kernels of regenerated rows, each block of shared weights once per PE that has a neuron using it
@@ -43,7 +44,7 @@ projections join the same two populations), end-of-row flag (packed rows).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -179,11 +180,11 @@ def offsets(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:
 
 
 def ring_slots(lowered: LoweredNetwork) -> tuple[tuple[int, ...], ...]:
-    """Slots of the delay ring of each port of each population: the longest delay that ends there, 0 if none does."""
+    """Slots of the delay ring of each port of each population: longest delay that ends there + 1; 0 if none does."""
     slots = [[0] * (len(p.program.ports) if p.program else 0) for p in lowered.populations]
     for synapses in lowered.projections:
         ports = slots[synapses.post]
-        ports[synapses.port] = max(ports[synapses.port], synapses.max_delay)
+        ports[synapses.port] = max(ports[synapses.port], synapses.max_delay + 1)
     return tuple(tuple(ports) for ports in slots)
 
 
@@ -236,3 +237,9 @@ def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOption
         "fifo": packet * options.fifo,
         "outgoing": packet * OUTGOING_PACKETS,
     }
+
+
+def with_directory(layout: Layout, entries: int) -> Layout:
+    """The same layout with room for another number of sending PEs."""
+    fixed = {**layout.fixed, "directory": DIRECTORY_ENTRY * entries}
+    return replace(layout, options=replace(layout.options, directory=entries), fixed=fixed)

@@ -36,8 +36,10 @@ SERIES = (
     "max_router_load",
     "late_parts",
     "step",
+    "crowded_parts",
 )
-"""What is known of every step: ``time`` in ns; packets are sent by sources, copies arrive at PEs."""
+"""What is known of every step: ``time`` in ns; packets are sent by sources, copies arrive at PEs; a crowded
+part got more packets than its FIFO holds."""
 
 BINS, WORST = 64, 8
 """Time resolution of load maps, and how many of the longest steps are kept in detail."""
@@ -54,6 +56,7 @@ NUMBERS = (
     "projections",
     "links",
     "fifo",
+    "dropping",
     "ticked",
     "level",
     "send_cycles",
@@ -106,10 +109,11 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "g_total": ("int64", "MANY"),
     "dropped": ("int64", "MANY"),
     "late_steps": ("int64", "MANY"),
+    "crowded": ("int64", "MANY"),  # steps that brought more packets than the FIFO holds
     "clock": ("float64", "MANY"),
     "part_bins": ("int64", "(bins, parts)"),
     "link_bins": ("int64", "(bins, links)"),
-    "series": ("float64", "(series_rows, 12)"),
+    "series": ("float64", "(series_rows, 13)"),
     "worst_step": ("int64", "MANY"),
     "worst_time": ("float64", "MANY"),
     "worst_work": ("int64", "(worst, 5, parts)"),
@@ -187,7 +191,8 @@ class Ledger:
         """Forget everything counted, not what is late."""
         stops = self.arrays["cells"][5]
         for name in (
-            "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "clock", "part_bins", "link_bins",
+            "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "crowded", "clock", "part_bins",
+            "link_bins",
             "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen", "cells",
         ):  # fmt: skip
             self.arrays[name][...] = 0
@@ -214,6 +219,7 @@ def open_ledger(
     stop: npt.NDArray[np.int64],
     *,
     ticked: bool,
+    dropping: bool,
     level: str,
     tick: float,
 ) -> Ledger:
@@ -233,18 +239,18 @@ def open_ledger(
         [(address(memory.fired), address(memory.counts), memory.stride, first[k]) for k, memory in enumerate(memories)],
         np.int64,
     )
-    heard = np.bincount(mapped.routing.keys.parts, minlength=parts) if groups else np.zeros(parts, np.int64)
     members = np.bincount(mapped.routing.keys.group[mapped.routing.keys.group >= 0], minlength=max(groups, 1))
     sizes = np.diff(mapped.routing.keys.ptr)
     heard = np.bincount(mapped.routing.keys.parts, weights=np.repeat(members[:groups], sizes), minlength=parts)
     fifo = mapped.layout.options.fifo
-    drop_rows = int(min(MAX_DROPS, np.maximum(heard - fifo, 0).sum()))
+    drop_rows = int(min(MAX_DROPS, np.maximum(heard - fifo, 0).sum())) if dropping else 0
     numbers = {
         "parts": parts,
         "populations": len(memories),
         "projections": len(mapped.lowered.projections),
         "links": links,
         "fifo": fifo,
+        "dropping": int(dropping),
         "ticked": int(ticked),
         "level": DVFS[level],
         "send_cycles": constants.count("cycles.packet_send"),

@@ -17,12 +17,13 @@ from neuromorph.progress import Progress, Silent
 
 from ..hypergraph import Hypergraph, Limits
 from ..machine import Machine, spinnaker2, valid_chips
+from ..partition import copies_per_spike, part_bytes
 from ..partition import partition as run_partition
 from ..place import place as run_place
 from ..place import traffic
 from ..route import Fanout, RouteCheck, Routing, check_routes, fanout, route_network
 from .formats import plan
-from .layout import REGIONS, Layout, offsets
+from .layout import REGIONS, Layout, offsets, with_directory
 from .memory import Rates, hypergraph, region_bytes
 from .options import LayoutOptions
 
@@ -154,10 +155,9 @@ def map_network(
 
     progress = progress or Silent()
     options = options or LayoutOptions()
-    numbers = constants or {}
     seconds: dict[str, float] = {}
     watch = _Watch(progress, seconds)
-    machine = spinnaker2(chips, **numbers)
+    machine = _machine(chips, constants)
     for _ in range(_ROUNDS):
         watch("layout")
         layout = plan(lowered, machine, options)
@@ -172,7 +172,7 @@ def map_network(
             raise
         parts = int(part.max()) + 1 if len(part) else 0
         if chips is None:
-            machine = spinnaker2(valid_chips(-(-parts // int(spinnaker2(**numbers).usable.sum()))), **numbers)
+            machine = _machine(valid_chips(-(-parts // int(machine.usable.sum()))), constants)
         elif parts > len(machine.usable_pes):
             raise too_many_parts(lowered, layout, graph, machine, part, parts)
         watch("placement")
@@ -181,6 +181,10 @@ def map_network(
         watch("keys, routes, tables")
         routing = route_network(fan, placement, machine)
         grown = _grown(options, layout, routing, parts)
+        if grown is not None and grown.key_bits == options.key_bits:
+            roomier = with_directory(layout, grown.directory)
+            if part_bytes(graph, part, parts).max() <= roomier.limits.bytes:
+                layout, grown = roomier, None
         if grown is None:
             break
         options = grown
@@ -202,12 +206,15 @@ def map_network(
         )
     check = check_routes(fan, routing.keys.key, routing.tables, placement, machine)
     watch(None)
-    from ..partition import copies_per_spike
-
     return Mapping(
         lowered, machine, layout, part, parts, placement, fan, routing, check, regions,
         copies_per_spike(graph, part), method, tried, seconds,
     )  # fmt: skip
+
+
+def _machine(chips: int | None, constants: dict[str, float] | None) -> Machine:
+    machine = spinnaker2(chips)
+    return machine.with_constants(**constants) if constants else machine
 
 
 class _Watch:

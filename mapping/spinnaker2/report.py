@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .map import Mapping as Mapped
     from .target import SpiNNaker2
 
-Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
 EXACT, MODEL, ASSUMED = "exact count", "model", "model with assumed constants"
 
 
@@ -219,8 +219,8 @@ class SpiNNaker2Report:
             ),
             (
                 "router tables",
-                f"{int(self.table_entries.max(initial=0)):,} of {m.machine.router_entries:,} entries on the fullest chip "
-                f"({int(m.routing.raw_entries.max(initial=0)):,} before minimisation)",
+                f"{int(self.table_entries.max(initial=0)):,} of {m.machine.router_entries:,} entries on the fullest "
+                f"chip ({int(m.routing.raw_entries.max(initial=0)):,} before minimisation)",
                 EXACT,
             ),
             ("routes", f"{m.check.packets:,} keys walked, {m.check.deliveries:,} deliveries, all as required", EXACT),
@@ -283,7 +283,7 @@ class SpiNNaker2Report:
 
     def _run_table(self) -> Table:
         t, clock = self._run(), self.deployed.clock
-        time = self.series["time"]
+        longest = float(self.series["time"].max(initial=0))
         cycles = t.cycles.sum((0, 2))
         work = ", ".join(
             f"{name} {share:.0%}" for name, share in zip(PHASES, cycles / max(cycles.sum(), 1), strict=True)
@@ -294,7 +294,7 @@ class SpiNNaker2Report:
         rows = [
             ("steps", f"{t.steps:,}", EXACT),
             ("time on the machine", seconds(t.seconds), MODEL),
-            ("a step", f"{seconds(t.seconds / t.steps)} on average, {seconds(float(time.max(initial=0)))} at most", MODEL),
+            ("a step", f"{seconds(t.seconds / t.steps)} on average, {seconds(longest)} at most", MODEL),
             (
                 f"against the tick of {seconds(clock.tick)}",
                 f"{late:,} PE-steps longer, on {int((t.late_steps > 0).sum())} PEs"
@@ -302,22 +302,45 @@ class SpiNNaker2Report:
                 MODEL,
             ),
             ("cycles", f"{int(cycles.sum()):,}: {work}; level {levels}", MODEL),
-            ("packets", f"{self.packets:,} sent, {self.sent:,} copies: {self.delivered:,} delivered, {self.dropped:,} dropped", EXACT),
+            (
+                "packets",
+                f"{self.packets:,} sent, {self.sent:,} copies: {self.delivered:,} delivered, {self.dropped:,} dropped",
+                EXACT,
+            ),
+            (
+                "event FIFOs",
+                f"{int(t.crowded.sum()):,} PE-steps brought more than {self.mapping.layout.options.fifo} packets: "
+                + ("full FIFOs drop" if clock.dropping else "full FIFOs stall the network"),
+                EXACT,
+            ),
             ("synaptic events", f"{self.synaptic_events:,}", EXACT),
             ("energy", f"{joules(self.energy.total if self.energy else 0)}, {self.power:.3g} W", ASSUMED),
         ]  # fmt: skip
         if self.samples:
-            n = self.samples
-            assert self.energy is not None
-            rows.append(
-                (
-                    f"each of {n:,} samples",
-                    f"{seconds(t.seconds / n)}, {joules(self.energy.total / n)}, {self.packets / n:.4g} packets, "
-                    f"{self.synaptic_events / n:.4g} synaptic events",
-                    MODEL,
-                )
-            )
+            rows.append((f"each of {self.samples:,} samples", ", ".join(self._per_sample().values()), MODEL))
         return "Run", ("", "", "kind"), rows
+
+    def _per_sample(self) -> dict[str, str]:
+        t, n = self._run(), max(self.samples, 1)
+        assert self.energy is not None
+        return {
+            "time": seconds(t.seconds / n),
+            "energy": joules(self.energy.total / n),
+            "packets": f"{self.packets / n:.4g} packets",
+            "events": f"{self.synaptic_events / n:.4g} synaptic events",
+        }
+
+    def per_sample_lines(self) -> tuple[str, ...]:
+        """Processing elements and memory, and time and energy of one sample of the batch, one line each."""
+        of = self._per_sample()
+        used = int(self.bytes.max())
+        return (
+            f"PEs               {self.pes} of {self.chips} chip{'s' if self.chips > 1 else ''}",
+            f"memory            {used:,} bytes on the fullest PE, {int(self.bytes.sum()):,} in all",
+            f"time              {of['time']} on the machine for each sample",
+            f"energy            {of['energy']} for each sample",
+            f"traffic           {of['packets']} and {of['events']} for each sample",
+        )
 
     def _energy_table(self) -> Table:
         energy = self.energy

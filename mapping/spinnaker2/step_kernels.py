@@ -4,6 +4,8 @@ Times are nanoseconds from the start of the step, as floats; cycles and counts a
 :data:`.ledger.FIELDS`.
 """
 
+# mypy: disable-error-code="call-arg,attr-defined"
+
 from __future__ import annotations
 
 from typing import Any
@@ -20,11 +22,12 @@ UPDATE, SEND, RECEIVE, SYNAPSE, RECORD = 0, 1, 2, 3, 4
 
 @njit(cache=True, error_model="numpy")
 def send_packets(
-    step: Any, parts: Any, populations: Any, fifo: Any, level: Any, send_cycles: Any, drop_rows: Any, table: Any,
+    step: Any, parts: Any, populations: Any, fifo: Any, dropping: Any, level: Any, send_cycles: Any, drop_rows: Any,
+    table: Any,
     part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, g_source: Any,
     update_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
     done: Any, arrival: Any, g_count: Any, touched: Any, lag: Any, late: Any, drops: Any, special: Any, cells: Any,
-    spikes: Any, dropped: Any,
+    spikes: Any, dropped: Any, crowded: Any,
 ) -> None:  # fmt: skip
     """Count this step's packets, choose levels, find which packets full FIFOs drop."""
     if step == 0:
@@ -55,7 +58,7 @@ def send_packets(
         for k in range(g_ptr[g], g_ptr[g + 1]):
             packets[g_parts[k]] += g_count[g]
             receive[g_parts[k]] += g_count[g] * g_cost[k]
-    overflow, any_lag = False, 0
+    full, any_lag = 0, 0
     for p in range(parts):
         sending = update_cycles[p] + sent[p] * send_cycles
         if level < 2:
@@ -63,7 +66,9 @@ def send_packets(
         else:
             chosen[p] = 0 if late[p] + (sending + packets[p] * service[p]) * ns[0] <= times[0] else 1
         done[p] = late[p] + sending * ns[chosen[p]]
-        overflow = overflow or packets[p] > fifo
+        if packets[p] > fifo:
+            full += 1
+            crowded[p] += 1
         any_lag = any_lag | (lag[p] > 0)
     for i in range(n_touched):
         g = touched[i]
@@ -71,7 +76,7 @@ def send_packets(
             p = g_parts[k]
             arrival[p] = max(arrival[p], done[g_source[g]] + g_latency[k])
     found = 0
-    if overflow:
+    if full > 0 and dropping:
         found = _overflows(
             parity, parts, populations, fifo, send_cycles, drop_rows, table, part, group, before, g_ptr, g_parts,
             g_cost, g_latency, service, ns, packets, receive, chosen, done, late, drops, dropped,
@@ -80,6 +85,7 @@ def send_packets(
     special[1] = any_lag
     cells[3] = n_touched
     cells[4] = found
+    cells[7] = full
 
 
 @njit(cache=True, error_model="numpy")
@@ -168,7 +174,7 @@ def settle(
         g_total[g] += count
         row[3] += count
         g_count[g] = 0
-    row[4], row[5] = copies, cells[4]
+    row[4], row[5], row[12] = copies, cells[4], cells[7]
     for k in range(links):
         if link_class[k] == 2:
             row[9] = max(row[9], link_load[k])

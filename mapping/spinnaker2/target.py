@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .program import SpiNNaker2Program
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpiNNaker2:
     """Simulated SpiNNaker2 chips.
 
@@ -46,6 +46,9 @@ class SpiNNaker2:
         wait in its FIFO for their step.
     tick : Quantity, optional
         Real time for one step; default: the network's dt.
+    overflow : {"stall", "drop"}, optional
+        What a full event FIFO does: stall the network on chip until there is room, or drop the packet and count it.
+        Default: "stall" with a barrier, "drop" with a tick.
     dvfs : {"low", "high", "auto"}, optional
         Performance level of the PEs: 150 MHz at 0.5 V, 300 MHz at 0.8 V, or the lowest at which a PE's work, predicted
         from the packets it gets, ends within the tick. Default: "high" with a barrier, "auto" with a tick.
@@ -73,6 +76,7 @@ class SpiNNaker2:
     dtype: Literal["float32"] = "float32"
     clock: Literal["barrier", "tick"] = "barrier"
     tick: Any = None
+    overflow: Literal["stall", "drop"] | None = None
     dvfs: Literal["low", "high", "auto"] | None = None
     partition: Partitioner = field(default="portfolio", repr=False)
     place: Placer = field(default="portfolio", repr=False)
@@ -102,12 +106,20 @@ class SpiNNaker2:
             )
         choice("weights", None, "int8", "int16")
         choice("clock", "barrier", "tick")
+        choice("overflow", None, "stall", "drop")
         choice("dvfs", None, "low", "high", "auto")
         if self.rates is not None and self.profile:
             raise TargetError("SpiNNaker2: give rates or profile, not both")
         if self.threads < 1:
             raise TargetError(f"SpiNNaker2: threads is {self.threads}; it must be at least 1")
         self.options()
+
+    def __repr__(self) -> str:
+        """Only what differs from the defaults, and no arrays."""
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr and getattr(self, f.name) != f.default
+        ]
+        return f"SpiNNaker2({', '.join(shown)})"
 
     def options(self) -> LayoutOptions:
         """The choices about the memory of a PE."""
@@ -148,7 +160,9 @@ class SpiNNaker2:
                 raise TargetError(f"SpiNNaker2: tick is {tick} s; it must be positive", tick=tick)
             ticked = self.clock == "tick"
             level = self.dvfs or ("auto" if ticked else "high")
-            deployed = Deployed(mapped, image, costs, Clock(ticked, tick, level), compile_rows(compiled, image, shown))
+            dropping = (self.overflow or ("drop" if ticked else "stall")) == "drop"
+            clock = Clock(ticked, dropping, tick, level)
+            deployed = Deployed(mapped, image, costs, clock, compile_rows(compiled, image, shown))
             done = perf_counter()
         seconds = {"build": built - began, "map": placed - built, "load": loaded - placed, "compile": done - loaded}
         return SpiNNaker2Program(self, network, lowered, compiled, deployed, seconds)
