@@ -32,7 +32,7 @@ import numpy as np
 from neuromorph.errors import TraceError
 
 from .buffer import EventBuffer, StateBuffer
-from .journal import CommittedFile
+from .journal import CommittedFile, uninterrupted
 from .layout import FORMAT, FORMAT_VERSION, check_extra_path, is_trace, report_names, write_extra, write_tree
 from .memory import find, steps_seen
 from .sink import Array, Recording, RunMeta
@@ -88,11 +88,13 @@ class FileSink:
         self._reports: dict[tuple[str, str], h5py.Group] = {}
         self._late: set[str | tuple[str, str]] = set()
         self._flushed = 0.0
+        self._buffered = 0
         refuse_foreign(self.path)
 
     def open(self, meta: RunMeta) -> None:
         """Begin a run: from here on the path holds its trace."""
-        self._begin(meta)
+        with uninterrupted():
+            self._begin(meta)
 
     def _begin(self, meta: RunMeta, converted: bool = False) -> None:
         """As :meth:`open`; ``converted``: states will come in their units, not in SI."""
@@ -130,23 +132,32 @@ class FileSink:
 
     def events(self, population: str, steps: Array, ids: Array, values: Array | None = None) -> None:
         """Append events; see :meth:`Sink.events`."""
-        find(self._events, population, "events").add(steps, ids, values)
-        self._flush_if_due()
+        buffer = find(self._events, population, "events")
+        before = buffer.nbytes
+        buffer.add(steps, ids, values)
+        self._flush_if_due(buffer.nbytes - before)
 
     def states(self, population: str, variable: str, first_step: int, every: int, data: Array) -> None:
         """Append state rows; see :meth:`Sink.states`."""
-        find(self._states, (population, variable), "states").add(first_step, every, data)
-        self._flush_if_due()
+        buffer = find(self._states, (population, variable), "states")
+        before = buffer.nbytes
+        buffer.add(first_step, every, data)
+        self._flush_if_due(buffer.nbytes - before)
 
     def extra(self, path: str, array: Any, attrs: Mapping[str, Any] | None = None, *, append: bool = False) -> None:
         """Keep an array of the run; see :meth:`Sink.extra`. It is on disk with the next flush."""
         self._opened()
         check_extra_path(path)
-        write_extra(self._h5["run"], path, array, attrs or {}, append)
-        self._flush_if_due()
+        with uninterrupted():
+            write_extra(self._h5["run"], path, array, attrs or {}, append)
+        self._flush_if_due(0)
 
     def flush(self) -> None:
         """Write everything so far so that it outlives this process (not: a power failure)."""
+        with uninterrupted():
+            self._flush()
+
+    def _flush(self) -> None:
         self._opened()
         if self._create_late_columns():
             self._commit(anew=True)  # first the columns, then their rows: a reader between the two must not miss them
@@ -159,13 +170,17 @@ class FileSink:
         self._h5["run"].attrs.modify("steps", np.int64(self._steps_seen()))
         self._commit()
         self._flushed = time.monotonic()
+        self._buffered = 0
 
     def close(self, steps: int | None = None) -> None:
         """Finish; see :meth:`Sink.close`."""
-        if self._file is None:
-            return
+        if self._file is not None:
+            with uninterrupted():
+                self._finish(steps)
+
+    def _finish(self, steps: int | None) -> None:
         try:
-            self.flush()
+            self._flush()
             done = self._run.steps if steps is None else steps
             self._h5["run"].attrs.modify("steps", np.int64(done))
             self._h5["run"].attrs.modify("complete", np.uint8(1))
@@ -209,10 +224,10 @@ class FileSink:
             self._file = None
             self._release()
 
-    def _flush_if_due(self) -> None:
+    def _flush_if_due(self, added: int) -> None:
         self._opened()
-        buffered = sum(b.nbytes for b in self._events.values()) + sum(b.nbytes for b in self._states.values())
-        if buffered >= self._flush_bytes or time.monotonic() - self._flushed >= self._flush_seconds:
+        self._buffered += added
+        if self._buffered >= self._flush_bytes or time.monotonic() - self._flushed >= self._flush_seconds:
             self.flush()
 
     def _steps_seen(self) -> int:

@@ -12,6 +12,10 @@ import contextlib
 import io
 import itertools
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
 
 from neuromorph.errors import TraceError
 
@@ -32,6 +36,7 @@ class CommittedFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self.failure: OSError | None = None
+        self._process = os.getpid()
         self._temporary: str | None = _beside(path)
         self._fd = os.open(self._temporary, _FLAGS, 0o666)
         self._committed = 0
@@ -78,7 +83,8 @@ class CommittedFile:
         offset, length = self._position, len(view)
         self._position += length
         self._size = max(self._size, self._position)
-        if self.failure is None and self._fd >= 0:
+        # A forked child shares the file, but what it would write on leaving is not its own.
+        if self.failure is None and self._fd >= 0 and self._process == os.getpid():
             below = min(max(self._committed - offset, 0), length)
             if below:
                 self._held.pop((offset, below), None)
@@ -168,6 +174,23 @@ class CommittedFile:
         # Give back the space beyond the committed end: nothing refers to it.
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, self._committed)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the block: HDF5 does not survive an exception from within a write."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            before(*held[-1])
 
 
 def _beside(path: str) -> str:

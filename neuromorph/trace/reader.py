@@ -141,7 +141,7 @@ class FileStore:
         import h5py
 
         try:
-            self._h5 = h5py.File(self.path, "r")
+            self._h5 = h5py.File(self.path, "r", locking="best-effort")  # some network drives have no locks
         except FileNotFoundError:
             raise TraceError(f"{self.path}: no such file", path=self.path) from None
         except OSError as error:

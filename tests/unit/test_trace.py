@@ -100,7 +100,7 @@ def assert_same(a: Trace, b: Trace) -> None:
     np.testing.assert_array_equal(a.provenance["list"], b.provenance["list"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(run=runs(), flush=st.sampled_from([0.0, 1e9]), small=st.sampled_from([100, 10**8]))
 def test_file_and_memory_give_the_same_trace(run: Any, flush: float, small: int) -> None:
     meta, calls = run
