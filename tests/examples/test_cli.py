@@ -1,0 +1,116 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from neuromorph.__main__ import COMMANDS, main
+from neuromorph.trace import open_trace
+
+SCRIPT = """
+from neuromorph import *
+from neuromorph.models import LIF
+
+network = Network(seed=2)
+cells = network.population(LIF(i_offset=2 * nA, v=Uniform(0 * mV, 15 * mV)), 200, name="cells")
+network.project(cells, cells.i_in, FixedProbability(0.1), weight=-0.1 * nA, delay=2 * ms)
+dt, duration = 0.5 * ms, 100 * ms
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "net.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0
+        assert "usage: neuromorph" in capsys.readouterr().out
+
+
+def test_doctor_finds_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    assert "numba" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference", "spinnaker2"])
+def test_run_leaves_a_trace(script: Path, tmp_path: Path, target: str) -> None:
+    out = tmp_path / f"{target}.h5"
+    assert main(["run", str(script), "--target", target, "--dtype", "float32", "--out", str(out)]) == 0
+    with open_trace(out) as trace:
+        assert trace.count("cells") > 100
+        assert trace.stop == pytest.approx(100.0)
+
+
+def test_compare_tells_equal_from_different(script: Path, tmp_path: Path) -> None:
+    a, b, c = (tmp_path / f"{name}.h5" for name in "abc")
+    main(["run", str(script), "--out", str(a)])
+    main(["run", str(script), "--target", "spinnaker2", "--out", str(b)])
+    script.write_text(SCRIPT.replace("seed=2", "seed=3"))
+    main(["run", str(script), "--out", str(c)])
+    assert main(["compare", str(a), str(b)]) == 0
+    assert main(["compare", str(a), str(c)]) == 1
+    assert main(["inspect", str(b)]) == 0
+
+
+def test_map_reports_without_running(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["map", str(script), "--chips", "2"]) == 0
+    assert "synapses" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        (None, [], "no such file"),
+        ("x = 1", [], "found none"),
+        ("1 / 0", [], "ZeroDivisionError"),
+        (SCRIPT + "second_net = Network()\n", [], "--network"),
+        (SCRIPT, ["--network", "nothing"], "no network named 'nothing'"),
+        (SCRIPT + "network.population(LIF(tau_m=3 * mV))\n", [], "tau_m"),
+        ("from neuromorph import *\nnetwork = Network()\n", [], "population"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, arguments: list[str], message: str
+) -> None:
+    path = tmp_path / "net.py"
+    if text is not None:
+        path.write_text(text)
+    out = tmp_path / "trace.h5"
+    assert main(["run", str(path), "--out", str(out), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("value", ["5", "3mV", "ms", "-1ms", "0ms", "1e999s"])
+def test_times_need_a_unit(script: Path, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(script), f"--duration={value}"])
+    assert ended.value.code == 2
+    assert value in capsys.readouterr().err
+
+
+def test_interrupt_keeps_the_trace(script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "long.h5"
+    command = [sys.executable, "-m", "neuromorph", "run", str(script), "--duration", "100000s", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ) as process:
+        deadline = time.monotonic() + 120
+        while not (out.exists() and out.stat().st_size > 100_000) and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    with open_trace(out) as trace:
+        assert trace.count("cells") > 100
