@@ -46,9 +46,14 @@ def compile_network(lowered: LoweredNetwork, progress: Progress | None = None) -
 
 def _as_arrays(synapses: Synapses) -> Synapses:
     """The same synapses as arrays whose elements follow one another: kernels read them by address."""
-    names = ("row_ptr", "targets", "weights", "weight_index", "delays")
-    arrays = {name: getattr(synapses, name) for name in names}
-    return replace(synapses, **{k: None if a is None else np.asarray(a, order="C") for k, a in arrays.items()})
+    return replace(
+        synapses,
+        row_ptr=None if synapses.row_ptr is None else np.asarray(synapses.row_ptr, order="C"),
+        targets=None if synapses.targets is None else np.asarray(synapses.targets, order="C"),
+        weights=np.asarray(synapses.weights, order="C"),
+        weight_index=None if synapses.weight_index is None else np.asarray(synapses.weight_index, order="C"),
+        delays=np.asarray(synapses.delays, order="C"),
+    )
 
 
 def compile_step(population: LoweredPopulation, progress: Progress) -> tuple[Layout | None, Kernel]:

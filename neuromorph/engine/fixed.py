@@ -5,7 +5,8 @@ through the same cache. The fields of the items are in ``neuromorph/engine/items
 add to a step number: samples of a batch follow one another on one time axis.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,no-any-return"
+# mypy: ignore-errors
+# (Numba gives these functions their types)
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ def kind_of(synapses: Synapses, value: str, sums: str) -> DeliveryKind:
 def print_delivery(kind: DeliveryKind) -> str:
     """The generated module of a delivery kernel: ``kernel(step, offset, item)`` with fields ``items.DELIVERY``."""
     weight = _weight(kind)
-    before_rows, in_row = [], []
+    before_rows: list[str] = []
+    in_row: list[str] = []
     (before_rows if kind.shared_weight else in_row).append(f"w = {weight}")
     graded = [f"w = w * np.{kind.sum}(value)"] if kind.value and not kind.shared_weight else []
     slot = "np.uint64((step + np.int64(delays[{k}])) & item[{mask}]) * row + port"

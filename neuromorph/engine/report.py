@@ -81,7 +81,7 @@ class CPUReport:
         return self.steps / run if run > 0 else None
 
     def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-        populations = [
+        populations: list[tuple[str, ...]] = [
             (
                 p.name,
                 p.neuron,
@@ -93,7 +93,7 @@ class CPUReport:
             )
             for p in self.populations
         ]
-        projections = [
+        projections: list[tuple[str, ...]] = [
             (
                 p.name,
                 f"{p.synapses:,}",

@@ -138,7 +138,8 @@ class Batch:
 
     def predictions(self, population: str) -> npt.NDArray[np.intp]:
         """Neuron of ``population`` with most events, for each sample (the lowest index of equals), shape (samples,)."""
-        return np.argmax(self.counts[population], axis=1)
+        best: npt.NDArray[np.intp] = np.argmax(self.counts[population], axis=1)
+        return best
 
 
 def seconds_of(time: Quantity | float, subject: str) -> float:
