@@ -108,7 +108,22 @@ def lower_neuron(
     )
     verify(program)
     init = tuple(states[slot.name] for slot in slots)
-    return LoweredNeuron(program, init, tuple(parameters.statics[k].value for k in kept))
+    values = tuple(parameters.statics[k].value for k in kept)
+    for slot, number in zip((*program.states, *program.params), (*init, *values), strict=True):
+        _require_range(neuron.name, slot, number, dtype)
+    return LoweredNeuron(program, init, values)
+
+
+def _require_range(neuron: str, slot: Slot, value: npt.NDArray[Any], dtype: Float) -> None:
+    limits = np.iinfo(np.int32) if slot.type is Type.INT else np.finfo(dtype)
+    largest = float(np.max(np.abs(value), initial=0, where=np.isfinite(value)))
+    if largest > limits.max:
+        width = "32-bit ints" if slot.type is Type.INT else dtype
+        raise LanguageError(
+            f"{neuron}: {slot.name} is as large as {largest:g} in SI units, beyond {width}; scale the equations",
+            name=slot.name,
+            value=largest,
+        )
 
 
 def _step(

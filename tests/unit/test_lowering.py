@@ -367,3 +367,15 @@ def test_units_of_slots_are_those_the_user_wrote():
     program = lower_neuron(LIF, 1e-4).program
     assert [(s.unit, s.scale) for s in program.states] == [("nA", 1e-9), ("mV", 1e-3), ("", 1.0)]
     assert one.name == ""
+
+
+def test_numbers_beyond_the_width_are_refused():
+    @neuron
+    class Big:
+        a, b = Param(1e30), Param(1.0)
+        x = State(0.0)
+        x.next = x + a * b
+
+    lower_neuron(Big(b=1e30), 1e-3, "float64")
+    with pytest.raises(LanguageError, match=r"Big: a \* b is as large as 1e\+60 in SI units, beyond float32"):
+        lower_neuron(Big(b=1e30), 1e-3, "float32")
