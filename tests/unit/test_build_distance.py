@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from neuromorph.errors import NetworkError
 from neuromorph.language import Event, Port, State, neuron
-from neuromorph.network import Disc, DistanceDependent, ExponentialDecay, Gaussian, Network, Synapses, build
+from neuromorph.network import Disc, DistanceDependent, ExponentialDecay, Gaussian, Network, Synapses, build, builders
 from neuromorph.network.builders import distance as builder
 from neuromorph.units import metre, ms, mV, um
 
@@ -133,6 +133,7 @@ def test_chunks_and_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> No
     a = np.random.default_rng(0).uniform(0, 10, (300, 2))
     whole = made(DistanceDependent(Gaussian(0.5, 2.0), cutoff=4.0), a, threads=1)
     monkeypatch.setattr(builder, "CHUNK", 50)
+    monkeypatch.setattr(builders, "SMALL", 0)
     parts = made(DistanceDependent(Gaussian(0.5, 2.0), cutoff=4.0), a, threads=3)
     assert np.array_equal(whole.targets, parts.targets)
 

@@ -29,6 +29,7 @@ from neuromorph.network import (
     Synapses,
     Uniform,
     build,
+    builders,
 )
 from neuromorph.network.builders.degree_kernels import draw_distinct
 from neuromorph.units import ms, nA, pA
@@ -366,7 +367,8 @@ def test_weight_scales_a_rules_own_weights() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_threads_do_not_matter(threads: int) -> None:
+def test_threads_do_not_matter(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builders, "SMALL", 0)
     rules: list[Any] = [
         FixedProbability(0.2),
         FixedInDegree(9),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "build_projection"]
 
+SMALL = 1 << 18  # pairs below which starting threads takes longer than they save
+
 
 def build(
     network: Network,
@@ -71,8 +73,8 @@ def build_projection(
     projection: Projection, seed: int, dt: float, dtype: str = "float32", threads: int = 1
 ) -> Synapses:
     """Make one projection's synapses; ``dt`` in seconds. Other arguments as in :func:`build`."""
-    stream = Stream(seed, projection.index, threads)
     pre, post = projection.pre, projection.post
+    stream = Stream(seed, projection.index, threads if pre.size * post.size > SMALL else 1)
     made = projection.rule.connect(pre, post, stream)
     arrays: dict[str, Any] = {
         "row_ptr": made.row_ptr,
