@@ -72,6 +72,7 @@ def load(options: argparse.Namespace) -> Job:
 
 
 def _from_script(path: Path, options: argparse.Namespace) -> Job:
+    from neuromorph.language import Expr
     from neuromorph.network import Network
 
     try:
