@@ -1,6 +1,7 @@
 """Populations, projections and networks, and the synapses that they become."""
 
 from neuromorph.network.builders import build, build_projection
+from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import (
     Clipped,
     Distribution,
@@ -50,6 +51,7 @@ __all__ = [
     "Count",
     "Dense",
     "Disc",
+    "DistanceDelay",
     "DistanceDependent",
     "Distribution",
     "EventSource",

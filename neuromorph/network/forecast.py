@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.errors import NetworkError
+from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import Distribution
 from neuromorph.network.rules.rule import Count, target_dtype
 from neuromorph.network.values import dimension, magnitude, seconds
@@ -170,7 +171,7 @@ def _projection(projection: Projection, dt: float | None, dtype: str) -> Project
         weight = 0
     given = getattr(rule, "delays", None)
     given = projection.delay if given is None else given
-    delay = _delay_width(given, dt)
+    delay = _delay_width(projection, given, dt)
     if not _each(given):
         fixed += delay
         delay = 0
@@ -181,16 +182,16 @@ def _projection(projection: Projection, dt: float | None, dtype: str) -> Project
 
 def _each(given: Any) -> bool:
     """Whether every synapse has its own."""
-    return isinstance(given, Distribution) or (given is not None and np.ndim(magnitude(given)) > 0)
+    return isinstance(given, Distribution | DistanceDelay) or (given is not None and np.ndim(magnitude(given)) > 0)
 
 
-def _delay_width(given: Any, dt: float | None) -> int:
-    from neuromorph.network.builders.assemble import drawn_width
+def _delay_width(projection: Projection, given: Any, dt: float | None) -> int:
+    from neuromorph.network.builders.assemble import own_width
 
-    if given is None or (dt is None and dimension(given) != NONE):
+    if given is None or (dt is None and (isinstance(given, DistanceDelay) or dimension(given) != NONE)):
         return 1
-    if isinstance(given, Distribution):
-        return drawn_width(given, dt or 1.0).itemsize
+    if isinstance(given, Distribution | DistanceDelay):
+        return own_width(projection, dt or 1.0).itemsize
     values = np.asarray(magnitude(given))
     if not values.size:
         return 1

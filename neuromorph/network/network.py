@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.errors import NetworkError
+from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.population import (
     Population,
     PortRef,
@@ -148,9 +149,9 @@ class Network:
             One number for all synapses (stored once), an array that broadcasts to (n_pre, n_post), or a distribution to
             draw each from; in the port's unit. Default 1 where the port has no unit. With a rule that brings weights,
             one number that multiplies them.
-        delay : int, Quantity, array or Distribution, optional
-            Steps, or times that are rounded to steps; at least 1 step, which is the default. Drawn delays below 1 step
-            become 1 step.
+        delay : int, Quantity, array, Distribution or DistanceDelay, optional
+            Steps, or times that are rounded to steps; at least 1 step, which is the default. Delays that are drawn or
+            come from a distance become 1 step if they are below.
         name : str, optional
             Unique; by default ``pre -> post``, with the port if the neuron has several.
 
@@ -180,7 +181,10 @@ class Network:
         spec = target.neuron.ports[port_names(target).index(port)]
         own = getattr(rule, "weights", None), getattr(rule, "delays", None)
         check_weights(subject, spec, own[0], weight, pre.size, target.size)
-        check_delay(subject, own[1], delay, pre.size, target.size)
+        if isinstance(delay, DistanceDelay) and own[1] is None:
+            delay.check(pre, target, subject)
+        else:
+            check_delay(subject, own[1], delay, pre.size, target.size)
         several = len(target.neuron.ports) > 1
         chosen = name or self._free_projection_name(f"{pre.name} -> {target.name}{f'.{port}' if several else ''}")
         if any(p.name == chosen for p in self.projections):

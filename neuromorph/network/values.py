@@ -120,7 +120,7 @@ def _check_pairs(subject: str, what: str, shape: tuple[int, ...], n_pre: int, n_
 
 def check_delay(subject: str, own: Any, given: Any, n_pre: int, n_post: int) -> None:
     """Raise unless a delay is a number of steps or a time, at least one step where that can be known."""
-    if own is not None and given is not None:
+    if own is not None and given is not None:  # also a delay that depends on distance
         raise NetworkError(f"{subject}: the rule brings its own delays; leave delay= out")
     delay = own if given is None else given
     if delay is None:

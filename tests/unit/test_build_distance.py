@@ -12,9 +12,22 @@ from hypothesis import strategies as st
 
 from neuromorph.errors import NetworkError
 from neuromorph.language import Event, Port, State, neuron
-from neuromorph.network import Disc, DistanceDependent, ExponentialDecay, Gaussian, Network, Synapses, build, builders
+from neuromorph.network import (
+    AllToAll,
+    Disc,
+    DistanceDelay,
+    DistanceDependent,
+    ExponentialDecay,
+    FixedProbability,
+    Gaussian,
+    Network,
+    Sparse,
+    Synapses,
+    build,
+    builders,
+)
 from neuromorph.network.builders import distance as builder
-from neuromorph.units import metre, ms, mV, um
+from neuromorph.units import metre, ms, mV, second, um
 
 Floats = npt.NDArray[np.float64]
 
@@ -138,6 +151,37 @@ def test_chunks_and_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> No
     assert np.array_equal(whole.targets, parts.targets)
 
 
+@pytest.mark.parametrize("rule", [AllToAll(), FixedProbability(0.3), DistanceDependent(Gaussian(0.5, 2.0), period=8.0)])
+@pytest.mark.parametrize("speed", [2.0, 0.02])
+def test_delays_grow_with_distance(rule: Any, speed: float) -> None:
+    net = Network(seed=2)
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(0, 8, (30, 1)), rng.uniform(0, 8, (20, 1))
+    pre, post = net.population(Unit, 30, positions=a), net.population(Unit, 20, positions=b)
+    net.project(pre, post, rule, delay=DistanceDelay(speed / ms, offset=0.7 * ms))
+    s = build(net, 1 * ms)[0]
+    assert s.nbytes == pytest.approx(net.forecast(1 * ms).nbytes, rel=0.2)
+    assert s.delays.dtype == (np.uint8 if speed == 2.0 else np.uint16)
+    d = distances(a, b, (8.0,) if isinstance(rule, DistanceDependent) else None)
+    steps = np.maximum(1, np.rint(0.7 + d / speed))
+    if s.row_ptr is None or s.targets is None:
+        assert (s.delays.reshape(30, 20) == steps).all()
+    else:
+        assert (s.delays == steps[np.repeat(np.arange(30), np.diff(s.row_ptr)), s.targets]).all()
+
+
+def test_delays_by_distance_in_metres() -> None:
+    net = Network()
+    p = net.population(Unit, 2, positions=[0, 300] * um)
+    net.project(p, p, AllToAll(), delay=DistanceDelay(0.1 * metre / second))
+    assert build(net, 1 * ms)[0].delays.tolist() == [1, 3, 3, 1]
+    message = "speed is 1 1/s, positions of Unit are lengths; give a speed"
+    with pytest.raises(NetworkError, match=f"^projection Unit -> Unit: {message}"):
+        net.project(p, p, AllToAll(), delay=DistanceDelay(1 / second))
+    with pytest.raises(NetworkError, match="the rule brings its own delays"):
+        net.project(p, p, Sparse(([0], [0], [1.0], [1])), delay=DistanceDelay(1 * metre / second))
+
+
 @pytest.mark.parametrize("n", [100, 900])
 def test_count_foretells_the_number(n: int) -> None:
     net = Network(seed=4)
@@ -155,6 +199,9 @@ def test_count_foretells_the_number(n: int) -> None:
         (lambda: DistanceDependent(Gaussian(0.5, 1.0), cutoff=-1), "cutoff is -1; give a length above 0"),
         (lambda: DistanceDependent(Gaussian(0.5, 1.0), cutoff=3 * mV), "cutoff is 3 mV; give a length"),
         (lambda: Gaussian(1.5, 1.0), "peak is 1.5; a probability lies between 0 and 1"),
+        (lambda: DistanceDelay(3 * ms), "speed is 3 ms; give one above 0, as in 0.3 . m/s"),
+        (lambda: DistanceDelay(0 * metre / second), "speed is 0 m/s; give one above 0"),
+        (lambda: DistanceDelay(1 * metre / second, -1 * ms), "offset is -1 ms; give one time of 0 or more"),
         (lambda: Disc(0.5, 0.0), "radius is 0.0; give a length above 0"),
     ],
 )

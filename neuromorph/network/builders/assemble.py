@@ -10,6 +10,7 @@ import numpy.typing as npt
 from neuromorph.language.expr import Type
 from neuromorph.network.builders.parallel import blocks, for_each
 from neuromorph.network.builders.random import ROW_BLOCKS
+from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import Distribution
 from neuromorph.network.keys import uniforms
 from neuromorph.network.projection import Projection
@@ -106,27 +107,39 @@ def delays_of(projection: Projection, made: Connections, stream: Stream, dt: flo
         return delay_steps(subject, np.asarray(made.delays), dt)
     given = 1 if projection.delay is None else projection.delay
     n_pre, n_post = projection.pre.size, projection.post.size
-    if isinstance(given, Distribution):
-        count, key = count_of(made, n_pre, n_post), stream.key("delay")
-        width = drawn_width(given, dt)
-        out = np.empty(count, width)
+    if isinstance(given, Distribution | DistanceDelay):
+        out = np.empty(count_of(made, n_pre, n_post), own_width(projection, dt))
+        key = stream.key("delay")
 
         def work(start: int, stop: int) -> None:
-            seconds = given.quantile(uniforms(key, start, stop - start))
-            # whole-number distributions are steps already
-            steps = seconds.astype(np.int64) if given.dim.is_none else seconds
-            out[start:stop] = delay_steps(subject, steps, dt, drawn=True)
+            if isinstance(given, Distribution):
+                numbers = given.quantile(uniforms(key, start, stop - start))
+                # whole-number distributions are steps already
+                drawn: Array = numbers.astype(np.int64) if given.dim.is_none else numbers
+            else:
+                pairs = sources_and_targets(made, n_post, start, stop)
+                drawn = given.seconds(projection.pre, projection.post, projection.rule, *pairs)
+            out[start:stop] = delay_steps(subject, drawn, dt, drawn=True)
 
-        for_each(work, [(k, min(k + CHUNK, count)) for k in range(0, count, CHUNK)], stream.threads)
+        for_each(work, [(k, min(k + CHUNK, len(out))) for k in range(0, len(out), CHUNK)], stream.threads)
         return out
-    value = np.asarray(magnitude(given))
-    if value.ndim == 0:
-        return delay_steps(subject, value, dt)
-    table = delay_steps(subject, value, dt)
+    table = delay_steps(subject, np.asarray(magnitude(given)), dt)
     return table if table.ndim == 0 else by_pair(table, made, n_pre, n_post, table.dtype, stream.threads)
 
 
-def drawn_width(distribution: Distribution, dt: float) -> np.dtype[Any]:
-    """uint8 if no drawn delay can exceed 255 steps, else uint16."""
-    high = distribution.bounds[1] if distribution.dim.is_none else distribution.bounds[1] / dt
+def sources_and_targets(made: Connections, n_post: int, start: int, stop: int) -> tuple[Array, Array]:
+    """Ends of synapses ``start`` to ``stop``."""
+    synapses = np.arange(start, stop)
+    if made.row_ptr is None or made.targets is None:
+        return np.divmod(synapses, n_post)
+    return np.searchsorted(made.row_ptr, synapses, side="right") - 1, made.targets[start:stop]
+
+
+def own_width(projection: Projection, dt: float) -> np.dtype[Any]:
+    """Type of delays of which every synapse has its own: uint8 if none can exceed 255 steps, else uint16."""
+    given = projection.delay
+    if isinstance(given, DistanceDelay):
+        high = given.longest(projection.pre, projection.post) / dt
+    else:
+        high = given.bounds[1] if given.dim.is_none else given.bounds[1] / dt
     return np.dtype(np.uint8 if high < 255.5 else np.uint16)

@@ -188,8 +188,11 @@ class DistanceDependent:
 
         limit = inf if self.cutoff is None else _length("cutoff", self.cutoff)[0]
         limit = min(limit, getattr(self.profile, "reach", inf))
-        period = tuple(0.0 if p is None else _length("period", p)[0] for p in self._periods())
-        return make_cells(pre.positions, post.positions, limit, period)
+        return make_cells(pre.positions, post.positions, limit, self.periods())
+
+    def periods(self) -> tuple[float, ...]:
+        """Period along each axis, in the unit of the positions; 0: open."""
+        return tuple(0.0 if p is None else _length("period", p)[0] for p in self._periods())
 
     def count(self, pre: Layer, post: Layer) -> Count:
         """Sum of the probabilities; above 256 sources, an estimate from 256 of them."""
