@@ -91,8 +91,7 @@ def _from_script(path: Path, options: argparse.Namespace) -> Job:
     else:
         found = f"several ({', '.join(networks)}); choose with --network" if networks else "none"
         raise NetworkError(f"{path}: expected one global variable that is a Network, found {found}")
-    return Job(
-        network,
-        options.dt or names.get("dt", 1 * units.ms),
-        options.duration or names.get("duration", 1 * units.second),
-    )
+    dt = names.get("dt", 1 * units.ms)
+    if isinstance(dt, Expr):  # the language's symbol for the step, from ``import *``
+        dt = 1 * units.ms
+    return Job(network, options.dt or dt, options.duration or names.get("duration", 1 * units.second))
