@@ -27,7 +27,7 @@ Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
 EXACT, MODEL, ASSUMED = "exact count", "model", "model with assumed constants"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpiNNaker2Report:
     """Numbers of a program on SpiNNaker2; printed in a terminal, tables in a notebook.
 
@@ -383,6 +383,9 @@ class SpiNNaker2Report:
         for title, head, rows in self._tables():
             parts += ["", title, text_table(head, rows)]
         return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<SpiNNaker2Report of {self.network}: {self._summary()}>"
 
     def _repr_html_(self) -> str:
         parts = [f"<p>{escape(self._summary())}</p>"]
