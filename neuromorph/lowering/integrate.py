@@ -92,8 +92,9 @@ def _solution(system: LinearSystem, step: Step, i: int, scope: Scope) -> Value:
         terms.append(parameters(step.constant[i]))
     for (row, k), c in step.noise.items():
         if row == i:
-            # A system has fewer noises than states or more: its fresh numbers are streams of their own.
-            terms.append(parameters(c) * scope.streams.normal(scope.builder, ("exact", system.states, k)))
+            # A system has fewer noises than states, or more: what it draws beyond them are streams of their own.
+            drawn = system.noises[k].payload if k < len(system.noises) else ("exact", system.states, k)
+            terms.append(parameters(c) * scope.streams.normal(scope.builder, drawn))
     total = terms[0]
     for term in terms[1:]:
         total = total + term

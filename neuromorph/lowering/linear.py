@@ -65,12 +65,14 @@ def linear_states(rates: Mapping[str, Expr], statics: Statics) -> tuple[dict[str
                 obstacles[name] = f"{infix(term, limit=60)} is not linear with constant coefficients"
                 break
     while True:
+        # A noise that a state outside of the set feels, too, must stay one noise: the exact solution draws its own.
+        noises = {n.payload for name in obstacles for n in nodes(rates[name]) if n.op == "white_noise"}
         lost = {
-            name: f"it depends on {term.payload}"
+            name: f"it depends on {term.payload}" if term.op == "state" else "it shares its noise with such a state"
             for name, form in forms.items()
             if name not in obstacles
             for term, _ in form.terms.values()
-            if term.op == "state" and term.payload in obstacles
+            if term.payload in (obstacles if term.op == "state" else noises if term.op == "white_noise" else ())
         }
         if not lost:
             return {name: form for name, form in forms.items() if name not in obstacles}, obstacles

@@ -116,13 +116,14 @@ def lower_neuron(
 
 def _require_range(neuron: str, slot: Slot, value: npt.NDArray[Any], dtype: Float) -> None:
     limits = np.iinfo(np.int32) if slot.type is Type.INT else np.finfo(dtype)
-    largest = float(np.max(np.abs(value), initial=0, where=np.isfinite(value)))
-    if largest > limits.max:
+    beyond = np.isfinite(value) & ((value < float(limits.min)) | (value > float(limits.max)))
+    if np.any(beyond):
         width = "32-bit ints" if slot.type is Type.INT else dtype
+        worst = float(value[beyond].flat[0])
         raise LanguageError(
-            f"{neuron}: {slot.name} is as large as {largest:g} in SI units, beyond {width}; scale the equations",
+            f"{neuron}: {slot.name} is {worst:g} in SI units, which is beyond {width}; scale the equations",
             name=slot.name,
-            value=largest,
+            value=worst,
         )
 
 

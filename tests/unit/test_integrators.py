@@ -250,6 +250,28 @@ def test_one_noise_in_two_states_is_one_noise():
         assert run.states["b"] == pytest.approx(2 * run.states["a"], rel=1e-9, abs=1e-9)
 
 
+def test_a_noise_shared_with_a_nonlinear_state_stays_one_noise():
+    @neuron
+    class Mixed:
+        tau = Param(10 * ms)
+        x, y, z = State(0.0), State(0.0), State(0.0)
+        xi, eta = white_noise(), white_noise()
+        x.dot = -x / tau + sqrt(2 / tau) * xi
+        y.dot = -(y**3) / tau + sqrt(2 / tau) * xi
+        z.dot = -z / tau + sqrt(2 / tau) * eta
+
+    run = simulate(Mixed, 1, dt=0.1 * ms, n=200)
+    assert run.states["y"] == pytest.approx(run.states["x"], rel=1e-9)
+    names = {slot.name for slot in lower_neuron(Mixed, 1e-4).program.params}
+    assert "noise(z, 0)" in names
+    assert "noise(x, 0)" not in names
+
+
+def test_methods_follow_one_path_of_a_noise():
+    exact, euler = (values(OU, 100, "x", dt=0.05 * ms, seed=3, method=method) for method in ("auto", "euler"))
+    assert np.corrcoef(exact, euler)[0, 1] > 0.999
+
+
 def test_noise_inside_a_function_is_refused():
     @neuron
     class Twisted:

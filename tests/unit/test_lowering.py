@@ -377,5 +377,5 @@ def test_numbers_beyond_the_width_are_refused():
         x.next = x + a * b
 
     lower_neuron(Big(b=1e30), 1e-3, "float64")
-    with pytest.raises(LanguageError, match=r"Big: a \* b is as large as 1e\+60 in SI units, beyond float32"):
+    with pytest.raises(LanguageError, match=r"Big: a \* b is 1e\+60 in SI units, which is beyond float32"):
         lower_neuron(Big(b=1e30), 1e-3, "float32")
