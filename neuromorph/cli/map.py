@@ -17,14 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Map and report."""
-    from rich.console import Console
 
     from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
     job = load(options)
     machine = SpiNNaker2(chips=options.chips, weights=options.weights, clock=options.clock)
     program = machine.compile(job.network, dt=job.dt)
-    Console().print(program.report())
+    print(program.report())
     if options.figures:
         from neuromorph.mapping.figures import save_mapping_figures
 

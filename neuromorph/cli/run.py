@@ -51,6 +51,6 @@ def run(options: argparse.Namespace) -> int:
     job = load(options)
     program = target(options).compile(job.network, dt=job.dt)
     trace = program.run(job.duration, out=options.out)
-    console.print(program.report())
+    print(program.report())
     console.print(f"{options.out}: {sum(trace.count(name) for name in trace.populations)} events")
     return 0
