@@ -107,6 +107,7 @@ class _Printer:
                 lines.append(f"{name[0]}row = np.uint64(step & item[{FIELD['ring_mask']}]) * {self._offset(row)}")
         if program.fired is not None:
             lines.append(view("mask", layout.stride, "np.uint8"))
+            lines.append(view("mask", layout.stride // 8, "np.uint64").replace("mask =", "masks =", 1))
             lines.append(view("fired", 2 * layout.stride, "np.uint32"))
             lines.append(f"segments = item[{FIELD['segments']}]")
             lines.append(view("counts", "2 * segments", "np.int64"))
@@ -121,12 +122,20 @@ class _Printer:
         return lines
 
     def _gather(self) -> list[str]:
-        start = f"start = np.uint64(step & 1) * {self._offset(self.layout.stride)} + lo"
-        lines = [start, "n = np.uint64(0)", "for i in range(lo, hi):", "    if mask[i]:"]
-        lines.append("        fired[start + n] = np.uint32(i)")
+        """Lines that list who fired; eight neurons of which none did are passed over at once."""
+        lines = [
+            f"start = np.uint64(step & 1) * {self._offset(self.layout.stride)} + lo",
+            "n = np.uint64(0)",
+            f"for word in range(lo >> {self._offset(3)}, (hi + {self._offset(7)}) >> {self._offset(3)}):",
+            f"    if masks[word] != {self._offset(0)}:",
+            f"        first = word << {self._offset(3)}",
+            f"        for i in range(max(lo, first), min(hi, first + {self._offset(8)})):",
+            "            if mask[i]:",
+            "                fired[start + n] = np.uint32(i)",
+        ]
         if self.layout.value is not None:
-            lines.append(f"        values[start + n] = floats[{self._offset(self.layout.value)} + i]")
-        lines += ["        n += np.uint64(1)", "counts[(step & 1) * segments] = n"]
+            lines.append(f"                values[start + n] = floats[{self._offset(self.layout.value)} + i]")
+        lines += [f"                n += {self._offset(1)}", "counts[(step & 1) * segments] = n"]
         return lines
 
     def _store(self, ints: bool, offset: int, number: int) -> str:

@@ -45,9 +45,19 @@ class Reference:
     def __post_init__(self) -> None:
         if self.dtype not in ("float32", "float64"):
             raise TargetError(f"Reference: dtype is {self.dtype!r}; it can be 'float32' or 'float64'", dtype=self.dtype)
+        if self.weights not in (None, "int8", "int16"):
+            raise TargetError(f"Reference: weights is {self.weights!r}; it can be None, 'int8' or 'int16'")
 
-    def compile(self, network: Network, dt: Quantity) -> ReferenceProgram:
+    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> ReferenceProgram:
         """Check and lower a network.
+
+        Parameters
+        ----------
+        network : Network
+        dt : Quantity
+            Length of a step.
+        progress : bool or Progress
+            Whether to show what is built when the output is a terminal.
 
         Raises
         ------
@@ -57,7 +67,8 @@ class Reference:
         from neuromorph.lowering.network import lower
 
         began = perf_counter()
-        lowered = lower(network, step_seconds(dt), self.dtype, self.weights)
+        with progress_for(progress) as shown:
+            lowered = lower(network, step_seconds(dt), self.dtype, self.weights, progress=shown)
         return ReferenceProgram(self, network, lowered, {"build": perf_counter() - began})
 
 
