@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--traced", type=int, default=100, help="how many of them go into the trace (default: %(default)s)"
     )
     parser.add_argument("--chips", type=int, help="SpiNNaker2 chips (default: as many as needed)")
+    parser.add_argument(
+        "--neurons-per-pe", type=int, default=16, help="spread wide, an inference is short (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for trace.h5 and figures")
 
 
@@ -56,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
 
     network = mnist.classifier()
-    program = SpiNNaker2(chips=options.chips).compile(network, dt=1 * ms)
+    target = SpiNNaker2(chips=options.chips, neurons_per_pe=options.neurons_per_pe)
+    program = target.compile(network, dt=1 * ms)
     steps, window = mnist.STEPS + mnist.LATENCY, (mnist.LATENCY, mnist.STEPS + mnist.LATENCY)
     file = options.out / "trace.h5"
     traced = program.run_batch({"pixels": {"pixel": images[: options.traced]}}, steps, window=window, out=file)

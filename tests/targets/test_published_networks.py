@@ -7,9 +7,16 @@ import pytest
 
 from neuromorph import CPU, ms
 from neuromorph.engine import Program, Target
+from neuromorph.mapping.hypergraph import Hypergraph, Limits
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import braille, decoder, mnist
 from neuromorph.trace import Trace
+
+
+def scattered(graph: Hypergraph, limits: Limits, seed: int) -> np.ndarray:
+    """Four neurons a part, drawn at random: as bad a partition as there is."""
+    return np.random.default_rng(seed).permutation(np.arange(graph.n_vertices) // 4)
+
 
 TARGETS = {
     "cpu": CPU(),
@@ -17,7 +24,7 @@ TARGETS = {
     "spinnaker2": SpiNNaker2(),
     "spinnaker2-sequential": SpiNNaker2(partition="sequential"),
     "spinnaker2-2-chips": SpiNNaker2(chips=2),
-    "spinnaker2-48-chips": SpiNNaker2(chips=48),
+    "spinnaker2-2-chips-scattered": SpiNNaker2(chips=2, partition=scattered, place="row_major"),
 }
 
 
@@ -48,6 +55,13 @@ def test_mnist_reaches_the_published_accuracy_exactly(target: Target) -> None:
     predictions, counts = classify(target.compile(mnist.classifier(), dt=1 * ms), 10_000)
     assert (predictions == mnist.labels()).sum() == 9532
     assert counts.sum() == 211_380
+
+
+def test_mnist_with_one_neuron_a_pe_classifies_as_on_the_cpu() -> None:
+    spread = SpiNNaker2(chips=48, neurons_per_pe=1, place="row_major").compile(mnist.classifier(), dt=1 * ms)
+    assert spread.report().pes == 784 + 128 + 64 + 10
+    _, expected = classify(CPU().compile(mnist.classifier(), dt=1 * ms), 500)
+    assert np.array_equal(classify(spread, 500)[1], expected)
 
 
 def test_egru_decoder_reproduces_its_recording(target: Target) -> None:
