@@ -62,6 +62,7 @@ def _refractory(neuron: Neuron, statics: Statics, dt: float) -> Iterator[str]:
 
 def network_problems(network: Network, dt: float) -> list[str]:
     """Problems of the network as a whole: nothing in it, delays that do not suit the step."""
+    from neuromorph.network.conduction import DistanceDelay
     from neuromorph.network.distributions import Distribution
     from neuromorph.network.values import delay_steps, magnitude
 
@@ -71,8 +72,8 @@ def network_problems(network: Network, dt: float) -> list[str]:
     for projection in network.projections:
         own = getattr(projection.rule, "delays", None)
         delay = own if projection.delay is None else projection.delay
-        if delay is None or isinstance(delay, Distribution):
-            continue
+        if delay is None or isinstance(delay, Distribution | DistanceDelay):
+            continue  # at least a step, whatever they give
         try:
             delay_steps(f"projection {projection.name}", np.asarray(magnitude(delay)), dt)
         except NeuromorphError as error:
