@@ -32,6 +32,7 @@ from neuromorph.language.expr import Type
 from neuromorph.network import (
     AllToAll,
     Dense,
+    DistanceDelay,
     DistanceDependent,
     EventSource,
     FixedInDegree,
@@ -223,22 +224,12 @@ def _weight(draw: st.DrawFn, pre: Population, post: Population, port: Any) -> An
 
 
 @st.composite
-def _delay(draw: st.DrawFn, post: Population) -> Any:
-    return draw(
-        st.sampled_from(
-            [
-                None,
-                1,
-                3,
-                2 * ms,
-                7.4 * ms,
-                1 + np.arange(post.size) % 6,
-                Uniform(1 * ms, 6 * ms),
-                Integers(1, 4),
-                Normal(3 * ms, 1 * ms),
-            ]
-        )
-    )
+def _delay(draw: st.DrawFn, pre: Population, post: Population) -> Any:
+    options = [None, 1, 3, 2 * ms, 7.4 * ms, 1 + np.arange(post.size) % 6]
+    options += [Uniform(1 * ms, 6 * ms), Integers(1, 4), Normal(3 * ms, 1 * ms)]
+    if len(pre.shape) == len(post.shape):
+        options.append(DistanceDelay(1.5 / ms, offset=1 * ms))
+    return draw(st.sampled_from(options))
 
 
 def _explicit(draw: st.DrawFn, pre: Population, post: Population, port: Any) -> Any:
@@ -270,9 +261,9 @@ def _add_projection(draw: st.DrawFn, net: Network, pre: Population, post: Popula
     if draw(st.integers(0, 3)) == 0:
         rule, weight = _explicit(draw, pre, post, port)
         own_delays = getattr(rule, "delays", None) is not None
-        return net.project(pre, end, rule, weight=weight, delay=None if own_delays else draw(_delay(post)))
+        return net.project(pre, end, rule, weight=weight, delay=None if own_delays else draw(_delay(pre, post)))
     rule = draw(rules(pre, post))
-    return net.project(pre, end, rule, weight=draw(_weight(pre, post, port)), delay=draw(_delay(post)))
+    return net.project(pre, end, rule, weight=draw(_weight(pre, post, port)), delay=draw(_delay(pre, post)))
 
 
 def _emits_ints(population: Population) -> bool:
