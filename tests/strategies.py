@@ -147,14 +147,14 @@ FLOATS = (Delta, Current, Graded, Noisy)
 INTS = (Whole, Shifting)
 
 # For each port unit, weights that make a neuron fire after one to a few events.
-_STRENGTH = {"mV": (2 * mV, 15 * mV), "nA": (0.5 * nA, 6 * nA), "": (0.2, 2.0)}
+_STRENGTH = {"mV": (3 * mV, 20 * mV), "nA": (1 * nA, 12 * nA), "": (0.3, 2.5)}
 
 
 @st.composite
 def event_sources(draw: st.DrawFn, size: int, values: bool = False) -> EventSource:
     """A source of up to 60 events within ``STEPS`` steps; spikes, or graded events if ``values``."""
     when = draw(
-        st.lists(st.tuples(st.integers(0, STEPS - 1), st.integers(0, size - 1)), min_size=1, max_size=60, unique=True)
+        st.lists(st.tuples(st.integers(0, STEPS - 1), st.integers(0, size - 1)), min_size=12, max_size=60, unique=True)
     )
     steps, indices = np.array(when, np.int64).T
     graded = np.round(np.random.default_rng(len(when)).uniform(0.1, 1.5, len(when)), 3) if values else None
@@ -299,12 +299,19 @@ def networks(
         if draw(st.booleans()):
             net.record(p, draw(st.sampled_from(p.neuron.states)).name, every=draw(st.integers(1, 3)))
     targets = net.populations[1:]
-    for number in range(draw(st.integers(1, max_projections))):
+    first = targets[0].neuron.ports[0]
+    strong = 120 if first.type is Type.INT else _STRENGTH[first.unit.name][1]
+    drive = draw(st.sampled_from([AllToAll(), FixedProbability(0.7), FixedOutDegree(3, multapses=True)]))
+    if first.type is not Type.INT or _emits_ints(net.populations[0]):
+        net.project(
+            net.populations[0], targets[0].port(first.name), drive, weight=strong, delay=draw(st.integers(1, 3))
+        )
+    for number in range(draw(st.integers(0, max_projections - 1))):
         post = targets[number % len(targets)] if number < len(targets) else draw(st.sampled_from(targets))
         whole = post.neuron.ports[0].type is Type.INT
         pre = [p for p in net.populations if not whole or _emits_ints(p)]
         if pre:
-            _add_projection(draw, net, pre[0] if number == 0 else draw(st.sampled_from(pre)), post)
+            _add_projection(draw, net, draw(st.sampled_from(pre)), post)
     return net
 
 
