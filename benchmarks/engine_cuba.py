@@ -4,9 +4,9 @@
                                      [--network cuba|coba|brunel]
 
 4,000 neurons, about 320,000 exponential synapses, dt 0.1 ms. Both simulators record all spikes. A repetition is one run
-of each, so that whatever else the machine does falls on both; medians and ranges are of wall seconds for a biological
-second, without building and compiling, which are printed apart. Only cuba has a Brian 2 counterpart here; the other
-networks print our own times.
+of each, so that whatever else the machine does falls on both. Brian 2 states the processor time of its run, so the same
+is compared; our wall time stands beside it. Medians and ranges, in seconds for a biological second, without building
+and compiling, which are printed apart. Only cuba has a Brian 2 counterpart here; the others print our own times.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def ours(name: str, dtype: str, threads: int | None) -> CPUProgram:
     return program
 
 
-def run_ours(program: CPUProgram, seconds: float) -> tuple[float, int]:
-    """Wall seconds of a run from step 0, and its spikes."""
+def run_ours(program: CPUProgram, seconds: float) -> tuple[float, float, int]:
+    """Processor and wall seconds of a run from step 0, and its spikes."""
     program.reset()
-    began = time.perf_counter()
+    began, wall = time.process_time(), time.perf_counter()
     trace = program.run(seconds * second, progress=False)
-    wall = time.perf_counter() - began
-    return wall, sum(len(trace.events(population)) for population in trace.populations)
+    used, wall = time.process_time() - began, time.perf_counter() - wall
+    return used, wall, sum(len(trace.events(population)) for population in trace.meta.event_populations)
 
 
 def brian(seconds: float, folder: str) -> Callable[[], tuple[float, int]]:
-    """Compile the same network with Brian 2; gives a function that runs the binary."""
+    """Compile the same network with Brian 2; gives a function that runs the binary: (processor seconds, spikes)."""
     import brian2 as b
 
     began = time.perf_counter()
@@ -84,11 +84,10 @@ def brian(seconds: float, folder: str) -> Callable[[], tuple[float, int]]:
     return run
 
 
-def show(name: str, walls: list[float], spikes: int, seconds: float) -> None:
+def show(name: str, times: list[float], seconds: float, rest: str = "") -> None:
     """One line of results."""
-    each = [wall / seconds for wall in walls]
-    rate = spikes / 4000 / seconds
-    print(f"{name:<12} {median(each):.4f} s/s ({min(each):.4f} to {max(each):.4f}), {spikes:,} spikes, {rate:.2f} Hz")
+    each = [time / seconds for time in times]
+    print(f"{name:<20} {median(each):.4f} s/s ({min(each):.4f} to {max(each):.4f}){rest}")
 
 
 def cold_start() -> None:
@@ -124,17 +123,20 @@ def main() -> None:
         compare = options.network == "cuba" and not options.no_brian
         peer = brian(options.seconds, folder) if compare else None
         mine: list[float] = []
+        walls: list[float] = []
         theirs: list[float] = []
         spikes = [0, 0]
         for _ in range(options.repeats):
-            wall, spikes[0] = run_ours(program, options.seconds)
-            mine.append(wall)
+            used, wall, spikes[0] = run_ours(program, options.seconds)
+            mine.append(used)
+            walls.append(wall)
             if peer:
-                wall, spikes[1] = peer()
-                theirs.append(wall)
-    show("neuromorph", mine, spikes[0], options.seconds)
+                used, spikes[1] = peer()
+                theirs.append(used)
+    show("neuromorph", mine, options.seconds, f", {spikes[0]:,} spikes")
+    show("neuromorph, wall", walls, options.seconds)
     if theirs:
-        show("Brian 2", theirs, spikes[1], options.seconds)
+        show("Brian 2", theirs, options.seconds, f", {spikes[1]:,} spikes")
         ratios = [b / a for a, b in zip(mine, theirs, strict=True)]
         print(f"Brian 2 / neuromorph: {median(ratios):.2f} (pairs {min(ratios):.2f} to {max(ratios):.2f})")
 

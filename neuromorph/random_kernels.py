@@ -52,18 +52,46 @@ def _exp_minus(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _two_words(seed, neuron, step, word):  # type: ignore[no-untyped-def]
+    """Words ``word`` and ``word + 1``, from one block where they share it."""
+    if word & 1:
+        return random_bits(seed, neuron, step, word), random_bits(seed, neuron, step, word + 1)
+    seed, neuron, step, word = np.uint64(seed), np.uint64(neuron), np.uint64(step), np.uint64(word)
+    lanes = philox(
+        neuron & _MASK, step & _MASK, (step >> _32) & _MASK, word >> np.uint64(2), seed & _MASK, (seed >> _32) & _MASK
+    )
+    if word & np.uint64(2):
+        return np.int64(lanes[2]), np.int64(lanes[3])
+    return np.int64(lanes[0]), np.int64(lanes[1])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def first_exponential(mean):  # type: ignore[no-untyped-def]
+    """exp(-part) of the first part of a Poisson mean: where neurons share the mean, their loop needs it only once."""
+    part = mean if mean < 32.0 else 32.0
+    return _exp_minus(part if part > 0.0 else 0.0)
+
+
+@numba.njit(cache=True, error_model="numpy")
 def random_poisson(seed, neuron, step, word, mean):  # type: ignore[no-untyped-def]
     """A Poisson count as an int64: see :func:`neuromorph.random.poisson`."""
+    return poisson_from(seed, neuron, step, word, mean, first_exponential(mean))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def poisson_from(seed, neuron, step, word, mean, exponential):  # type: ignore[no-untyped-def]
+    """:func:`random_poisson` whose :func:`first_exponential` is known already."""
     rest = 65536.0 if mean > 65536.0 else float(mean)
     count = np.int64(0)
+    first = True
     while rest > 0.0:
         part = rest if rest < 32.0 else 32.0
         rest = rest - part
-        high = random_bits(seed, neuron, step, word)
-        low = random_bits(seed, neuron, step, word + 1)
+        high, low = _two_words(seed, neuron, step, word)
         word += 2
         u = float((high << np.int64(21)) | (low >> np.int64(11))) * 2.0**-53
-        p = _exp_minus(part)
+        p = exponential if first else _exp_minus(part)
+        first = False
         below = p
         k = 0
         while u >= below and k < 256:

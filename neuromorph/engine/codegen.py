@@ -51,11 +51,20 @@ class _Printer:
         self.constants: dict[str, str] = {}
         self.used = self._used()
         codes = {program.ops[number].code for number in self.used}
-        self.imports = [f for code, f in (("random", "random_bits"), ("poisson", "random_poisson")) if code in codes]
+        self.shared = self._shared()
+        self.imports = ["random_bits"] if "random" in codes else []
+        self.imports += ["first_exponential", "poisson_from"] if "poisson" in codes else []
 
     def body(self) -> list[str]:
         program, layout = self.program, self.layout
-        loop = [f"v{k} = {self._print(k, op)}" for k, op in enumerate(program.ops) if k in self.used]
+        means = {program.ops[number].args[0] for number in self.used if program.ops[number].code == "poisson"}
+        before, loop = [], []
+        for number in sorted(self.used):
+            op = program.ops[number]
+            (before if number in self.shared else loop).append(f"v{number} = {self._print(number, op)}")
+            if number in means:
+                line = f"e{number} = first_exponential(np.float64(v{number}))"
+                (before if number in self.shared else loop).append(line)
         if program.fired is not None:
             loop.append(f"mask[i] = v{program.fired}")
         if program.value is not None:
@@ -69,7 +78,7 @@ class _Printer:
             loop += [
                 f"{buffer}[{buffer[0]}row + {self._offset(k * layout.stride)} + i] = {zero}" for k in range(len(ports))
             ]
-        lines = self._prologue()
+        lines = self._prologue() + before
         if loop:
             lines += ["for i in range(lo, hi):", *("    " + line for line in loop)]
         return lines + (self._gather() if program.fired is not None else [])
@@ -87,6 +96,19 @@ class _Printer:
                 used.add(number)
                 stack.extend(program.ops[number].args)
         return used
+
+    def _shared(self) -> set[int]:
+        """Ops that are the same for all neurons: they stand before the loop."""
+        shared: set[int] = set()
+        for number in sorted(self.used):
+            op = self.program.ops[number]
+            if op.code == "param":
+                own = self.layout.params[op.payload].per_neuron
+            else:
+                own = op.code in ("state", "port", "random", "poisson") or not shared.issuperset(op.args)
+            if not own:
+                shared.add(number)
+        return shared
 
     def _prologue(self) -> list[str]:
         layout, program = self.layout, self.program
@@ -184,7 +206,7 @@ class _Printer:
             return f"np.int64(random_bits(seed, first_id + i, step, {int(op.payload)}))"
         args = [f"v{k}" for k in op.args]
         if op.code == "poisson":
-            return f"random_poisson(seed, first_id + i, step, {int(op.payload)}, np.float64({args[0]}))"
+            return f"poisson_from(seed, first_id + i, step, {int(op.payload)}, np.float64({args[0]}), e{op.args[0]})"
         if op.code in ("exp2i", "exponent", "mantissa"):
             return self._bits(op.code, args[0])
         if op.code == "to_float":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from neuromorph.trace import Trace
     from neuromorph.units import Quantity
 
-THREADED_SYNAPSES = 5_000_000
+THREADED_SYNAPSES = 10_000_000
 """From this many synapses on, ``threads=None`` uses all cores: below, meeting every step costs more than it saves."""
 
 
