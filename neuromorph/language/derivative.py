@@ -1,13 +1,9 @@
-"""Symbolic derivatives and linear forms of expressions, from which lowering makes integrators."""
+"""Symbolic derivatives of expressions, from which lowering makes integrators."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from neuromorph.language.algebra import add, div, mul, neg, select, sub, zero
 from neuromorph.language.expr import Expr, Type, const, nodes
-
-Linear = tuple[dict[str, Expr], Expr]
 
 
 def derivative(expr: Expr, state: str) -> Expr:
@@ -93,75 +89,3 @@ def _power_slope(x: Expr, n: float) -> Expr:
 
 def _compare(op: str, a: Expr, b: Expr) -> Expr:
     return Expr(op, (a, b), type=Type.BOOL)
-
-
-def linear_coefficients(expr: Expr, states: Collection[str]) -> Linear | None:
-    """``expr`` as a linear function of the named states.
-
-    Parameters
-    ----------
-    expr : Expr
-        A float expression of a sealed neuron.
-    states : collection of str
-
-    Returns
-    -------
-    (dict of str to Expr, Expr) or None
-        ``expr = sum(coefficient[s] * s) + remainder`` where neither the coefficients nor the remainder depend on the
-        named states; states with coefficient 0 are left out. None if ``expr`` is not linear in them.
-    """
-    wanted = set(states)
-    forms: dict[int, Linear] = {}
-    depends: dict[int, bool] = {}
-    for node in nodes(expr):
-        own = node.op == "state" and node.payload in wanted
-        depends[id(node)] = own or any(depends[id(a)] for a in node.args)
-        if not depends[id(node)]:
-            forms[id(node)] = ({}, node)
-        elif own:
-            if node.type is not Type.FLOAT:
-                continue
-            forms[id(node)] = ({node.payload: const(1.0)}, zero(node.dim))
-        elif all(id(a) in forms for a in node.args):
-            form = _combine(node, [forms[id(a)] for a in node.args], [depends[id(a)] for a in node.args])
-            if form is not None:
-                forms[id(node)] = form
-    return forms.get(id(expr))
-
-
-def _combine(node: Expr, forms: list[Linear], depends: list[bool]) -> Linear | None:
-    (a, p), (b, q) = forms[0], forms[-1]
-    match node.op:
-        case "add":
-            return _merge(a, b, 1), add(p, q)
-        case "sub":
-            return _merge(a, b, -1), sub(p, q)
-        case "neg":
-            return {s: neg(c) for s, c in a.items()}, neg(p)
-        case "mul" if not depends[1]:
-            return _nonzero({s: mul(c, q) for s, c in a.items()}), mul(p, q)
-        case "mul" if not depends[0]:
-            return _nonzero({s: mul(p, c) for s, c in b.items()}), mul(p, q)
-        case "div" if not depends[1]:
-            return {s: div(c, q) for s, c in a.items()}, div(p, q)
-        case "pow" if node.args[1].payload == 1:
-            return a, p
-        case "select" if not depends[0]:
-            (yes, r), condition = forms[1], node.args[0]
-            names = yes | b
-            slopes = {s: select(condition, yes.get(s, zero(c.dim)), b.get(s, zero(c.dim))) for s, c in names.items()}
-            return _nonzero(slopes), select(condition, r, q)
-        case _:
-            return None
-
-
-def _merge(a: dict[str, Expr], b: dict[str, Expr], sign: int) -> dict[str, Expr]:
-    merged = dict(a)
-    for s, c in b.items():
-        signed = c if sign > 0 else neg(c)
-        merged[s] = add(merged[s], signed) if s in merged else signed
-    return _nonzero(merged)
-
-
-def _nonzero(coefficients: dict[str, Expr]) -> dict[str, Expr]:
-    return {s: c for s, c in coefficients.items() if not (c.op == "const" and c.payload == 0)}

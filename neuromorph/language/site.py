@@ -51,7 +51,8 @@ class Site:
 
 def _is_library(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
-    return module == "neuromorph.quantity" or module.startswith(("neuromorph.language.", "brian2.", "numpy."))
+    libraries = ("neuromorph.language.", "neuromorph.interchange.", "brian2.", "numpy.")
+    return module == "neuromorph.quantity" or module.startswith(libraries)
 
 
 def body_frame() -> FrameType | None:
