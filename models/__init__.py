@@ -4,7 +4,6 @@ Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`m
 :mod:`egru_layers`.
 """
 
-from .cuba_lif import CubaLIF
 from .integer import IntegerCUBA, PixelEncoder
 from .integrate_and_fire import (
     LIF,
@@ -23,7 +22,6 @@ __all__ = [
     "LIF",
     "AdEx",
     "BernoulliSource",
-    "CubaLIF",
     "EGRUEvNN",
     "EGRUPaper",
     "IntegerCUBA",

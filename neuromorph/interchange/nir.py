@@ -1,0 +1,262 @@
+"""From a NIR graph to a network.
+
+NIR: Pedersen et al. (2024), "Neuromorphic intermediate representation: A unified instruction set for interoperable
+brain-inspired computing", Nature Communications 15, 8122.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import CheckError, NetworkError
+from neuromorph.interchange.nir_file import Graph, Node, read_graph
+from neuromorph.interchange.nir_linear import LINEAR, Shape, product
+from neuromorph.interchange.nir_neurons import PARAMETERS, RESETS, TIMES, Input, Sum, model
+from neuromorph.interchange.nir_schedule import Schedule, schedule
+from neuromorph.interchange.nir_signals import ENDS, Signal, Term, shapes_of, signals
+from neuromorph.language import Neuron
+from neuromorph.language.neuron import checked_method
+from neuromorph.network import EventSource, Network, Population, Rule, Sparse
+from neuromorph.units import TIME, Hz, Quantity, second, si_value
+
+Events = EventSource | npt.ArrayLike
+
+
+def from_nir(
+    source: str | PathLike[str] | Any,
+    *,
+    dt: Quantity,
+    events: Events | Mapping[str, Events] | None = None,
+    reset: str = "zero",
+    method: str = "euler",
+    time_unit: Quantity = 1 * second,
+    names: Mapping[str, str] | None = None,
+) -> Network:
+    """Make a network of a NIR graph.
+
+    Every neuron of the graph becomes a population with the name of its node (``outer.inner`` in nested graphs), every
+    chain of nodes without a state one projection, its constants the neurons' ``bias``. Convolutions and pooling keep
+    their rule, so their weights stay shared; several maps in a row are multiplied. An output that one population alone
+    feeds, unchanged, is that population; any other becomes one of its own, which emits the sum in every step.
+
+    What the graph computes in step t, a population computes in step ``t + latency(population)``: see
+    :mod:`neuromorph.interchange.nir_schedule`.
+
+    Parameters
+    ----------
+    source : path or nir.NIRGraph
+    dt : Quantity
+        The step that the network will run with; delays are rounded to it. A file does not hold it.
+    events : array (steps, channels...) or EventSource, optional
+        What the graph's input gets; for several inputs, a mapping by node. An event of value 1 is an input of 1 for
+        one step. Without it, an input is a population that emits its parameter ``value`` in every step where it is
+        not 0: ``program.set("input", value=...)``, or one sample each with ``run_batch``.
+    reset : {"zero", "subtract", "snntorch"}
+        What follows a spike; NIR's own is "zero", v = v_reset. See :mod:`neuromorph.interchange.nir_neurons`.
+    method : {"euler", "exponential_euler", "exact", "auto"}
+        How equations are integrated. "euler" is what the simulators do that write these files; current-based neurons
+        then step first the current, then the membrane.
+    time_unit : Quantity
+        Unit of times in the file. Some exporters count in steps: give dt then.
+    names : mapping of str to str, optional
+        Other names for some populations, by node.
+
+    Raises
+    ------
+    NetworkError
+        If there is no such file, or it is no NIR graph, or an option is wrong.
+    CheckError
+        If anything in the graph cannot be represented: everything that cannot is listed.
+    """
+    if reset not in RESETS:
+        raise NetworkError(f"from_nir: reset={reset!r}; give one of {', '.join(RESETS)}")
+    checked_method(method)
+    unit = float(si_value(time_unit, TIME, "from_nir: time_unit"))
+    step = float(si_value(dt, TIME, "from_nir: dt")) / unit
+    if not step > 0:
+        raise NetworkError(f"from_nir: dt={dt} and time_unit={time_unit}; give times above 0")
+    title = Path(source).stem if isinstance(source, str | PathLike) else "nir"
+    graph, problems = read_graph(source)
+    problems += [
+        f"{node}: this type has no equivalent; known are {', '.join((*ENDS, *LINEAR))}"
+        for node in graph.nodes.values()
+        if node.type not in ENDS and node.type not in LINEAR
+    ]
+    _refuse(title, problems)
+    shapes, effects = shapes_of(graph, step, problems)
+    problems += [f"{n}: nothing reaches it" for n in graph.nodes.values() if n.name not in shapes and not problems]
+    _refuse(title, problems)
+    arriving = signals(graph, shapes, effects, problems)
+    neurons = _neurons(graph, shapes, arriving, reset, method, unit, problems)
+    _refuse(title, problems)
+    fed = {name: signal for name, signal in arriving.items() if name in neurons}
+    plan = schedule(
+        neurons,
+        [name for name in neurons if graph.nodes[name].type == "Input"],
+        [(term.source, name) for name, signal in fed.items() for term in signal.terms],
+    )
+    sources = _sources(graph, shapes, events)
+    net = Network(name=title)
+    made: dict[str, Population] = {}
+    for name in sorted(neurons, key=plan.latency.__getitem__):
+        neuron = neurons[name](start=plan.latency[name]) if name in fed else neurons[name]
+        shape, chosen = _layout(shapes[name], fed.get(name)), (names or {}).get(name, name)
+        made[name] = net.population(sources.get(name, neuron), shape, name=chosen)
+    for name in (name for name in made if name in fed):
+        for term in fed[name].terms:
+            _project(net, made[term.source], made[name], term, plan, (term.source, name))
+    return net
+
+
+def latency(population: Population) -> int:
+    """Steps by which a population that :func:`from_nir` made is behind the graph's input."""
+    neuron = population.neuron
+    return 0 if isinstance(neuron, EventSource) else int(dict(neuron.values).get("start", 0))
+
+
+def _refuse(title: str, problems: list[str]) -> None:
+    if problems:
+        raise CheckError(f"NIR graph {title}", problems)
+
+
+def _neurons(
+    graph: Graph,
+    shapes: Mapping[str, Shape],
+    arriving: Mapping[str, Signal],
+    reset: str,
+    method: str,
+    unit: float,
+    problems: list[str],
+) -> dict[str, Neuron]:
+    """The neuron of every node that becomes a population, with its parameters."""
+    made: dict[str, Neuron] = {}
+    for name, node in graph.nodes.items():
+        signal = arriving.get(name)
+        if node.type == "Input":
+            made[name] = Input
+            continue
+        if signal is None:
+            continue
+        bias = _uniform(signal.constant)
+        if node.type == "Output":
+            alone = len(signal.terms) == 1 and signal.terms[0].identity and not np.any(bias)
+            if not alone and signal.terms:
+                made[name] = Sum(bias=bias)
+            continue
+        try:
+            made[name] = model(node.type, reset, method)(**_parameters(node, shapes[name], unit), bias=bias)
+        except NetworkError as error:
+            problems.append(str(error))
+    return made
+
+
+def _parameters(node: Node, shape: Shape, unit: float) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for item in PARAMETERS[node.type]:
+        name = item.rstrip("?")
+        if item.endswith("?") and node.values.get(name) is None:
+            continue
+        given = node.array(name).astype(np.float64)
+        if given.size not in (1, prod(shape)):
+            raise NetworkError(f"{node}: {name} has shape {given.shape}, expected {shape}")
+        value = _uniform(given.ravel())
+        if name in TIMES:
+            if not np.min(value) > 0:
+                raise NetworkError(f"{node}: {name} is {np.min(value)}, expected a time above 0")
+            values[name] = value * unit * second
+        elif name == "r" and node.type in ("I", "IF"):
+            values[name] = value / unit * Hz
+        else:
+            values[name] = value
+    return values
+
+
+def _uniform(values: npt.NDArray[np.float64]) -> Any:
+    """One number if all are the same."""
+    return float(values[0]) if (values == values[0]).all() else values
+
+
+def _sources(
+    graph: Graph, shapes: Mapping[str, Shape], events: Events | Mapping[str, Events] | None
+) -> dict[str, EventSource]:
+    """Event sources by input node."""
+    inputs = [name for name, node in graph.nodes.items() if node.type == "Input"]
+    if events is None:
+        return {}
+    if not isinstance(events, Mapping):
+        if len(inputs) != 1:
+            raise NetworkError(f"from_nir: the graph has inputs {', '.join(inputs)}; give events as {{name: array}}")
+        events = {inputs[0]: events}
+    made = {}
+    for name, item in events.items():
+        if name not in inputs:
+            raise NetworkError(f"from_nir: events for {name!r}; the graph has inputs {', '.join(inputs)}")
+        size = prod(shapes[name])
+        if isinstance(item, EventSource):
+            found, made[name] = (item.size,), item
+        else:
+            array = np.asarray(item)
+            found = array.shape[1:]
+            if array.ndim >= 2 and prod(found) == size:
+                made[name] = EventSource.from_dense(array.reshape(len(array), size))
+        if prod(found) != size or name not in made:
+            raise NetworkError(
+                f"from_nir: events for {name} have shape {found} a step, expected {shapes[name]}", shape=found
+            )
+    return made
+
+
+def _layout(shape: Shape, signal: Signal | None) -> Shape:
+    """Shape of a population: that which a convolution makes, also where the graph flattens it after."""
+    for term in signal.terms if signal is not None else ():
+        after = term.links[-1].after if term.links else shape
+        if len(after) > len(shape) and prod(after) == prod(shape):
+            return after
+    return shape
+
+
+def _project(
+    net: Network, pre: Population, post: Population, term: Term, plan: Schedule, ends: tuple[str, str]
+) -> None:
+    rule, weight = product(term.links, term.factor)
+    net.project(pre, post, _fitting(rule, term, pre, post), weight=weight, delay=_delay(term, plan, ends))
+
+
+def _fitting(rule: Rule, term: Term, pre: Population, post: Population) -> Rule:
+    """The rule, or the same as a matrix where the populations have other shapes than the graph's signals."""
+    try:
+        rule.check(pre, post, "")
+    except NetworkError:
+        total = term.links[0].matrix()
+        for link in term.links[1:]:
+            total = total @ link.matrix()
+        return Sparse(total.tocsr())
+    return rule
+
+
+def _delay(term: Term, plan: Schedule, ends: tuple[str, str]) -> Any:
+    """Steps of a projection: as the graph delays it, and what the pipeline adds."""
+    own: Any = term.delay_before
+    if np.ndim(own):
+        own = own[:, None]
+    if term.delay_after is not None:
+        own = own + term.delay_after
+    if ends in plan.late:
+        own = np.maximum(own, 1)
+    steps = np.asarray(own + plan.latency[ends[1]] - plan.latency[ends[0]])
+    if steps.min() < 1:
+        warnings.warn(
+            f"NIR graph: events from {ends[0]} to {ends[1]} close a loop over several populations and arrive "
+            f"{1 - steps.min()} steps later than if all of them ran within one step",
+            stacklevel=4,
+        )
+    steps = np.maximum(steps, 1)
+    return int(steps) if steps.ndim == 0 else steps
