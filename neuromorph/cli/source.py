@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from neuromorph import units
 from neuromorph.errors import NetworkError, NeuromorphError
+from neuromorph.language.neuron import METHODS
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
@@ -30,7 +34,14 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="a script that leaves a Network in a global variable, or a .nir file")
     parser.add_argument("--network", metavar="NAME", help="which variable of the script, if it has several networks")
     parser.add_argument("--dt", type=quantity, help="time step, e.g. 0.1ms (default: the script's dt, else 1ms)")
-    parser.add_argument("--duration", type=quantity, help="e.g. 1s (default: the script's duration, else 1s)")
+    parser.add_argument("--duration", type=quantity, help="e.g. 1s (default: the script's or the inputs', else 1s)")
+    nir = parser.add_argument_group("NIR graphs (.nir)", "They hold no time step and no input.")
+    nir.add_argument(
+        "--inputs", type=Path, metavar="EVENTS.npy", help="array (steps, channels...), 0 where no event is"
+    )
+    nir.add_argument("--reset", choices=("zero", "subtract", "snntorch"), default="zero", help="what a spike does")
+    nir.add_argument("--method", choices=METHODS, default="euler", help="integrator (default: %(default)s)")
+    nir.add_argument("--time-unit", type=quantity, default=1 * units.second, help="of the file's times (default: 1s)")
 
 
 def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +79,12 @@ def load(options: argparse.Namespace) -> Job:
         raise NetworkError(f"{path}: no such file; give a Python script or a .nir file")
     if path.suffix == ".py":
         return _from_script(path, options)
-    raise NetworkError(f"{path}: cannot read {path.suffix or 'a file without suffix'!r}; give a Python script (.py)")
+    if path.suffix == ".nir":
+        return _from_nir(path, options)
+    raise NetworkError(
+        f"{path}: cannot read {path.suffix or 'a file without suffix'!r}; give a Python script (.py) or a NIR graph "
+        "(.nir)"
+    )
 
 
 def _from_script(path: Path, options: argparse.Namespace) -> Job:
@@ -95,3 +111,30 @@ def _from_script(path: Path, options: argparse.Namespace) -> Job:
     if isinstance(dt, Expr):  # the language's symbol for the step, from ``import *``
         dt = 1 * units.ms
     return Job(network, options.dt or dt, options.duration or names.get("duration", 1 * units.second))
+
+
+def _from_nir(path: Path, options: argparse.Namespace) -> Job:
+    from neuromorph.interchange import from_nir, latency
+
+    if options.dt is None:
+        raise NetworkError(f"{path}: a NIR graph holds no time step; give --dt, e.g. --dt 0.1ms")
+    if options.inputs is None and options.command == "run":
+        raise NetworkError(f"{path}: a NIR graph holds no input; give --inputs EVENTS.npy")
+    events = None if options.inputs is None else _events(options.inputs)
+    network = from_nir(
+        path, dt=options.dt, events=events, reset=options.reset, method=options.method, time_unit=options.time_unit
+    )
+    steps = None if events is None else len(events) + max(latency(population) for population in network.populations)
+    return Job(network, options.dt, options.duration or steps or 1 * units.second)
+
+
+def _events(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path)
+    except (OSError, ValueError) as error:
+        raise NetworkError(f"{path}: not an array that np.save wrote: {error}") from error
+    if not isinstance(array, np.ndarray) or array.ndim < 2 or array.dtype.kind not in "biuf":
+        raise NetworkError(
+            f"{path}: expected numbers of shape (steps, channels...), got {getattr(array, 'shape', array)}"
+        )
+    return array
