@@ -113,7 +113,7 @@ def print_rows(kind: Kind) -> str:
             "    for p in range(parts):",
             "        if begin[p] == begin[p + 1]:",
             "            continue",
-            *("        " + line for line in per_part[1:]),
+            *("    " + line for line in per_part[1:]),
             "        synapses[p] += begin[p + 1] - begin[p]",
             "        for q in range(np.uint64(begin[p]), np.uint64(begin[p + 1])):",
             "            t = np.uint64(order[q])",
