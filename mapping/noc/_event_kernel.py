@@ -82,6 +82,35 @@ def _sort(when: Array, code: Array, picked: Array, other: Array, count: int) -> 
 
 
 @njit(cache=True, error_model="numpy")
+def _serve(one: int, t: float, service: Array, free: Array, passed: Array, wait: Array, peak: Array) -> Any:
+    """Queue for a link at time t; returns the start of service."""
+    start = t
+    if free[one] > t:
+        start = free[one]
+        wait[one] += start - t
+        # At times far from 0 the two ends of the queue are only known to rounding.
+        queued = np.int64(np.ceil((start - t) / service[one] - 1e-6)) + 1
+        peak[one] = max(peak[one], queued)
+    elif peak[one] == 0:
+        peak[one] = 1
+    free[one] = start + service[one]
+    passed[one] += 1
+    return start
+
+
+@njit(cache=True, error_model="numpy")
+def first_hops(root: Array, link: Array, service: Array, latency: Array, time: Array, links: int) -> Any:
+    """Queues at links that only ever come first on a tree: arrivals are the injections, already in order of time."""
+    free = np.full(links, -np.inf)
+    passed, peak, wait = np.zeros(links, np.int64), np.zeros(links, np.int64), np.zeros(links)
+    done = np.empty(len(root))
+    for n in range(len(root)):
+        one = link[root[n]]
+        done[n] = _serve(one, time[n], service, free, passed, wait, peak) + latency[one]
+    return done, passed, wait, peak
+
+
+@njit(cache=True, error_model="numpy")
 def run(
     root: Array,
     link: Array,
@@ -90,10 +119,15 @@ def run(
     service: Array,
     latency: Array,
     time: Array,
+    number: Array,
+    origin: Array,
     width: float,
     ring: int,
+    room: int,
 ) -> Any:
-    """Carry packets, given in order of time, to their ends.
+    """Carry packets, which start at hop ``root`` and in order of ``time``, to their ends.
+
+    At equal times the packet with the lower ``number`` (its place in all arrays that are returned) goes first.
 
     Arrivals at all links are handled in order of time, so a queue is one number, the time at which its link is free.
     They wait in a calendar of ``ring`` days (a power of two), each ``width`` long and shorter than any latency, so
@@ -105,10 +139,13 @@ def run(
     first, last : float64 (packets,)
     copies : int64 (packets,)
     total : float
-        Sum of the latencies of all copies.
+        Sum over all copies of arrival - ``origin`` of the packet.
     passed : int64 (links,)
     wait : float64 (links,)
     peak : int64 (links,)
+    done : bool
+        False if more than ``room`` events had to wait at once: then nothing is valid. (Arrays that grow inside the
+        loop would make it twice as slow.)
     """
     packets, links = len(root), len(service)
     low = np.int64(2**32 - 1)
@@ -118,22 +155,21 @@ def run(
     first, last, copies = np.full(packets, np.inf), np.full(packets, -np.inf), np.zeros(packets, np.int64)
     total = 0.0
     head = np.full(ring, -1, np.int32)
-    room = 1024
     when, code, following = np.empty(room), np.empty(room, np.int64), np.arange(1, room + 1).astype(np.int32)
     picked, other = np.empty(room, np.int32), np.empty(room, np.int32)
     spare, waiting, next_packet, day = np.int32(0), 0, 0, np.int64(0)
-    origin = time[0] if packets else 0.0
+    zero = time[0] if packets else 0.0
     while waiting > 0 or next_packet < packets:
         if waiting == 0:
-            day = max(day, np.int64((time[next_packet] - origin) * per_width))
+            day = max(day, np.int64((time[next_packet] - zero) * per_width))
         count = 0
         # Injections of the day join the calendar just in time.
-        while next_packet < packets and np.int64((time[next_packet] - origin) * per_width) <= day:
+        while next_packet < packets and np.int64((time[next_packet] - zero) * per_width) <= day:
             if spare == room:
-                when, code, following, picked, other, room = _grown(when, code, following, picked)
+                return first, last, copies, total, passed, wait, peak, False
             e = spare
             spare = following[e]
-            when[e], code[e] = time[next_packet], np.int64(next_packet) << 32 | np.int64(root[next_packet])
+            when[e], code[e] = time[next_packet], number[next_packet] << 32 | np.int64(root[next_packet])
             picked[count] = e
             count += 1
             next_packet += 1
@@ -144,7 +180,7 @@ def run(
         head[at] = -1
         while e >= 0:
             then = following[e]
-            if np.int64((when[e] - origin) * per_width) <= day:
+            if np.int64((when[e] - zero) * per_width) <= day:
                 picked[count] = e
                 count += 1
             else:
@@ -161,29 +197,19 @@ def run(
             following[e] = spare
             spare = e
             one = link[h]
-            start = t
-            if free[one] > t:
-                start = free[one]
-                wait[one] += start - t
-                # At times far from 0 the two ends of the queue are only known to rounding.
-                queued = np.int64(np.ceil((start - t) / service[one] - 1e-6)) + 1
-                peak[one] = max(peak[one], queued)
-            elif peak[one] == 0:
-                peak[one] = 1
-            free[one] = start + service[one]
-            passed[one] += 1
+            start = _serve(one, t, service, free, passed, wait, peak)
             done = start + latency[one]
             c = child[h]
             if c < 0:
                 first[rank] = min(first[rank], done)
                 last[rank] = max(last[rank], done)
                 copies[rank] += 1
-                total += done - time[rank]
+                total += done - origin[rank]
                 continue
-            into = np.int64((done - origin) * per_width) & (ring - 1)
+            into = np.int64((done - zero) * per_width) & (ring - 1)
             while c >= 0:
                 if spare == room:
-                    when, code, following, picked, other, room = _grown(when, code, following, picked)
+                    return first, last, copies, total, passed, wait, peak, False
                 f = spare
                 spare = following[f]
                 when[f], code[f] = done, rank << 32 | np.int64(c)
@@ -193,18 +219,4 @@ def run(
                 c = sibling[c]
         waiting -= count
         day += 1
-    return first, last, copies, total, passed, wait, peak
-
-
-@njit(cache=True, error_model="numpy")
-def _grown(when: Array, code: Array, following: Array, picked: Array) -> Any:
-    """The event store with twice the room; its new places are the spare ones."""
-    old = len(when)
-    when2, code2, following2 = (
-        np.empty(2 * old),
-        np.empty(2 * old, np.int64),
-        np.arange(1, 2 * old + 1).astype(np.int32),
-    )
-    picked2 = np.empty(2 * old, np.int32)
-    when2[:old], code2[:old], following2[:old], picked2[:old] = when, code, following, picked
-    return when2, code2, following2, picked2, np.empty(2 * old, np.int32), 2 * old
+    return first, last, copies, total, passed, wait, peak, True

@@ -15,6 +15,7 @@ from .timing import timing
 
 _DAYS_PER_LATENCY = 8
 _YEAR = 1 << 15
+_ROOM = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -105,28 +106,35 @@ def simulate(
     MappingError
         If an injected packet's tree has no hop.
     """
-    from ._event_kernel import children, run
+    from ._event_kernel import children, first_hops, run
 
     if (np.diff(ptr)[tree] == 0).any():
         raise MappingError("a packet was sent on a tree without hops: its group has no destination")
+    service, latency = np.asarray(service, np.float64), np.asarray(latency, np.float64)
     order = np.argsort(time, kind="stable")
     child, sibling = children(ptr, parent)
     # Hops with a hop after them decide how soon one event can cause another.
     passed_on = link[child >= 0]
-    soonest = float(np.asarray(latency)[passed_on].min()) if len(passed_on) else 1.0
+    soonest = float(latency[passed_on].min()) if len(passed_on) else 1.0
     if soonest <= 0:
         raise MappingError("every link that leads to another needs a latency above 0")
-    first, last, copies, total, packets, wait, peak = run(
-        np.asarray(ptr, np.int64)[tree[order]],
-        link,
-        child,
-        sibling,
-        np.asarray(service, np.float64),
-        np.asarray(latency, np.float64),
-        np.asarray(time, np.float64)[order],
-        soonest / _DAYS_PER_LATENCY,
-        _YEAR,
-    )
+    root = np.asarray(ptr, np.int64)[tree[order]]
+    injected = np.asarray(time, np.float64)[order]
+    number = np.arange(len(order))
+    start, ahead = injected, None
+    if _apart(ptr, link, child, sibling):
+        start, *ahead = first_hops(root, link, service, latency, injected, len(service))
+        number = np.argsort(start, kind="stable")
+        start, root = start[number], child[root[number]].astype(np.int64)
+    calendar = soonest / _DAYS_PER_LATENCY, _YEAR
+    room, done = _ROOM, False
+    while not done:
+        first, last, copies, total, packets, wait, peak, done = run(
+            root, link, child, sibling, service, latency, start, number, injected, *calendar, room
+        )
+        room *= 8
+    if ahead is not None:
+        packets, wait, peak = packets + ahead[0], wait + ahead[1], np.maximum(peak, ahead[2])
     back = np.argsort(order, kind="stable")
     first, last, copies = first[back], last[back], copies[back]
     count = int(copies.sum())
@@ -139,4 +147,20 @@ def simulate(
         packets,
         wait,
         peak,
+    )
+
+
+def _apart(
+    ptr: npt.NDArray[np.int64],
+    link: npt.NDArray[np.int32],
+    child: npt.NDArray[np.int32],
+    sibling: npt.NDArray[np.int32],
+) -> bool:
+    """Whether links that come first on a tree never come later on one, and lead to one next hop."""
+    root = np.zeros(len(link), bool)
+    root[ptr[:-1][np.diff(ptr) > 0]] = True
+    return bool(
+        (child[root] >= 0).all()
+        and (sibling[child[root]] < 0).all()
+        and not np.isin(link[~root], np.unique(link[root])).any()
     )

@@ -10,7 +10,7 @@ from numba import njit
 Array = Any
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _net_cost(
     e: int,
     source: Array,

@@ -19,8 +19,8 @@ Ints = npt.NDArray[np.int32]
 Placer = Callable[[Traffic, Machine, int], Ints]
 
 _ANNEAL_PINS = 2_000_000
-_ANNEAL_WORK = 4.0e8
-_ANNEAL_MOVES = 700_000
+_ANNEAL_WORK = 6.0e8
+_ANNEAL_MOVES = 1_000_000
 
 
 def refine(
@@ -29,7 +29,7 @@ def refine(
     placement: Ints,
     seed: int = 0,
     *,
-    proposals: int | None = None,
+    effort: float = 1.0,
     hot: float = 0.05,
     cold: float = 0.002,
 ) -> Ints:
@@ -40,8 +40,8 @@ def refine(
     traffic, machine, placement
         As for :func:`~neuromorph.mapping.place.placement_cost`.
     seed : int
-    proposals : int, optional
-        Swaps to try. Default: as many as a few CPU seconds allow.
+    effort : float
+        1: a few CPU seconds at most. The number of swaps tried is in proportion.
     hot, cold : float
         First and last temperature, in mean sizes of a change.
     """
@@ -53,10 +53,9 @@ def refine(
     if light.n_nets == 0 or light.n_parts < 2:
         return slot
     nets_ptr, nets = nets_of_parts(light.n_parts, light.source, light.ptr, light.parts)
-    if proposals is None:
-        # Pins that one proposal looks at: those of the nets of two parts.
-        pins = np.diff(light.ptr)[nets].sum() / light.n_parts * 2 + 20
-        proposals = int(min(_ANNEAL_MOVES, 300 * light.n_parts + 20_000, _ANNEAL_WORK / pins))
+    # Pins that one proposal looks at: those of the nets of two parts.
+    pins = np.diff(light.ptr)[nets].sum() / light.n_parts * 2 + 20
+    proposals = int(effort * min(_ANNEAL_MOVES, 300 * light.n_parts + 20_000, _ANNEAL_WORK / pins))
     kernel(
         light.source, light.ptr, light.parts, light.weight, nets_ptr, nets, slot, machine.pes, machine.usable,
         machine.pes_per_chip, machine.neighbour, proposals, hot, cold, seed, *model(machine).arguments,

@@ -184,7 +184,7 @@ def test_structure_is_found_behind_shuffled_numbers() -> None:
     assert cost["portfolio"] < 0.92 * cost["metis_qap"]
     # Four times the work must not find much more.
     start = run("metis_qap", nets, machine)
-    long = refine(nets, machine, start, proposals=800_000, hot=0.3, cold=0.001)
+    long = refine(nets, machine, start, effort=5, hot=0.3, cold=0.001)
     assert cost["portfolio"] < 1.05 * placement_cost(nets, long, machine).total
 
 
