@@ -43,6 +43,7 @@ DELIVERY = (
     "row",  # ports * stride: elements of a slot
     "port",  # offset of the port in a slot
     "n_post",
+    "scale",  # bits of a float64: what quantised weights are multiplied by
 )
 """Carry a population's events through a projection."""
 

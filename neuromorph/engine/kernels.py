@@ -16,6 +16,9 @@ from neuromorph.network.synapses import Synapses
 
 from .items import DELIVERY
 
+AHEAD = 4096
+"""Bytes of a row that are asked for ahead; the processor's own prefetching follows from there."""
+
 FIELD = {name: k for k, name in enumerate(DELIVERY)}
 
 
@@ -31,8 +34,8 @@ class DeliveryKind:
         Type of ``weight_index``, or ``""``.
     shared_weight, shared_delay : bool
         One for the whole projection.
-    scale : float or None
-        ``weight_scale`` of quantised weights.
+    scaled : bool
+        Weights are quantised: each is multiplied by the projection's scale.
     value : str
         Type of the events' values, or ``""`` if they are spikes.
     sum : str
@@ -45,7 +48,7 @@ class DeliveryKind:
     delays: str
     shared_weight: bool
     shared_delay: bool
-    scale: float | None
+    scaled: bool
     value: str
     sum: str
 
@@ -53,7 +56,7 @@ class DeliveryKind:
         storage = f"sparse {self.targets} targets" if self.targets else "dense"
         weights = "one" if self.shared_weight else f"kernel of ({self.index})" if self.index else "own"
         delays = "one delay" if self.shared_delay else f"own {self.delays} delays"
-        scale = ", scaled" if self.scale is not None else ""
+        scale = ", scaled" if self.scaled else ""
         return f"{storage}, {weights} {self.weights} weights{scale}, {delays}, {'graded' if self.value else 'spikes'}"
 
 
@@ -66,7 +69,7 @@ def kind_of(synapses: Synapses, value: str, sums: str) -> DeliveryKind:
         delays=str(synapses.delays.dtype),
         shared_weight=synapses.weights.ndim == 0,
         shared_delay=synapses.delays.ndim == 0,
-        scale=synapses.weight_scale,
+        scaled=synapses.weight_scale is not None,
         value=value,
         sum=sums,
     )
@@ -79,11 +82,11 @@ def print_delivery(kind: DeliveryKind) -> str:
     in_row: list[str] = []
     (before_rows if kind.shared_weight else in_row).append(f"w = {weight}")
     graded = [f"w = w * np.{kind.sum}(value)"] if kind.value and not kind.shared_weight else []
-    slot = "np.uint64((step + np.int64(delays[{k}])) & item[{mask}]) * row + port"
+    slot = "np.uint64((step + np.int64(delays[{k}])) & ring_mask) * row + port"
     if kind.shared_delay:
-        before_rows.append("base = " + slot.format(k="Z", mask=FIELD["ring_mask"]))
+        before_rows.append("base = " + slot.format(k="Z"))
     else:
-        in_row.append("base = " + slot.format(k="k", mask=FIELD["ring_mask"]))
+        in_row.append("base = " + slot.format(k="k"))
     in_row += graded
     target = "np.uint64(targets[k])" if kind.targets else "i"
     added = "contribution" if kind.shared_weight else "w"
@@ -98,15 +101,17 @@ def print_delivery(kind: DeliveryKind) -> str:
         if kind.targets
         else ["for i in range(lo, hi):", "    k = s * n_post + i"]
     )
+    if kind.targets:
+        per_event += _look_ahead(kind)
     lines = [
         f'"""Delivery: {kind}; sums in {kind.sum}."""',
         "",
         "import numpy as np",
         "from numba import carray",
         "",
-        "from neuromorph.engine.lowlevel import pointer",
+        "from neuromorph.engine.lowlevel import bits_float, pointer, prefetch",
         "",
-        "Z = np.uint64(0)",
+        "Z, ONE = np.uint64(0), np.uint64(1)",
         "MANY = 1 << 62",
         "",
         "",
@@ -116,7 +121,8 @@ def print_delivery(kind: DeliveryKind) -> str:
         *("    " + line for line in before_rows),
         f"    for segment in range(item[{FIELD['segments']}]):",
         "        first = np.uint64(parity * stride + starts[segment])",
-        "        for j in range(np.uint64(counts[parity * segments + segment])):",
+        "        events = np.uint64(counts[parity * segments + segment])",
+        "        for j in range(events):",
         *("            " + line for line in per_event),
         *("            " + line for line in loop),
         *("                " + line for line in in_row),
@@ -124,14 +130,27 @@ def print_delivery(kind: DeliveryKind) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _look_ahead(kind: DeliveryKind) -> list[str]:
+    """Lines that ask for the row of the event after this one, so that it is in the cache when its turn comes."""
+    lines = ["if j + ONE < events:", "    after = np.uint64(fired[first + j + ONE])"]
+    arrays = ["targets"] if kind.shared_weight or kind.index else ["targets", "weights"]
+    for name in arrays:
+        width = np.dtype(getattr(kind, name)).itemsize
+        lines += [
+            f"    line = item[{FIELD[name]}] + np.int64(begin[after]) * {width}",
+            f"    last = min(line + {AHEAD}, item[{FIELD[name]}] + np.int64(end[after]) * {width})",
+            "    while line < last:",
+            "        prefetch(line)",
+            "        line += 64",
+        ]
+    return lines
+
+
 def _weight(kind: DeliveryKind) -> str:
     """The weight as the port's type: quantised ones are multiplied by their scale in that type."""
     where = "Z" if kind.shared_weight else "np.uint64(weight_index[k])" if kind.index else "k"
     load = f"np.{kind.sum}(weights[{where}])"
-    if kind.scale is None:
-        return load
-    scale = float(np.dtype(kind.sum).type(kind.scale))
-    return f"{load} * np.{kind.sum}({scale!r})"
+    return f"{load} * scale" if kind.scaled else load
 
 
 def _views(kind: DeliveryKind) -> list[str]:
@@ -147,10 +166,13 @@ def _views(kind: DeliveryKind) -> list[str]:
         view("weights", kind.weights),
         view("delays", kind.delays),
         view("ring", kind.sum),
+        f"ring_mask = item[{FIELD['ring_mask']}]",
         f"segments, stride = item[{FIELD['segments']}], item[{FIELD['stride']}]",
         f"row, port = np.uint64(item[{FIELD['row']}]), np.uint64(item[{FIELD['port']}])",
         "parity = step & 1",
     ]
+    if kind.scaled:
+        lines.append(f"scale = np.{kind.sum}(bits_float(item[{FIELD['scale']}]))")
     if kind.value:
         lines.append(view("values", kind.value))
     if kind.targets:

@@ -199,6 +199,7 @@ def _delivery_item(
         row=len(ports) * post.stride,
         port=ports.index(synapses.port) * post.stride,
         n_post=synapses.n_post,
+        scale=int(np.float64(synapses.weight_scale or 1.0).view(np.int64)),
     )
 
 
