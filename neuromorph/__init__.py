@@ -15,6 +15,7 @@ from neuromorph.errors import (
     TraceError,
     UnitError,
 )
+from neuromorph.interchange import from_brian2
 from neuromorph.language import (
     Event,
     Neuron,
@@ -189,6 +190,7 @@ __all__ = [
     "farad",
     "first_difference",
     "floor",
+    "from_brian2",
     "joule",
     "kHz",
     "kelvin",

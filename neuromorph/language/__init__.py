@@ -29,6 +29,7 @@ from neuromorph.language.functions import (
     where,
     white_noise,
 )
+from neuromorph.language.make import make_neuron
 from neuromorph.language.neuron import METHODS, EventSpec, Neuron, ParamSpec, PortSpec, StateSpec, neuron
 from neuromorph.language.symbols import Event, Param, Port, State
 
@@ -51,6 +52,7 @@ __all__ = [
     "exp",
     "floor",
     "log",
+    "make_neuron",
     "maximum",
     "minimum",
     "neuron",

@@ -1,0 +1,191 @@
+"""Networks written for Brian 2, taken in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from neuromorph.errors import CheckError
+from neuromorph.interchange.brian2_neuron import Incoming, group_neuron, poisson_neuron, port_name
+from neuromorph.interchange.brian2_synapses import Effect, effects, whole
+from neuromorph.network import EventSource, Network, Sparse
+
+SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
+SPIKE_SOURCES = ("NeuronGroup", "PoissonGroup", "SpikeGeneratorGroup")
+MONITORS = ("SpikeMonitor", "PopulationRateMonitor", "StateMonitor")
+KNOWN = (*SPIKE_SOURCES, *MONITORS, "Synapses", "PoissonInput", "Subgroup")
+
+
+def from_brian2(
+    network: Any = None, *, namespace: Mapping[str, Any] | None = None, seed: int = 0, name: str = "network"
+) -> Network:
+    """A network that was written for Brian 2, as it stands before its first run.
+
+    Neuron groups become populations of neurons with the same equations, synapses become synapses with the weights and
+    delays that they have now, and what the groups' variables hold now are the initial values. Spikes fall into the
+    same steps as in Brian 2, so compile with its step: ``CPU().compile(from_brian2(net), dt=defaultclock.dt)``.
+
+    Parameters
+    ----------
+    network : brian2.Network or iterable of Brian 2 objects, optional
+        By default what ``brian2.run`` would run where this function is called.
+    namespace : mapping, optional
+        Values of the names that the equations use; by default the variables where this function is called, as in
+        ``brian2.run``.
+    seed : int
+        Of noise and Poisson spikes; Brian 2's own random numbers are not reproduced.
+    name : str
+
+    Returns
+    -------
+    Network
+        Populations are named like their groups, and projections like their synapses. What spike and state monitors
+        watch is recorded, for all neurons of their groups; without any spike monitor every spike is.
+
+    Raises
+    ------
+    CheckError
+        Listing everything that cannot be taken: plasticity and other synaptic dynamics, summed and linked variables,
+        multicompartment neurons, ``TimedArray``, ``run_regularly``, network operations, custom events, several clocks.
+
+    Notes
+    -----
+    An effect of delay d acts at the start of the step that begins d + dt after the spike in both; here that is a delay
+    of d + dt. Refractory time there counts the step of the spike, so it is one step shorter here. A recorded state is
+    its value at the end of a step; a Brian 2 monitor samples the next step's start, when arrivals have been added.
+    The sum of Poisson inputs is drawn from a Poisson, not a binomial, distribution.
+    """
+    import brian2
+
+    if namespace is None or network is None:
+        frame = sys._getframe(1)
+        if namespace is None:
+            namespace = dict(chain(frame.f_globals.items(), frame.f_locals.items()))
+        if network is None:
+            network = brian2.collect(level=1)
+    return _Import(network, namespace).build(seed, name)
+
+
+class _Import:
+    """Brian 2's objects by kind, and what is wrong with them."""
+
+    def __init__(self, given: Any, namespace: Mapping[str, Any]) -> None:
+        self.problems: list[str] = []
+        self.namespace = namespace
+        objects = sorted(_flat(getattr(given, "objects", given)), key=lambda o: o.name)
+        self.by_kind = {kind: [o for o in objects if type(o).__name__ == kind] for kind in KNOWN}
+        self.groups = [g for kind in SPIKE_SOURCES for g in self.by_kind[kind]]
+        self.groups.sort(key=_creation)
+        if not self.groups:
+            self.problems.append("it has no groups; give a brian2.Network or a list of its objects")
+        self._check_network(given)
+        for thing in objects:
+            if type(thing).__name__ not in KNOWN:
+                self.problems.append(f"{thing.name}: a {type(thing).__name__} has no counterpart")
+        self._check_clocks()
+        for group in self.groups:
+            self._check_group(group)
+
+    def _check_network(self, given: Any) -> None:
+        if list(getattr(given, "schedule", SCHEDULE)) != SCHEDULE:
+            self.problems.append(f"its schedule is {given.schedule}, expected {SCHEDULE}")
+        if float(getattr(given, "t_", 0.0)) > 0:
+            self.problems.append("it has run already; take it in before its first run, or restore that state")
+
+    def _check_clocks(self) -> None:
+        steps = {float(g.clock.dt) for g in (*self.groups, *self.by_kind["PoissonInput"])}
+        if len(steps) > 1:
+            shown = ", ".join(f"{dt * 1e3:g} ms" for dt in sorted(steps))
+            self.problems.append(f"its groups have different clocks ({shown}); there is one step for all")
+
+    def _check_group(self, group: Any) -> None:
+        for event in getattr(group, "events", ()):
+            if event != "spike":
+                self.problems.append(f"{group.name}: the custom event {event} has no counterpart")
+        own = {id(x) for x in (getattr(group, "state_updater", None), getattr(group, "subexpression_updater", None))}
+        own |= {id(x) for part in ("thresholder", "resetter") for x in (getattr(group, part, None) or {}).values()}
+        for extra in group.contained_objects:
+            if id(extra) not in own:
+                self.problems.append(f"{group.name}: {extra.name} (run_regularly or the like) has no counterpart")
+
+    def build(self, seed: int, name: str) -> Network:
+        known = {g.name for g in self.groups}
+        found: list[Effect] = []
+        for synapses in sorted(self.by_kind["Synapses"], key=_creation):
+            for end in (synapses.source, synapses.target):
+                if whole(end).name not in known:
+                    self.problems.append(f"{synapses.name}: {end.name} is not among the objects given")
+            acting, problems = effects(synapses, self.namespace)
+            found += acting
+            self.problems += problems
+        neurons = {group.name: self._neuron(group, found) for group in self.groups}
+        if self.problems:
+            raise CheckError("this Brian 2 network cannot be taken", self.problems)
+        made = Network(seed, name)
+        watched = {whole(m.source).name for kind in MONITORS[:2] for m in self.by_kind[kind]}
+        populations = {
+            group.name: made.population(
+                neurons[group.name], int(group.N), group.name, record=not watched or group.name in watched
+            )
+            for group in self.groups
+        }
+        for effect in found:
+            post = populations[effect.target].port(port_name(effect.variable))
+            varied = np.ndim(getattr(effect.delays, "value", effect.delays)) > 0
+            columns = (effect.pre, effect.post, effect.weights)
+            rule = Sparse((*columns, effect.delays)) if varied else Sparse(columns)
+            made.project(
+                populations[effect.source], post, rule, delay=None if varied else effect.delays, name=effect.name
+            )
+        self._record(made, populations)
+        return made
+
+    def _neuron(self, group: Any, found: list[Effect]) -> Any:
+        kind = type(group).__name__
+        if kind == "SpikeGeneratorGroup":
+            return self._spike_source(group)
+        if kind == "PoissonGroup":
+            return poisson_neuron(group, self.namespace)
+        variables = dict.fromkeys(e.variable for e in found if e.target == group.name)
+        poisson = tuple(p for p in self.by_kind["PoissonInput"] if whole(p._group).name == group.name)
+        self.problems += [
+            f"{p.name}: it drives a part of {group.name} only" for p in poisson if p._group.name != group.name
+        ]
+        neuron, problems = group_neuron(group, Incoming(tuple(variables), poisson), self.namespace)
+        self.problems += problems
+        return neuron
+
+    def _spike_source(self, group: Any) -> EventSource:
+        from brian2.core.functions import timestep
+
+        if 0 < float(group.variables["period"].get_value().item()) < 1e9:
+            self.problems.append(f"{group.name}: its spikes repeat with a period; write them all out")
+        times = np.asarray(group.variables["spike_time"].get_value(), np.float64)
+        steps = np.asarray(timestep(times, float(group.clock.dt)), np.int64)
+        return EventSource(int(group.N), steps=steps, indices=np.asarray(group.variables["neuron_index"].get_value()))
+
+    def _record(self, made: Network, populations: Mapping[str, Any]) -> None:
+        for monitor in self.by_kind["StateMonitor"]:
+            population = populations[whole(monitor.source).name]
+            every = max(round(float(monitor.clock.dt) / float(whole(monitor.source).clock.dt)), 1)
+            known = {s.name for s in population.neuron.states} | {n for n, _ in population.neuron.named}
+            made.record(population, *(v for v in monitor.record_variables if v in known), every=every)
+
+
+def _flat(objects: Iterable[Any]) -> list[Any]:
+    """Brian 2's objects, those in lists, dictionaries and networks inside included."""
+    found: list[Any] = []
+    for thing in objects.values() if isinstance(objects, Mapping) else objects:
+        inside = isinstance(thing, list | tuple | set | Mapping)
+        found += _flat(thing) if inside else [thing]
+    return list({id(x): x for x in found}.values())
+
+
+def _creation(thing: Any) -> tuple[int, str]:
+    """Order of creation as far as names tell it: synapses_2 comes before synapses_10."""
+    head, _, tail = thing.name.rpartition("_")
+    return (int(tail), head) if tail.isdigit() else (0, thing.name)
