@@ -94,6 +94,9 @@ def from_nir(
     shapes, effects = shapes_of(graph, step, problems)
     problems += [f"{n}: nothing reaches it" for n in graph.nodes.values() if n.name not in shapes and not problems]
     _refuse(title, problems)
+    for name in names or ():
+        if name not in graph.nodes:
+            raise NetworkError(f"from_nir: names: the graph has no node {name!r}; it has {', '.join(graph.nodes)}")
     arriving = signals(graph, shapes, effects, problems)
     neurons = _neurons(graph, shapes, arriving, reset, method, unit, problems)
     _refuse(title, problems)
