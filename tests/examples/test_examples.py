@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-ARGUMENTS = {"balanced_network.py": ["--neurons", "400", "--duration", "50"]}
+ARGUMENTS = dict.fromkeys(("balanced_network.py", "from_brian2.py"), ["--neurons", "400", "--duration", "50"])
 PROMISES = {
     "braille.py": "SpiNNaker2: 0 of 9728 hidden entries differ",
     "egru_decoder.py": "SpiNNaker2: 0 events differ",
     "balanced_network.py": "first difference between the CPU and the chips: none",
+    "from_brian2.py": "not the same here: 0",
     "two_targets.py": "spikes",
 }
 
