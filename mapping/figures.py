@@ -62,7 +62,7 @@ def _values(report: SpiNNaker2Report, quantity: Quantity) -> npt.NDArray[np.floa
 
 def _chip_corner(machine: Machine, chip: int) -> npt.NDArray[np.float64]:
     """Lower left corner of a chip, in NoC cells."""
-    return machine.chip_xy[chip] * (np.array(machine.mesh_shape) + _GAP)
+    return np.asarray(machine.chip_xy[chip] * (np.array(machine.mesh_shape) + _GAP), np.float64)
 
 
 def _pe_corner(machine: Machine, pe: int) -> npt.NDArray[np.float64]:

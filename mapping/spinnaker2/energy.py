@@ -109,8 +109,9 @@ def account(deployed: Deployed, totals: Totals) -> Energy:
     asleep = c.si(f"level.{'high' if deployed.clock.level == 'high' else 'low'}.pe_asleep")
     sleep = asleep * np.maximum(totals.seconds - busy, 0.0)
     source = mapped.routing.keys.source
-    noc: Floats = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_noc, minlength=parts)
-    links: Floats = np.bincount(source, weights=totals.groups[: len(source)] * costs.energy_links, minlength=parts)
+    packets = totals.groups[: len(source)]
+    noc = np.asarray(np.bincount(source, weights=packets * costs.energy_noc, minlength=parts), np.float64)
+    links = np.asarray(np.bincount(source, weights=packets * costs.energy_links, minlength=parts), np.float64)
     long = int((mapped.machine.link_kind == LONG_LINK).sum()) * c.si("power.long_link") * totals.seconds
     dram = _dram(deployed, totals) * 8.0 * c.si("energy.dram_bit")
     base = c.si("power.chip_base") * mapped.machine.chips * totals.seconds

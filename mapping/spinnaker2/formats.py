@@ -87,6 +87,18 @@ def _bits(values: int) -> int:
     return max(0, int(values - 1).bit_length())
 
 
+def key_bits(neurons: int) -> int:
+    """Bits that tell the neurons of a full PE apart."""
+    return max(1, _bits(neurons))
+
+
+def entry_bytes_for(mode: RowMode, bits: int) -> int:
+    """Bytes of a source's entry: a packed header holds the key's low bits, an indexed entry also the row's offset."""
+    if mode == "packed":
+        return -(-bits // 8)
+    return WORD if bits + OFFSET_BITS <= 32 else 2 * WORD
+
+
 def _head_bytes(projections: Sequence[Synapses], cap: int, mode: RowMode) -> int:
     """Bytes of the head of the sparse synapses that leave one population."""
     if not projections:
@@ -127,8 +139,8 @@ def _with_modes(
                     choice = ProjectionLayout("kernel", width, 0, block)
                     kernels += 1
             projections[synapses.index] = choice
-        low = max(1, _bits(cap)) if options.key_bits is None else options.key_bits
-        entry = -(-low // 8) if mode == "packed" else WORD if low + OFFSET_BITS <= 32 else 2 * WORD
+        low = key_bits(cap) if options.key_bits is None else options.key_bits[k]
+        entry = entry_bytes_for(mode, low)
         sources.append(SourceLayout(mode, (entry if mine else 0) + WORD * kernels, head))
     return Layout(
         options=options,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..partition import partition as run_partition
 from ..place import place as run_place
 from ..place import traffic
 from ..route import Fanout, RouteCheck, Routing, check_routes, fanout, route_network
-from .formats import plan
+from .formats import entry_bytes_for, key_bits, plan
 from .layout import REGIONS, Layout, offsets, with_directory
 from .memory import Rates, hypergraph, region_bytes
 from .options import LayoutOptions
@@ -97,7 +97,7 @@ class Mapping:
         """Neurons of each population on each part, int64 (populations, parts)."""
         first = offsets(self.lowered)
         return np.array(
-            [np.bincount(self.part[a:b], minlength=self.parts) for a, b in itertools.pairwise(first)],
+            [np.bincount(self.part[a:b], minlength=self.parts) for a, b in pairwise(first)],
             np.int64,
         ).reshape(len(self.lowered.populations), self.parts)
 
@@ -180,7 +180,7 @@ def map_network(
         placement = _place(place, fan, machine, seed, parts)
         watch("keys, routes, tables")
         routing = route_network(fan, placement, machine)
-        grown = _grown(options, layout, routing, parts)
+        grown = _grown(options, lowered, layout, part, routing, parts)
         if grown is not None and grown.key_bits == options.key_bits:
             roomier = with_directory(layout, grown.directory)
             if part_bytes(graph, part, parts).max() <= roomier.limits.bytes:
@@ -267,20 +267,32 @@ def _place(method: Placer, fan: Fanout, machine: Machine, seed: int, parts: int)
     return placement
 
 
-def _grown(options: LayoutOptions, layout: Layout, routing: Routing, parts: int) -> LayoutOptions | None:
+def _grown(
+    options: LayoutOptions,
+    lowered: LoweredNetwork,
+    layout: Layout,
+    part: npt.NDArray[np.int32],
+    routing: Routing,
+    parts: int,
+) -> LayoutOptions | None:
     """Options with more room for the directory or wider keys if this mapping needs them; None if it does not."""
     keys = routing.keys
     pairs = np.unique(np.repeat(keys.source, np.diff(keys.ptr)).astype(np.int64) * max(parts, 1) + keys.parts)
-    needed = int(np.bincount(pairs % max(parts, 1), minlength=1).max()) if len(pairs) else 0
-    span = int((~keys.part_mask).max()) + 1 if len(keys.part_mask) else 1
-    bits = max(1, (span - 1).bit_length())
-    room = max((layout.neurons_per_pe - 1).bit_length(), 1) if options.key_bits is None else options.key_bits
-    if needed <= options.directory and bits <= room:
+    heard = int(np.bincount(pairs % max(parts, 1), minlength=1).max()) if len(pairs) else 0
+    bits = np.maximum(1, np.ceil(np.log2((~keys.part_mask).astype(np.float64) + 1.0))).astype(np.int64)
+    needed = [int(bits[part[a:b]].max()) for a, b in pairwise(offsets(lowered))]
+    room = options.key_bits or (key_bits(layout.neurons_per_pe),) * len(needed)
+    short = any(
+        entry_bytes_for(source.mode, n) > entry_bytes_for(source.mode, r)
+        for source, n, r in zip(layout.sources, needed, room, strict=True)
+    )
+    if heard <= options.directory and not short:
         return None
     directory = options.directory
-    if needed > directory:
-        directory = -(-needed * 17 // 16 // 8) * 8  # some room, since the next partition will differ
-    return replace(options, directory=directory, key_bits=max(bits, room) if bits > room else options.key_bits)
+    if heard > directory:
+        directory = -(-heard * 17 // 16 // 8) * 8  # some room, since the next partition will differ
+    wider = tuple(max(n, r) for n, r in zip(needed, room, strict=True)) if short else options.key_bits
+    return replace(options, directory=directory, key_bits=wider)
 
 
 def regions_of(mapping: Mapping, part: int) -> dict[str, int]:

@@ -149,10 +149,7 @@ def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64
     pair = source * parts + keys.parts
     pairs, number = np.unique(pair, return_inverse=True)
     directory = np.bincount(pairs % parts, minlength=parts)
-    needed = np.diff(mapped.fanout.ptr)
-    owner = np.repeat(mapped.part.astype(np.int64), needed) * parts + mapped.fanout.parts
-    at = np.searchsorted(pairs, owner)
-    rows = np.bincount(at, minlength=len(pairs)).astype(np.float64)
+    rows = _rows_by_pair(mapped, pairs)
     row_count = np.bincount(mapped.fanout.parts, minlength=parts)
     words = np.zeros(parts)
     for rows_p, synapses in zip(image.rows, mapped.lowered.projections, strict=True):
@@ -179,3 +176,14 @@ def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64
     cycles: Any = np.bincount(keys.parts, weights=weight * receive, minlength=parts)
     service = (cycles + words * c.count("cycles.synaptic_event")) / np.maximum(packets, 1)
     return receive, service
+
+
+def _rows_by_pair(mapped: Mapping, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Rows that a part holds of the neurons of another, for each (sender * parts + receiver) of ``pairs``."""
+    parts = mapped.parts
+    owner = np.repeat(mapped.part.astype(np.int64), np.diff(mapped.fanout.ptr))
+    owner *= parts
+    owner += mapped.fanout.parts
+    if parts * parts <= max(1 << 26, len(owner)):
+        return np.bincount(owner, minlength=parts * parts)[pairs].astype(np.float64)
+    return np.bincount(np.searchsorted(pairs, owner), minlength=len(pairs)).astype(np.float64)

@@ -24,9 +24,9 @@ class LayoutOptions:
         False: nothing is recorded on the PEs.
     directory : int
         Sending PEs that a PE's look-up directory has room for. The compiler raises it when a mapping needs more.
-    key_bits : int or None
-        Bits that tell the neurons of one sending PE apart; None: as many as ``neurons_per_pe`` needs. The compiler
-        raises it when a mapping needs more.
+    key_bits : tuple of int or None
+        By source population, bits that tell the neurons of one sending PE apart; None: as many as ``neurons_per_pe``
+        needs. The compiler raises them when a mapping needs more.
     rows : {"auto", "indexed", "packed"}
         How rows are found: see :mod:`.layout`.
     """
@@ -36,7 +36,7 @@ class LayoutOptions:
     flush: int = 8
     record: bool = True
     directory: int = 16
-    key_bits: int | None = None
+    key_bits: tuple[int, ...] | None = None
     rows: str = "auto"
 
     def __post_init__(self) -> None:

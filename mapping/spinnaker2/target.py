@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,7 +154,9 @@ class SpiNNaker2:
             image = Image.build(lowered, mapped.part, mapped.parts)
             costs = packet_costs(mapped, image)
             loaded = perf_counter()
-            compiled = compile_network(lowered, shown)
+            # The populations' kernels are the CPU engine's; the rows of the projections have kernels of their own.
+            compiled = compile_network(replace(lowered, projections=()), shown)
+            compiled = replace(compiled, projections=lowered.projections)
             tick = lowered.dt if self.tick is None else seconds_of(self.tick, "tick")
             if not tick > 0.0:
                 raise TargetError(f"SpiNNaker2: tick is {tick} s; it must be positive", tick=tick)
