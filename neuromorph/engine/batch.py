@@ -76,7 +76,11 @@ def run_batch(
             from neuromorph.trace import FileSink
 
             sink = FileSink(out)
-            sink.open(run_meta(program.network, program.lowered, samples * steps, target=repr(program.target)))
+            sink.open(
+                run_meta(
+                    program.network, program.lowered, samples * steps, about=program.about, target=repr(program.target)
+                )
+            )
             work = job.recorded(sink)
         else:
             work = job.plain()

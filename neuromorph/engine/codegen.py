@@ -58,7 +58,8 @@ class _Printer:
     def body(self) -> list[str]:
         program, layout = self.program, self.layout
         means = {program.ops[number].args[0] for number in self.used if program.ops[number].code == "poisson"}
-        before, loop = [], []
+        before: list[str] = []
+        loop: list[str] = []
         for number in sorted(self.used):
             op = program.ops[number]
             (before if number in self.shared else loop).append(f"v{number} = {self._print(number, op)}")

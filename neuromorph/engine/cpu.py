@@ -19,7 +19,7 @@ from .compile import compile_network, delivery_kind, with_populations
 from .instance import Instance
 from .interrupt import deferred_interrupt
 from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
-from .run_meta import run_meta
+from .run_meta import description, run_meta
 from .schedule import Compiled
 from .target import Batch, duration_steps, step_seconds
 
@@ -109,6 +109,8 @@ class CPUProgram:
     step : int
         Number of the next step.
     compiled : Compiled
+    about : dict
+        The network's text and hash.
     threads, cores : int
         Threads that share a step; cores that samples of a batch may use.
     last_trace : Trace or None
@@ -125,6 +127,7 @@ class CPUProgram:
         self.step = 0
         self.threads = target.thread_count(sum(synapses.count for synapses in lowered.projections))
         self.cores = available_cores()
+        self.about = description(network)
         self.last_trace: Trace | None = None
         self.compiled = compiled
         self._instance = self.instance(compiled, self.threads)
@@ -151,7 +154,7 @@ class CPUProgram:
         if reset:
             self.reset()
         sink = MemorySink() if out is None else FileSink(out)
-        sink.open(run_meta(self.network, self.lowered, steps, self.step, target=repr(self.target)))
+        sink.open(run_meta(self.network, self.lowered, steps, self.step, about=self.about, target=repr(self.target)))
         first = self.step
         with progress_for(progress) as shown, deferred_interrupt() as interrupted:
             shown.stage(f"running {self.network.name}", steps)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from neuromorph.lowering.program import LoweredNetwork
 
@@ -13,11 +15,21 @@ if TYPE_CHECKING:
     from neuromorph.trace import Recording, RunMeta
 
 
-def run_meta(network: Network, lowered: LoweredNetwork, steps: int, first_step: int = 0, **provenance: Any) -> RunMeta:
+def run_meta(
+    network: Network,
+    lowered: LoweredNetwork,
+    steps: int,
+    first_step: int = 0,
+    *,
+    about: Mapping[str, Any] | None = None,
+    **provenance: Any,
+) -> RunMeta:
     """Facts of a run of ``steps`` steps, for a sink.
 
     Parameters
     ----------
+    about : mapping, optional
+        :func:`description` of the network when it was compiled; default: of what it is now.
     **provenance
         What the target adds, such as its own description.
     """
@@ -30,10 +42,22 @@ def run_meta(network: Network, lowered: LoweredNetwork, steps: int, first_step: 
         seed=network.seed,
         populations={population.name: population.size for population in lowered.populations},
         states=recordings(network, lowered),
-        provenance={"versions": versions(), "network": network.text(), "hash": network.hash, **provenance},
+        provenance={"versions": versions(), **(about or description(network)), **provenance},
         recorded=tuple(population.name for population in lowered.populations if population.record_events),
         first_step=first_step,
     )
+
+
+_described: WeakKeyDictionary[Network, tuple[tuple[Any, ...], dict[str, str]]] = WeakKeyDictionary()
+
+
+def description(network: Network) -> dict[str, str]:
+    """Text of a network and its hash; remembered, since arrays have to be digested for it."""
+    parts = (network.populations, network.projections, network.recordings)
+    known = _described.get(network)
+    if known is None or any(a is not b for a, b in zip(known[0], parts, strict=True)):
+        known = _described[network] = (parts, {"network": network.text(), "hash": network.hash})
+    return known[1]
 
 
 def recordings(network: Network, lowered: LoweredNetwork) -> dict[tuple[str, str], Recording]:
@@ -42,7 +66,7 @@ def recordings(network: Network, lowered: LoweredNetwork) -> dict[tuple[str, str
     from neuromorph.units import si_unit
 
     result = {}
-    for population, made in zip(network.populations, lowered.populations, strict=True):
+    for population, made in zip(network.populations, lowered.populations, strict=False):  # it may have grown since
         slots = {slot.name: (slot.unit, slot.scale) for slot in (made.program.states if made.program else ())}
         named = {name: (si_unit(expr.dim).name, 1.0) for name, expr in population.neuron.named}
         for variable, every in made.record_states:

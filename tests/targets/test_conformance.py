@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from strategies import DT, Delta, Whole, networks
 
@@ -26,7 +26,13 @@ from neuromorph import (
 from neuromorph.engine import Target
 
 Make = Callable[..., Target]
-QUICK = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(  # every new kernel costs a compilation, so few examples, and no shrinking
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def assert_same(got: Trace, expected: Trace) -> int:

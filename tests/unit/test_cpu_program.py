@@ -239,3 +239,14 @@ def test_the_report_counts_what_is_there(program: CPUProgram) -> None:
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TargetError, match=message):
         CPU(**options)
+
+
+def test_a_network_that_grew_after_it_was_compiled_runs_as_compiled() -> None:
+    net = Network(name="growing")
+    net.population(Delta, 3, name="first")
+    program = CPU().compile(net, dt=1 * ms)
+    before = net.hash
+    net.population(Delta, 2, name="second")
+    trace = program.run(3, progress=False)
+    assert trace.populations == ("first",)
+    assert trace.provenance["hash"] == before != net.hash
