@@ -1,0 +1,124 @@
+"""Networks that do not fit: the error names what and where, and every change it proposes has the effect it states."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from strategies import DT, Current, Delta
+
+from neuromorph import AllToAll, Dense, EventSource, FixedProbability, Network, Uniform, mV, nA
+from neuromorph.errors import MappingError
+from neuromorph.lowering import lower
+from neuromorph.mapping.spinnaker2 import SpiNNaker2, map_network
+
+
+def large(neurons: int = 4000) -> Network:
+    """Too many synapses of their own weight for one chip."""
+    net = Network(seed=2, name="large")
+    source = net.population(EventSource(1000), name="source")
+    sink = net.population(Current, neurons, name="sink")
+    net.project(
+        source, sink.i_in, FixedProbability(0.6), weight=Uniform(0 * nA, 1 * nA), delay=1 + np.arange(neurons) % 30
+    )
+    net.record(sink, "v")
+    return net
+
+
+def heavy(fan_in: int = 40_000) -> Network:
+    """One neuron that has more synapses than a PE has bytes."""
+    net = Network(name="heavy")
+    source = net.population(EventSource(fan_in), name="source")
+    sink = net.population(Delta, 2, name="sink")
+    weights = np.linspace(1, 2, 2 * fan_in).reshape(fan_in, 2)
+    net.project(source, sink.v_in, Dense(weights), weight=1 * mV)
+    return net
+
+
+def test_a_network_for_more_chips_says_how_many_and_that_is_true() -> None:
+    network = large()
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2(chips=1, partition="sequential").map(network, DT, progress=False)
+    error = caught.value
+    assert "148" in str(error)
+    assert "population sink" in str(error)
+    assert error.parts > 148
+    assert error.regions["synapses"] > 50_000
+    assert sum(error.regions.values()) <= 131_072
+    assert re.search(rf"more chips: chips={error.chips} has {error.chips * 148:,} PEs: fits", str(error))
+    mapped = SpiNNaker2(chips=error.chips, partition="sequential").map(network, DT, progress=False)
+    assert mapped.parts <= error.chips * 148
+    with pytest.raises(MappingError):
+        SpiNNaker2(chips=error.chips - 1, partition="sequential").map(network, DT, progress=False)
+
+
+def test_every_proposed_change_has_its_stated_effect() -> None:
+    lowered = lower(large(), DT)
+    with pytest.raises(MappingError) as caught:
+        map_network(lowered, chips=1, partition="sequential")
+    changes = caught.value.changes
+    names = " | ".join(change.what for change in changes)
+    for proposal in ("narrower weights", "shorter delays", "record nothing", "smaller event FIFO", "sparser look-up"):
+        assert proposal in names
+    assert any(change.fits for change in changes)
+    for change in changes:
+        stated = f"{change.parts:,} PEs, the fullest with {change.bytes:,} bytes"
+        assert f"{change.what}: {stated}" in str(caught.value)
+        if change.fits:
+            mapped = map_network(change.lowered, chips=1, partition="sequential", place="row_major",
+                                 options=change.options)  # fmt: skip
+            assert mapped.parts <= 148
+            assert mapped.bytes.max() <= mapped.machine.pe_sram
+        else:
+            with pytest.raises(MappingError):
+                map_network(change.lowered, chips=1, partition="sequential", place="row_major", options=change.options)
+
+
+def test_the_option_that_an_error_names_works_as_typed() -> None:
+    network = large()
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2(chips=1, partition="sequential").map(network, DT, progress=False)
+    assert 'narrower weights: weights="int8"' in str(caught.value)
+    assert re.search(r'weights="int8": [\d,]+ PEs, the fullest with [\d,]+ bytes: fits', str(caught.value))
+    assert SpiNNaker2(chips=1, weights="int8", partition="sequential").map(network, DT, progress=False).parts <= 148
+
+
+def test_a_neuron_too_large_for_a_pe_is_named_with_its_bytes() -> None:
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2().map(heavy(), DT, progress=False)
+    error = caught.value
+    assert "population sink: neuron 0 alone needs" in str(error)
+    assert error.population == "sink"
+    assert error.bytes > error.limit == 131_072
+    assert error.regions["synapses"] == 40_000 * 4
+    assert sum(error.regions.values()) == error.bytes
+    assert not any(change.fits for change in error.changes if change.what.startswith("record"))
+
+
+def test_narrower_weights_make_room_for_a_large_neuron_if_the_error_says_so() -> None:
+    network = heavy(14_000)
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2(rows="indexed").map(network, DT, progress=False)
+    fits = {change.what for change in caught.value.changes if change.fits}
+    assert 'narrower weights: weights="int8"' in fits
+    SpiNNaker2(rows="indexed", weights="int8").map(network, DT, progress=False)
+
+
+def test_a_given_partition_that_breaks_a_limit_is_refused() -> None:
+    net = Network()
+    source, sink = net.population(EventSource(10), name="source"), net.population(Delta, 30, name="sink")
+    net.project(source, sink.v_in, AllToAll(), weight=1 * mV)
+    with pytest.raises(MappingError, match="part 0 has 40 neurons, a PE holds at most 20"):
+        SpiNNaker2(partition=np.zeros(40, int), neurons_per_pe=20).map(net, DT, progress=False)
+    with pytest.raises(MappingError, match="expected a part for each of 40 neurons"):
+        SpiNNaker2(partition=np.zeros(39, int)).map(net, DT, progress=False)
+    with pytest.raises(MappingError, match="expected 2 different usable PEs"):
+        SpiNNaker2(partition=np.arange(40) // 20, place=np.zeros(2, int)).map(net, DT, progress=False)
+
+
+def test_a_given_partition_that_overfills_a_pe_is_refused() -> None:
+    net = large(400)
+    part = np.concatenate((np.arange(1000) // 250, 4 + np.arange(400) // 200))
+    with pytest.raises(MappingError, match=r"puts \d+ bytes on one PE of 131072"):
+        SpiNNaker2(partition=part, neurons_per_pe=250).map(net, DT, progress=False)
