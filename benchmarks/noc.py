@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from neuromorph.mapping.machine import spinnaker2
-from neuromorph.mapping.noc import md1_wait, send_packets, simulate
-from neuromorph.mapping.noc.mesh import mesh_trees
+from neuromorph.mapping.noc import forest, md1_wait, send_packets, simulate
+from neuromorph.mapping.noc.mesh import mesh_paths
 from neuromorph.mapping.route import Fanout, route_network
 
 BOOKSIM = (
@@ -36,16 +36,17 @@ BOOKSIM = (
 
 def booksim(steps: int) -> None:
     """Latency by load."""
-    ptr, link, parent, service, latency = mesh_trees(8)
+    ptr, link, parent, service, latency = mesh_paths(8)
     even = np.bincount(link, minlength=len(service)) / 64  # packets a cycle on each link at load 1
-    simulate(ptr, link, parent, service, latency, np.zeros(1, np.int64), np.zeros(1))
+    trees = forest(ptr, link, parent, service, latency)
+    simulate(trees, np.zeros(1, np.int64), np.zeros(1))
     print(f"{'load':>5} {'BookSim':>8} {'event':>7} {'':>7} {'M/D/1':>7} {'':>7} {'M packets/s':>11}")
     rng = np.random.default_rng(1)
     for load, cycles in BOOKSIM:
         when, source = np.nonzero(rng.random((steps, 64)) < load)
         tree = source * 64 + rng.integers(0, 64, len(source))
         start = time.process_time()
-        flow = simulate(ptr, link, parent, service, latency, tree, when.astype(float))
+        flow = simulate(trees, tree, when.astype(float))
         seconds = time.process_time() - start
         delay = latency + md1_wait(load * even, service)
         analytic = np.add.reduceat(delay[link], ptr[:-1]).mean()

@@ -189,14 +189,6 @@ class Machine:
         away = np.abs(self.tile_xy[:, None, :] - self.router_cells[None, :, :]).sum(2)
         return np.asarray(away.min(1), np.int32)
 
-    @cached_property
-    def tile_distance(self) -> npt.NDArray[np.int32]:
-        """NoC hops of a packet from tile to tile of one chip, int32 (tiles, tiles): through the router if it copies."""
-        if self.multicast == "router":
-            return self.router_distance[:, None] + self.router_distance[None, :]
-        away = np.abs(self.tile_xy[:, None, :] - self.tile_xy[None, :, :])
-        return np.asarray(away.sum(2), np.int32)
-
     def with_constants(self, **values: float) -> Machine:
         """A copy with other numbers, as in ``machine.with_constants(link__hop_weight=3)``."""
         return replace(self, constants=self.constants.replace(**values))

@@ -1,7 +1,22 @@
 """What the packets meet on their way: link loads, an analytic latency estimate, and a packet-level event model."""
 
 from .analytic import LinkReport, link_report, md1_wait
-from .event import Flow, send_packets, simulate
+from .event import Flow, Forest, forest, machine_forest, send_packets, simulate
+from .replay import StepFlows, replay
 from .timing import Timing, timing
 
-__all__ = ["Flow", "LinkReport", "Timing", "link_report", "md1_wait", "send_packets", "simulate", "timing"]
+__all__ = [
+    "Flow",
+    "Forest",
+    "LinkReport",
+    "StepFlows",
+    "Timing",
+    "forest",
+    "link_report",
+    "machine_forest",
+    "md1_wait",
+    "replay",
+    "send_packets",
+    "simulate",
+    "timing",
+]

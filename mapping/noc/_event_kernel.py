@@ -99,8 +99,9 @@ def _serve(one: int, t: float, service: Array, free: Array, passed: Array, wait:
 
 
 @njit(cache=True, error_model="numpy")
-def first_hops(root: Array, link: Array, service: Array, latency: Array, time: Array, links: int) -> Any:
+def first_hops(root: Array, link: Array, service: Array, latency: Array, time: Array) -> Any:
     """Queues at links that only ever come first on a tree: arrivals are the injections, already in order of time."""
+    links = len(service)
     free = np.full(links, -np.inf)
     passed, peak, wait = np.zeros(links, np.int64), np.zeros(links, np.int64), np.zeros(links)
     done = np.empty(len(root))

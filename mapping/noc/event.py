@@ -50,6 +50,67 @@ class Flow:
     peak: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Forest:
+    """Multicast trees ready for the event loop; see :func:`forest`."""
+
+    ptr: npt.NDArray[np.int64]
+    link: npt.NDArray[np.int32]
+    child: npt.NDArray[np.int32]
+    sibling: npt.NDArray[np.int32]
+    service: npt.NDArray[np.float64]
+    latency: npt.NDArray[np.float64]
+    day: float
+    apart: bool
+
+
+def forest(
+    ptr: npt.NDArray[np.int64],
+    link: npt.NDArray[np.int32],
+    parent: npt.NDArray[np.int32],
+    service: npt.NDArray[np.float64],
+    latency: npt.NDArray[np.float64],
+) -> Forest:
+    """Trees of links with service times and latencies, of any network.
+
+    Parameters
+    ----------
+    ptr : int64 (trees + 1,), link : int32, parent : int32
+        Hops of each tree, as :func:`~neuromorph.mapping.route.link_steps` lists them.
+    service, latency : float64 (links,)
+        Any unit of time.
+
+    Raises
+    ------
+    MappingError
+        If a link that leads to another has no latency.
+    """
+    from ._event_kernel import children
+
+    child, sibling = children(ptr, parent)
+    # Hops with a hop after them decide how soon one event can cause another.
+    passed_on = link[child >= 0]
+    soonest = float(np.asarray(latency)[passed_on].min()) if len(passed_on) else 1.0
+    if soonest <= 0:
+        raise MappingError("every link that leads to another needs a latency above 0")
+    return Forest(
+        np.asarray(ptr, np.int64),
+        link,
+        child,
+        sibling,
+        np.asarray(service, np.float64),
+        np.asarray(latency, np.float64),
+        soonest / _DAYS_PER_LATENCY,
+        _apart(ptr, link, child, sibling),
+    )
+
+
+def machine_forest(routes: Routes, machine: Machine, groups: npt.NDArray[np.int64], payload_bits: int = 0) -> Forest:
+    """The trees of some groups on a machine, times in seconds."""
+    times = timing(machine, payload_bits)
+    return forest(*link_steps(routes, machine, groups), times.service, times.latency)
+
+
 def send_packets(
     routes: Routes,
     machine: Machine,
@@ -76,61 +137,41 @@ def send_packets(
     latencies are those of a flit-level model within a few per cent; beyond that they are too low.
     """
     used, tree = np.unique(group, return_inverse=True)
-    ptr, link, parent = link_steps(routes, machine, used)
-    times = timing(machine, payload_bits)
-    return simulate(ptr, link, parent, times.service, times.latency, tree.ravel(), time)
+    return simulate(machine_forest(routes, machine, used, payload_bits), tree.ravel(), time)
 
 
-def simulate(
-    ptr: npt.NDArray[np.int64],
-    link: npt.NDArray[np.int32],
-    parent: npt.NDArray[np.int32],
-    service: npt.NDArray[np.float64],
-    latency: npt.NDArray[np.float64],
-    tree: npt.NDArray[np.int64],
-    time: npt.NDArray[np.float64],
-) -> Flow:
-    """The same for any network: trees of links with service times and latencies.
+def simulate(trees: Forest, tree: npt.NDArray[np.int64], time: npt.NDArray[np.float64]) -> Flow:
+    """Send packets into an empty network.
 
     Parameters
     ----------
-    ptr : int64 (trees + 1,), link : int32, parent : int32
-        Hops of each tree, as :func:`~neuromorph.mapping.route.link_steps` lists them.
-    service, latency : float64 (links,)
-        Any unit of time.
+    trees : Forest
     tree : int64 (packets,), time : float64 (packets,)
-        Tree and time of injection of each packet.
+        Tree and time of injection of each packet; packets of one time go in their order.
 
     Raises
     ------
     MappingError
         If an injected packet's tree has no hop.
     """
-    from ._event_kernel import children, first_hops, run
+    from ._event_kernel import first_hops, run
 
-    if (np.diff(ptr)[tree] == 0).any():
+    if (np.diff(trees.ptr)[tree] == 0).any():
         raise MappingError("a packet was sent on a tree without hops: its group has no destination")
-    service, latency = np.asarray(service, np.float64), np.asarray(latency, np.float64)
+    network = trees.link, trees.child, trees.sibling, trees.service, trees.latency
     order = np.argsort(time, kind="stable")
-    child, sibling = children(ptr, parent)
-    # Hops with a hop after them decide how soon one event can cause another.
-    passed_on = link[child >= 0]
-    soonest = float(latency[passed_on].min()) if len(passed_on) else 1.0
-    if soonest <= 0:
-        raise MappingError("every link that leads to another needs a latency above 0")
-    root = np.asarray(ptr, np.int64)[tree[order]]
+    root = trees.ptr[tree[order]]
     injected = np.asarray(time, np.float64)[order]
     number = np.arange(len(order))
     start, ahead = injected, None
-    if _apart(ptr, link, child, sibling):
-        start, *ahead = first_hops(root, link, service, latency, injected, len(service))
+    if trees.apart:
+        start, *ahead = first_hops(root, trees.link, trees.service, trees.latency, injected)
         number = np.argsort(start, kind="stable")
-        start, root = start[number], child[root[number]].astype(np.int64)
-    calendar = soonest / _DAYS_PER_LATENCY, _YEAR
+        start, root = start[number], trees.child[root[number]].astype(np.int64)
     room, done = _ROOM, False
     while not done:
         first, last, copies, total, packets, wait, peak, done = run(
-            root, link, child, sibling, service, latency, start, number, injected, *calendar, room
+            root, *network, start, number, injected, trees.day, _YEAR, room
         )
         room *= 8
     if ahead is not None:

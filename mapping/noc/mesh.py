@@ -11,7 +11,7 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 
-def mesh_trees(side: int, router_cycles: int = 4) -> tuple[npt.NDArray[np.int64], Ints, Ints, Floats, Floats]:
+def mesh_paths(side: int, router_cycles: int = 4) -> tuple[npt.NDArray[np.int64], Ints, Ints, Floats, Floats]:
     """Paths between all pairs of nodes of a ``side x side`` mesh, x first, for one-flit packets.
 
     Parameters

@@ -11,8 +11,8 @@ from routing_cases import random_fanout, random_placement
 
 from neuromorph.errors import MappingError
 from neuromorph.mapping.machine import LINK_CLASSES, spinnaker2
-from neuromorph.mapping.noc import link_report, md1_wait, send_packets, simulate, timing
-from neuromorph.mapping.noc.mesh import mesh_trees
+from neuromorph.mapping.noc import forest, link_report, md1_wait, replay, send_packets, simulate, timing
+from neuromorph.mapping.noc.mesh import mesh_paths
 from neuromorph.mapping.route import Routes, link_steps, route_network
 
 Trees = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]
@@ -24,7 +24,7 @@ def chain(length: int) -> Trees:
 
 def test_an_empty_network_takes_the_sum_of_the_latencies() -> None:
     service, latency = np.full(5, 1.0), np.array([3.0, 5, 7, 11, 13])
-    flow = simulate(*chain(5), service, latency, np.zeros(3, np.int64), np.array([200.0, 0, 100]))
+    flow = simulate(forest(*chain(5), service, latency), np.zeros(3, np.int64), np.array([200.0, 0, 100]))
     assert flow.last.tolist() == [239.0, 39.0, 139.0]
     assert flow.mean_latency == 39.0
     assert flow.makespan == 239.0
@@ -34,7 +34,7 @@ def test_an_empty_network_takes_the_sum_of_the_latencies() -> None:
 
 
 def test_packets_of_one_moment_queue_in_their_order() -> None:
-    flow = simulate(*chain(2), np.array([2.0, 3.0]), np.array([10.0, 1.0]), np.zeros(4, np.int64), np.zeros(4))
+    flow = simulate(forest(*chain(2), np.array([2.0, 3.0]), np.array([10.0, 1.0])), np.zeros(4, np.int64), np.zeros(4))
     # The second link serves one every 3: it is free at 10, 13, 16, 19.
     assert flow.last.tolist() == [11.0, 14.0, 17.0, 20.0]
     assert flow.peak.tolist() == [4, 2]
@@ -45,7 +45,7 @@ def test_packets_of_one_moment_queue_in_their_order() -> None:
 def test_one_link_is_an_md1_queue(load: float) -> None:
     rng = np.random.default_rng(0)
     time = np.cumsum(rng.exponential(1 / load, 400_000))
-    flow = simulate(*chain(1), np.ones(1), np.ones(1), np.zeros(len(time), np.int64), time)
+    flow = simulate(forest(*chain(1), np.ones(1), np.ones(1)), np.zeros(len(time), np.int64), time)
     want = md1_wait(np.array([load]), np.ones(1))[0]
     assert want == load / (2 * (1 - load))
     assert flow.mean_latency - 1 == pytest.approx(want, rel=0.04)
@@ -81,7 +81,7 @@ def test_the_event_model_is_a_queue_at_every_link(
 ) -> None:
     """Against a heap of arrivals, the textbook form of the same model (ties: by injection)."""
     (ptr, link, parent), service, latency, tree, time = case
-    flow = simulate(ptr, link, parent, service, latency, np.array(tree), np.array(time))
+    flow = simulate(forest(ptr, link, parent, service, latency), np.array(tree), np.array(time))
     rank = {p: r for r, p in enumerate(sorted(range(len(time)), key=lambda p: (time[p], p)))}
     heap = [(time[p], rank[p], int(ptr[tree[p]]), p) for p in range(len(time))]
     heapq.heapify(heap)
@@ -114,11 +114,11 @@ BOOKSIM = [(0.01, 27.01), (0.05, 27.10), (0.1, 27.28), (0.15, 27.48), (0.2, 27.8
 
 @pytest.mark.parametrize(("load", "cycles"), BOOKSIM)
 def test_an_8_x_8_mesh_agrees_with_booksim_to_three_per_cent(load: float, cycles: float) -> None:
-    ptr, link, parent, service, latency = mesh_trees(8)
+    ptr, link, parent, service, latency = mesh_paths(8)
     rng = np.random.default_rng(1)
     time, source = np.nonzero(rng.random((6000, 64)) < load)
     tree = source * 64 + rng.integers(0, 64, len(source))
-    flow = simulate(ptr, link, parent, service, latency, tree, time.astype(float))
+    flow = simulate(forest(ptr, link, parent, service, latency), tree, time.astype(float))
     assert flow.mean_latency == pytest.approx(cycles, rel=0.03)
 
 
@@ -185,17 +185,12 @@ def test_the_report_names_the_busiest_links() -> None:
     assert (over.utilisation >= 1).any()
 
 
+NOTHING = forest(np.array([0, 0]), np.zeros(0, np.int32), np.zeros(0, np.int32), np.ones(1), np.ones(1))
+
+
 def test_packets_need_somewhere_to_go() -> None:
     with pytest.raises(MappingError, match="no destination"):
-        simulate(
-            np.array([0, 0]),
-            np.zeros(0, np.int32),
-            np.zeros(0, np.int32),
-            np.ones(1),
-            np.ones(1),
-            np.zeros(1, np.int64),
-            np.zeros(1),
-        )
+        simulate(NOTHING, np.zeros(1, np.int64), np.zeros(1))
 
 
 def test_nothing_sent_is_nothing_received() -> None:
@@ -204,3 +199,49 @@ def test_nothing_sent_is_nothing_received() -> None:
     assert flow.makespan == 0
     assert np.isnan(flow.mean_latency)
     assert flow.packets.sum() == 0
+
+
+def test_links_need_a_latency_to_lead_on() -> None:
+    with pytest.raises(MappingError, match="latency above 0"):
+        forest(*chain(2), np.ones(2), np.zeros(2))
+
+
+def test_a_replayed_step_is_its_packets_sent_into_an_empty_machine() -> None:
+    spread = random_fanout(400, 120, 8)
+    routing = route_network(spread, random_placement(120, MACHINE), MACHINE)
+    rng = np.random.default_rng(2)
+    step = np.sort(rng.integers(0, 5, 600))
+    step[step == 3] = 4  # a step without events
+    neuron = rng.integers(0, 400, 600)
+    interval = 50e-9
+    steps = replay(routing.keys, routing.routes, MACHINE, step, neuron, interval=interval)
+    assert steps.step.tolist() == [0, 1, 2, 4]
+    for k, t in enumerate(steps.step.tolist()):
+        group = routing.keys.group[neuron[step == t]].astype(np.int64)
+        group = group[group >= 0]
+        assert steps.packets[k] == len(group)
+        # Every PE sends one packet each interval, in the order of its events.
+        seen: dict[int, int] = {}
+        time = []
+        for part in routing.keys.source[group].tolist():
+            time.append(seen.get(part, 0) * interval)
+            seen[part] = seen.get(part, 0) + 1
+        flow = send_packets(routing.routes, MACHINE, group, np.array(time))
+        assert steps.makespan[k] == flow.makespan
+        assert steps.mean_latency[k] == pytest.approx(flow.mean_latency)
+        assert steps.peak[k] == flow.peak.max()
+        assert flow.peak[steps.peak_link[k]] == flow.peak.max()
+    assert steps.link_packets.sum() == sum(
+        int(np.diff(link_steps(routing.routes, MACHINE, np.array([g]))[0])[0])
+        for g in routing.keys.group[neuron]
+        if g >= 0
+    )
+
+
+def test_a_replay_without_events_has_no_steps() -> None:
+    spread = random_fanout(400, 120, 8)
+    routing = route_network(spread, random_placement(120, MACHINE), MACHINE)
+    none = np.zeros(0, np.int64)
+    steps = replay(routing.keys, routing.routes, MACHINE, none, none, interval=1e-8)
+    assert len(steps.step) == len(steps.makespan) == 0
+    assert steps.link_packets.sum() == 0
