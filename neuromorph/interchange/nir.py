@@ -24,7 +24,7 @@ from neuromorph.interchange.nir_schedule import Schedule, schedule
 from neuromorph.interchange.nir_signals import ENDS, Signal, Term, shapes_of, signals
 from neuromorph.language import Neuron
 from neuromorph.language.neuron import checked_method
-from neuromorph.network import EventSource, Network, Population, Rule, Sparse
+from neuromorph.network import EventSource, Network, Population
 from neuromorph.units import TIME, Hz, Quantity, second, si_value
 
 Events = EventSource | npt.ArrayLike
@@ -229,20 +229,8 @@ def _layout(shape: Shape, signal: Signal | None) -> Shape:
 def _project(
     net: Network, pre: Population, post: Population, term: Term, plan: Schedule, ends: tuple[str, str]
 ) -> None:
-    rule, weight = product(term.links, term.factor)
-    net.project(pre, post, _fitting(rule, term, pre, post), weight=weight, delay=_delay(term, plan, ends))
-
-
-def _fitting(rule: Rule, term: Term, pre: Population, post: Population) -> Rule:
-    """The rule, or the same as a matrix where the populations have other shapes than the graph's signals."""
-    try:
-        rule.check(pre, post, "")
-    except NetworkError:
-        total = term.links[0].matrix()
-        for link in term.links[1:]:
-            total = total @ link.matrix()
-        return Sparse(total.tocsr())
-    return rule
+    weight = None if term.factor == 1.0 else term.factor
+    net.project(pre, post, product(term.links, pre, post), weight=weight, delay=_delay(term, plan, ends))
 
 
 def _delay(term: Term, plan: Schedule, ends: tuple[str, str]) -> Any:

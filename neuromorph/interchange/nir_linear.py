@@ -12,6 +12,7 @@ import numpy.typing as npt
 from neuromorph.errors import NetworkError
 from neuromorph.interchange.nir_file import Node
 from neuromorph.network.rules import AvgPool2D, Conv1D, Conv2D, Dense, OneToOne, Rule, Sparse, Stream, SumPool2D
+from neuromorph.network.rules.rule import Layer
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -231,22 +232,26 @@ def _pair(node: Node, name: str) -> Any:
     return (numbers[0], numbers[-1])
 
 
-def product(links: tuple[Link, ...], factor: float) -> tuple[Rule, float | None]:
-    """One rule for several maps in a row, and the number that multiplies its weights (None: 1).
+def product(links: tuple[Link, ...], pre: Layer, post: Layer) -> Rule:
+    """One rule from ``pre`` to ``post`` for several maps in a row.
 
-    A map alone keeps its rule, so that a kernel stays shared; so does pooling before a convolution.
+    A map alone keeps its rule, so that a kernel stays shared; so does pooling before a convolution. Several, or one
+    that sees other shapes than the populations have, become a matrix.
     """
     links = _merged(links)
-    weight = None if factor == 1.0 else factor
     if not links:
-        return OneToOne(), weight
+        return OneToOne()
     if len(links) == 1:
-        return links[0].rule, weight
+        try:
+            links[0].rule.check(pre, post, "")
+        except NetworkError:
+            return Sparse(links[0].matrix().tocsr())
+        return links[0].rule
     total = links[0].matrix()
     for link in links[1:]:
         total = total @ link.matrix()
     dense = total.nnz > 0.5 * total.shape[0] * total.shape[1]
-    return (Dense(total.toarray()) if dense else Sparse(total.tocsr())), weight
+    return Dense(total.toarray()) if dense else Sparse(total.tocsr())
 
 
 def _merged(links: tuple[Link, ...]) -> tuple[Link, ...]:

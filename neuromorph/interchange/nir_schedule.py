@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,18 @@ def schedule(nodes: Iterable[str], inputs: Iterable[str], connections: Iterable[
         inside = set(members)
         fed = [(a, n) for n in members for a in graph.predecessors(n) if a not in inside]
         level = _levels(graph, members, {n for _, n in fed})
-        base = max([latency[a] + 1 - level[n] for a, n in fed], default=0 if members[0] in first else 1)
-        base = max(base, 0 if inside <= first else 1)
+        base = max([0 if inside <= first else 1, *(latency[a] + 1 - level[n] for a, n in fed)])
         latency |= {n: base + level[n] for n in members}
         late |= {(a, b) for a in members for b in graph.successors(a) if b in inside and level[b] <= level[a]}
     return Schedule(latency, frozenset(late))
 
 
-def _levels(graph: object, members: list[str], entries: set[str]) -> dict[str, int]:
+def _levels(graph: Any, members: list[str], entries: set[str]) -> dict[str, int]:
     """Connections from the nearest entry to each member."""
     found = dict.fromkeys([n for n in members if n in entries] or members[:1], 0)
     todo = list(found)
     for name in todo:
-        for following in graph.successors(name):  # type: ignore[attr-defined]
+        for following in graph.successors(name):
             if following in members and following not in found:
                 found[following] = found[name] + 1
                 todo.append(following)

@@ -387,6 +387,41 @@ def test_paths_of_different_length_meet_in_the_same_step() -> None:
     np.testing.assert_array_equal(dense(net, trace, "output", 30), join + a)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_any_graph_gives_what_evaluating_it_node_by_node_gives(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count, n, steps = int(rng.integers(2, 7)), 3, 25
+    nodes = {"input": put(n), "output": out(n)}
+    edges, weights, biases = [], {}, {}
+    names = ["input", *(f"c{k}" for k in range(count))]
+    for k, name in enumerate(names[1:], 1):
+        nodes[name] = relay(n)
+        sources = [a for a in names[:k] if rng.random() < 0.6] or [names[k - 1]]
+        sources += [name] * int(rng.random() < 0.4)  # itself, one step late
+        for a in sources:
+            weights[a, name], biases[a, name] = rng.integers(-2, 3, (n, n)) / 2, rng.integers(-1, 2, n) / 4
+            via = f"{a}-{name}"
+            nodes[via] = node("Affine", weight=weights[a, name], bias=biases[a, name])
+            edges += [(a, via), (via, name)]
+    edges += [(names[-1], "output")]
+    rng.shuffle(edges)
+    graph = Graph(dict(rng.permutation(list(nodes.items()))), [(str(a), str(b)) for a, b in edges])
+    x = rng.integers(0, 2, (steps, n)).astype(float)
+    value = {name: np.zeros(n) for name in names}
+    wanted: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for arriving in x:
+        value["input"] = arriving
+        for name in names[1:]:
+            total = sum(w @ value[a] + biases[a, b] for (a, b), w in weights.items() if b == name)
+            value[name] = (total > 0.5).astype(float)
+        for name in names:
+            wanted[name].append(value[name])
+    net = from_nir(graph, dt=DT * second, events=x)
+    trace = run(net, steps + count)
+    for name in names:
+        np.testing.assert_array_equal(dense(net, trace, name, steps), wanted[name], err_msg=name)
+
+
 @pytest.mark.parametrize("own", [0, 1, 3])
 def test_recurrence_arrives_one_step_late_or_as_its_delay_says(own: int) -> None:
     x = (np.random.default_rng(10).random((40, 1)) < 0.2).astype(float)
@@ -580,3 +615,16 @@ def test_pooling_alone_keeps_its_rule() -> None:
     flat = node("Flatten", start_dim=0, end_dim=-1)
     net = from_nir(chain((2, 4, 4), pool=pool, flat=flat, c=relay(8)), dt=1 * ms)
     assert isinstance(net.projections[0].rule, SumPool2D)
+
+
+def test_a_kernel_stays_shared_under_a_flat_layer_and_becomes_a_matrix_over_one() -> None:
+    rng = np.random.default_rng(14)
+    layer = conv(rng, 3, 2, 1) | {"input_shape": np.array([4, 4])}
+    x = rng.integers(-1, 2, (3, 2, 4, 4)).astype(float)
+    wanted = [correlate(f, layer["weight"], (1, 1), ((1, 1),) * 2, (1, 1), 1) + layer["bias"][:, None, None] for f in x]
+    flat = node("Flatten", start_dim=0, end_dim=-1)
+    cells = node("Threshold", threshold=np.full(48, 0.5))
+    shared, matrix = chain((2, 4, 4), conv=layer, flat=flat, cells=cells), chain((32,), conv=layer, cells=cells)
+    for graph, rule in ((shared, Conv2D), (matrix, Sparse)):
+        assert isinstance(from_nir(graph, dt=1 * ms).projections[0].rule, rule)
+        np.testing.assert_array_equal(outputs(graph, x, "cells"), np.reshape(wanted, (3, -1)) > 0.5)
