@@ -87,14 +87,14 @@ def weight_blocks(targets: Array, weight_index: Array, n_post: int, weights: int
             parent[a] = b
     block = np.full(weights, -1, np.int32)
     blocks = 0
-    for w in range(weights):
-        root = parent[w]
+    for i in range(weights):
+        root = parent[i]
         while parent[root] != root:
             root = parent[root]
         if block[root] < 0:
             block[root] = blocks
             blocks += 1
-        block[w] = block[root]
+        block[i] = block[root]
     of_target = np.full(n_post, -1, np.int32)
     for t in range(n_post):
         if first[t] >= 0:

@@ -52,7 +52,7 @@ class BenchmarkNetwork:
 
 def _synthetic_rates(network: Network, seed: int) -> tuple[Floats, ...]:
     """Log-normal with a median of 5 Hz and a spread of 0.5 in the logarithm, for every population."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, len(network.name)])  # not the stream that drew the connections
     return tuple(random.lognormal(np.log(5.0), 0.5, p.size) for p in network.populations)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..hypergraph import Limits
+from .anneal import anneal, worth_annealing
 from .coarsen import contract, identical_inputs
 from .greedy import greedy
 from .hilbert import hilbert
@@ -46,12 +47,13 @@ def candidates(level: Level, limits: Limits, seed: int, say: Say) -> Iterator[tu
     cluster, clusters = identical_inputs(level, limits, CLUSTER_SHARE)
     if clusters <= 0.8 * level.graph.n_vertices:
         coarse = contract(level, cluster, clusters)
-        for name, part in _starts(coarse, limits, seed, None, say):
-            fine = part[cluster]
-            yield name, fine
-            if work * parts <= SWEEP_WORK and table_bytes(level, parts + 8) <= TABLE_BYTES:
-                say(f"refining {name}")
-                yield f"{name}+refine", refine(level, limits, fine)
+        found = dict(_starts(coarse, limits, seed, None, say))
+        name = min(found, key=lambda name: copies_per_spike(coarse.graph, found[name]))
+        fine = found[name][cluster]
+        yield name, fine
+        if work * parts <= SWEEP_WORK and table_bytes(level, parts + 8) <= TABLE_BYTES:
+            say("refining single neurons")
+            yield f"{name}+neurons", refine(level, limits, fine)
     elif work * copies <= GREEDY_WORK:
         yield from _starts(level, limits, seed, best, say)
 
@@ -68,16 +70,19 @@ def _starts(level: Level, limits: Limits, seed: int, filled: Int32 | None, say: 
     elif filled is not None and copies_per_spike(graph, filled) < copies_per_spike(graph, found["greedy"]):
         found["sequential"] = filled
     cost = {name: copies_per_spike(graph, part) for name, part in found.items()}
-    least = min(cost.values())
-    for name, part in found.items():
-        if cost[name] > CLOSE * least:
-            continue
-        if len(graph.net_pins) * parts > SWEEP_WORK or table_bytes(level, parts + 8) > TABLE_BYTES:
-            if name != "metis":
-                yield name, part
-            continue
+    if len(graph.net_pins) * parts > SWEEP_WORK or table_bytes(level, parts + 8) > TABLE_BYTES:
+        yield from ((name, part) for name, part in found.items() if name != "metis")
+        return
+    close = [name for name in found if cost[name] <= CLOSE * min(cost.values())]
+    refined = {}
+    for name in close:
         say(f"refining {name}")
-        yield f"{name}+refine", refine(level, limits, part)
+        refined[name] = refine(level, limits, found[name])
+    best = min(refined, key=lambda name: copies_per_spike(graph, refined[name]))
+    yield f"{best}+refine", refined[best]
+    if worth_annealing(level, parts):
+        say(f"annealing {best}")
+        yield f"{best}+anneal", refine(level, limits, anneal(level, limits, refined[best], seed), rounds=4)
 
 
 def random_copies(level: Level, parts: int) -> float:

@@ -12,7 +12,7 @@ from .level import Level, as_level
 
 Int32 = npt.NDArray[np.int32]
 
-_SLOT_BYTES = 1 << 28  # memory for the nets seen by parts that are still open
+_SLOT_BYTES = 1 << 25  # memory for the nets seen by parts that are still open
 
 
 def sequential(graph: Hypergraph | Level, limits: Limits, seed: int = 0) -> Int32:
@@ -38,7 +38,7 @@ def sequential_decreasing(graph: Hypergraph | Level, limits: Limits, seed: int =
     total = np.bincount(level.graph.layer, weights=vertex_need(level), minlength=layers)
     mean = total / np.maximum(np.bincount(level.graph.layer, minlength=layers), 1)
     order = np.argsort(-mean[level.graph.layer], kind="stable").astype(np.int32)
-    open_parts = max(1, min(1024, _SLOT_BYTES // (4 * max(level.graph.n_nets, 1))))
+    open_parts = max(1, min(256, _SLOT_BYTES // (4 * max(level.graph.n_nets, 1))))
     return pack_in_order(level, limits, order, open_parts)
 
 
