@@ -186,6 +186,29 @@ def too_many_parts(
     )  # fmt: skip
 
 
+def table_overflow(
+    lowered: LoweredNetwork, layout: Layout, machine: Machine, error: MappingError, parts: int
+) -> MappingError:
+    """The error for a table or a key space that is too small even with one block of keys for each PE.
+
+    Tables then need at most one entry for each PE in use, so changes that need fewer PEs help.
+    """
+    limit = getattr(error, "limit", None)
+    if limit is None:
+        return error
+    trials = [c for c in changes_that_help(lowered, layout, machine, limit) if c.parts is not None and c.parts < parts]
+    lines = [
+        f"{c.what}: {c.parts:,} PEs instead of {parts:,}, so at most {c.parts:,} entries a chip: "
+        f"{'fits' if c.fits else 'may still be too many'}"
+        for c in sorted(trials, key=lambda c: c.parts or 0)
+    ] or ["nothing in the layout needs fewer PEs: split the network, or raise neurons_per_pe if it is set"]
+    text = "\n".join(f"  - {line}" for line in lines)
+    return MappingError(
+        f"{lowered.name} on {parts:,} PEs: {error}\nWhat would change that:\n{text}",
+        **{**error.__dict__, "changes": tuple(trials), "parts": parts},
+    )
+
+
 def _regions(row: npt.NDArray[np.int64]) -> str:
     from .layout import REGIONS
 

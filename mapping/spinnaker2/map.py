@@ -151,7 +151,7 @@ def map_network(
     MappingError
         If the network does not fit: names population, PE, bytes by region, and what would make it fit.
     """
-    from .advice import does_not_fit, single_bytes, too_many_parts
+    from .advice import does_not_fit, single_bytes, table_overflow, too_many_parts
 
     progress = progress or Silent()
     options = options or LayoutOptions()
@@ -179,7 +179,10 @@ def map_network(
         fan = fanout(graph, part)
         placement = _place(place, fan, machine, seed, parts)
         watch("keys, routes, tables")
-        routing = route_network(fan, placement, machine)
+        try:
+            routing = route_network(fan, placement, machine)
+        except MappingError as error:
+            raise table_overflow(lowered, layout, machine, error, parts) from None
         grown = _grown(options, lowered, layout, part, routing, parts)
         if grown is not None and grown.key_bits == options.key_bits:
             roomier = with_directory(layout, grown.directory)

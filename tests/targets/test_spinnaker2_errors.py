@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from strategies import DT, Current, Delta
 
-from neuromorph import AllToAll, Dense, EventSource, FixedProbability, Network, Uniform, mV, nA
+from neuromorph import AllToAll, Dense, EventSource, FixedProbability, Network, OneToOne, Uniform, mV, nA
 from neuromorph.errors import MappingError
 from neuromorph.lowering import lower
 from neuromorph.mapping.spinnaker2 import SpiNNaker2, map_network
@@ -122,3 +122,14 @@ def test_a_given_partition_that_overfills_a_pe_is_refused() -> None:
     part = np.concatenate((np.arange(1000) // 250, 4 + np.arange(400) // 200))
     with pytest.raises(MappingError, match=r"puts \d+ bytes on one PE of 131072"):
         SpiNNaker2(partition=part, neurons_per_pe=250).map(net, DT, progress=False)
+
+
+def test_a_table_that_overflows_names_chip_entries_and_changes() -> None:
+    net = Network(name="many")
+    source, sink = net.population(EventSource(400), name="source"), net.population(Delta, 400, name="sink")
+    net.project(source, sink.v_in, OneToOne(), weight=1 * mV)
+    with pytest.raises(MappingError, match="chip 0: its router needs") as caught:
+        SpiNNaker2(neurons_per_pe=16, constants={"router__entries": 3}).map(net, DT, progress=False)
+    error = caught.value
+    assert error.entries > error.limit == 3
+    assert "neurons_per_pe=None" in {change.what for change in error.changes}
