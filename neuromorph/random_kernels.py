@@ -10,7 +10,7 @@ _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
 def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Philox 4x32-10 of four counter words and two key words; all are uint64 below 2**32."""
     for _ in range(10):
@@ -22,7 +22,7 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     return c0, c1, c2, c3
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
 def random_bits(seed, neuron, step, word):  # type: ignore[no-untyped-def]
     """32 random bits as an int64: see :func:`neuromorph.random.bits`."""
     seed, neuron, step, word = np.uint64(seed), np.uint64(neuron), np.uint64(step), np.uint64(word)
@@ -39,7 +39,7 @@ def random_bits(seed, neuron, step, word):  # type: ignore[no-untyped-def]
     return np.int64(lanes[3])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _exp_minus(x):  # type: ignore[no-untyped-def]
     """exp(-x) for 0 <= x <= 32 from + and * alone, so that every printer gives the same bits."""
     r = -x * 2.0**-8
@@ -51,7 +51,7 @@ def _exp_minus(x):  # type: ignore[no-untyped-def]
     return e
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _two_words(seed, neuron, step, word):  # type: ignore[no-untyped-def]
     """Words ``word`` and ``word + 1``, from one block where they share it."""
     if word & 1:
@@ -65,7 +65,7 @@ def _two_words(seed, neuron, step, word):  # type: ignore[no-untyped-def]
     return np.int64(lanes[0]), np.int64(lanes[1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", forceinline=True)
 def first_exponential(mean):  # type: ignore[no-untyped-def]
     """exp(-part) of the first part of a Poisson mean: where neurons share the mean, their loop needs it only once."""
     part = mean if mean < 32.0 else 32.0
