@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK_SECONDS = 0.1
 """Wall time between looks at progress and Ctrl-C."""
+FOREVER = np.iinfo(np.int64).max
 OFFSET, NEXT = DRIVE.index("offset"), DRIVE.index("next")
 
 
@@ -54,7 +55,7 @@ class Instance:
             allocate(population, layout, compiled.dtype, compiled.reach(k), threads, compiled.graded(k))
             for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
         )
-        self._stop = np.full(1, np.iinfo(np.int64).max, np.int64)
+        self._stop = np.full(1, FOREVER, np.int64)
         self._barrier = np.zeros(16, np.int64)  # arrivals and generation, on cache lines of their own
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
@@ -98,6 +99,7 @@ class Instance:
     def run(self, first: int, last: int, offset: int, work: Work) -> int:
         """Run steps from ``first`` to ``last`` or until a recorder's buffer is full; gives the next step."""
         items = work.items
+        self._stop[0] = FOREVER
         for item in items:
             item[OFFSET] = offset
         drive = fixed_kernel("drive")

@@ -76,7 +76,6 @@ class Recorder:
     """
 
     def __init__(self, compiled: Compiled, memories: Sequence[Memory], stop: npt.NDArray[np.int64]) -> None:
-        self._stop = stop
         self.events = [
             _event_buffer(population.name, memory, compiled.wide, stop)
             for population, memory in zip(compiled.populations, memories, strict=True)
@@ -101,7 +100,6 @@ class Recorder:
 
     def begin(self, first: int) -> None:
         """The next chunk begins at step ``first`` of the time axis."""
-        self._stop[0] = np.iinfo(np.int64).max
         for buffer in self.states:
             buffer.begin(first)
 
