@@ -22,7 +22,9 @@ def activity(trace: Trace, population: str, delay: int, steps: int, size: int) -
     """Events of a population as an array (steps, size), ``delay`` steps taken off."""
     events = trace.events(population)
     dense = np.zeros((steps, size), dtype=np.uint8)
-    dense[events.steps - delay, events.ids] = 1
+    shifted = np.asarray(events.steps) - delay
+    inside = shifted < steps
+    dense[shifted[inside], np.asarray(events.ids)[inside]] = 1
     return dense
 
 

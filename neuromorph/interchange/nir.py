@@ -92,8 +92,8 @@ def from_nir(
     ]
     _refuse(title, problems)
     shapes, effects = shapes_of(graph, step, problems)
-    problems += [f"{n}: nothing reaches it" for n in graph.nodes.values() if n.name not in shapes and not problems]
     _refuse(title, problems)
+    _refuse(title, [f"{node}: nothing reaches it" for node in graph.nodes.values() if node.name not in shapes])
     for name in names or ():
         if name not in graph.nodes:
             raise NetworkError(f"from_nir: names: the graph has no node {name!r}; it has {', '.join(graph.nodes)}")

@@ -550,6 +550,12 @@ def test_loops_without_a_neuron_are_refused() -> None:
         from_nir(graph, dt=1 * ms)
 
 
+def test_nodes_that_nothing_reaches_are_refused() -> None:
+    graph = Graph({"input": put(1), "c": relay(1), "w": node("Scale", scale=np.ones(1))}, [("input", "c"), ("w", "c")])
+    with pytest.raises(CheckError, match=r"node w \(Scale\): nothing reaches it"):
+        from_nir(graph, dt=1 * ms)
+
+
 def test_options_and_files_that_are_wrong(tmp_path: Path) -> None:
     graph = chain((2,), c=relay(2))
     with pytest.raises(NetworkError, match="reset='soft'"):
