@@ -8,6 +8,8 @@ import numpy as np
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
+_PART, _LONGEST = 32.0, 256  # as in neuromorph.random
+_BLOCK = 256  # uniform numbers that are made at a time
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
@@ -66,37 +68,68 @@ def _two_words(seed, neuron, step, word):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
-def first_exponential(mean):  # type: ignore[no-untyped-def]
-    """exp(-part) of the first part of a Poisson mean: where neurons share the mean, their loop needs it only once."""
-    part = mean if mean < 32.0 else 32.0
-    return _exp_minus(part if part > 0.0 else 0.0)
+def _uniform(seed, neuron, step, word):  # type: ignore[no-untyped-def]
+    """Uniform in [0, 1) with 53 bits: see :func:`neuromorph.random.uniform`."""
+    high, low = _two_words(seed, neuron, step, word)
+    return float((high << np.int64(21)) | (low >> np.int64(11))) * 2.0**-53
 
 
 @numba.njit(cache=True, error_model="numpy")
 def random_poisson(seed, neuron, step, word, mean):  # type: ignore[no-untyped-def]
     """A Poisson count as an int64: see :func:`neuromorph.random.poisson`."""
-    return poisson_from(seed, neuron, step, word, mean, first_exponential(mean))
-
-
-@numba.njit(cache=True, error_model="numpy")
-def poisson_from(seed, neuron, step, word, mean, exponential):  # type: ignore[no-untyped-def]
-    """:func:`random_poisson` whose :func:`first_exponential` is known already."""
     rest = 65536.0 if mean > 65536.0 else float(mean)
     count = np.int64(0)
-    first = True
     while rest > 0.0:
-        part = rest if rest < 32.0 else 32.0
+        part = rest if rest < _PART else _PART
         rest = rest - part
-        high, low = _two_words(seed, neuron, step, word)
+        u = _uniform(seed, neuron, step, word)
         word += 2
-        u = float((high << np.int64(21)) | (low >> np.int64(11))) * 2.0**-53
-        p = exponential if first else _exp_minus(part)
-        first = False
+        p = _exp_minus(part)
         below = p
         k = 0
-        while u >= below and k < 256:
+        while u >= below and k < _LONGEST:
             k += 1
             p = p * (part / float(k))
             below = below + p
         count += k
     return count
+
+
+@numba.njit(cache=True, error_model="numpy")
+def poisson_counts(seed, first, step, word, mean, lo, hi, out):  # type: ignore[no-untyped-def]
+    """:func:`random_poisson` of neurons ``first + lo`` to ``first + hi - 1`` with one mean, into ``out[lo:hi]``.
+
+    For a mean of one part, the probabilities that the loop above adds up are the same for all neurons: they are added
+    once, and each uniform number is looked up among them, beginning where a guide by its upper 8 bits says.
+    """
+    if not 0.0 < mean <= _PART:
+        for i in range(lo, hi):
+            out[i] = random_poisson(seed, first + i, step, word, mean)
+        return
+    below, guide, u = np.empty(_LONGEST + 1), np.empty(257, np.int64), np.empty(_BLOCK)
+    p = _exp_minus(mean)
+    below[0] = p
+    entries = 1
+    while entries < _LONGEST:
+        p = p * (mean / float(entries))
+        below[entries] = below[entries - 1] + p
+        entries += 1
+        if float(entries) > mean and below[entries - 1] == below[entries - 2]:
+            break  # from here on every sum is the same
+    k = 0
+    for j in range(256):
+        while k < entries and j * 2.0**-8 >= below[k]:
+            k += 1
+        guide[j] = k
+    begin = lo
+    while begin < hi:
+        end = min(hi, begin + np.uint64(_BLOCK))
+        for i in range(begin, end):
+            u[i - begin] = _uniform(seed, first + i, step, word)
+        for i in range(begin, end):
+            x = u[i - begin]
+            k = guide[np.int64(x * 256.0)]
+            while k < entries and x >= below[k]:
+                k += 1
+            out[i] = k if k < entries else _LONGEST
+        begin = end

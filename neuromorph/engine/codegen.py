@@ -13,7 +13,7 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.program import Op, StepProgram
 
 from .items import STEP
-from .layout import Layout
+from .layout import Layout, shared_ops
 
 FIELD = {name: k for k, name in enumerate(STEP)}
 
@@ -51,21 +51,24 @@ class _Printer:
         self.constants: dict[str, str] = {}
         self.used = self._used()
         codes = {program.ops[number].code for number in self.used}
-        self.shared = self._shared()
-        self.imports = ["random_bits"] if "random" in codes else []
-        self.imports += ["first_exponential", "poisson_from"] if "poisson" in codes else []
+        self.draws = {number: offset for number, offset in layout.draws if number in self.used}
+        names = ("random_bits", "random"), ("poisson_counts", "poisson"), ("random_poisson", "poisson")
+        self.imports = [function for function, code in names if code in codes]
 
     def body(self) -> list[str]:
         program, layout = self.program, self.layout
-        means = {program.ops[number].args[0] for number in self.used if program.ops[number].code == "poisson"}
+        shared = shared_ops(program)
         before: list[str] = []
         loop: list[str] = []
         for number in sorted(self.used):
             op = program.ops[number]
-            (before if number in self.shared else loop).append(f"v{number} = {self._print(number, op)}")
-            if number in means:
-                line = f"e{number} = first_exponential(np.float64(v{number}))"
-                (before if number in self.shared else loop).append(line)
+            (before if number in shared else loop).append(f"v{number} = {self._print(number, op)}")
+        for number, offset in self.draws.items():
+            op = program.ops[number]
+            out = f"ints[{offset} : {offset + layout.stride}]"
+            before.append(
+                f"poisson_counts(seed, first_id, step, {int(op.payload)}, np.float64(v{op.args[0]}), lo, hi, {out})"
+            )
         if program.fired is not None:
             loop.append(f"mask[i] = v{program.fired}")
         if program.value is not None:
@@ -97,19 +100,6 @@ class _Printer:
                 used.add(number)
                 stack.extend(program.ops[number].args)
         return used
-
-    def _shared(self) -> set[int]:
-        """Ops that are the same for all neurons: they stand before the loop."""
-        shared: set[int] = set()
-        for number in sorted(self.used):
-            op = self.program.ops[number]
-            if op.code == "param":
-                own = self.layout.params[op.payload].per_neuron
-            else:
-                own = op.code in ("state", "port", "random", "poisson") or not shared.issuperset(op.args)
-            if not own:
-                shared.add(number)
-        return shared
 
     def _prologue(self) -> list[str]:
         layout, program = self.layout, self.program
@@ -207,7 +197,9 @@ class _Printer:
             return f"np.int64(random_bits(seed, first_id + i, step, {int(op.payload)}))"
         args = [f"v{k}" for k in op.args]
         if op.code == "poisson":
-            return f"poisson_from(seed, first_id + i, step, {int(op.payload)}, np.float64({args[0]}), e{op.args[0]})"
+            if number in self.draws:
+                return f"np.int64(ints[{self._offset(self.draws[number])} + i])"
+            return f"random_poisson(seed, first_id + i, step, {int(op.payload)}, np.float64({args[0]}))"
         if op.code in ("exp2i", "exponent", "mantissa"):
             return self._bits(op.code, args[0])
         if op.code == "to_float":

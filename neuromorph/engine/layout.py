@@ -45,6 +45,8 @@ class Layout:
         Lengths of the two buffers.
     float_ports, int_ports : tuple of int
         Positions of the ports whose sums are floats and ints; a ring row holds ``stride`` elements for each.
+    draws : tuple of (op, offset)
+        Poisson counts whose mean all neurons share are drawn before the loop, into ``ints`` from the offset on.
     """
 
     stride: int
@@ -56,6 +58,7 @@ class Layout:
     ints: int
     float_ports: tuple[int, ...]
     int_ports: tuple[int, ...]
+    draws: tuple[tuple[int, int], ...] = ()
 
     def place(self, name: str) -> Place:
         """Where the state or observable of that name lives."""
@@ -67,6 +70,19 @@ def stride_of(size: int) -> int:
     if size > 16384:
         return -(-size // 4096) * 4096
     return max(64, 1 << (size - 1).bit_length())
+
+
+def shared_ops(program: StepProgram) -> frozenset[int]:
+    """Numbers of the ops that have one value for all neurons."""
+    shared: set[int] = set()
+    for number, op in enumerate(program.ops):
+        if op.code == "param":
+            own = program.params[op.payload].per_neuron
+        else:
+            own = op.code in ("state", "port", "random", "poisson") or not shared.issuperset(op.args)
+        if not own:
+            shared.add(number)
+    return frozenset(shared)
 
 
 def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = ()) -> Layout:
@@ -90,6 +106,9 @@ def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = ()) -
     types = {name: program.ops[op].type for name, op in program.observables}
     observables = tuple(put(n, types[n] != Type.FLOAT, True) for n in types if n in recorded)
     value = put("value", False, True).offset if program.value is not None else None
+    same = shared_ops(program)
+    poisson = [k for k, op in enumerate(program.ops) if op.code == "poisson" and op.args[0] in same]
+    draws = tuple((k, put("poisson", True, True).offset) for k in poisson)
     return Layout(
         stride=stride,
         params=tuple(params[slot.name] for slot in program.params),
@@ -100,6 +119,7 @@ def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = ()) -
         ints=max(used[True], 1),
         float_ports=tuple(k for k, port in enumerate(program.ports) if port.type == Type.FLOAT),
         int_ports=tuple(k for k, port in enumerate(program.ports) if port.type != Type.FLOAT),
+        draws=draws,
     )
 
 

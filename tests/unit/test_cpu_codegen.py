@@ -48,6 +48,7 @@ def every_operation(dtype: Float) -> StepProgram:
         "step": op("shr", I, op("step", I), seven),
         "random": op("shr", I, random, three),
         "poisson": op("poisson", I, size, payload=64),
+        "poisson of one mean": op("poisson", I, op("mul", F, shared, one), payload=8192),
         "sqrt": op("sqrt", F, size),
         "to_int": op("to_int", I, x),
         "to_float": op("to_float", F, random),
@@ -156,7 +157,7 @@ def test_only_what_is_recorded_is_computed() -> None:
     layout = layout_of(program, SIZE)
     source = print_step(program, layout)
     assert "random" not in source
-    assert "poisson_from" in print_step(program, layout_of(program, SIZE, ("poisson",)))
+    assert "poisson_counts" in print_step(program, layout_of(program, SIZE, ("poisson",)))
 
 
 def test_sizes_of_one_stride_share_a_kernel() -> None:
