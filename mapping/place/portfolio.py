@@ -55,7 +55,11 @@ def refine(
     nets_ptr, nets = nets_of_parts(light.n_parts, light.source, light.ptr, light.parts)
     # Pins that one proposal looks at: those of the nets of two parts.
     pins = np.diff(light.ptr)[nets].sum() / light.n_parts * 2 + 20
-    proposals = int(effort * min(_ANNEAL_MOVES, 300 * light.n_parts + 20_000, _ANNEAL_WORK / pins))
+    enough = min(300 * light.n_parts + 20_000, max(_ANNEAL_MOVES, 100 * light.n_parts))
+    proposals = int(effort * min(enough, _ANNEAL_WORK / pins))
+    if proposals < light.n_parts:
+        # So dense that a move costs as much as judging the whole placement: nothing to gain in this time.
+        return slot
     kernel(
         light.source, light.ptr, light.parts, light.weight, nets_ptr, nets, slot, machine.pes, machine.usable,
         machine.pes_per_chip, machine.neighbour, proposals, hot, cold, seed, *model(machine).arguments,

@@ -74,8 +74,11 @@ def route_network(fanout: Fanout, placement: npt.NDArray[np.int32], machine: Mac
             return routing
         passes = presence(routing.routes, machine.chips)
         count = passes.sum(0)
-        # A table shrinks in proportion to its groups, about; every round aims a little lower.
+        # A table shrinks in proportion to its groups, about; every round aims a little lower, and the last ones for as
+        # many groups as there are entries, which minimisation can only improve.
         aim = np.floor(count * (limit / np.maximum(size, 1)) * (1 - 0.01 * attempt)).astype(np.int64)
+        if attempt >= _ROUNDS - 3:
+            aim = np.minimum(aim, limit - limit * (attempt + 3 - _ROUNDS) // 50)
         target = np.where(size > limit, aim, count)
         fewer = merge_groups(groups, rank, passes, target)
         if len(fewer.source) == len(groups.source):

@@ -58,6 +58,12 @@ def test_a_board_is_a_torus_of_48_chips_with_six_short_links_each() -> None:
     assert (machine.chip_distance == np.min(folded, axis=0)).all()
 
 
+def test_the_links_that_close_a_board_can_be_taken_as_long_ones() -> None:
+    machine = spinnaker2(48, board__wrap_link_is_short=0)
+    assert int((machine.link_kind == LONG_LINK).sum()) == 48
+    assert (machine.neighbour == spinnaker2(48).neighbour).all()
+
+
 def test_three_boards_are_a_torus_of_twelve_by_twelve() -> None:
     machine = spinnaker2(boards=3)
     assert machine.chips == 144

@@ -42,7 +42,7 @@ def first_match(table: Table, key: int) -> int:
     return -1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(blocks())
 def test_every_key_keeps_its_action(rows: list[tuple[int, int, int]]) -> None:
     table = table_of(rows)
