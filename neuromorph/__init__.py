@@ -15,7 +15,7 @@ from neuromorph.errors import (
     TraceError,
     UnitError,
 )
-from neuromorph.interchange import from_brian2, from_nir
+from neuromorph.interchange import from_brian2, from_nengo, from_nir
 from neuromorph.language import (
     Event,
     Neuron,
@@ -191,6 +191,7 @@ __all__ = [
     "first_difference",
     "floor",
     "from_brian2",
+    "from_nengo",
     "from_nir",
     "joule",
     "kHz",
