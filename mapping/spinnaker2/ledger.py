@@ -37,9 +37,10 @@ SERIES = (
     "late_parts",
     "step",
     "crowded_parts",
+    "network",
 )
 """What is known of every step: ``time`` in ns; packets are sent by sources, copies arrive at PEs; a crowded
-part got more packets than its FIFO holds."""
+part got more packets than its FIFO holds; ``network`` is the time in ns that the busiest link needs for its packets."""
 
 BINS, WORST = 64, 8
 """Time resolution of load maps, and how many of the longest steps are kept in detail."""
@@ -81,11 +82,12 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "g_links_ptr": ("int64", "MANY"),
     "g_links": ("int32", "MANY"),
     "link_class": ("int8", "MANY"),  # 1: chip link, 2: event router
+    "link_ns": ("float64", "MANY"),  # time between two packets
     "update_cycles": ("int64", "MANY"),
     "record_cycles": ("int64", "MANY"),
     "service": ("float64", "MANY"),  # mean cycles of a packet and its synapses
     "ns": ("float64", "MANY"),  # of a cycle, by level
-    "times": ("float64", "MANY"),  # tick and barrier, ns
+    "times": ("float64", "MANY"),  # tick, barrier, wake-up, ns
     "sent": ("int64", "MANY"),
     "packets": ("int64", "MANY"),
     "receive": ("int64", "MANY"),
@@ -113,7 +115,7 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "clock": ("float64", "MANY"),
     "part_bins": ("int64", "(bins, parts)"),
     "link_bins": ("int64", "(bins, links)"),
-    "series": ("float64", "(series_rows, 13)"),
+    "series": ("float64", "(series_rows, 14)"),
     "worst_step": ("int64", "MANY"),
     "worst_time": ("float64", "MANY"),
     "worst_work": ("int64", "(worst, 5, parts)"),
@@ -244,6 +246,7 @@ def open_ledger(
     heard = np.bincount(mapped.routing.keys.parts, weights=np.repeat(members[:groups], sizes), minlength=parts)
     fifo = mapped.layout.options.fifo
     drop_rows = int(min(MAX_DROPS, np.maximum(heard - fifo, 0).sum())) if dropping else 0
+    wake = constants.si("cycles.step") / constants.si("level.high.clock")
     numbers = {
         "parts": parts,
         "populations": len(memories),
@@ -273,11 +276,12 @@ def open_ledger(
         "g_links_ptr": costs.links_ptr,
         "g_links": costs.link_index,
         "link_class": costs.link_class,
+        "link_ns": costs.link_service * 1e9,
         "update_cycles": costs.update,
         "record_cycles": costs.record,
         "service": costs.service,
         "ns": 1e9 / np.array([constants.si(f"level.{name}.clock") for name in LEVELS]),
-        "times": np.array([tick * 1e9, costs.barrier]),
+        "times": np.array([tick * 1e9, costs.barrier, wake * 1e9]),
         "stop": stop,
     }
     sizes_of = {

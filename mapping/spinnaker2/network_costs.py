@@ -39,6 +39,8 @@ class PacketCosts:
         Link ids that any packet passes.
     link_class : int8 (used,)
         0: NoC, 1: chip link, 2: event router.
+    link_service : float64 (used,)
+        Seconds between two packets over the link at full rate.
     links_ptr : int64 (groups + 1,), link_index : int32
         Links that a packet of each group passes, as positions in ``links``; twice where two copies pass.
     energy_noc, energy_links : float64 (groups,)
@@ -55,6 +57,7 @@ class PacketCosts:
     service: npt.NDArray[np.float64]
     links: npt.NDArray[np.int32]
     link_class: npt.NDArray[np.int8]
+    link_service: npt.NDArray[np.float64]
     links_ptr: npt.NDArray[np.int64]
     link_index: npt.NDArray[np.int32]
     energy_noc: npt.NDArray[np.float64]
@@ -70,7 +73,8 @@ def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
     c = machine.constants
     before, update, record = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c)
     ptr, link, parent = link_steps(routes, machine, np.arange(keys.n_groups, dtype=np.int64))
-    times = hop_times(link, parent, ptr, timing(machine).latency * 1e9)
+    speed = timing(machine, 32 if any(is_graded(p) for p in mapped.lowered.populations) else 0)
+    times = hop_times(link, parent, ptr, speed.latency * 1e9)
     latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
     used, index = np.unique(link, return_inverse=True)
     kind = machine.link_class[used]
@@ -93,6 +97,7 @@ def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
         service=service,
         links=used.astype(np.int32),
         link_class=np.select([(kind == BOARD) | (kind == LONG), kind == ROUTER], [1, 2], 0).astype(np.int8),
+        link_service=speed.service[used],
         links_ptr=ptr,
         link_index=index.astype(np.int32),
         energy_noc=energy_noc,

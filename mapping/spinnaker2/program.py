@@ -15,6 +15,7 @@ from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.run_meta import run_meta
 from neuromorph.engine.schedule import Compiled
 from neuromorph.engine.target import Batch, duration_steps
+from neuromorph.errors import TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress, progress_for
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
+    from ..noc import Flow
     from .map import Mapping as Mapped
     from .report import SpiNNaker2Report
     from .target import SpiNNaker2
@@ -71,11 +73,34 @@ class SpiNNaker2Program(CPUProgram):
         """What is known of every step since the last reset (of a batch: of as many steps as were kept).
 
         ``time`` in seconds, ``busiest_part`` and its cycles, packets sent, copies of them that arrived or were dropped,
-        synaptic events, loads of the busiest NoC or chip link and of the busiest router, PEs that were late.
+        synaptic events, loads of the busiest NoC or chip link and of the busiest router, PEs that were late, and
+        ``network``: seconds that the busiest link needs for its packets.
         """
         rows = np.concatenate([np.zeros((0, len(SERIES))), *self._series])
         named = {name: rows[:, k] for k, name in enumerate(SERIES)}
-        return named | {"time": named["time"] * 1e-9}
+        return named | {"time": named["time"] * 1e-9, "network": named["network"] * 1e-9}
+
+    def packet_flow(self, step: int) -> Flow:
+        """Play the packets of one step of the last run through the packet-level model of the network.
+
+        Every packet is injected when its PE sends it, and queues at every link of its tree; the result says when its
+        first and last copies arrive, and how long packets waited where.
+
+        Parameters
+        ----------
+        step : int
+            A step of :attr:`last_trace`, which must hold the events of all populations.
+
+        Raises
+        ------
+        TargetError
+            If nothing has run, or events were not recorded.
+        """
+        from .flow import packet_flow
+
+        if self.last_trace is None:
+            raise TargetError(f"{self.network.name} has not run yet: there are no packets to follow")
+        return packet_flow(self.deployed, self.last_trace, step)
 
     def run(
         self,

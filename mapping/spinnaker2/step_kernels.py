@@ -153,7 +153,8 @@ def _overflows(
 @njit(cache=True, error_model="numpy")
 def settle(
     step: Any, parts: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any, synapse_cycles: Any, bins: Any,
-    worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any, link_class: Any, update_cycles: Any,
+    worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any, link_class: Any, link_ns: Any,
+    update_cycles: Any,
     record_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
     done: Any, arrival: Any, work: Any, g_count: Any, touched: Any, link_load: Any, synapses: Any,
     synapses_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any, received: Any, g_total: Any, late_steps: Any,
@@ -175,7 +176,9 @@ def settle(
         row[3] += count
         g_count[g] = 0
     row[4], row[5], row[12] = copies, cells[4], cells[7]
+    drain = 0.0
     for k in range(links):
+        drain = max(drain, link_load[k] * link_ns[k])
         if link_class[k] == 2:
             row[9] = max(row[9], link_load[k])
         else:
@@ -217,6 +220,9 @@ def settle(
             elapsed = max(elapsed, finish)
         if total > most:
             busiest, most = p, total
+    # No link passes packets faster than its rate, from when the first can be sent.
+    row[13] = drain
+    elapsed = max(elapsed, times[2] + drain)
     row[0] = times[0] if ticked else elapsed + times[1]
     row[1], row[2], row[11] = busiest, most, step
     clock[0] += row[0]

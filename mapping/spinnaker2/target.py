@@ -127,8 +127,12 @@ class SpiNNaker2:
             neurons_per_pe=self.neurons_per_pe, fifo=self.fifo, flush=self.flush, record=self.record, rows=self.rows
         )
 
-    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> SpiNNaker2Program:
+    def compile(
+        self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True
+    ) -> SpiNNaker2Program:
         """Check, lower, build and map a network, and compile its simulation.
+
+        ``allow_memory=True`` tries even if the forecast says that this computer's memory will not suffice.
 
         Raises
         ------
@@ -146,7 +150,7 @@ class SpiNNaker2:
 
         with progress_for(progress) as shown:
             began = perf_counter()
-            lowered = self._lower(network, dt, shown)
+            lowered = self._lower(network, dt, allow_memory, shown)
             built = perf_counter()
             mapped = self._map(network, lowered, shown)
             placed = perf_counter()
@@ -169,7 +173,9 @@ class SpiNNaker2:
         seconds = {"build": built - began, "map": placed - built, "load": loaded - placed, "compile": done - loaded}
         return SpiNNaker2Program(self, network, lowered, compiled, deployed, seconds)
 
-    def map(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> Mapped:
+    def map(
+        self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True
+    ) -> Mapped:
         """Only map a network: what goes where, without building what a run needs.
 
         Raises
@@ -177,13 +183,13 @@ class SpiNNaker2:
         CheckError, MappingError
         """
         with progress_for(progress) as shown:
-            return self._map(network, self._lower(network, dt, shown), shown)
+            return self._map(network, self._lower(network, dt, allow_memory, shown), shown)
 
-    def _lower(self, network: Network, dt: Quantity, progress: Progress) -> LoweredNetwork:
+    def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
         from neuromorph.lowering import lower
 
         progress.stage(f"building {network.name}")
-        return lower(network, step_seconds(dt), dtype=self.dtype, weights=self.weights)
+        return lower(network, step_seconds(dt), dtype=self.dtype, weights=self.weights, allow_memory=allow_memory)
 
     def _map(self, network: Network, lowered: LoweredNetwork, progress: Progress) -> Mapped:
         return map_network(

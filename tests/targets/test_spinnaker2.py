@@ -238,7 +238,7 @@ def test_the_trace_holds_costs_and_placement(tmp_path: Path) -> None:
     program = SpiNNaker2(neurons_per_pe=30).compile(busy(), dt=DT)
     trace = program.run(STEPS, progress=False, out=tmp_path / "trace.h5")
     steps = trace.run["costs/steps"]
-    assert np.asarray(steps).shape == (STEPS, 13)
+    assert np.asarray(steps).shape == (STEPS, 14)
     assert np.asarray(trace.run["costs/energy_by_pe"]).shape == (program.mapping.parts, 6)
     trace.close()
 
@@ -290,3 +290,31 @@ def test_a_population_may_have_rates_of_its_own_and_wrong_names_are_refused() ->
 
     with pytest.raises(MappingError, match="no such population; there are source, relay, last"):
         SpiNNaker2(rates={"relais": 2.0}).map(busy(), DT, progress=False)
+
+
+def test_the_packet_level_model_agrees_with_the_latencies_of_an_idle_network() -> None:
+    net = Network(name="one")
+    source = net.population(EventSource(4, steps=[0, 2], indices=[1, 3]), name="source")
+    sink = net.population(Delta, 12, name="sink")
+    net.project(source, sink.v_in, AllToAll(), weight=2 * mV)
+    target = SpiNNaker2(
+        chips=3, partition=np.r_[np.zeros(4), 1 + np.arange(12) // 3].astype(int), place=[0, 5, 100, 200, 400]
+    )
+    program = target.compile(net, dt=DT)
+    program.run(4, progress=False)
+    flow, costs = program.packet_flow(2), program.deployed.costs
+    sent = (costs.before[3] + program.mapping.machine.constants.count("cycles.packet_send")) / 300e6
+    group = program.mapping.routing.keys.group[3]
+    reached = slice(*program.mapping.routing.keys.ptr[group : group + 2])
+    assert flow.last[0] - sent == pytest.approx(costs.latency[reached].max() * 1e-9, rel=1e-9)
+    assert flow.first[0] - sent == pytest.approx(costs.latency[reached].min() * 1e-9, rel=1e-9)
+    assert flow.packets.sum() == len(costs.link_index[slice(*costs.links_ptr[group : group + 2])])
+    assert len(program.packet_flow(1).last) == 0
+
+
+def test_a_step_takes_no_less_than_its_busiest_link() -> None:
+    program = SpiNNaker2(neurons_per_pe=10).compile(busy(), dt=DT)
+    program.run(STEPS, progress=False)
+    series = program.series
+    assert (series["time"] >= series["network"]).all()
+    assert (series["network"] > 0).any()

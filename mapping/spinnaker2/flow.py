@@ -1,0 +1,62 @@
+"""One step's packets, played through the packet-level model of the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import TargetError
+
+from ..noc import Flow, send_packets
+from .instance import Deployed
+from .layout import is_graded, offsets
+
+if TYPE_CHECKING:
+    from neuromorph.trace import Trace
+
+
+def injections(
+    deployed: Deployed, fired: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Key group and time (s from the start of the step) of the packets of neurons that fire in one step.
+
+    Parameters
+    ----------
+    fired : int64
+        Vertices, ascending. Those that reach nobody send nothing.
+    """
+    mapped, c = deployed.mapping, deployed.mapping.machine.constants
+    group = mapped.routing.keys.group[fired]
+    sends = fired[group >= 0]
+    part = mapped.part[sends]
+    order = np.argsort(part, kind="stable")
+    before = np.searchsorted(part[order], part[order])
+    rank = np.empty(len(sends), np.int64)
+    rank[order] = np.arange(len(sends)) - before + 1
+    clock = c.si(f"level.{'low' if deployed.clock.level == 'low' else 'high'}.clock")
+    cycles = deployed.costs.before[sends] + rank * c.count("cycles.packet_send")
+    return group[group >= 0].astype(np.int64), cycles / clock
+
+
+def packet_flow(deployed: Deployed, trace: Trace, step: int) -> Flow:
+    """See :meth:`SpiNNaker2Program.packet_flow`; with levels chosen step by step, PEs send at the high level."""
+    mapped = deployed.mapping
+    first = offsets(mapped.lowered)
+    fired = []
+    for k, population in enumerate(mapped.lowered.populations):
+        if not (mapped.routing.keys.group[first[k] : first[k + 1]] >= 0).any():
+            continue
+        if not population.record_events:
+            raise TargetError(
+                f"population {population.name} sends packets but its events are not recorded: the packets of a step "
+                "cannot be told from the trace",
+                population=population.name,
+            )
+        events = trace.events(population.name)
+        fired.append(first[k] + np.asarray(events.ids, np.int64)[np.asarray(events.steps) == step])
+    everyone = np.sort(np.concatenate([np.zeros(0, np.int64), *fired]))
+    payload = 32 if any(is_graded(population) for population in mapped.lowered.populations) else 0
+    group, time = injections(deployed, everyone)
+    return send_packets(mapped.routing.routes, mapped.machine, group, time, payload)
