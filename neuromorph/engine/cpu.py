@@ -59,7 +59,9 @@ class CPU:
         if self.weights not in (None, "int8", "int16"):
             raise TargetError(f"CPU: weights is {self.weights!r}; it can be None, 'int8' or 'int16'")
 
-    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> CPUProgram:
+    def compile(
+        self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True
+    ) -> CPUProgram:
         """Check, lower, build and compile a network.
 
         Parameters
@@ -67,6 +69,8 @@ class CPU:
         network : Network
         dt : Quantity
             Length of a step.
+        allow_memory : bool
+            Try even if the forecast says that the memory will not suffice.
         progress : bool or Progress
             Whether to show what compiles when the output is a terminal.
 
@@ -74,6 +78,8 @@ class CPU:
         ------
         CheckError
             Everything that keeps the network from running.
+        NetworkError
+            The forecast exceeds the memory at hand.
         """
         from neuromorph.lowering.network import lower
 
@@ -81,7 +87,7 @@ class CPU:
         with progress_for(progress) as shown:
             shown.stage(f"building {network.name}")
             began = perf_counter()
-            lowered = lower(network, seconds, self.dtype, self.weights, progress=shown)
+            lowered = lower(network, seconds, self.dtype, self.weights, allow_memory=allow_memory, progress=shown)
             built = perf_counter()
             compiled = compile_network(lowered, shown)
             done = perf_counter()

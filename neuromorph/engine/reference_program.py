@@ -48,7 +48,9 @@ class Reference:
         if self.weights not in (None, "int8", "int16"):
             raise TargetError(f"Reference: weights is {self.weights!r}; it can be None, 'int8' or 'int16'")
 
-    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> ReferenceProgram:
+    def compile(
+        self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True
+    ) -> ReferenceProgram:
         """Check and lower a network.
 
         Parameters
@@ -56,6 +58,8 @@ class Reference:
         network : Network
         dt : Quantity
             Length of a step.
+        allow_memory : bool
+            Try even if the forecast says that the memory will not suffice.
         progress : bool or Progress
             Whether to show what is built when the output is a terminal.
 
@@ -63,12 +67,16 @@ class Reference:
         ------
         CheckError
             Everything that keeps the network from running.
+        NetworkError
+            The forecast exceeds the memory at hand.
         """
         from neuromorph.lowering.network import lower
 
         began = perf_counter()
         with progress_for(progress) as shown:
-            lowered = lower(network, step_seconds(dt), self.dtype, self.weights, progress=shown)
+            lowered = lower(
+                network, step_seconds(dt), self.dtype, self.weights, allow_memory=allow_memory, progress=shown
+            )
         return ReferenceProgram(self, network, lowered, {"build": perf_counter() - began})
 
 

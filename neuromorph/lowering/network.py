@@ -26,6 +26,7 @@ def lower(
     dtype: Float = "float32",
     weights: Weights | None = None,
     *,
+    allow_memory: bool = False,
     progress: Progress | None = None,
 ) -> LoweredNetwork:
     """Check a network and make of it what targets run.
@@ -40,6 +41,8 @@ def lower(
     weights : {"int8", "int16"}, optional
         Round each projection's weights to ints with one scale for the projection; default: `dtype`, and int32 at int
         ports.
+    allow_memory : bool
+        Try even if the forecast says that the memory will not suffice.
     progress : Progress, optional
         Told of each projection that is built.
 
@@ -47,8 +50,11 @@ def lower(
     ------
     CheckError
         With every problem found.
+    NetworkError
+        The forecast exceeds the memory at hand.
     """
     from neuromorph.network import build
+    from neuromorph.network.forecast import forecast
     from neuromorph.network.quantise import quantise
 
     if dtype not in ("float32", "float64"):
@@ -56,11 +62,13 @@ def lower(
     if weights is not None and weights not in _BITS:
         raise NetworkError(f"weights {weights!r}; choose int8, int16 or None (as wide as dtype)")
     step = _seconds(dt)
+    if not allow_memory:  # before anything: lowering a population takes memory for each of its neurons
+        forecast(network, step, dtype).require()
     populations, problems = _populations(network, step, dtype)
     problems += network_problems(network, step)
     if problems:
         raise CheckError(_subject(network, step), problems)
-    projections = build(network, step, dtype=dtype, progress=progress)
+    projections = build(network, step, dtype=dtype, allow_memory=True, progress=progress)
     if weights is not None:
         projections = tuple(quantise(p, _BITS[weights]) for p in projections)
     return LoweredNetwork(
@@ -93,7 +101,10 @@ def check(network: Network, dt: Quantity | float) -> tuple[str, ...]:
     CheckError
         With every problem found.
     """
+    from neuromorph.network.forecast import forecast
+
     step = _seconds(dt)
+    forecast(network, step).require()
     _, problems = _populations(network, step, "float64")
     problems += network_problems(network, step)
     if problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.errors import NetworkError
+from neuromorph.language.expr import Type
 from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import Distribution
 from neuromorph.network.rules.rule import Count, target_dtype
-from neuromorph.network.values import dimension, magnitude, seconds
+from neuromorph.network.values import MAX_DELAY, dimension, magnitude, seconds
 from neuromorph.units import NONE
 
 if TYPE_CHECKING:
     from neuromorph.network.network import Network
+    from neuromorph.network.population import Population
     from neuromorph.network.projection import Projection
     from neuromorph.units import Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationForecast:
+    """What one population will take.
+
+    Attributes
+    ----------
+    name, neuron : str
+    size : int
+    bytes_each : int
+        Of each neuron: states and own parameters as lowered and as they run, and the sums that will arrive.
+    """
+
+    name: str
+    neuron: str
+    size: int
+    bytes_each: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all its neurons."""
+        return self.size * self.bytes_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +95,26 @@ class Forecast:
     Attributes
     ----------
     network : str
+    populations : tuple of PopulationForecast
     projections : tuple of ProjectionForecast
     available : int
         Bytes that this process can still get.
     """
 
     network: str
+    populations: tuple[PopulationForecast, ...]
     projections: tuple[ProjectionForecast, ...]
     available: int
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return sum(p.size for p in self.populations)
+
+    @property
+    def neuron_bytes(self) -> int:
+        """Bytes of all neurons: their states, own parameters and arriving sums."""
+        return sum(p.nbytes for p in self.populations)
 
     @property
     def synapses(self) -> float:
@@ -90,8 +128,8 @@ class Forecast:
 
     @property
     def peak(self) -> int:
-        """Most bytes held at once while projections are built in order."""
-        held = peak = 0
+        """Most bytes held at once: the neurons', while projections are built in order."""
+        held = peak = self.neuron_bytes
         for p in self.projections:
             peak = max(peak, held + p.peak)
             held += p.count.high * p.bytes_per_synapse + p.fixed_bytes
@@ -108,19 +146,18 @@ class Forecast:
         Raises
         ------
         NetworkError
-            Names the largest projection and what would make it smaller.
+            Names the largest population or projection and what would make it smaller.
         """
         if self.fits:
             return
-        largest = max(self.projections, key=lambda p: p.peak)
+        parts: list[PopulationForecast | ProjectionForecast] = [*self.populations, *self.projections]
+        largest = max(parts, key=lambda p: p.nbytes)
         raise NetworkError(
             f"network {self.network}: building takes {size(self.peak)}, {size(self.available)} are available; "
-            f"projection {largest.name} ({largest.rule}, {describe(largest.count)} synapses of "
-            f"{largest.bytes_per_synapse} B) takes {size(largest.peak)} of it. {_remedies(largest)}; "
-            "allow_memory=True tries all the same",
+            f"{_share(largest)} of it. {_remedies(largest)}; compile(..., allow_memory=True) tries all the same",
             peak=self.peak,
             available=self.available,
-            projection=largest.name,
+            largest=largest.name,
         )
 
     def __str__(self) -> str:
@@ -136,8 +173,8 @@ class Forecast:
             for row in rows
         ]
         end = (
-            f"{self.network}: {self.synapses:,.0f} synapses in {size(self.nbytes)}; building peaks at "
-            f"{size(self.peak)} of {size(self.available)} available"
+            f"{self.network}: {self.neurons:,} neurons in {size(self.neuron_bytes)}, {self.synapses:,.0f} synapses in "
+            f"{size(self.nbytes)}; building peaks at {size(self.peak)} of {size(self.available)} available"
         )
         return "\n".join([*lines, end])
 
@@ -148,9 +185,46 @@ class Forecast:
 
 
 def forecast(network: Network, dt: Quantity | float | None = None, dtype: str = "float32") -> Forecast:
-    """Forecast a network's synapses; ``dt`` decides how wide delays are (without it, times take 1 B)."""
+    """Forecast what a network takes; ``dt`` decides how wide and long delays are (without it, times take 1 B)."""
     step = None if dt is None else seconds(dt)
-    return Forecast(network.name, tuple(_projection(p, step, dtype) for p in network.projections), available_memory())
+    return Forecast(
+        network.name,
+        tuple(_population(p, network.projections, step, dtype) for p in network.populations),
+        tuple(_projection(p, step, dtype) for p in network.projections),
+        available_memory(),
+    )
+
+
+def _population(
+    population: Population, projections: Sequence[Projection], dt: float | None, dtype: str
+) -> PopulationForecast:
+    neuron, width = population.neuron, np.dtype(dtype).itemsize
+    states, own = len(neuron.states), 0
+    if states:  # sources have values of their own, which exist already
+        names = {s.name for s in neuron.states}
+        own = sum(name not in names and _each(value) for name, value in neuron.values)
+    longest = max((_longest_delay(p, dt) for p in projections if p.post is population), default=1)
+    slots = 1 << (longest - 1).bit_length()
+    ring = sum(8 if port.type is Type.INT else width for port in neuron.ports) * slots
+    each = (states + own) * (8 + 2 * width) + ring + 9  # as lowered, initial and present; events of two steps
+    return PopulationForecast(population.name, neuron.name, population.size, each)
+
+
+def _longest_delay(projection: Projection, dt: float | None) -> int:
+    """Longest delay in steps as far as it is known before building."""
+    own = getattr(projection.rule, "delays", None)
+    given = projection.delay if own is None else own
+    if given is None:
+        return 1
+    if isinstance(given, DistanceDelay):
+        high, is_time = given.longest(projection.pre, projection.post), True
+    elif isinstance(given, Distribution):
+        high, is_time = given.bounds[1], dimension(given) != NONE
+    else:
+        values = np.asarray(magnitude(given))
+        high, is_time = float(values.max(initial=1)), dimension(given) != NONE
+    steps = high if not is_time else 1.0 if dt is None else high / dt
+    return int(min(max(steps, 1.0), MAX_DELAY)) if np.isfinite(steps) else 1
 
 
 def _projection(projection: Projection, dt: float | None, dtype: str) -> ProjectionForecast:
@@ -199,8 +273,19 @@ def _delay_width(projection: Projection, given: Any, dt: float | None) -> int:
     return 1 if high < 255.5 else 2
 
 
-def _remedies(p: ProjectionForecast) -> str:
-    """What would make a projection smaller, and by how much."""
+def _share(part: PopulationForecast | ProjectionForecast) -> str:
+    if isinstance(part, PopulationForecast):
+        return f"population {part.name} ({part.size:,} {part.neuron} of {part.bytes_each} B) takes {size(part.nbytes)}"
+    return (
+        f"projection {part.name} ({part.rule}, {describe(part.count)} synapses of {part.bytes_per_synapse} B) takes "
+        f"{size(part.peak)}"
+    )
+
+
+def _remedies(p: PopulationForecast | ProjectionForecast) -> str:
+    """What would make a population or projection smaller, and by how much."""
+    if isinstance(p, PopulationForecast):
+        return f"Half as many neurons save {size(p.nbytes / 2)}"
     remedies = []
     for each, what in ((p.weight_bytes, "weight"), (p.delay_bytes, "delay")):
         if each and not (what == "weight" and p.rule.startswith("Conv")):
@@ -211,16 +296,25 @@ def _remedies(p: ProjectionForecast) -> str:
 
 
 def available_memory() -> int:
-    """Bytes that this process can still get: what the system says is available, less under a control group's limit."""
+    """Bytes that this process can still get: what the system says is available, less under a control group's limit.
+
+    Files that the group has read or written and that can be dropped from memory count as available.
+    """
     found = []
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         lines = meminfo.read_text().splitlines()
         found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    group = Path("/sys/fs/cgroup")
+    limit, used = group / "memory.max", group / "memory.current"
     try:
         if limit.exists() and (text := limit.read_text().strip()) != "max":
-            found.append(max(0, int(text) - int(used.read_text())))
+            cached = [
+                line.split()[1]
+                for line in group.joinpath("memory.stat").read_text().splitlines()
+                if line.startswith("inactive_file ")
+            ]
+            found.append(max(0, int(text) - int(used.read_text()) + sum(map(int, cached))))
     except (OSError, ValueError):  # no right to look: the system's figure must do
         pass
     if not found and "SC_PHYS_PAGES" in os.sysconf_names:

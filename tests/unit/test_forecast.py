@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neuromorph.engine import CPU, Reference
 from neuromorph.errors import NetworkError
 from neuromorph.language import Event, Port, State, neuron
+from neuromorph.lowering import check
+from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.network import (
     AllToAll,
     AvgPool2D,
@@ -107,7 +110,7 @@ def test_it_reads_well() -> None:
     lines = str(net.forecast(1 * ms)).splitlines()
     assert lines[0].split() == ["projection", "rule", "synapses", "B", "each", "memory"]
     assert lines[1].split() == ["p", "->", "p.a", "FixedInDegree", "100,000", "2", "208", "kB"]
-    assert lines[2].startswith("net: 100,000 synapses in 208 kB; building peaks at ")
+    assert lines[2].startswith("net: 1,000 neurons in 37 kB, 100,000 synapses in 208 kB; building peaks at ")
     assert [size(x) for x in (0, 999, 1500, 2.5e9, 4e12)] == ["0 B", "999 B", "1.5 kB", "2.5 GB", "4 TB"]
 
 
@@ -124,10 +127,36 @@ def test_building_refuses_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> 
     assert "10 kB are available" in message
     assert "projection large (FixedInDegree, 5,000 synapses of 7 B)" in message
     assert "One weight for all its synapses saves 20 kB; one delay for all its synapses saves 5 kB" in message
-    assert "half as many synapses save 17.5 kB; allow_memory=True tries all the same" in message
+    assert "half as many synapses save 17.5 kB; compile(..., allow_memory=True) tries all the same" in message
     numbers: Any = caught.value
-    assert (numbers.available, numbers.projection) == (10_000, "large")
+    assert (numbers.available, numbers.largest) == (10_000, "large")
     assert len(build(net, 1 * ms, allow_memory=True)) == 2
+
+
+@pytest.mark.parametrize("target", [CPU(), Reference(), SpiNNaker2()])
+def test_neurons_count_before_any_is_lowered(monkeypatch: pytest.MonkeyPatch, target: Any) -> None:
+    net = Network(name="net")
+    p = net.population(Unit, 1000, name="p")
+    net.project(p, p.a, OneToOne(), delay=100)
+    monkeypatch.setattr(module, "available_memory", lambda: 10_000)
+    with pytest.raises(
+        NetworkError, match=r"population p \(1,000 Unit of \d+ B\) takes .*allow_memory=True"
+    ):
+        target.compile(net, 1 * ms)
+    with pytest.raises(NetworkError, match="population p"):
+        check(net, 1 * ms)
+    target.compile(net, 1 * ms, allow_memory=True)
+
+
+def test_neurons_take_about_the_forecast() -> None:
+    net = Network()
+    p = net.population(Unit, 4096)
+    net.project(p, p.a, OneToOne(), delay=Integers(1, 64))
+    for dtype in ("float32", "float64"):
+        program = CPU(dtype=dtype).compile(net, 1 * ms)
+        held = sum(cost.state_bytes + cost.ring_bytes for cost in program.report().populations)
+        held += sum(a.nbytes for a in program.lowered.populations[0].state_init)
+        assert module.forecast(net, 1 * ms, dtype).neuron_bytes == pytest.approx(held, rel=0.1)
 
 
 def test_without_a_step_times_count_as_narrow_delays() -> None:
