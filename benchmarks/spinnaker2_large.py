@@ -10,11 +10,24 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 from time import perf_counter
 
 from neuromorph import ms
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import balanced
+from neuromorph.progress import Silent
+
+
+class Lines(Silent):
+    """Progress as one line for each stage, with the time since the start."""
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+
+    def stage(self, text: str, total: int | None = None) -> None:
+        """A stage begins."""
+        print(f"{perf_counter() - self._began:8.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -29,7 +42,9 @@ def main() -> None:
 
     network = balanced.brunel(options.neurons, options.in_degree)
     began = perf_counter()
-    program = SpiNNaker2(partition=options.partition, weights=options.weights).compile(network, dt=0.1 * ms)
+    program = SpiNNaker2(partition=options.partition, weights=options.weights).compile(
+        network, dt=0.1 * ms, progress=Lines()
+    )
     compiled = perf_counter()
     trace = program.run(options.steps, progress=False)
     done = perf_counter()

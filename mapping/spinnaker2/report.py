@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.report import html_table, size, text_table
+from neuromorph.engine.report import html_table, text_table
 from neuromorph.lowering.program import LoweredNetwork
 
-from .energy import CAUSES, Energy, Totals, account
+from .energy import Energy, Totals, account
 from .instance import Deployed
-from .layout import REGIONS
-from .ledger import LEVELS, PHASES, Ledger
+from .ledger import Ledger
 from .published import Comparison, compare
+from .tables import per_sample_lines, summary, tables
 
 if TYPE_CHECKING:
     from .map import Mapping as Mapped
     from .target import SpiNNaker2
-
-Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
-EXACT, MODEL, ASSUMED = "exact count", "model", "model with assumed constants"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,33 +99,33 @@ class SpiNNaker2Report:
     @property
     def sent(self) -> int:
         """Packet copies sent to PEs in the run: those delivered and those dropped."""
-        t = self._run()
+        t = self.run()
         return int((t.groups[: self.mapping.routing.keys.n_groups] * np.diff(self.mapping.routing.keys.ptr)).sum())
 
     @property
     def delivered(self) -> int:
         """Packet copies that PEs took from their FIFOs."""
-        return int(self._run().received.sum())
+        return int(self.run().received.sum())
 
     @property
     def dropped(self) -> int:
         """Packet copies that full FIFOs dropped."""
-        return int(self._run().dropped.sum())
+        return int(self.run().dropped.sum())
 
     @property
     def packets(self) -> int:
         """Packets that neurons sent."""
-        return int(self._run().spikes.sum())
+        return int(self.run().spikes.sum())
 
     @property
     def synaptic_events(self) -> int:
         """Synapses applied."""
-        return int(self._run().synapses.sum())
+        return int(self.run().synapses.sum())
 
     @property
     def time(self) -> float:
         """Seconds on the machine."""
-        return self._run().seconds
+        return self.run().seconds
 
     @property
     def power(self) -> float:
@@ -141,7 +138,14 @@ class SpiNNaker2Report:
         """The run beside published figures of the chip."""
         return compare(self)
 
-    def _run(self) -> Totals:
+    def run(self) -> Totals:
+        """Counts of the run.
+
+        Raises
+        ------
+        TargetError
+            If nothing has run.
+        """
         if self.totals is None:
             from neuromorph.errors import TargetError
 
@@ -150,7 +154,7 @@ class SpiNNaker2Report:
 
     def hot_spots(self, count: int = 5) -> list[tuple[str, int, float]]:
         """The busiest PEs: where, neurons, and mean cycles a step."""
-        t = self._run()
+        t = self.run()
         cycles = t.cycles.sum((0, 1)) / max(t.steps, 1)
         held = self.mapping.held.sum(0)
         return [(self.mapping.pe_name(int(p)), int(held[p]), float(cycles[p])) for p in np.argsort(-cycles)[:count]]
@@ -185,244 +189,25 @@ class SpiNNaker2Report:
             "worst_links": ledger["worst_links"][kept],
         }
 
-    def _summary(self) -> str:
-        m = self.mapping
-        stages = ", ".join(f"{name} {value:.3g} s" for name, value in (self.seconds | m.seconds).items())
-        return (
-            f"{self.network} on {self.target}: {self.neurons:,} neurons and {self.synapses:,} synapses on {self.pes:,} "
-            f"PEs of {self.chips} chip{'s' if self.chips > 1 else ''}; this computer: {stages}"
-        )
-
-    def _tables(self) -> list[Table]:
-        tables = [self._mapping_table(), self._memory_table(), self._storage_table()]
-        if self.totals is not None and self.totals.steps:
-            tables += [self._run_table(), self._energy_table(), self._population_table(), self._hot_table()]
-            tables.append(self._comparison_table())
-        return tables
-
-    def _mapping_table(self) -> Table:
-        m = self.mapping
-        keys = m.routing.keys
-        share = keys.extra / keys.copies if keys.copies else 0.0
-        rows = [
-            ("partition", f"{m.method}: {m.copies_per_spike:.3g} other PEs reached by each event", EXACT),
-            (
-                "fullest PE",
-                f"{int(m.bytes.max()):,} of {m.layout.sram:,} B ({m.pe_name(int(m.bytes.argmax()))})",
-                EXACT,
-            ),
-            ("neurons a PE", f"{int(m.held.sum(0).max())} at most, limit {m.layout.neurons_per_pe}", EXACT),
-            (
-                "key groups",
-                f"{keys.n_groups:,} of {m.routing.exact_groups:,} exact; {share:.2%} needless copies",
-                EXACT,
-            ),
-            (
-                "router tables",
-                f"{int(self.table_entries.max(initial=0)):,} of {m.machine.router_entries:,} entries on the fullest "
-                f"chip ({int(m.routing.raw_entries.max(initial=0)):,} before minimisation)",
-                EXACT,
-            ),
-            ("routes", f"{m.check.packets:,} keys walked, {m.check.deliveries:,} deliveries, all as required", EXACT),
-        ]
-        return "Mapping", ("", "", "kind"), [*rows, *self._forecast_rows()]
-
-    def _forecast_rows(self) -> list[tuple[str, str, str]]:
-        costs, c = self.deployed.costs, self.mapping.machine.constants
-        slowest = int(costs.update.max())
-        high = c.si("level.high.clock")
-        return [
-            ("forecast: silent step", f"{slowest:,} cycles on the busiest PE, {slowest / high * 1e6:.3g} us", MODEL),
-            (
-                "forecast: every neuron fires",
-                f"{self._full_step() / high * 1e3:.3g} ms on the busiest PE against a tick of "
-                f"{self.deployed.clock.tick * 1e3:g} ms",
-                MODEL,
-            ),
-        ]
-
-    def _full_step(self) -> float:
-        """Cycles of the busiest PE in a step in which every neuron sends."""
-        costs, keys, c = self.deployed.costs, self.mapping.routing.keys, self.mapping.machine.constants
-        parts = self.mapping.parts
-        members = np.bincount(keys.group[keys.group >= 0], minlength=keys.n_groups)
-        heard = np.bincount(keys.parts, weights=np.repeat(members, np.diff(keys.ptr)), minlength=parts)
-        sends = np.bincount(keys.source, weights=members, minlength=parts) * c.count("cycles.packet_send")
-        return float((costs.update + sends + heard * costs.service).max())
-
-    def _memory_table(self) -> Table:
-        regions = self.mapping.regions
-        full = regions[int(regions.sum(1).argmax())]
-        rows = [
-            (name, f"{int(regions[:, k].mean()):,}", f"{int(regions[:, k].max()):,}", f"{int(full[k]):,}")
-            for k, name in enumerate(REGIONS)
-            if regions[:, k].any()
-        ]
-        rows.append(("sum", f"{int(self.bytes.mean()):,}", f"{int(self.bytes.max()):,}", f"{int(full.sum()):,}"))
-        return "Memory of a PE by region (bytes)", ("region", "mean", "largest", "on the fullest PE"), rows
-
-    def _storage_table(self) -> Table:
-        m = self.mapping
-        rows = []
-        for s in self.lowered.projections:
-            form, look = m.layout.projections[s.index], m.layout.sources[s.pre]
-            weight = f"{form.weight_bytes} B weights" if form.weight_bytes else "one weight"
-            kind = {"dense": "dense rows", "sparse": "sparse rows", "kernel": "rows regenerated from kernels"}[
-                form.kind
-            ]
-            rows.append(
-                (
-                    s.name,
-                    f"{s.count:,}",
-                    f"{kind}, {weight}",
-                    f"{form.word_bytes} B",
-                    f"{look.mode}, {look.entry_bytes} B",
-                )
-            )
-        return "Synapses", ("projection", "synapses", "storage", "each", "look-up of a source"), rows
-
-    def _run_table(self) -> Table:
-        t, clock = self._run(), self.deployed.clock
-        longest = float(self.series["time"].max(initial=0))
-        cycles = t.cycles.sum((0, 2))
-        work = ", ".join(
-            f"{name} {share:.0%}" for name, share in zip(PHASES, cycles / max(cycles.sum(), 1), strict=True)
-        )
-        used = t.cycles.sum((1, 2))
-        levels = ", ".join(f"{name} {u / max(used.sum(), 1):.0%}" for name, u in zip(LEVELS, used, strict=True))
-        late = int(t.late_steps.sum())
-        rows = [
-            ("steps", f"{t.steps:,}", EXACT),
-            ("time on the machine", seconds(t.seconds), MODEL),
-            ("a step", f"{seconds(t.seconds / t.steps)} on average, {seconds(longest)} at most", MODEL),
-            (
-                f"against the tick of {seconds(clock.tick)}",
-                f"{late:,} PE-steps longer, on {int((t.late_steps > 0).sum())} PEs"
-                + (" (steps start anyway: late PEs catch up)" if clock.ticked else " (the barrier waits)"),
-                MODEL,
-            ),
-            ("cycles", f"{int(cycles.sum()):,}: {work}; level {levels}", MODEL),
-            (
-                "packets",
-                f"{self.packets:,} sent, {self.sent:,} copies: {self.delivered:,} delivered, {self.dropped:,} dropped",
-                EXACT,
-            ),
-            (
-                "event FIFOs",
-                f"{int(t.crowded.sum()):,} PE-steps brought more than {self.mapping.layout.options.fifo} packets: "
-                + ("full FIFOs drop" if clock.dropping else "full FIFOs stall the network"),
-                EXACT,
-            ),
-            ("synaptic events", f"{self.synaptic_events:,}", EXACT),
-            ("energy", f"{joules(self.energy.total if self.energy else 0)}, {self.power:.3g} W", ASSUMED),
-        ]  # fmt: skip
-        if self.samples:
-            rows.append((f"each of {self.samples:,} samples", ", ".join(self._per_sample().values()), MODEL))
-        return "Run", ("", "", "kind"), rows
-
-    def _per_sample(self) -> dict[str, str]:
-        t, n = self._run(), max(self.samples, 1)
-        assert self.energy is not None
-        return {
-            "time": seconds(t.seconds / n),
-            "energy": joules(self.energy.total / n),
-            "packets": f"{self.packets / n:.4g} packets",
-            "events": f"{self.synaptic_events / n:.4g} synaptic events",
-        }
-
     def per_sample_lines(self) -> tuple[str, ...]:
         """Processing elements and memory, and time and energy of one sample of the batch, one line each."""
-        of = self._per_sample()
-        used = int(self.bytes.max())
-        return (
-            f"PEs               {self.pes} of {self.chips} chip{'s' if self.chips > 1 else ''}",
-            f"memory            {used:,} bytes on the fullest PE, {int(self.bytes.sum()):,} in all",
-            f"time              {of['time']} on the machine for each sample",
-            f"energy            {of['energy']} for each sample",
-            f"traffic           {of['packets']} and {of['events']} for each sample",
-        )
-
-    def _energy_table(self) -> Table:
-        energy = self.energy
-        assert energy is not None
-        total = energy.total or 1.0
-        status = _status(self)
-        rows = [(name, joules(value), f"{value / total:.1%}", status[name]) for name, value in energy.by_cause.items()]
-        return "Energy by cause", ("cause", "energy", "share", "constants"), rows
-
-    def _population_table(self) -> Table:
-        energy, t = self.energy, self._run()
-        assert energy is not None
-        rows = [
-            (p.name, f"{p.size:,}", f"{int((self.mapping.held[k] > 0).sum()):,}", f"{int(t.spikes[k].sum()):,}",
-             joules(energy.by_population[p.name]))
-            for k, p in enumerate(self.lowered.populations)
-        ]  # fmt: skip
-        rows += [
-            (f"  {s.name}", f"{s.count:,} synapses", "", f"{int(t.synapses[s.index].sum()):,} events",
-             f"({joules(energy.by_projection[s.name])})")
-            for s in self.lowered.projections
-        ]  # fmt: skip
-        return (
-            "Energy by population, and within it by incoming projection",
-            ("name", "size", "PEs", "packets", "energy"),
-            rows,
-        )
-
-    def _hot_table(self) -> Table:
-        rows = [(name, f"{held:,} neurons", f"{cycles:,.0f} cycles a step") for name, held, cycles in self.hot_spots()]
-        rows += [(name, "", f"{count:,} packets") for name, count in self.busy_links()]
-        return "Hot spots", ("where", "", "load"), rows
-
-    def _comparison_table(self) -> Table:
-        rows = [(c.quantity, c.shown(c.value), c.published, c.verdict, c.source) for c in self.comparisons]
-        return "Beside published figures", ("quantity", "here", "published", "difference", "source"), rows
+        return per_sample_lines(self)
 
     def __str__(self) -> str:
-        parts = [self._summary()]
-        for title, head, rows in self._tables():
+        parts = [summary(self)]
+        for title, head, rows in tables(self):
             parts += ["", title, text_table(head, rows)]
         return "\n".join(parts)
 
     def __repr__(self) -> str:
-        return f"<SpiNNaker2Report of {self.network}: {self._summary()}>"
+        return f"<SpiNNaker2Report of {self.network}: {summary(self)}>"
 
     def _repr_html_(self) -> str:
-        parts = [f"<p>{escape(self._summary())}</p>"]
-        for title, head, rows in self._tables():
+        parts = [f"<p>{escape(summary(self))}</p>"]
+        for title, head, rows in tables(self):
             more = f"<p>and {len(rows) - 50} more</p>" if len(rows) > 50 else ""
             parts.append(f"<b>{escape(title)}</b>{html_table(head, rows[:50])}{more}")
         return "".join(parts)
-
-
-def _status(report: SpiNNaker2Report) -> dict[str, str]:
-    """How sure the constants behind each cause of energy are."""
-    c = report.mapping.machine.constants
-    names = {
-        "core": ("level.high.energy_per_cycle", "cycles.synaptic_event"),
-        "sleep": ("level.low.pe_asleep",),
-        "noc": ("energy.noc_bit_hop", "energy.router_bit"),
-        "links": ("energy.board_link_bit", "power.long_link"),
-        "dram": ("energy.dram_bit",),
-        "chip base": ("power.chip_base",),
-    }
-    return {cause: ", ".join(sorted({c[name].status for name in names[cause]})) for cause in CAUSES}
-
-
-def seconds(value: float) -> str:
-    """A time for people."""
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if value >= scale:
-            return f"{value / scale:.4g} {unit}"
-    return f"{value * 1e9:.3g} ns"
-
-
-def joules(value: float) -> str:
-    """An energy for people."""
-    for scale, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):
-        if value >= scale:
-            return f"{value / scale:.4g} {unit}"
-    return f"{value * 1e12:.3g} pJ"
 
 
 def make_report(
@@ -450,6 +235,3 @@ def make_report(
         samples=samples,
         seconds=stages,
     )
-
-
-__all__ = ["SpiNNaker2Report", "joules", "make_report", "seconds", "size"]

@@ -1,0 +1,254 @@
+"""The tables of a report, and numbers for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .energy import CAUSES
+from .layout import REGIONS
+from .ledger import LEVELS, PHASES
+
+if TYPE_CHECKING:
+    from .report import SpiNNaker2Report
+
+Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
+EXACT, MODEL, ASSUMED = "exact count", "model", "model with assumed constants"
+
+
+def summary(report: SpiNNaker2Report) -> str:
+    """One line: what, where, and how long this computer took."""
+    m = report.mapping
+    stages = ", ".join(f"{name} {value:.3g} s" for name, value in (report.seconds | m.seconds).items())
+    return (
+        f"{report.network} on {report.target}: {report.neurons:,} neurons and {report.synapses:,} synapses on "
+        f"{report.pes:,} PEs of {report.chips} chip{'s' if report.chips > 1 else ''}; this computer: {stages}"
+    )
+
+
+def tables(report: SpiNNaker2Report) -> list[Table]:
+    """Title, head and rows of every table: the mapping's, and the run's if there was one."""
+    found = [_mapping_table(report), _memory_table(report), _storage_table(report)]
+    if report.totals is not None and report.totals.steps:
+        found += [_run_table(report), _energy_table(report), _population_table(report), _hot_table(report)]
+        found.append(_comparison_table(report))
+    return found
+
+
+def _mapping_table(report: SpiNNaker2Report) -> Table:
+    m = report.mapping
+    keys = m.routing.keys
+    share = keys.extra / keys.copies if keys.copies else 0.0
+    rows = [
+        ("partition", f"{m.method}: {m.copies_per_spike:.3g} other PEs reached by each event", EXACT),
+        (
+            "fullest PE",
+            f"{int(m.bytes.max()):,} of {m.layout.sram:,} B ({m.pe_name(int(m.bytes.argmax()))})",
+            EXACT,
+        ),
+        ("neurons a PE", f"{int(m.held.sum(0).max())} at most, limit {m.layout.neurons_per_pe}", EXACT),
+        (
+            "key groups",
+            f"{keys.n_groups:,} of {m.routing.exact_groups:,} exact; {share:.2%} needless copies",
+            EXACT,
+        ),
+        (
+            "router tables",
+            f"{int(report.table_entries.max(initial=0)):,} of {m.machine.router_entries:,} entries on the fullest "
+            f"chip ({int(m.routing.raw_entries.max(initial=0)):,} before minimisation)",
+            EXACT,
+        ),
+        ("routes", f"{m.check.packets:,} keys walked, {m.check.deliveries:,} deliveries, all as required", EXACT),
+    ]
+    return "Mapping", ("", "", "kind"), [*rows, *_forecast_rows(report)]
+
+
+def _forecast_rows(report: SpiNNaker2Report) -> list[tuple[str, str, str]]:
+    costs, c = report.deployed.costs, report.mapping.machine.constants
+    slowest = int(costs.update.max())
+    high = c.si("level.high.clock")
+    return [
+        ("forecast: silent step", f"{slowest:,} cycles on the busiest PE, {slowest / high * 1e6:.3g} us", MODEL),
+        (
+            "forecast: every neuron fires",
+            f"{_full_step(report) / high * 1e3:.3g} ms on the busiest PE against a tick of "
+            f"{report.deployed.clock.tick * 1e3:g} ms",
+            MODEL,
+        ),
+    ]
+
+
+def _full_step(report: SpiNNaker2Report) -> float:
+    """Cycles of the busiest PE in a step in which every neuron sends."""
+    costs, keys, c = report.deployed.costs, report.mapping.routing.keys, report.mapping.machine.constants
+    parts = report.mapping.parts
+    members = np.bincount(keys.group[keys.group >= 0], minlength=keys.n_groups)
+    heard = np.bincount(keys.parts, weights=np.repeat(members, np.diff(keys.ptr)), minlength=parts)
+    sends = np.bincount(keys.source, weights=members, minlength=parts) * c.count("cycles.packet_send")
+    return float((costs.update + sends + heard * costs.service).max())
+
+
+def _memory_table(report: SpiNNaker2Report) -> Table:
+    regions = report.mapping.regions
+    full = regions[int(regions.sum(1).argmax())]
+    rows = [
+        (name, f"{int(regions[:, k].mean()):,}", f"{int(regions[:, k].max()):,}", f"{int(full[k]):,}")
+        for k, name in enumerate(REGIONS)
+        if regions[:, k].any()
+    ]
+    rows.append(("sum", f"{int(report.bytes.mean()):,}", f"{int(report.bytes.max()):,}", f"{int(full.sum()):,}"))
+    return "Memory of a PE by region (bytes)", ("region", "mean", "largest", "on the fullest PE"), rows
+
+
+def _storage_table(report: SpiNNaker2Report) -> Table:
+    m = report.mapping
+    rows = []
+    for s in report.lowered.projections:
+        form, look = m.layout.projections[s.index], m.layout.sources[s.pre]
+        weight = f"{form.weight_bytes} B weights" if form.weight_bytes else "one weight"
+        kind = {"dense": "dense rows", "sparse": "sparse rows", "kernel": "rows regenerated from kernels"}[form.kind]
+        rows.append(
+            (
+                s.name,
+                f"{s.count:,}",
+                f"{kind}, {weight}",
+                f"{form.word_bytes} B",
+                f"{look.mode}, {look.entry_bytes} B",
+            )
+        )
+    return "Synapses", ("projection", "synapses", "storage", "each", "look-up of a source"), rows
+
+
+def _run_table(report: SpiNNaker2Report) -> Table:
+    t, clock = report.run(), report.deployed.clock
+    longest = float(report.series["time"].max(initial=0))
+    cycles = t.cycles.sum((0, 2))
+    work = ", ".join(f"{name} {share:.0%}" for name, share in zip(PHASES, cycles / max(cycles.sum(), 1), strict=True))
+    used = t.cycles.sum((1, 2))
+    levels = ", ".join(f"{name} {u / max(used.sum(), 1):.0%}" for name, u in zip(LEVELS, used, strict=True))
+    late = int(t.late_steps.sum())
+    rows = [
+        ("steps", f"{t.steps:,}", EXACT),
+        ("time on the machine", seconds(t.seconds), MODEL),
+        ("a step", f"{seconds(t.seconds / t.steps)} on average, {seconds(longest)} at most", MODEL),
+        (
+            f"against the tick of {seconds(clock.tick)}",
+            f"{late:,} PE-steps longer, on {int((t.late_steps > 0).sum())} PEs"
+            + (" (steps start anyway: late PEs catch up)" if clock.ticked else " (the barrier waits)"),
+            MODEL,
+        ),
+        ("cycles", f"{int(cycles.sum()):,}: {work}; level {levels}", MODEL),
+        (
+            "packets",
+            f"{report.packets:,} sent, {report.sent:,} copies: {report.delivered:,} delivered, "
+            f"{report.dropped:,} dropped",
+            EXACT,
+        ),
+        (
+            "event FIFOs",
+            f"{int(t.crowded.sum()):,} PE-steps brought more than {report.mapping.layout.options.fifo} packets: "
+            + ("full FIFOs drop" if clock.dropping else "full FIFOs stall the network"),
+            EXACT,
+        ),
+        ("synaptic events", f"{report.synaptic_events:,}", EXACT),
+        ("energy", f"{joules(report.energy.total if report.energy else 0)}, {report.power:.3g} W", ASSUMED),
+    ]  # fmt: skip
+    if report.samples:
+        rows.append((f"each of {report.samples:,} samples", ", ".join(_per_sample(report).values()), MODEL))
+    return "Run", ("", "", "kind"), rows
+
+
+def _per_sample(report: SpiNNaker2Report) -> dict[str, str]:
+    t, n = report.run(), max(report.samples, 1)
+    assert report.energy is not None
+    return {
+        "time": seconds(t.seconds / n),
+        "energy": joules(report.energy.total / n),
+        "packets": f"{report.packets / n:.4g} packets",
+        "events": f"{report.synaptic_events / n:.4g} synaptic events",
+    }
+
+
+def per_sample_lines(report: SpiNNaker2Report) -> tuple[str, ...]:
+    """Processing elements and memory, and time and energy of one sample of the batch, one line each."""
+    of = _per_sample(report)
+    used = int(report.bytes.max())
+    return (
+        f"PEs               {report.pes} of {report.chips} chip{'s' if report.chips > 1 else ''}",
+        f"memory            {used:,} bytes on the fullest PE, {int(report.bytes.sum()):,} in all",
+        f"time              {of['time']} on the machine for each sample",
+        f"energy            {of['energy']} for each sample",
+        f"traffic           {of['packets']} and {of['events']} for each sample",
+    )
+
+
+def _energy_table(report: SpiNNaker2Report) -> Table:
+    energy = report.energy
+    assert energy is not None
+    total = energy.total or 1.0
+    status = _status(report)
+    rows = [(name, joules(value), f"{value / total:.1%}", status[name]) for name, value in energy.by_cause.items()]
+    return "Energy by cause", ("cause", "energy", "share", "constants"), rows
+
+
+def _population_table(report: SpiNNaker2Report) -> Table:
+    energy, t = report.energy, report.run()
+    assert energy is not None
+    rows = [
+        (p.name, f"{p.size:,}", f"{int((report.mapping.held[k] > 0).sum()):,}", f"{int(t.spikes[k].sum()):,}",
+         joules(energy.by_population[p.name]))
+        for k, p in enumerate(report.lowered.populations)
+    ]  # fmt: skip
+    rows += [
+        (f"  {s.name}", f"{s.count:,} synapses", "", f"{int(t.synapses[s.index].sum()):,} events",
+         f"({joules(energy.by_projection[s.name])})")
+        for s in report.lowered.projections
+    ]  # fmt: skip
+    return (
+        "Energy by population, and within it by incoming projection",
+        ("name", "size", "PEs", "packets", "energy"),
+        rows,
+    )
+
+
+def _hot_table(report: SpiNNaker2Report) -> Table:
+    rows = [(name, f"{held:,} neurons", f"{cycles:,.0f} cycles a step") for name, held, cycles in report.hot_spots()]
+    rows += [(name, "", f"{count:,} packets") for name, count in report.busy_links()]
+    return "Hot spots", ("where", "", "load"), rows
+
+
+def _comparison_table(report: SpiNNaker2Report) -> Table:
+    rows = [(c.quantity, c.shown(c.value), c.published, c.verdict, c.source) for c in report.comparisons]
+    return "Beside published figures", ("quantity", "here", "published", "difference", "source"), rows
+
+
+def _status(report: SpiNNaker2Report) -> dict[str, str]:
+    """How sure the constants behind each cause of energy are."""
+    c = report.mapping.machine.constants
+    names = {
+        "core": ("level.high.energy_per_cycle", "cycles.synaptic_event"),
+        "sleep": ("level.low.pe_asleep",),
+        "noc": ("energy.noc_bit_hop", "energy.router_bit"),
+        "links": ("energy.board_link_bit", "power.long_link"),
+        "dram": ("energy.dram_bit",),
+        "chip base": ("power.chip_base",),
+    }
+    return {cause: ", ".join(sorted({c[name].status for name in names[cause]})) for cause in CAUSES}
+
+
+def seconds(value: float) -> str:
+    """A time for people."""
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if value >= scale:
+            return f"{value / scale:.4g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def joules(value: float) -> str:
+    """An energy for people."""
+    for scale, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):
+        if value >= scale:
+            return f"{value / scale:.4g} {unit}"
+    return f"{value * 1e12:.3g} pJ"
