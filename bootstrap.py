@@ -4,7 +4,7 @@
     python3 bootstrap.py demo     # the main job: MNIST on simulated SpiNNaker2
     python3 bootstrap.py test     # the whole test suite
     python3 bootstrap.py check    # lint, format and type checks
-    python3 bootstrap.py shell -- python examples/two_targets.py
+    python3 bootstrap.py shell -- python examples/braille.py
 
 Needs Python 3.11 or later and nothing else; what comes after the command is handed on.
 """

@@ -33,7 +33,7 @@ def main() -> None:
     on_chips = program.run(duration, out=options.out / "trace.h5")
     print(program.report())
     for name in on_chips.populations:
-        rate = analysis.mean_rate(on_chips, name)
+        rate = analysis.rates(on_chips, name).mean()
         print(f"{name}: {rate:.2f} Hz, CV of the intervals {analysis.cv(on_chips, name).mean():.2f}")
     print("first difference between the CPU and the chips:", first_difference(on_cpu, on_chips) or "none")
     for path in save_figures(program, on_chips, options.out):

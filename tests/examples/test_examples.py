@@ -16,7 +16,6 @@ PROMISES = {
     "egru_decoder.py": "SpiNNaker2: 0 events differ",
     "balanced_network.py": "first difference between the CPU and the chips: none",
     "from_brian2.py": "not the same here: 0",
-    "two_targets.py": "spikes",
 }
 
 
