@@ -114,7 +114,7 @@ def leave(inside: Array, where: Array, size: Array, v: int, p: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def neighbour_part(nets: Any, part: Array, v: int, r1: Any, r2: Any) -> int:
+def neighbour_part(nets: Any, part: Array, v: int, r1: Any, r2: Any) -> Any:
     """Part of a random end of a random net of v, or v's own if it has none."""
     low = nets.in_ptr[v + 1] - nets.in_ptr[v]
     high = nets.out_ptr[v + 1] - nets.out_ptr[v]
@@ -154,15 +154,12 @@ def anneal(
     part = state.part
     n = len(part)
     parts = state.pins.shape[1]
-    room = 0
-    for p in range(parts):
-        room = max(room, np.count_nonzero(part == p))
-    room = 4 * room + 16
+    room = 4 * np.bincount(part, minlength=parts).max() + 16
     inside = np.empty((parts, room), np.int32)
     where = np.empty(n, np.int64)
     size = np.zeros(parts, np.int64)
-    for v in range(n):
-        join(inside, where, size, v, part[v])
+    for i in range(n):
+        join(inside, where, size, i, part[i])
     best_part = part.copy()
     best = 0.0
     now = 0.0
@@ -174,7 +171,7 @@ def anneal(
         heat *= fall
         counter += np.uint64(4)
         r0, r1, r2 = mix(counter), mix(counter + np.uint64(1)), mix(counter + np.uint64(2))
-        v = np.int64(r0 % np.uint64(n))
+        v: Any = np.int64(r0 % np.uint64(n))
         a = part[v]
         b = neighbour_part(nets, part, v, r1, r2)
         if a == b:
@@ -193,7 +190,7 @@ def anneal(
             join(inside, where, size, v, b)
             accepted += 1
         else:
-            u = -1
+            u: Any = np.int32(-1)
             other = np.float32(0)
             for k in range(partners):
                 x = inside[b, np.int64(mix(r2 + np.uint64(k)) % np.uint64(size[b]))]

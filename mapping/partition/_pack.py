@@ -103,6 +103,26 @@ def pack(
 
 
 @njit(cache=True, error_model="numpy")
+def alone_bytes(
+    in_ptr: Array,
+    in_nets: Array,
+    vertex_bytes: Array,
+    net_bytes: Array,
+    group_ptr: Array,
+    vertex_groups: Array,
+    group_bytes: Array,
+) -> Any:
+    """Bytes of each vertex in a part of its own."""
+    need = vertex_bytes.copy()
+    for v in range(len(need)):
+        for j in range(in_ptr[v], in_ptr[v + 1]):
+            need[v] += net_bytes[in_nets[j]]
+        for j in range(group_ptr[v], group_ptr[v + 1]):
+            need[v] += group_bytes[vertex_groups[j]]
+    return need
+
+
+@njit(cache=True, error_model="numpy")
 def measure(
     part: Array,
     parts: int,

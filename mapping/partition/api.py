@@ -11,6 +11,7 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 
 from ..hypergraph import Hypergraph, Limits
+from .breadth_first import breadth_first
 from .greedy import greedy
 from .hilbert import hilbert
 from .level import Level, as_level
@@ -29,6 +30,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "sequential_decreasing": sequential_decreasing,
     "by_population": by_population,
     "hilbert": hilbert,
+    "breadth_first": breadth_first,
     "greedy": greedy,
     "metis": metis,
     "mtkahypar": mtkahypar,

@@ -10,8 +10,9 @@ from .level import Level, as_level
 from .sequential import pack_in_order
 
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
-_BITS = 10  # cells a side = 2**bits
+_BITS = 10  # cells along an axis = 2**bits
 
 
 def hilbert(graph: Hypergraph | Level, limits: Limits, seed: int = 0) -> Int32:
@@ -34,25 +35,36 @@ def hilbert_order(level: Level) -> Int32:
     from ._hilbert import hilbert_index
 
     g = level.graph
-    n = g.n_vertices
-    along = np.zeros(n, np.uint64)
+    along = np.zeros(g.n_vertices, np.uint64)
+    stage = _merged_layers(level)
+    units: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], Int64]] = {}
     if g.position is not None:
         for layer in np.unique(g.layer):
             inside = np.flatnonzero(g.layer == layer)
-            at = g.position[inside]
-            if np.isnan(at).any():
-                continue
-            low, extent = at.min(axis=0), np.ptp(at, axis=0)
-            used = extent > 0
-            if not used.any():
-                continue
-            # Positions are cell centres: half a cell of margin keeps layers of different resolution aligned.
-            steps = np.array([len(np.unique(at[:, d])) for d in np.flatnonzero(used)])
-            unit = (at[:, used] - low[used]) / extent[used] * (1 - 1 / steps) + 0.5 / steps
-            along[inside] = hilbert_index(np.floor(unit * 2**_BITS).astype(np.int64), _BITS)
-    stage = _merged_layers(level)
-    order: Int32 = np.lexsort((np.arange(n), g.layer, along, stage[g.layer])).astype(np.int32)
+            if (placed := _unit_cube(g.position[inside])) is not None:
+                units[int(layer)] = (inside, *placed)
+    for layer, (inside, unit, steps) in units.items():
+        # Merged layers share the cells of the coarsest of them, so that a pool and what it pools stay together.
+        sharing = [s for other, (_, _, s) in units.items() if stage[other] == stage[layer] and len(s) == len(steps)]
+        cells = np.min(sharing, axis=0)
+        corner = np.floor(unit * cells) / cells if len(sharing) > 1 else unit
+        along[inside] = hilbert_index(np.floor(corner * 2**_BITS).astype(np.int64), _BITS)
+    order: Int32 = np.lexsort((np.arange(g.n_vertices), g.layer, along, stage[g.layer])).astype(np.int32)
     return order
+
+
+def _unit_cube(at: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], Int64] | None:
+    """Positions in [0, 1), and the number of distinct coordinates, along each axis that varies; None if none does."""
+    if np.isnan(at).any():
+        return None
+    extent = np.ptp(at, axis=0)
+    used = np.flatnonzero(extent > 0)
+    if not used.size:
+        return None
+    steps = np.array([len(np.unique(at[:, d])) for d in used])
+    # Positions are cell centres: half a cell of margin keeps layers of different resolution aligned.
+    margin = 0.5 / steps
+    return margin + (at[:, used] - at.min(axis=0)[used]) / extent[used] * (1 - 2 * margin), steps
 
 
 def _merged_layers(level: Level) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..hypergraph import Limits
 from .anneal import anneal, worth_annealing
+from .breadth_first import breadth_first
 from .coarsen import contract, identical_inputs
 from .greedy import greedy
 from .hilbert import hilbert
@@ -40,21 +41,28 @@ def candidates(level: Level, limits: Limits, seed: int, say: Say) -> Iterator[tu
     copies = copies_per_spike(level.graph, best)
     if parts == 1 or copies > SATURATED * (parts - 1):
         return
+    ordered = [("breadth_first", breadth_first)]
     if level.graph.position is not None:
-        say("hilbert")
-        yield "hilbert", hilbert(level, limits, seed)
-    work = float(len(level.graph.net_pins))
+        ordered.append(("hilbert", hilbert))
+    for name, algorithm in ordered:
+        say(name)
+        part = algorithm(level, limits, seed)
+        copies = min(copies, copies_per_spike(level.graph, part))
+        yield name, part
+    pins = len(level.graph.net_pins)
     cluster, clusters = identical_inputs(level, limits, CLUSTER_SHARE)
     if clusters <= 0.8 * level.graph.n_vertices:
         coarse = contract(level, cluster, clusters)
+        if len(coarse.graph.net_pins) * copies > GREEDY_WORK:
+            return
         found = dict(_starts(coarse, limits, seed, None, say))
         name = min(found, key=lambda name: copies_per_spike(coarse.graph, found[name]))
         fine = found[name][cluster]
         yield name, fine
-        if work * parts <= SWEEP_WORK and table_bytes(level, parts + 8) <= TABLE_BYTES:
+        if pins * parts <= SWEEP_WORK and table_bytes(level, parts + 8) <= TABLE_BYTES:
             say("refining single neurons")
             yield f"{name}+neurons", refine(level, limits, fine)
-    elif work * copies <= GREEDY_WORK:
+    elif pins * copies <= GREEDY_WORK:
         yield from _starts(level, limits, seed, best, say)
 
 

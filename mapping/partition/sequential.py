@@ -88,12 +88,12 @@ def pack_in_order(level: Level, limits: Limits, order: Int32, open_parts: int = 
 
 def vertex_need(level: Level) -> npt.NDArray[np.int64]:
     """Bytes of each vertex in a part of its own, int64 (n,)."""
+    from ._pack import alone_bytes
+
     g = level.graph
-    need = g.vertex_bytes.astype(np.int64)
-    rows = np.concatenate(([0], np.cumsum(g.net_bytes[level.in_nets])))
-    groups = np.concatenate(([0], np.cumsum(g.group_bytes[g.vertex_groups])))
-    need += rows[level.in_ptr[1:]] - rows[level.in_ptr[:-1]]
-    need += groups[g.group_ptr[1:]] - groups[g.group_ptr[:-1]]
+    need: npt.NDArray[np.int64] = alone_bytes(
+        level.in_ptr, level.in_nets, g.vertex_bytes, g.net_bytes, g.group_ptr, g.vertex_groups, g.group_bytes
+    )
     return need
 
 
