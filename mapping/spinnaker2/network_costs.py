@@ -76,7 +76,8 @@ def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
     speed = timing(machine, 32 if any(is_graded(p) for p in mapped.lowered.populations) else 0)
     times = hop_times(link, parent, ptr, speed.latency * 1e9)
     latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
-    used, index = np.unique(link, return_inverse=True)
+    passed = np.bincount(link, minlength=machine.links) > 0
+    used, index = np.flatnonzero(passed), (np.cumsum(passed) - 1)[link]
     kind = machine.link_class[used]
     receive, service = _receive_cycles(mapped, image)
     bits = _packet_bits(mapped)
