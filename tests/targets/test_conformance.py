@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from strategies import DT, Delta, Whole, networks
@@ -25,9 +24,9 @@ from neuromorph import (
 )
 from neuromorph.engine import Target
 
-Make = Callable[..., Target]
+Targets = Callable[..., dict[str, Target]]
 QUICK = settings(  # every new kernel costs a compilation, so few examples, and no shrinking
-    max_examples=8,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -57,22 +56,38 @@ def assert_same(got: Trace, expected: Trace) -> int:
     return total
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def run_alike(targets: Targets, net: Network, steps: int, dtype: str, weights: str | None = None) -> int:
+    """Run on the reference and on every other target, and compare; gives the number of events."""
+    expected = Reference(dtype, weights).compile(net, dt=DT).run(steps, progress=False)
+    events = 0
+    for name, target in targets(dtype, weights).items():
+        try:
+            events = assert_same(target.compile(net, dt=DT).run(steps, progress=False), expected)
+        except Exception as error:
+            error.add_note(f"on target {name}")
+            raise
+    return events
+
+
 @given(net=networks())
 @QUICK
-def test_random_networks_run_as_in_the_reference(compared: Make, dtype: str, net: Network) -> None:
-    expected = Reference(dtype=dtype).compile(net, dt=DT).run(40, progress=False)
-    assert_same(compared(dtype).compile(net, dt=DT).run(40, progress=False), expected)
+def test_random_networks_run_as_in_the_reference(others: Targets, net: Network) -> None:
+    run_alike(others, net, 40, "float32")
+
+
+@given(net=networks(max_populations=2))
+@settings(QUICK, max_examples=5)
+def test_random_networks_in_double_precision_run_as_in_the_reference(others: Targets, net: Network) -> None:
+    run_alike(others, net, 40, "float64")
 
 
 @given(net=networks(ints=False), weights=st.sampled_from(["int8", "int16"]))
-@settings(QUICK, max_examples=4)
-def test_quantised_networks_run_as_in_the_reference(compared: Make, net: Network, weights: str) -> None:
-    expected = Reference("float32", weights).compile(net, dt=DT).run(30, progress=False)
-    assert_same(compared("float32", weights=weights).compile(net, dt=DT).run(30, progress=False), expected)
+@settings(QUICK, max_examples=5)
+def test_quantised_networks_run_as_in_the_reference(others: Targets, net: Network, weights: str) -> None:
+    run_alike(others, net, 30, "float32", weights)
 
 
-def test_convolutions_and_pools_run_as_in_the_reference(compared: Make) -> None:
+def test_convolutions_and_pools_run_as_in_the_reference(others: Targets) -> None:
     rng = np.random.default_rng(3)
     net = Network(seed=5)
     image = net.population(EventSource.from_dense(rng.random((20, 2 * 8 * 9)) < 0.2), (2, 8, 9), name="image")
@@ -87,16 +102,14 @@ def test_convolutions_and_pools_run_as_in_the_reference(compared: Make) -> None:
     )
     net.record(pooled, "v")
     net.record(counts, "v", "current", every=2)
-    expected = Reference("float32").compile(net, dt=DT).run(40, progress=False)
-    assert assert_same(compared("float32").compile(net, dt=DT).run(40, progress=False), expected) > 300
+    assert run_alike(others, net, 40, "float32") > 300
 
 
-def test_a_network_without_events_or_synapses_runs(compared: Make) -> None:
+def test_a_network_without_events_or_synapses_runs(others: Targets) -> None:
     net = Network()
     net.population(EventSource(3), name="silent")
     net.population(Delta, 2, name="idle")
     net.project(net["silent"], net["idle"], FixedProbability(0.0), weight=1 * mV)
     net.record(net["idle"], "v")
-    program = compared("float32").compile(net, dt=DT)
-    assert assert_same(program.run(0, progress=False), Reference("float32").compile(net, dt=DT).run(0)) == 0
-    assert not np.asarray(program.run(5, progress=False).state("idle", "v").data).any()
+    assert run_alike(others, net, 0, "float32") == 0
+    assert run_alike(others, net, 5, "float32") == 0
