@@ -24,13 +24,13 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         pressed = True
 
-    ours = threading.current_thread() is threading.main_thread()
-    if ours and signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        ours = False  # somebody else has plans for Ctrl-C
+    before = signal.getsignal(signal.SIGINT)
+    # a job in the background ignores Ctrl-C and goes on doing so; other libraries' handlers wait until the chunk is done
+    ours = threading.current_thread() is threading.main_thread() and callable(before) and before is not signal.SIG_IGN
     if ours:
         signal.signal(signal.SIGINT, handle)
     try:
         yield lambda: pressed
     finally:
         if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, before)

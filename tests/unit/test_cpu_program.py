@@ -134,9 +134,10 @@ def test_control_c_keeps_the_trace_and_the_program(
 ) -> None:
     monkeypatch.setattr(recording, "BYTES", 1)  # chunks of one step
     program = CPU(threads=threads).compile(busy(), dt=1 * ms)
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="after 20 of 50 steps"):
         program.run(50, progress=PressesControlC(20), out=tmp_path / "trace.h5")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     with Trace(tmp_path / "trace.h5") as trace:
         assert trace.complete
         assert trace.meta.steps == 20
@@ -146,6 +147,20 @@ def test_control_c_keeps_the_trace_and_the_program(
     rest = content(program.run(30, progress=False))
     for name in ("delta steps", "delta ids", "noisy ids", "delta v", "noisy x"):
         assert first[name] + rest[name] == expected[name]
+
+
+def test_control_c_waits_for_the_chunk_where_others_handle_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def others(number: int, frame: object) -> None:
+        raise AssertionError("not before the chunk is complete")
+
+    monkeypatch.setattr(recording, "BYTES", 1)
+    before = signal.signal(signal.SIGINT, others)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="after 20 of 50 steps"):
+            CPU().compile(busy(), dt=1 * ms).run(50, progress=PressesControlC(20))
+        assert signal.getsignal(signal.SIGINT) is others
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_control_c_ends_a_batch(program: CPUProgram) -> None:
