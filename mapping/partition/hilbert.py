@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ..hypergraph import Hypergraph, Limits
 from .level import Level, as_level
+from .metrics import copies_per_spike
 from .sequential import pack_in_order
 
 Int32 = npt.NDArray[np.int32]
@@ -18,8 +19,8 @@ _BITS = 10  # cells along an axis = 2**bits
 def hilbert(graph: Hypergraph | Level, limits: Limits, seed: int = 0) -> Int32:
     """Fill parts layer by layer along a Hilbert curve through the positions.
 
-    Neurons at one position (feature maps) stay together. A layer that only pools the one before it, each source
-    reaching at most one neuron, is merged into that layer's order. Layers without positions are filled by id.
+    Neurons at one position (feature maps) stay together. Where a layer only pools the one before it, each source
+    reaching at most one neuron, it is also tried to merge the two. Layers without positions are filled by id.
 
     Returns
     -------
@@ -27,16 +28,21 @@ def hilbert(graph: Hypergraph | Level, limits: Limits, seed: int = 0) -> Int32:
         Part of each vertex.
     """
     level = as_level(graph)
-    return pack_in_order(level, limits, hilbert_order(level))
+    layers = np.arange(int(level.graph.layer.max(initial=-1)) + 1, dtype=np.int64)
+    plain = pack_in_order(level, limits, hilbert_order(level, layers))
+    stages = _merged_layers(level)
+    if np.array_equal(stages, layers):
+        return plain
+    merged = pack_in_order(level, limits, hilbert_order(level, stages))
+    return min(plain, merged, key=lambda part: copies_per_spike(level.graph, part))
 
 
-def hilbert_order(level: Level) -> Int32:
-    """Order of the vertices in which ``hilbert`` fills parts, int32 (n,)."""
+def hilbert_order(level: Level, stage: Int64) -> Int32:
+    """Order of the vertices along the curve, int32 (n,); ``stage`` ranks the layers, equal ranks are merged."""
     from ._hilbert import hilbert_index
 
     g = level.graph
     along = np.zeros(g.n_vertices, np.uint64)
-    stage = _merged_layers(level)
     units: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], Int64]] = {}
     if g.position is not None:
         for layer in np.unique(g.layer):

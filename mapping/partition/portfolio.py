@@ -41,15 +41,16 @@ def candidates(level: Level, limits: Limits, seed: int, say: Say) -> Iterator[tu
     copies = copies_per_spike(level.graph, best)
     if parts == 1 or copies > SATURATED * (parts - 1):
         return
-    ordered = [("breadth_first", breadth_first)]
-    if level.graph.position is not None:
-        ordered.append(("hilbert", hilbert))
-    for name, algorithm in ordered:
-        say(name)
-        part = algorithm(level, limits, seed)
-        copies = min(copies, copies_per_spike(level.graph, part))
-        yield name, part
     pins = len(level.graph.net_pins)
+    for name, algorithm, wanted in (
+        ("hilbert", hilbert, level.graph.position is not None),
+        ("breadth_first", breadth_first, pins * copies > GREEDY_WORK),
+    ):
+        if wanted:
+            say(name)
+            part = algorithm(level, limits, seed)
+            copies = min(copies, copies_per_spike(level.graph, part))
+            yield name, part
     cluster, clusters = identical_inputs(level, limits, CLUSTER_SHARE)
     if clusters <= 0.8 * level.graph.n_vertices:
         coarse = contract(level, cluster, clusters)
