@@ -13,6 +13,7 @@ from neuromorph.engine.target import duration_steps, step_seconds
 from neuromorph.errors import NetworkError
 from neuromorph.language.expr import Type
 from neuromorph.language.neuron import Neuron, PortSpec
+from neuromorph.lowering.check import require_values
 from neuromorph.lowering.neuron import lower_neuron
 from neuromorph.lowering.program import Float, LoweredPopulation
 from neuromorph.units import NONE, TIME, Quantity, Unit, ms, one, si_unit, si_value
@@ -134,6 +135,7 @@ def simulate(
 
     step = step_seconds(dt)
     steps = duration_steps(duration, step)
+    _check_options(neuron, inputs, n, seed, dtype)
     if method is not None:
         neuron = neuron.with_method(method)
     units = {s.name: s.unit for s in neuron.states} | {name: si_unit(e.dim) for name, e in neuron.named}
@@ -142,6 +144,7 @@ def simulate(
         if name not in units:
             raise NetworkError(f"{neuron.name} has no state or value {name!r}; it has {', '.join(units) or 'none'}")
     observe = tuple(name for name in kept if name not in {s.name for s in neuron.states})
+    require_values(neuron, n, step, seed)
     lowered = lower_neuron(neuron, step, dtype, n, observe=observe, seed=seed)
     population = RunningPopulation(
         LoweredPopulation(neuron.name, 0, n, 0, lowered.program, lowered.state_init, lowered.param_values), dtype, 1
@@ -171,6 +174,19 @@ def simulate(
         inputs={p.name: _shaped(sums[p.name], p.unit, n) for p in neuron.ports},
         events=Events(at, ids, np.concatenate([np.zeros(0), *values]) if graded else None, at * step * 1e3),
     )
+
+
+def _check_options(neuron: Neuron, inputs: object, n: object, seed: object, dtype: object) -> None:
+    subject = f"simulating {neuron.name}"
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+        raise NetworkError(f"{subject}: n is {n!r}; give a number of copies, an int of at least 1")
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise NetworkError(f"{subject}: seed {seed!r}; give an int from 0 to 2**64 - 1", seed=seed)
+    if dtype not in ("float32", "float64"):
+        raise NetworkError(f"{subject}: dtype {dtype!r}; it can be 'float32' or 'float64'")
+    if inputs is not None and not isinstance(inputs, Mapping):
+        ports = ", ".join(f"'{p.name}': ..." for p in neuron.ports)
+        raise NetworkError(f"{subject}: inputs is {inputs!r:.80}; give an input for each port by name: {{{ports}}}")
 
 
 def _shaped(values: Array, unit: Unit, n: int) -> Any:
@@ -203,6 +219,8 @@ def _input(neuron: Neuron, port: PortSpec, given: Any, steps: int, dt: float, n:
                 f"{subject}: shape {values.shape} for {steps} steps of {n} neurons; give ({steps},) or ({steps}, {n})",
                 shape=values.shape,
             )
+    if not np.all(np.isfinite(values)):
+        raise NetworkError(f"{subject}: a value is not finite (nan or infinity)")
     if port.type is Type.INT:
         if np.any(values != np.floor(values)):
             raise NetworkError(f"{subject}: an int port takes whole numbers")

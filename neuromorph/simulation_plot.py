@@ -57,7 +57,7 @@ def _panels(recorded: Any, drawn: int) -> list[tuple[str, list[tuple[str, Any]]]
     panels: dict[str, list[tuple[str, Any]]] = {}
     for name, x in recorded.items():
         values, unit = in_unit(x)
-        panels.setdefault(unit, []).append((name, values.reshape(len(values), -1)[:, :drawn]))
+        panels.setdefault(unit, []).append((name, values[:, None] if values.ndim == 1 else values[:, :drawn]))
     return sorted(panels.items(), key=lambda panel: not panel[0].endswith("V"))
 
 

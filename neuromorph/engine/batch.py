@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.errors import NetworkError, TargetError
 from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
 from .compile import with_populations
+from .inputs import Inputs, read_inputs
 from .instance import Instance, Work
 from .interrupt import deferred_interrupt
 from .items import BATCH, COUNT, make_item
@@ -36,8 +36,6 @@ GROUP_VALUES = 1 << 22
 CHUNK_SECONDS = 0.2
 """Wall time between looks at progress and Ctrl-C."""
 TOTALS = COUNT.index("totals")
-
-Inputs = dict[int, dict[str, npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -98,43 +96,6 @@ def run_batch(
         if done < samples:
             raise KeyboardInterrupt(f"stopped after {done} of {samples} samples")
     return Batch({compiled.populations[k].name: count for k, count in counts.items()}, steps, counted, trace)
-
-
-def read_inputs(program: CPUProgram, inputs: Mapping[str, Mapping[str, Any]]) -> tuple[Inputs, int]:
-    """Inputs by population index, in SI units, shape (samples, n), and the number of samples.
-
-    Raises
-    ------
-    NetworkError, LanguageError, UnitError, TargetError
-        An unknown population, parameter or state, a wrong dimension or shape.
-    """
-    from neuromorph.units import si_value
-
-    result: Inputs = {}
-    lengths: dict[str, int] = {}
-    for name, values in inputs.items():
-        index = program.index_of(name)
-        neuron, size = program.neuron_of(index), program.lowered.populations[index].size
-        specs = {spec.name: spec for spec in (*neuron.params, *neuron.states)}
-        for variable, value in values.items():
-            subject = f"run_batch: {name}.{variable}"
-            if variable not in specs:
-                raise NetworkError(
-                    f"{subject}: {neuron.name} has no parameter or state {variable!r}; it has {', '.join(specs)}"
-                )
-            array = np.asarray(si_value(value, specs[variable].unit.dim, subject))
-            if array.ndim < 2 or array[0].size != size:
-                raise TargetError(
-                    f"{subject}: shape {array.shape}; give (samples, {size}), a row of values for each sample",
-                    shape=array.shape,
-                    expected=size,
-                )
-            lengths[subject] = len(array)
-            result.setdefault(index, {})[variable] = array.reshape(len(array), size)
-    if len(set(lengths.values())) != 1:
-        said = ", ".join(f"{subject} has {n}" for subject, n in lengths.items()) or "no inputs were given"
-        raise TargetError(f"run_batch needs inputs with one number of samples: {said}", lengths=lengths)
-    return result, next(iter(lengths.values()))
 
 
 def _compiled_for(program: CPUProgram, given: Inputs) -> Compiled:

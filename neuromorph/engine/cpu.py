@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
 
-from neuromorph.errors import NetworkError, TargetError
+from neuromorph.errors import TargetError
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
 from .compile import compile_network, delivery_kind, with_populations
+from .inputs import population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
 from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
@@ -24,6 +25,7 @@ from .schedule import Compiled
 from .target import Batch, duration_steps, step_seconds
 
 if TYPE_CHECKING:
+    from neuromorph.language.neuron import Neuron
     from neuromorph.network import Network, Population
     from neuromorph.trace import Trace
     from neuromorph.units import Quantity
@@ -226,27 +228,20 @@ class CPUProgram:
 
     def index_of(self, population: str | Population) -> int:
         """Position of a population of this program."""
-        name = population if isinstance(population, str) else population.name
-        names = [each.name for each in self.lowered.populations]
-        if name not in names:
-            raise NetworkError(
-                f"{self.network.name} has no population {name!r}; it has {', '.join(names)}", known=names
-            )
-        return names.index(name)
+        return population_index(self.lowered, population)
 
-    def neuron_of(self, index: int) -> Any:
+    def neuron_of(self, index: int) -> Neuron:
         """The neuron of a population with the values that it has now."""
-        population = self.lowered.populations[index]
-        if population.program is None:
-            raise NetworkError(f"population {population.name} replays events: it has no parameters or states to set")
-        return self._neurons[population.name]
+        return settable(self.lowered, index, self._neurons[self.lowered.populations[index].name])
 
     def relowered(self, index: int, neuron: Any, copies: int = 1) -> LoweredPopulation:
         """A population lowered again with other values: ``copies`` times its size, one copy after another."""
+        from neuromorph.lowering.check import require_values
         from neuromorph.lowering.neuron import lower_neuron
 
         population = self.lowered.populations[index]
         assert population.program is not None
+        require_values(neuron, population.size * copies, self.dt, self.lowered.seed, index)
         made = lower_neuron(
             neuron,
             self.dt,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.engine.inputs import population_index, read_inputs, settable
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.run_meta import run_meta
 from neuromorph.engine.target import Batch, check_window, duration_steps, step_seconds
-from neuromorph.errors import NetworkError, TargetError
+from neuromorph.errors import TargetError
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.listing import text
 from neuromorph.lowering.program import Float, LoweredNetwork
@@ -157,15 +158,8 @@ class ReferenceProgram:
 
     def set(self, population: str | Population, **values: Any) -> None:
         """Change parameters or initial states; see :meth:`Program.set`."""
-        name = population if isinstance(population, str) else population.name
-        names = [each.lowered.name for each in self.populations]
-        if name not in names:
-            have = ", ".join(names)
-            raise NetworkError(f"{self.network.name} has no population {name!r}; it has {have}", known=names)
-        index = names.index(name)
-        running, neuron = self.populations[index], self._neurons[index]
-        if not isinstance(neuron, Neuron):
-            raise NetworkError(f"population {name} replays events: it has no parameters or states to set")
+        index = self.index_of(population)
+        running, neuron = self.populations[index], self.neuron_of(index)
         self._change(index, neuron(**values))
         lowered = running.lowered
         assert lowered.program is not None
@@ -173,11 +167,21 @@ class ReferenceProgram:
             if slot.name in values:
                 running.set_state(slot.name, initial)
 
+    def index_of(self, population: str | Population) -> int:
+        """Position of a population of this program."""
+        return population_index(self.lowered, population)
+
+    def neuron_of(self, index: int) -> Neuron:
+        """The neuron of a population with the values that it has now."""
+        return settable(self.lowered, index, self._neurons[index])
+
     def _change(self, index: int, neuron: Neuron) -> None:
         """Give a population the values of another copy of its neuron."""
+        from neuromorph.lowering.check import require_values
         from neuromorph.lowering.neuron import lower_neuron
 
         old, dtype = self.populations[index].lowered, self.lowered.dtype
+        require_values(neuron, old.size, self.dt, self.lowered.seed, index)
         assert old.program is not None  # neurons have one
         observe = tuple(name for name, _ in old.program.observables)
         made = lower_neuron(neuron, self.dt, dtype, old.size, observe=observe, seed=self.lowered.seed, index=index)
@@ -200,7 +204,7 @@ class ReferenceProgram:
 
         steps = duration_steps(duration, self.dt)
         first, last = check_window(window, steps)
-        samples = _samples(inputs)
+        _, samples = read_inputs(self, inputs)
         other = ReferenceProgram(self.target, self.network, self.lowered, {})
         for k, neuron in enumerate(self._neurons):
             if isinstance(neuron, Neuron):
@@ -262,11 +266,3 @@ class ReferenceProgram:
 
     def __repr__(self) -> str:
         return f"<ReferenceProgram {self.network.name}: {self.target}, at step {self.step}>"
-
-
-def _samples(inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]]) -> int:
-    lengths = {f"{name}.{key}": len(array) for name, arrays in inputs.items() for key, array in arrays.items()}
-    if len(set(lengths.values())) != 1:
-        said = ", ".join(f"{subject} has {n}" for subject, n in lengths.items()) or "no inputs were given"
-        raise TargetError(f"run_batch needs inputs with one number of samples: {said}", lengths=lengths)
-    return next(iter(lengths.values()))

@@ -138,6 +138,9 @@ class Batch:
 
     def predictions(self, population: str) -> npt.NDArray[np.intp]:
         """Neuron of ``population`` with most events, for each sample (the lowest index of equals), shape (samples,)."""
+        if population not in self.counts:
+            have = ", ".join(self.counts) or "none"
+            raise TargetError(f"events of {population!r} were not counted; counted populations: {have}")
         best: npt.NDArray[np.intp] = np.argmax(self.counts[population], axis=1)
         return best
 

@@ -19,27 +19,49 @@ if TYPE_CHECKING:
 
 
 def check_population(population: Population, dt: float, seed: int) -> list[str]:
-    """Problems of a population's own values: lengths, numbers that are not finite, refractory times below a step."""
+    """Problems of a population's own values; see :func:`value_problems`."""
     neuron = population.neuron
     if not isinstance(neuron, Neuron):
         return []
-    subject = f"population {population.name}"
+    found = value_problems(neuron, population.size, dt, seed, population.index)
+    return [f"population {population.name}: {problem}" for problem in found]
+
+
+def require_values(neuron: Neuron, size: int, dt: float, seed: int = 0, index: int = 0) -> None:
+    """Raise a LanguageError that lists every problem of :func:`value_problems`, if there is one."""
+    problems = value_problems(neuron, size, dt, seed, index)
+    if problems:
+        raise LanguageError("; ".join(problems), problems=problems)
+
+
+def value_problems(neuron: Neuron, size: int, dt: float, seed: int = 0, index: int = 0) -> list[str]:
+    """Problems of a neuron's values: lengths, numbers that are not finite, refractory times that no counter can hold.
+
+    Parameters
+    ----------
+    size : int
+        Neurons of the population.
+    dt : float
+        Seconds.
+    seed, index : int
+        Of the network and of the population in it; values that are drawn depend on them.
+    """
     problems = []
     for name, _ in neuron.values:
         try:
-            values = given_numbers(neuron, name, population.size, seed, population.index)
+            values = given_numbers(neuron, name, size, seed, index)
         except NeuromorphError as error:
-            problems.append(f"{subject}: {error}")
+            problems.append(str(error))
             continue
         if not np.all(np.isfinite(values)):
-            problems.append(f"{subject}: {neuron.name}.{name} is not finite for every neuron")
+            problems.append(f"{neuron.name}.{name} is not finite for every neuron")
     if problems:
         return problems
-    params = parameter_values(neuron, population.size, seed, population.index)
-    for name, state in initial_states(neuron, params, population.size, dt, seed, population.index).items():
+    params = parameter_values(neuron, size, seed, index)
+    for name, state in initial_states(neuron, params, size, dt, seed, index).items():
         if not np.all(np.isfinite(state)):
-            problems.append(f"{subject}: initial {name} of {neuron.name} is not finite for every neuron")
-    problems += (f"{subject}: {problem}" for problem in _refractory(neuron, Statics(params, dt), dt))
+            problems.append(f"initial {name} of {neuron.name} is not finite for every neuron")
+    problems += _refractory(neuron, Statics(params, dt), dt)
     return problems
 
 
@@ -49,8 +71,13 @@ def _refractory(neuron: Neuron, statics: Statics, dt: float) -> Iterator[str]:
         return
     static = statics.require(time)
     if np.any(static.value < 0) or not np.all(np.isfinite(static.value)):
-        yield f"refractory {static.name} is negative or not finite for some neuron; use 0 for none"
+        yield f"refractory time {static.name} is negative or not finite for some neuron; use 0 for none"
     steps = static.value / dt
+    if np.any(steps >= 2**31):
+        yield (
+            f"refractory time {static.name} is {float(np.max(static.value)):g} s for some neuron; the longest is 2**31 "
+            f"steps of {dt * 1e3:g} ms, {2**31 * dt:g} s"
+        )
     short = (steps > 0) & (np.rint(steps) < 1)
     if np.any(short):
         shortest = float(np.min(static.value[short] if static.value.ndim else static.value))

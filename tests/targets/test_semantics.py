@@ -13,6 +13,7 @@ from neuromorph import (
     Dense,
     Event,
     EventSource,
+    LanguageError,
     Network,
     NetworkError,
     OneToOne,
@@ -323,6 +324,55 @@ def test_a_batch_equals_separate_runs(target: Target, tmp_path: Path) -> None:
         assert alone == [(t - 9 * sample, i) for t, i in together if 9 * sample <= t < 9 * (sample + 1)]
     assert counted.counts["sum"].sum() > 20
     assert counted.predictions("sum").shape == (6,)
+
+
+@neuron
+class Resting:
+    """Fires when something arrived, with a refractory time of its own."""
+
+    a = Port()
+    t_ref = Param(2 * ms)
+    x = State(0.0)
+    x.next = a
+    spike = Event(when=x > 0, refractory=t_ref, hold=x)
+
+
+def test_values_that_cannot_be_are_refused_whenever_they_come(target: Target) -> None:
+    net = fed(Resting, 3, [0], [0])
+    program = target.compile(net, dt=1 * ms)
+    program.run(2, progress=False)
+    for value, message in (
+        (-1 * ms, "negative"),
+        (0.1 * ms, "shorter than half a step"),
+        (1e9 * second, r"the longest is 2\*\*31 steps"),
+        ([1, 2] * ms, "2 values for 3 neurons"),
+        (float("inf") * ms, "not finite"),
+    ):
+        with pytest.raises(LanguageError, match=message):
+            program.set("out", t_ref=value)
+    with pytest.raises(LanguageError, match="not finite"):
+        program.set("out", x=[0.0, np.inf, 0.0])
+    assert program.run(2, progress=False, reset=True).count("in") == 1  # a refused change leaves nothing behind
+
+
+def test_batches_that_cannot_be_are_refused(target: Target) -> None:
+    program = target.compile(fed(Sum, 3, [0], [0]), dt=1 * ms)
+    for inputs, error, message in (
+        ({}, TargetError, "no inputs were given"),
+        ({"out": {"x": np.zeros((0, 3))}}, TargetError, "no samples"),
+        ({"out": {"x": np.zeros(3)}}, TargetError, r"out.x: shape \(3,\); give \(samples, 3\)"),
+        ({"out": {"x": np.zeros((2, 4))}}, TargetError, r"out.x: shape \(2, 4\); give \(samples, 3\)"),
+        ({"out": {"x": np.zeros((2, 3)), "theta": np.ones((4, 3))}}, TargetError, "out.x has 2, out.theta has 4"),
+        ({"out": {"x": np.full((2, 3), np.inf)}}, LanguageError, "not finite"),
+        ({"out": {"y": np.zeros((2, 3))}}, NetworkError, "no parameter or state 'y'; it has theta, x"),
+        ({"hidden": {"x": np.zeros((2, 3))}}, NetworkError, "no population 'hidden'"),
+        ({"in": {"x": np.zeros((2, 3))}}, NetworkError, "replays events"),
+    ):
+        with pytest.raises(error, match=message):
+            program.run_batch(inputs, 5, progress=False)
+    batch = program.run_batch({"out": {"x": np.zeros((2, 3))}}, 5, progress=False)
+    with pytest.raises(TargetError, match="'hidden' were not counted; counted populations: in, out"):
+        batch.predictions("hidden")
 
 
 def test_a_batch_leaves_the_programs_own_run_alone(target: Target) -> None:

@@ -92,11 +92,37 @@ def test_methods_and_widths_can_be_chosen():
         ({"record": ["u"]}, NetworkError, "no state or value 'u'; it has v, seen, drive"),
         ({"method": "magic"}, LanguageError, "unknown method 'magic'"),
         ({"dt": 0 * ms}, TargetError, "longer than 0"),
+        ({"inputs": {"i": float("nan") * nA}}, NetworkError, "input to Cell.i: a value is not finite"),
+        ({"inputs": 1 * nA}, NetworkError, "inputs is 1 nA; give an input for each port by name: {'i': ..., 'n': ...}"),
+        ({"n": 0}, NetworkError, "n is 0"),
+        ({"n": 1.5}, NetworkError, "n is 1.5"),
+        ({"seed": -1}, NetworkError, "seed -1"),
+        ({"dtype": "float16"}, NetworkError, "dtype 'float16'"),
     ],
 )
 def test_mistakes_are_named(options, error, message):
     with pytest.raises(error, match=message):
         simulate(Cell, 10, **options)
+
+
+def test_values_are_checked_as_in_a_network():
+    for values, message in (
+        ({"tau": float("inf") * ms}, "tau is not finite"),
+        ({"tau": [1, 2] * ms}, "2 values for 1"),
+    ):
+        with pytest.raises(LanguageError, match=message):
+            Cell(**values).simulate(10)
+
+    @neuron
+    class Rest:
+        t_ref = Param(2 * ms)
+        v = State(0.0)
+        v.next = v + 1
+        fire = Event(when=v > 1, refractory=t_ref)
+
+    for t_ref, message in ((-1 * ms, "negative"), (0.01 * ms, "shorter than half a step"), (1e9 * second, "longest")):
+        with pytest.raises(LanguageError, match=message):
+            Rest(t_ref=t_ref).simulate(10)
 
 
 def test_durations():
@@ -135,3 +161,5 @@ def test_plot_draws_events_states_and_inputs():
     assert len(several.axes[1].lines) == 3
     assert [t.get_text() for t in several.axes[1].get_legend().get_texts()] == ["v[0]", "v[1]", "v[2]"]
     pyplot.close(several)
+    for n in (1, 3):
+        pyplot.close(Cell.simulate(0, n=n).plot())
