@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,14 @@ def test_full_buffers_only_shorten_chunks(
     assert content(program.run(50, progress=False)) == expected
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Python's own handling of Ctrl-C, whatever runs the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class PressesControlC(Silent):
     """Progress that sends this process an interrupt after so many units."""
 
@@ -128,6 +137,7 @@ class PressesControlC(Silent):
             self.left = 1 << 60
 
 
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_control_c_keeps_the_trace_and_the_program(
     threads: int, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -163,6 +173,7 @@ def test_control_c_waits_for_the_chunk_where_others_handle_it_too(monkeypatch: p
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_control_c_ends_a_batch(program: CPUProgram) -> None:
     inputs = {"noisy": {"x": np.zeros((5000, 1000))}}
     with pytest.raises(KeyboardInterrupt, match="of 5000 samples"):
