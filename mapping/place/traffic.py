@@ -51,18 +51,18 @@ def sample(traffic: Traffic, pins: int, seed: int) -> Traffic:
     """
     if len(traffic.parts) <= pins:
         return traffic
+    from ..route._group_kernels import take_rows
+
     count = max(1, int(traffic.n_nets * (pins / len(traffic.parts))))
     chosen = np.sort(np.random.default_rng(seed).choice(traffic.n_nets, count, replace=False))
-    size = np.diff(traffic.ptr)[chosen]
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    rows = np.repeat(traffic.ptr[chosen] - ptr[:-1], size) + np.arange(ptr[-1])
+    ptr, parts = take_rows(traffic.ptr, traffic.parts, chosen)
     weight = traffic.weight[chosen]
     total = float(weight.sum())
     return Traffic(
         traffic.n_parts,
         traffic.source[chosen],
         ptr,
-        traffic.parts[rows],
+        parts,
         weight * (float(traffic.weight.sum()) / total if total else 1.0),
     )
 

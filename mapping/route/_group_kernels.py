@@ -78,12 +78,27 @@ def number_groups(order: Array, part: Array, hashes: Array, ptr: Array, parts: A
 
 
 @njit(cache=True, error_model="numpy")
-def set_bits(ptr: Array, columns: Array, words: int) -> Array:
-    """Bit matrix uint64 (rows, words) of a CSR; bit 63 of word 0 is column 0, so that rows sort as they read."""
+def take_rows(ptr: Array, parts: Array, rows: Array) -> Any:
+    """Some rows of a CSR, in the given order: CSR (ptr, parts)."""
+    out_ptr = np.zeros(len(rows) + 1, np.int64)
+    for k in range(len(rows)):
+        out_ptr[k + 1] = out_ptr[k] + ptr[rows[k] + 1] - ptr[rows[k]]
+    out = np.empty(out_ptr[-1], np.int32)
+    for k in range(len(rows)):
+        at = out_ptr[k]
+        for j in range(ptr[rows[k]], ptr[rows[k] + 1]):
+            out[at] = parts[j]
+            at += 1
+    return out_ptr, out
+
+
+@njit(cache=True, error_model="numpy")
+def set_bits(ptr: Array, parts: Array, rank: Array, words: int) -> Array:
+    """Bit matrix uint64 (rows, words) of a CSR; bit 63 of word 0 is the part of rank 0, so that rows sort by rank."""
     bits = np.zeros((len(ptr) - 1, words), np.uint64)
     for row in range(len(ptr) - 1):
         for k in range(ptr[row], ptr[row + 1]):
-            c = columns[k]
+            c = rank[parts[k]]
             bits[row, c >> 6] |= np.uint64(1) << np.uint64(63 - (c & 63))
     return bits
 

@@ -79,7 +79,7 @@ def exact_groups(fanout: Fanout, rank: npt.NDArray[np.int32]) -> Groups:
         Position of each part in the order of PEs: groups of a part are sorted by their destinations in this order, so
         that neighbouring keys go to the same chips and tables compress.
     """
-    from ._group_kernels import hash_rows, number_groups
+    from ._group_kernels import hash_rows, number_groups, take_rows
 
     salt = np.random.default_rng(2).integers(1, 2**63, max(fanout.n_parts, 1), dtype=np.uint64)
     hashes = hash_rows(fanout.ptr, fanout.parts, salt)
@@ -89,23 +89,21 @@ def exact_groups(fanout: Fanout, rank: npt.NDArray[np.int32]) -> Groups:
     first = np.full(count, -1, np.int64)
     sends = order[group[order] >= 0]
     first[group[sends[::-1]]] = sends[::-1]
-    sizes = (fanout.ptr[1:] - fanout.ptr[:-1])[first]
-    ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    parts = fanout.parts[_ranges(fanout.ptr[first], sizes)]
+    ptr, parts = take_rows(fanout.ptr, fanout.parts, first)
     weight = np.bincount(group[sends], fanout.weight[sends], count).astype(np.float64)
     return sort_groups(Groups(group, fanout.part[first], ptr, parts, weight), rank)
 
 
 def sort_groups(groups: Groups, rank: npt.NDArray[np.int32]) -> Groups:
     """Number groups by source part, then by destinations in the order of ``rank``."""
+    from ._group_kernels import take_rows
+
     bits = group_bits(groups, rank)
     order = np.lexsort((*bits.T[::-1], groups.source))
     number = np.empty(len(order), np.int32)
     number[order] = np.arange(len(order), dtype=np.int32)
-    sizes = np.diff(groups.ptr)[order]
-    ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    ptr, parts = take_rows(groups.ptr, groups.parts, order)
     group = np.where(groups.group >= 0, number[groups.group] if len(number) else -1, -1).astype(np.int32)
-    parts = groups.parts[_ranges(groups.ptr[:-1][order], sizes)]
     return Groups(group, groups.source[order], ptr, parts, groups.weight[order])
 
 
@@ -114,7 +112,7 @@ def group_bits(groups: Groups, rank: npt.NDArray[np.int32]) -> npt.NDArray[np.ui
     from ._group_kernels import set_bits
 
     words = max(1, -(-len(rank) // 64))
-    return np.asarray(set_bits(groups.ptr, rank[groups.parts].astype(np.int32), words))
+    return np.asarray(set_bits(groups.ptr, groups.parts, rank.astype(np.int32), words))
 
 
 def merge_groups(
@@ -229,13 +227,6 @@ def _blocks(
 
 def _power_of_two(size: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.asarray(np.int64(1) << np.ceil(np.log2(np.maximum(size, 1))).astype(np.int64), np.int64)
-
-
-def _ranges(start: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Concatenation of ``arange(start, start + size)``."""
-    total = int(size.sum())
-    offset = np.repeat(start - np.concatenate([[0], np.cumsum(size)])[:-1], size)
-    return np.asarray(np.arange(total) + offset, np.int64)
 
 
 def _joined(groups: Groups, end: npt.NDArray[np.int64], n_parts: int) -> Groups:

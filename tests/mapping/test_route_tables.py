@@ -102,6 +102,16 @@ def test_tables_of_one_action_need_one_entry() -> None:
     assert minimise(table_of([])).key.shape == (0,)
 
 
+def test_colliding_hashes_of_routes_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of([(k, 0, k % 3 + 1) for k in range(64)])
+    want = minimise(table)
+    monkeypatch.setattr("neuromorph.mapping.route.tables._MIX", np.zeros(4, np.uint64))
+    found = minimise(table)
+    keys = np.arange(64, dtype=np.uint32) << np.uint32(32 - BITS)
+    assert len(found) == len(want)
+    assert (found.pes[lookup(found, keys)] == table.pes[lookup(table, keys)]).all()
+
+
 def test_order_of_the_entries_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     rows = [(k, 0, int(a)) for k, a in enumerate(rng.integers(1, 4, 256))]
