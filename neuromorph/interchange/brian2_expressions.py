@@ -94,6 +94,30 @@ def statements(code: str) -> list[Statement]:
     return found
 
 
+class Sequence:
+    """Names whose values change from statement to statement: the last assigned value, else what `names` says.
+
+    Attributes
+    ----------
+    current : dict of str to Expr
+        What was assigned so far, in terms of the values before the first statement.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self.current: dict[str, Expr] = {}
+
+    def __call__(self, name: str, *, literal: bool = False) -> Expr:
+        """The expression that a name stands for now."""
+        return self.current[name] if name in self.current and not literal else self._names(name, literal=literal)
+
+    def run(self, statement: Statement) -> Expr:
+        """Assign; the value of the right-hand side."""
+        value = expression(statement.value, self)
+        self.current[statement.target] = self(statement.target) + value if statement.relative else value
+        return value
+
+
 class _Reader:
     def __init__(self, names: Names, literal: bool = False) -> None:
         self._names = names
@@ -211,4 +235,6 @@ _COMPARE: Mapping[type[ast.cmpop], Callable[[Expr, Expr], Expr]] = {
 
 def problem_of(error: NeuromorphError) -> str:
     """A refusal of the language, without the line of Python that it stumbled over."""
-    return str(error).split("\n")[0].split(": ", 1)[-1] if ".py:" in str(error) else str(error)
+    place = f"{getattr(error, 'filename', '')}:{getattr(error, 'lineno', '')}"
+    text = str(error)
+    return text.removeprefix(place).split(": ", 1)[-1].split("\n")[0] if text.startswith(place) else text

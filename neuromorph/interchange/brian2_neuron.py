@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuromorph.errors import LanguageError, NeuromorphError
-from neuromorph.interchange.brian2_expressions import expression, problem_of, statements
+from neuromorph.interchange.brian2_expressions import Sequence, expression, problem_of, statements
 from neuromorph.interchange.brian2_names import GroupNames, dimension, unit
 from neuromorph.language import (
     Event,
@@ -209,24 +209,16 @@ class _Builder:
 
     def _resets(self) -> dict[str, _Change]:
         late = {id(self._names.state(n)): n for n in self._added if not self._is_held(n)}
-        current: dict[str, Expr] = {}
         changes: dict[str, _Change] = {}
-
-        def names(name: str, *, literal: bool = False) -> Expr:
-            return (
-                current.get(name) or self._names(name, literal=literal)
-                if not literal
-                else self._names(name, literal=True)
-            )
-
+        sequence = Sequence(self._names)
         for statement in statements(self._reset_code):
             target = statement.target
-            value = expression(statement.value, names)
+            value = sequence.run(statement)
             before = changes.get(target)
             relative = statement.relative and (before is None or before.relative)
-            current[target] = names(target) + value if statement.relative else value
+            reads = sequence(target) if not relative else value if before is None else before.reads + value
             if target in self._equations or target in self._group.variables:
-                changes[target] = _Change(current[target], relative, value if relative else current[target])
+                changes[target] = _Change(sequence(target), relative, reads)
         for target, change in changes.items():
             for read in sorted({late[id(n)] for n in nodes(change.reads) if id(n) in late}):
                 raise LanguageError(
@@ -301,12 +293,7 @@ def _chosen(updater: Any, equations: Any, variables: Any, methods: Any) -> tuple
 
 def _written_out(code: str, names: GroupNames) -> dict[str, Expr]:
     """The values that variables have after a sequence of statements."""
-    current: dict[str, Expr] = {}
-
-    def known(name: str, *, literal: bool = False) -> Expr:
-        return current[name] if name in current and not literal else names(name, literal=literal)
-
+    sequence = Sequence(names)
     for statement in statements(code):
-        value = expression(statement.value, known)
-        current[statement.target] = known(statement.target) + value if statement.relative else value
-    return current
+        sequence.run(statement)
+    return sequence.current
