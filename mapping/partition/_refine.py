@@ -157,3 +157,68 @@ def improve(
         state.part[:] = best_part
         fill(nets, state)
     return best
+
+
+@njit(cache=True, error_model="numpy")
+def merge(nets: Any, state: Any, max_bytes: int, max_count: int) -> Any:
+    """Join parts that fit in one, fewest neurons first, always with the part that saves most; (change, joined).
+
+    Joining never adds a copy: a net that reached both parts reaches one.
+    """
+    part, pins, members, held, count = state
+    parts = pins.shape[1]
+    shared = np.zeros(parts, np.int64)
+    saved = np.zeros(parts, np.float64)
+    own = np.zeros(parts, np.int64)
+    for v in range(len(part)):
+        own[part[v]] += nets.vertex_bytes[v]
+    may = np.zeros(parts, np.bool_)
+    total = 0.0
+    joined = 0
+    for p in np.argsort(count, kind="mergesort"):
+        if count[p] == 0:
+            continue
+        candidates = 0
+        for q in range(parts):
+            # Bytes of the union are at least those of either part and the vertices of the other.
+            may[q] = (
+                q != p
+                and count[q] > 0
+                and count[q] + count[p] <= max_count
+                and held[q] + own[p] <= max_bytes
+                and held[p] + own[q] <= max_bytes
+            )
+            candidates += may[q]
+        if candidates == 0:
+            continue
+        shared[:] = 0
+        saved[:] = 0.0
+        for e in range(len(nets.net_source)):
+            s = nets.net_source[e]
+            home = part[s] if s >= 0 else -1
+            if pins[e, p] == 0 and home != p:
+                continue
+            for q in range(parts):
+                if pins[e, q] > 0:
+                    if pins[e, p] > 0:
+                        shared[q] += nets.net_bytes[e]
+                    saved[q] += nets.net_weight[e]
+            if home >= 0 and home != p and pins[e, home] == 0:
+                saved[home] += nets.net_weight[e]
+        for g in range(len(nets.group_bytes)):
+            if members[g, p] > 0:
+                for q in range(parts):
+                    if members[g, q] > 0:
+                        shared[q] += nets.group_bytes[g]
+        best = -1
+        for q in range(parts):
+            if not may[q] or held[q] + held[p] - shared[q] > max_bytes:
+                continue
+            if best < 0 or saved[q] > saved[best]:
+                best = q
+        if best >= 0:
+            for v in np.flatnonzero(part == p):
+                total += move(nets, state, v, best)
+            own[best] += own[p]
+            joined += 1
+    return total, joined

@@ -71,6 +71,7 @@ def partition(
     *,
     method: str = "portfolio",
     seed: int = 0,
+    objective: str = "copies",
     progress: Callable[[str], None] | None = None,
 ) -> Partition:
     """Split the neurons into parts that fit their limits exactly, with few copies for each spike.
@@ -84,13 +85,15 @@ def partition(
         ``"portfolio"`` or a key of ``ALGORITHMS``.
     seed : int
         The same seed gives the same partition.
+    objective : {"copies", "parts"}
+        What the portfolio compares first: copies for each spike, or the number of parts; the other breaks ties.
     progress : callable, optional
         Called with one line of text for each stage.
 
     Raises
     ------
     MappingError
-        If a neuron does not fit in a part of its own, or the method is unknown.
+        If a neuron does not fit in a part of its own, or the method or objective is unknown.
     """
     level = as_level(graph)
 
@@ -105,16 +108,19 @@ def partition(
         found = iter([(method, ALGORITHMS[method](level, limits, seed))])
     else:
         raise MappingError(f"partition method {method!r} is unknown; there are portfolio, {', '.join(ALGORITHMS)}")
-    best: tuple[str, Int32] | None = None
-    tried: list[tuple[str, float, int]] = []
-    least = (np.inf, 0)
+    if objective not in ("copies", "parts"):
+        raise MappingError(f"partition objective {objective!r} is unknown; there are copies and parts")
+    measured = []
     for name, part in found:
-        cost = (copies_per_spike(graph, part), int(part.max(initial=-1)) + 1)
-        tried.append((name, *cost))
-        if best is None or cost < least:
-            best, least = (name, part), cost
-    assert best is not None  # every method yields at least one partition
-    name, part = best
+        copies, parts = copies_per_spike(graph, part), int(part.max(initial=-1)) + 1
+        measured.append(((copies, parts) if objective == "copies" else (parts, copies), name, part, copies, parts))
+    _, name, part, copies, parts = min(measured, key=lambda entry: entry[0])
     return Partition(
-        part, least[1], part_bytes(graph, part, least[1]), part_counts(part, least[1]), least[0], name, tuple(tried)
+        part=part,
+        parts=parts,
+        bytes=part_bytes(graph, part, parts),
+        counts=part_counts(part, parts),
+        copies_per_spike=copies,
+        method=name,
+        tried=tuple((name, copies, parts) for _, name, _, copies, parts in measured),
     )

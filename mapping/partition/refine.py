@@ -20,7 +20,7 @@ SLACK = 0.03  # how far a sweep may overfill parts before they are drained again
 
 
 def table_bytes(level: Level, parts: int) -> int:
-    """Memory that ``refine`` and ``repair`` need for their table of pins."""
+    """Memory that ``refine`` and ``repair`` need for their table of pins (of up to 32,000 neurons a part)."""
     return level.graph.n_nets * parts * 2
 
 
@@ -30,7 +30,8 @@ def refine(
     """Repair a partition if it is infeasible, then move neurons while that saves copies.
 
     Sweeps move every neuron to its best part, at first within the limits, then a little above them followed by
-    draining; the best feasible partition seen is returned. A feasible partition never gets worse.
+    draining; the best feasible partition seen is returned. Parts that fit in one are joined, before and after. A
+    feasible partition never gets worse.
 
     Parameters
     ----------
@@ -52,13 +53,15 @@ def refine(
     MappingError
         If a vertex does not fit in a part of its own, or the table of pins would be too large.
     """
-    from ._refine import improve
+    from ._refine import improve, merge
 
     level = as_level(graph)
     state = repaired(level, limits, part)
+    merge(level.arrays, state, limits.bytes, limits.vertices)
     order = visiting_order(level, seed)
     for slack in (0.0, SLACK):
         improve(level.arrays, state, order, limits.bytes, limits.vertices, rounds, patience, slack)
+    merge(level.arrays, state, limits.bytes, limits.vertices)
     return compact(state.part)
 
 

@@ -272,6 +272,24 @@ def test_an_unknown_method_is_refused():
         partition(SMALL["random"][0], SMALL["random"][1], method="best")
 
 
+def test_parts_that_fit_in_one_are_joined():
+    graph, limits = SMALL["ring"]
+    single = np.arange(graph.n_vertices, dtype=np.int32)
+    joined = refine(graph, limits, single)
+    check_partition(graph, limits, joined)
+    counts = np.sort(part_counts(joined))
+    assert counts[0] + counts[1] > limits.vertices
+    assert copies_per_spike(graph, joined) < copies_per_spike(graph, single)
+
+
+def test_the_objective_decides_what_the_portfolio_keeps():
+    graph, limits = random_graph(5), Limits(bytes=1500, vertices=20)
+    fewest = partition(graph, limits, objective="parts")
+    assert fewest.parts == min(parts for _, _, parts in fewest.tried)
+    with pytest.raises(MappingError, match="objective"):
+        partition(graph, limits, objective="speed")
+
+
 def test_the_checker_refutes():
     graph, limits = SMALL["random"]
     part = partition(graph, limits).part
