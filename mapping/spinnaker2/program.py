@@ -15,11 +15,12 @@ from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.run_meta import run_meta
 from neuromorph.engine.schedule import Compiled
 from neuromorph.engine.target import Batch, duration_steps
-from neuromorph.errors import TargetError
+from neuromorph.errors import MappingError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress, progress_for
 
 from .instance import Deployed, MappedInstance
+from .layout import WORD
 from .ledger import SERIES, Ledger
 
 if TYPE_CHECKING:
@@ -63,10 +64,34 @@ class SpiNNaker2Program(CPUProgram):
         super().__init__(target, network, lowered, compiled, seconds)  # type: ignore[arg-type]
 
     def instance(self, compiled: Compiled, threads: int) -> Instance:
-        """A running copy of the network on the machine, with a ledger of its own."""
+        """A running copy of the network on the machine, with a ledger of its own.
+
+        Raises
+        ------
+        MappingError
+            If parameters that differ between neurons only now overfill a PE.
+        """
+        self._check_memory(compiled)
         made = MappedInstance(compiled, self.deployed)
         self._ledgers.append(made.ledger)
         return made
+
+    def _check_memory(self, compiled: Compiled) -> None:
+        mapped = self.mapping
+        used = mapped.bytes.copy()
+        for k, (now, then) in enumerate(zip(compiled.populations, mapped.lowered.populations, strict=True)):
+            own = [sum(np.ndim(value) > 0 for value in each.param_values) for each in (now, then)]
+            used += WORD * max(0, own[0] - own[1]) * mapped.held[k]
+        worst = int(used.argmax()) if len(used) else 0
+        if len(used) and used[worst] > mapped.layout.sram:
+            raise MappingError(
+                f"{mapped.pe_name(worst)}: parameters with a value for each neuron need {int(used[worst]):,} bytes of "
+                f"{mapped.layout.sram:,}; the network was mapped with one value for all. Give the parameter an array "
+                "before compiling, so that it is mapped with room for it",
+                bytes=int(used[worst]),
+                limit=mapped.layout.sram,
+                pe=worst,
+            )
 
     @property
     def series(self) -> dict[str, npt.NDArray[np.float64]]:
@@ -136,7 +161,8 @@ class SpiNNaker2Program(CPUProgram):
                         break
             finally:
                 self._write_costs(sink)
-                sink.close(self.step - first)
+                recorded, self.step = self.step - first, self._instance.reached
+                sink.close(recorded)
                 self.last_trace = sink.trace()
             stopped = interrupted() and self.step < first + steps
         if stopped:

@@ -174,7 +174,8 @@ class CPUProgram:
                     if interrupted():
                         break
             finally:
-                sink.close(self.step - first)
+                recorded, self.step = self.step - first, self._instance.reached
+                sink.close(recorded)
                 self.last_trace = sink.trace()
             stopped = interrupted() and self.step < first + steps
         if stopped:

@@ -46,11 +46,17 @@ class Instance:
     compiled : Compiled
     threads : int
         How many threads share the work of a step.
+
+    Attributes
+    ----------
+    reached : int
+        The next step, also where handing over what the last chunk recorded failed.
     """
 
     def __init__(self, compiled: Compiled, threads: int) -> None:
         self.compiled = compiled
         self.threads = threads
+        self.reached = 0
         self.memories: tuple[Memory, ...] = tuple(
             allocate(population, layout, compiled.dtype, compiled.reach(k), threads, compiled.graded(k))
             for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
@@ -93,6 +99,7 @@ class Instance:
 
     def reset(self) -> None:
         """Back to the initial states, with nothing in flight."""
+        self.reached = 0
         for memory in self.memories:
             memory.reset()
 
@@ -119,7 +126,12 @@ class Instance:
             began = perf_counter()
             self.recorder.begin(first + offset)
             after = self.run(first, min(last, first + self.recorder.limit(length)), offset, work)
-            self.recorder.flush(sink, first + offset, after + offset)
+            self.reached = after
+            try:
+                self.recorder.flush(sink, first + offset, after + offset)
+            except BaseException:
+                self.recorder.clear()
+                raise
             seconds = perf_counter() - began
             length = max(1, min(length * 8, int((after - first) * CHUNK_SECONDS / max(seconds, 1e-6))))
             first = after
@@ -142,6 +154,7 @@ class Instance:
 
     def adopt(self, other: Instance) -> None:
         """Take over the states and the events in flight of another instance of the same network."""
+        self.reached = other.reached
         for k, (mine, theirs) in enumerate(zip(self.memories, other.memories, strict=True)):
             mine.float_ring[:] = theirs.float_ring
             mine.int_ring[:] = theirs.int_ring

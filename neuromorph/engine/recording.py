@@ -109,6 +109,11 @@ class Recorder:
             buffer.flush(sink, first, last)
         return sum(buffer.flush(sink) for buffer in self.events)
 
+    def clear(self) -> None:
+        """Forget what has not been handed over."""
+        for buffer in self.events:
+            buffer.item[LENGTH] = 0
+
 
 def _event_buffer(population: str, memory: Memory, wide: int, stop: npt.NDArray[np.int64]) -> EventBuffer:
     most = int(memory.bounds[-1])

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.inputs import population_index, read_inputs, settable
+from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.run_meta import run_meta
 from neuromorph.engine.target import Batch, check_window, duration_steps, step_seconds
@@ -90,6 +91,8 @@ class ReferenceProgram:
         Length of a step in seconds.
     step : int
         Number of the next step.
+    last_trace : Trace or None
+        What the last run recorded; after Ctrl-C, everything up to it.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class ReferenceProgram:
         self.lowered = lowered
         self.dt = lowered.dt
         self.step = 0
+        self.last_trace: Trace | None = None
         self.populations = [RunningPopulation(p, lowered.dtype, lowered.max_delay) for p in lowered.populations]
         self._seconds = dict(seconds)
         self._neurons = [population.neuron for population in network.populations]
@@ -123,7 +127,7 @@ class ReferenceProgram:
         progress: bool | Progress = True,
         reset: bool = False,
     ) -> Trace:
-        """Run on for ``duration``; see :meth:`Program.run`."""
+        """Run on for ``duration``; see :meth:`Program.run`. Ctrl-C ends the run after the present step."""
         from neuromorph.trace import FileSink, MemorySink
 
         steps = duration_steps(duration, self.dt)
@@ -132,14 +136,20 @@ class ReferenceProgram:
         sink = MemorySink() if out is None else FileSink(out)
         first = self.step
         sink.open(run_meta(self.network, self.lowered, steps, first, target=repr(self.target)))
-        try:
-            with progress_for(progress) as shown:
-                shown.stage(f"running {self.network.name}", steps)
+        with progress_for(progress) as shown, deferred_interrupt() as interrupted:
+            shown.stage(f"running {self.network.name}", steps)
+            try:
                 for _ in self._recorded(sink, steps, 0):
                     shown.advance()
-        finally:
-            sink.close(self.step - first)
-        return sink.trace()
+                    if interrupted():
+                        break
+            finally:
+                sink.close(self.step - first)
+                self.last_trace = sink.trace()
+        done = self.step - first
+        if done < steps:
+            raise KeyboardInterrupt(f"stopped after {done} of {steps} steps; the trace up to there is kept")
+        return self.last_trace
 
     def _recorded(self, sink: Sink, steps: int, offset: int) -> Iterator[None]:
         """Run so many steps into a sink whose time axis is `offset` steps ahead; yields after each."""

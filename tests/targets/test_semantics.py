@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from neuromorph import (
     State,
     TargetError,
     Trace,
+    TraceError,
     ms,
     neuron,
     normal,
@@ -30,6 +34,7 @@ from neuromorph import (
 )
 from neuromorph.engine import Target
 from neuromorph.language import step as step_number
+from neuromorph.trace import MemorySink
 
 
 @neuron
@@ -324,6 +329,40 @@ def test_a_batch_equals_separate_runs(target: Target, tmp_path: Path) -> None:
         assert alone == [(t - 9 * sample, i) for t, i in together if 9 * sample <= t < 9 * (sample + 1)]
     assert counted.counts["sum"].sum() > 20
     assert counted.predictions("sum").shape == (6,)
+
+
+def test_a_run_whose_recording_fails_goes_on_from_where_it_stands(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = fed(Sum, 1, list(range(60)), [0] * 60)
+    net.project(net["in"], net["out"], OneToOne(), weight=1.0)
+    net.record(net["out"], "x")
+    program = target.compile(net, dt=1 * ms)
+
+    def full(*_: object) -> None:
+        raise TraceError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemorySink, "events", full)
+        with pytest.raises(TraceError, match="no space left"):
+            program.run(40, progress=False)
+    assert program.step > 0
+    trace = program.run(5, progress=False)
+    first = trace.meta.first_step
+    assert states(trace, "x") == list(range(first, first + 5))  # one input in each step, those of step 0 arrive in 1
+    assert spikes(trace, "in") == [(t, 0) for t in range(first, first + 5)]
+
+
+def test_ctrl_c_keeps_the_trace(target: Target) -> None:
+    net = fed(Sum, 1, [0, 1], [0, 0])
+    program = target.compile(net, dt=1 * ms)
+    program.run(1, progress=False)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt, match=r"stopped after \d+ of 1000000000 steps"):
+        program.run(10**9, progress=False)
+    assert program.last_trace.meta.steps == program.step - 1
+    assert spikes(program.last_trace, "in") == [(1, 0)]
 
 
 @neuron
