@@ -175,8 +175,14 @@ def map_network(
             machine = _machine(valid_chips(-(-parts // int(machine.usable.sum()))), constants)
         elif parts > len(machine.usable_pes):
             raise too_many_parts(lowered, layout, graph, machine, part, parts)
-        watch("placement")
         fan = fanout(graph, part)
+        early = _directory(options, _heard(fan.part, np.diff(fan.ptr), fan.parts, parts))
+        if early > options.directory:
+            if part_bytes(graph, part, parts).max() > with_directory(layout, early).limits.bytes:
+                options = replace(options, directory=early)
+                continue
+            layout, options = with_directory(layout, early), replace(options, directory=early)
+        watch("placement")
         placement = _place(place, fan, machine, seed, parts)
         watch("keys, routes, tables")
         try:
@@ -270,6 +276,25 @@ def _place(method: Placer, fan: Fanout, machine: Machine, seed: int, parts: int)
     return placement
 
 
+def _heard(
+    source: npt.NDArray[np.int32], copies: npt.NDArray[np.int64], receiver: npt.NDArray[np.int32], parts: int
+) -> int:
+    """Most parts that one part hears from: sender ``source[i]`` has the next ``copies[i]`` receivers."""
+    if not len(receiver):
+        return 0
+    pairs = np.repeat(source.astype(np.int64), copies) * parts + receiver
+    if parts * parts <= max(1 << 26, len(pairs)):
+        met = np.zeros(parts * parts, bool)
+        met[pairs] = True
+        return int(met.reshape(parts, parts).sum(0).max())
+    return int(np.bincount(np.unique(pairs) % parts).max())
+
+
+def _directory(options: LayoutOptions, heard: int) -> int:
+    """Entries to make room for; some more than needed, since the next partition will differ."""
+    return options.directory if heard <= options.directory else -(-heard * 17 // 16 // 8) * 8
+
+
 def _grown(
     options: LayoutOptions,
     lowered: LoweredNetwork,
@@ -280,8 +305,7 @@ def _grown(
 ) -> LayoutOptions | None:
     """Options with more room for the directory or wider keys if this mapping needs them; None if it does not."""
     keys = routing.keys
-    pairs = np.unique(np.repeat(keys.source, np.diff(keys.ptr)).astype(np.int64) * max(parts, 1) + keys.parts)
-    heard = int(np.bincount(pairs % max(parts, 1), minlength=1).max()) if len(pairs) else 0
+    heard = _heard(keys.source, np.diff(keys.ptr), keys.parts, parts)
     bits = np.maximum(1, np.ceil(np.log2((~keys.part_mask).astype(np.float64) + 1.0))).astype(np.int64)
     needed = [int(bits[part[a:b]].max()) for a, b in pairwise(offsets(lowered))]
     room = options.key_bits or (key_bits(layout.neurons_per_pe),) * len(needed)
@@ -291,11 +315,8 @@ def _grown(
     )
     if heard <= options.directory and not short:
         return None
-    directory = options.directory
-    if heard > directory:
-        directory = -(-heard * 17 // 16 // 8) * 8  # some room, since the next partition will differ
     wider = tuple(max(n, r) for n, r in zip(needed, room, strict=True)) if short else options.key_bits
-    return replace(options, directory=directory, key_bits=wider)
+    return replace(options, directory=_directory(options, heard), key_bits=wider)
 
 
 def regions_of(mapping: Mapping, part: int) -> dict[str, int]:

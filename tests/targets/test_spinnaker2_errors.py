@@ -133,3 +133,16 @@ def test_a_table_that_overflows_names_chip_entries_and_changes() -> None:
     error = caught.value
     assert error.entries > error.limit == 3
     assert "neurons_per_pe=None" in {change.what for change in error.changes}
+
+
+def test_parameters_that_no_longer_fit_are_refused() -> None:
+    net = Network(name="tight")
+    source, sink = net.population(EventSource(227), name="source"), net.population(Delta, 100, name="sink")
+    net.project(source, sink.v_in, Dense(np.linspace(0, 1, 227 * 100).reshape(227, 100)), weight=1 * mV)
+    part = np.r_[np.zeros(227), np.ones(100)].astype(int)
+    program = SpiNNaker2(partition=part, fifo=16).compile(net, DT)
+    free = 131_072 - int(program.mapping.bytes.max())
+    assert 0 <= free < 400, "the case must leave less than 4 bytes a neuron"
+    program.set("sink", theta=12 * mV)
+    with pytest.raises(MappingError, match="one value for all"):
+        program.set("sink", theta=np.linspace(8, 12, 100) * mV)
