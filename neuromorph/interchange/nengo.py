@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import CheckError
-from neuromorph.interchange.nengo_neurons import DIRECT, Filter, Inputs, lif, readout, relay
+from neuromorph.interchange.nengo_neurons import DIRECT, UPDATES, Filter, Inputs, ensemble, readout, relay
 from neuromorph.interchange.nengo_paths import Path, Paths, Relay, Series
 from neuromorph.network import Dense, EventSource, Network, Population, Sparse
 from neuromorph.network.values import seconds
@@ -22,9 +22,10 @@ def from_nengo(
 ) -> Network:
     """A model that was written for Nengo, with its decoders solved by Nengo.
 
-    Ensembles of LIF neurons become populations that follow Nengo's update rule, spike for spike; a decoded connection
-    becomes one synapse for each pair of neurons (encoders times decoders) or, with ``relays``, passes through a small
-    population that holds the decoded value.
+    Ensembles become populations that follow Nengo's update rule, spike for spike: LIF and SpikingRectifiedLinear, and
+    LIFRate and RectifiedLinear with a graded event in every step. A decoded connection becomes one synapse for each
+    pair of neurons (encoders times decoders) or, with ``relays``, passes through a small population that holds the
+    decoded value.
 
     Parameters
     ----------
@@ -43,12 +44,12 @@ def from_nengo(
     Network
         Populations are named by label. A probe of a decoded value becomes a population ``probe of <label>`` whose
         recorded state ``value`` is what the probe holds; probes of neurons record spikes, ``voltage``,
-        ``refractory_time`` or ``current`` (Nengo's input).
+        ``refractory_time``, ``current`` (Nengo's input) or ``rate``.
 
     Raises
     ------
     CheckError
-        Listing everything that cannot be taken: learning rules, neurons other than LIF, noise, nodes that compute from
+        Listing everything that cannot be taken: learning rules, other neurons, noise, nodes that compute from
         input, filters that are not linear, transforms that are not dense.
 
     Notes
@@ -74,11 +75,12 @@ def from_nengo(
 def _problems(model: Any, duration: Any, nengo: Any) -> list[str]:
     """Everything in a model that cannot be taken."""
     found = []
-    for ensemble in model.all_ensembles:
-        if type(ensemble.neuron_type) is not nengo.LIF:
-            found.append(f"{ensemble}: neurons are {type(ensemble.neuron_type).__name__}; there is LIF only")
-        if ensemble.noise is not None:
-            found.append(f"{ensemble}: noise has no counterpart")
+    for cells in model.all_ensembles:
+        neurons = type(cells.neuron_type)
+        if neurons.__name__ not in UPDATES or neurons is not getattr(nengo, neurons.__name__):
+            found.append(f"{cells}: neurons are {neurons.__name__}; there are {', '.join(UPDATES)}")
+        if cells.noise is not None:
+            found.append(f"{cells}: noise has no counterpart")
     for node in model.all_nodes:
         computed = callable(node.output) or isinstance(node.output, nengo.Process)
         if computed and node.size_in:
@@ -132,15 +134,15 @@ class _Import:
         import nengo
 
         wanted: list[tuple[Any, str, list[Path]]] = []
-        for ensemble in self._model.all_ensembles:
-            name = self._name(ensemble.label or "ensemble")
-            decoded = self._paths.to(ensemble)
+        for cells in self._model.all_ensembles:
+            name = self._name(cells.label or "ensemble")
+            decoded = self._paths.to(cells)
             if self._relays and any(_relayed(p) for p in decoded):
                 stop = Relay(self._name(f"relay of {name}"))
                 wanted.append((stop, stop.name, [p for p in decoded if _relayed(p)]))
-                onward = Path(stop, np.eye(ensemble.dimensions), DIRECT)
+                onward = Path(stop, np.eye(cells.dimensions), DIRECT)
                 decoded = [onward, *(p for p in decoded if not _relayed(p))]
-            wanted.append((ensemble, name, self._currents(ensemble, decoded)))
+            wanted.append((cells, name, self._currents(cells, decoded)))
         neurons = nengo.ensemble.Neurons
         for probe in self._model.all_probes:
             if not isinstance(probe.obj, neurons) or probe.synapse is not None:
@@ -157,8 +159,11 @@ class _Import:
         for probe in self._model.all_probes:
             if probe in populations:
                 self._net.record(populations[probe], "value", every=self._every(probe))
-            elif probe.attr in _RECORDED:
-                self._net.record(populations[probe.obj.ensemble], _RECORDED[probe.attr], every=self._every(probe))
+            else:
+                spiking = probe.obj.ensemble.neuron_type.spiking
+                state = _RECORDED.get(probe.attr, None if spiking else "rate")
+                if state is not None:
+                    self._net.record(populations[probe.obj.ensemble], state, every=self._every(probe))
         return self._net
 
     def _every(self, probe: Any) -> int:
@@ -173,13 +178,13 @@ class _Import:
         self._names.add(name)
         return name
 
-    def _currents(self, ensemble: Any, decoded: list[Path]) -> list[Path]:
+    def _currents(self, cells: Any, decoded: list[Path]) -> list[Path]:
         """Paths to an ensemble and its neurons, all in the currents of its neurons."""
-        params = self._built.params[ensemble]
+        params = self._built.params[cells]
         encoded = [
             p if p.direct_current else Path(p.source, params.scaled_encoders @ p.matrix, p.filter) for p in decoded
         ]
-        neurons = self._paths.to(ensemble.neurons)
+        neurons = self._paths.to(cells.neurons)
         return encoded + [Path(p.source, params.gain[:, None] * p.matrix, p.filter) for p in neurons]
 
     def _population(self, target: Any, name: str, paths: list[Path]) -> Population:
@@ -189,9 +194,9 @@ class _Import:
             made = relay(inputs) if isinstance(target, Relay) else readout(inputs)
             return self._net.population(made, size, name, record=False)
         signals = self._built.sig[target.neurons]
-        states = [np.asarray(signals[s].initial_value, np.float64) for s in ("voltage", "refractory_time")]
+        states = {key: np.asarray(signals[key].initial_value, np.float64) for key in target.neuron_type.state}
         bias = np.asarray(self._built.params[target].bias, np.float64)
-        neuron = lif(name, target.neuron_type, bias, states[0], states[1], inputs)
+        neuron = ensemble(name, target.neuron_type, bias, states, inputs)
         return self._net.population(neuron, size, name)
 
     def _connect(self, populations: dict[Any, Population], post: Population, paths: list[Path]) -> None:

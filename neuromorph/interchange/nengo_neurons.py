@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from neuromorph.language import (
     State,
     dt,
     exp,
+    floor,
     log,
     make_neuron,
     maximum,
@@ -26,9 +27,11 @@ from neuromorph.language import (
     where,
 )
 from neuromorph.language.expr import const
-from neuromorph.units import TIME, Quantity, ms
+from neuromorph.units import TIME, Quantity, ms, second
 
 Array = npt.NDArray[np.float64]
+Made: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+"""Symbols of a neuron, and initial values."""
 
 
 @dataclass(frozen=True)
@@ -130,37 +133,80 @@ def _sum(terms: list[Expr]) -> Expr:
     return total
 
 
-def lif(name: str, kind: Any, bias: Array, voltage: Array, refractory: Array, inputs: Inputs) -> Neuron:
-    """``nengo.LIF``, its update step by step.
+def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], inputs: Inputs) -> Neuron:
+    """The neurons of an ensemble, their update step by step as in Nengo.
 
     Parameters
     ----------
     name : str
-    kind : nengo.LIF
-    bias, voltage, refractory : array (n,)
-        Constant current, and the initial states (refractory in seconds).
+    kind : nengo.LIF, nengo.SpikingRectifiedLinear, nengo.LIFRate or nengo.RectifiedLinear
+    bias : array (n,)
+        Constant current.
+    initial : mapping of str to array (n,)
+        Nengo's initial states.
     inputs : Inputs
+    """
+    b = Param(0.0)
+    update = UPDATES[type(kind).__name__]
+    symbols, values = update(kind, initial, inputs.arriving + b, inputs.present + b)
+    made = make_neuron(name, {"bias": b, **inputs.symbols, **symbols}, doc=f"{type(kind).__name__}, from Nengo.")
+    return made(bias=bias, **values, **inputs.values)
 
-    Notes
-    -----
-    A neuron whose refractory time ends within a step integrates for the rest of it, and the refractory time starts at
-    the moment at which the voltage crossed 1, as T. Bekolay et al., Front. Neuroinform. 7:48, 2014 describe. exp(x) - 1
-    and log(1 + x) stand for Nengo's expm1 and log1p.
+
+def _lif(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    """A neuron whose refractory time ends within a step integrates for the rest of it.
+
+    The refractory time starts at the moment at which the voltage crossed 1 (T. Bekolay et al., Front. Neuroinform.
+    7:48, 2014). exp(x) - 1 and log(1 + x) stand for Nengo's expm1 and log1p.
     """
     tau_rc, tau_ref = Param(_time(kind.tau_rc)), Param(_time(kind.tau_ref))
-    b, v, wait = Param(0.0), State(0.0), State(0 * ms)
-    arriving, present = inputs.arriving + b, inputs.present + b
+    v, wait = State(0.0), State(0 * ms)
     wait.next = maximum(wait - dt, 0 * ms)
     left = maximum(dt - wait.next, 0 * ms)
     moved = v + (arriving - v) * (1.0 - exp(-minimum(left, dt) / tau_rc))
     v.next = moved if np.isinf(kind.min_voltage) else maximum(moved, kind.min_voltage)
-    spike = Event(when=v > 1.0)
     wait.reset = tau_ref + dt + tau_rc * log(1.0 - (v - 1.0) / (present - 1.0))
     v.reset = 0.0
-    symbols = {"bias": b, "tau_rc": tau_rc, "tau_ref": tau_ref, **inputs.symbols}
-    symbols |= {"voltage": v, "refractory_time": wait, "current": present, "spike": spike}
-    made = make_neuron(name, symbols, doc="Leaky integrate-and-fire neuron, from Nengo.")
-    return made(bias=bias, voltage=voltage, refractory_time=_time(refractory), **inputs.values)
+    symbols = {"tau_rc": tau_rc, "tau_ref": tau_ref, "voltage": v, "refractory_time": wait, "current": present}
+    values = {"voltage": initial["voltage"], "refractory_time": _time(initial["refractory_time"])}
+    return {**symbols, "spike": Event(when=v > 1.0)}, values
+
+
+def _integrate_and_fire(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    v = State(0.0)
+    v.next = v + maximum(arriving, 0.0) * (dt / second)
+    v.reset = v - floor(v)
+    spike = Event(when=v >= 1.0, value=floor(v))
+    return {"voltage": v, "current": present, "spike": spike}, {"voltage": initial["voltage"]}
+
+
+def _rectified(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    rate = State(0.0)
+    rate.next = kind.amplitude * maximum(arriving, 0.0)
+    return {"rate": rate, "current": present, "sent": Event(when=rate > 0.0, value=rate)}, {}
+
+
+def _lif_rate(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    tau_rc, tau_ref, rate = Param(kind.tau_rc), Param(kind.tau_ref), State(0.0)
+    above = arriving - 1.0
+    fires = above > 0.0
+    rate.next = where(fires, kind.amplitude / (tau_ref + tau_rc * log(1.0 + 1.0 / where(fires, above, 1.0))), 0.0)
+    symbols = {"tau_rc": tau_rc, "tau_ref": tau_ref, "rate": rate, "current": present}
+    return {**symbols, "sent": Event(when=rate > 0.0, value=rate)}, {}
+
+
+UPDATES: Mapping[str, Callable[[Any, Mapping[str, Array], Expr, Expr], Made]] = {
+    "LIF": _lif,
+    "SpikingRectifiedLinear": _integrate_and_fire,
+    "LIFRate": _lif_rate,
+    "RectifiedLinear": _rectified,
+}
+"""Nengo's neuron types that can be taken, by name."""
+
+
+def event_unit(kind: Any, step_length: float) -> float:
+    """Nengo's output for an event of value 1: a spike is high for one step; a rate is its own value."""
+    return float(kind.amplitude) / step_length if kind.spiking else 1.0
 
 
 def _time(seconds: Any) -> Quantity:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.nengo_neurons import DIRECT, Filter, linear_filter
+from neuromorph.interchange.nengo_neurons import DIRECT, Filter, event_unit, linear_filter
 
 Array = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Path:
     source : nengo.Ensemble, Series or Relay
         Spikes of an ensemble's neurons, a node's output, or a relay's value.
     matrix : array (size of the target, size of the source)
-        In currents of neurons if `direct_current`, else in the target's own dimensions. Spikes count 1.
+        In currents of neurons if `direct_current`, else in the target's own dimensions. An event of value 1 counts 1.
     filter : Filter
     direct_current : bool
     """
@@ -103,7 +103,7 @@ class Paths:
             return [Path(p.source, p.matrix, self._chain(p.filter, probe.synapse, probe)) for p in found]
         if isinstance(probe.target, nengo.ensemble.Neurons):
             n = probe.target.size_out
-            matrix = np.eye(n) * probe.target.ensemble.neuron_type.amplitude / dt
+            matrix = np.eye(n) * event_unit(probe.target.ensemble.neuron_type, dt)
             return [Path(probe.target.ensemble, matrix, self._chain(DIRECT, probe.synapse, probe))]
         return self.to(probe)
 
@@ -112,7 +112,7 @@ class Paths:
         weights = self._model.params[c].weights
         if isinstance(c.pre_obj, nengo.Ensemble):
             current = bool(c.solver.weights) and isinstance(c.post_obj, nengo.Ensemble)
-            matrix = np.atleast_2d(weights) * c.pre_obj.neuron_type.amplitude / self._model.dt
+            matrix = np.atleast_2d(weights) * event_unit(c.pre_obj.neuron_type, self._model.dt)
             if not current:
                 matrix = self._at_post(c, matrix)
             yield Path(c.pre_obj, matrix, self._chain(DIRECT, c.synapse, c), current)
@@ -129,7 +129,7 @@ class Paths:
                 yield Path(path.source, matrix @ path.matrix, self._chain(path.filter, c.synapse, c))
             return
         ensemble = c.pre_obj.ensemble
-        matrix = matrix * ensemble.neuron_type.amplitude / self._model.dt
+        matrix = matrix * event_unit(ensemble.neuron_type, self._model.dt)
         yield Path(ensemble, matrix, self._chain(DIRECT, c.synapse, c))
 
     @staticmethod

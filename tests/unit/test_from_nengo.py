@@ -107,6 +107,25 @@ def test_a_square_and_a_recurrent_integrator() -> None:
         assert error(trace.state(probe.label, "value").data, simulator.data[probe]) < 1e-5
 
 
+@pytest.mark.parametrize("kind", ["SpikingRectifiedLinear", "LIFRate", "RectifiedLinear"])
+def test_other_neurons(kind: str) -> None:
+    with nengo.Network(seed=9) as model:
+        model.config[nengo.Ensemble].neuron_type = getattr(nengo, kind)(amplitude=0.5)
+        drive = nengo.Node(lambda t: np.sin(20 * t))
+        a, b = nengo.Ensemble(40, 1, label="a"), nengo.Ensemble(30, 1, label="b")
+        nengo.Connection(drive, a)
+        nengo.Connection(a, b, function=np.square)
+        output, decoded = nengo.Probe(b.neurons), nengo.Probe(b, synapse=0.01, label="decoded")
+    simulator, trace = run(model, 0.2)
+    events = trace.events("b")
+    found = np.zeros_like(simulator.data[output])
+    found[np.asarray(events.steps), np.asarray(events.ids)] = np.asarray(events.values)
+    unit = 0.5 / 0.001 if kind == "SpikingRectifiedLinear" else 1.0
+    assert np.count_nonzero(found) > 100
+    assert error(unit * found, simulator.data[output]) < 1e-4
+    assert error(trace.state("decoded", "value").data, simulator.data[decoded]) < 1e-5
+
+
 def test_a_product_through_passthrough_nodes_slices_and_neurons() -> None:
     with nengo.Network(seed=7) as model:
         drive = nengo.Node(lambda t: [0.8, np.sin(30 * t)])
@@ -132,7 +151,7 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
     with nengo.Network() as model:
         loop = nengo.Node(lambda t, x: x, size_in=1, label="loop")
         drive = nengo.Node(np.sin, label="drive")
-        rate = nengo.Ensemble(10, 1, neuron_type=nengo.LIFRate(), label="rate")
+        rate = nengo.Ensemble(10, 1, neuron_type=nengo.AdaptiveLIF(), label="rate")
         noisy = nengo.Ensemble(10, 1, noise=nengo.processes.WhiteNoise(), label="noisy")
         nengo.Connection(drive, rate, synapse=nengo.synapses.Triangle(0.01))
         nengo.Connection(rate, loop)
@@ -145,7 +164,7 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
     for expected in (
         "computes its output from input",
         "give duration=",
-        "neurons are LIFRate",
+        "neurons are AdaptiveLIF",
         "noise has no counterpart",
         "no linear filter",
         "learning rule PES",
