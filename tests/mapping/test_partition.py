@@ -20,6 +20,7 @@ from neuromorph.mapping.partition import (
     part_counts,
     partition,
 )
+from neuromorph.mapping.partition.anneal import anneal
 from neuromorph.mapping.partition.check import bytes_of, copies_of
 from neuromorph.mapping.partition.coarsen import contract, identical_inputs
 from neuromorph.mapping.partition.level import as_level
@@ -207,6 +208,39 @@ def test_moves_keep_copies_and_bytes_exact(problem, seed):
         assert (state.held[b] - held[b], held[a] - state.held[a]) == (grown, shrunk)
     assert copies(level.arrays, state) == pytest.approx(copies_of(graph, state.part))
     assert state.held.tolist() == [bytes_of(graph, np.flatnonzero(state.part == p)) for p in range(4)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.integers(0, 2**32 - 1))
+def test_the_table_of_gains_predicts_every_move(problem, seed):
+    from neuromorph.mapping.partition._anneal import alone, fill_table, move_with_table
+
+    graph, limits = problem
+    random = np.random.default_rng(seed)
+    level = as_level(graph)
+    state = state_of(level, limits, random.integers(0, 4, graph.n_vertices).astype(np.int32), 4)
+    table, fresh = np.zeros((2, graph.n_vertices, 4), np.float32)
+    fill_table(level.arrays, state, table)
+    for _ in range(10):
+        v, b = int(random.integers(graph.n_vertices)), int(random.integers(4))
+        a = int(state.part[v])
+        if a == b:
+            continue
+        predicted = table[v, a] - table[v, b] - alone(level.arrays, state, v)
+        assert move_with_table(level.arrays, state, table, v, b) == pytest.approx(predicted, abs=1e-4)
+    fill_table(level.arrays, state, fresh)
+    assert np.allclose(table, fresh, atol=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.integers(0, 2**32 - 1))
+def test_annealing_stays_feasible_and_never_worsens(problem, seed):
+    graph, limits = problem
+    start = partition(graph, limits, method="sequential").part
+    found = anneal(graph, limits, start, seed)
+    check_partition(graph, limits, found)
+    assert copies_of(graph, found) <= copies_of(graph, start) + 1e-9
+    assert np.array_equal(found, anneal(graph, limits, start, seed))
 
 
 @settings(max_examples=60, deadline=None)
