@@ -71,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
     events = int(batch.counts["output"].sum())
     print(program.report())
     summary(console, program.report(), correct, events, silence(network, batch.counts, steps))
-    console.print(f"trace of the first {options.traced:,} images: {file}")
-    console.print("figures: " + (", ".join(map(str, figures)) or "none (pip install 'neuromorph[plot]')"))
+    print(f"trace of the first {options.traced:,} images: {file}")
+    print("figures: " + (", ".join(map(str, figures)) or "none (pip install 'neuromorph[plot]')"))
     if len(images) == len(mnist.images()) and (correct, events) != (EXPECTED_CORRECT, EXPECTED_EVENTS):
         console.print(f"[red]expected {EXPECTED_CORRECT:,} correct and {EXPECTED_EVENTS:,} output events[/red]")
         return 1

@@ -50,6 +50,7 @@ def installed(distribution: str) -> str | None:
 def run(options: argparse.Namespace) -> int:
     """Print the table; 1 if a package that is always needed is missing."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         version = installed(name)
         how = "" if version else f"pip install 'neuromorph[{extra}]'" if extra else f"pip install {name}"
         missing |= version is None and not extra
-        table.add_row(name, version or ("missing" if not extra else "not installed"), purpose, how)
+        table.add_row(name, version or ("missing" if not extra else "not installed"), purpose, escape(how))
     console = Console()
     console.print(f"neuromorph {neuromorph.__version__}, Python {sys.version.split()[0]}, {platform.platform()}")
     console.print(f"{os.cpu_count()} cores, {memory:.1f} GiB of memory, compiled kernels kept in {cache_folder()}")
