@@ -74,7 +74,9 @@ class GroupNames:
         return self._known[name]
 
     def own(self, name: str, symbol: Symbol) -> Symbol:
-        """Take in a symbol of the importer's own."""
+        """Take in a symbol under a name, which messages will call it by."""
+        if isinstance(symbol, Expr) and not symbol.args:
+            object.__setattr__(symbol, "payload", name)  # no class body will: printing looks there
         self.symbols[name] = symbol
         return symbol
 
@@ -149,13 +151,13 @@ class GroupNames:
         symbol: State | Param = (State if dynamic else Param)(default, dtype=int if whole else float)
         if not uniform:
             self.values[name] = values.astype(np.int64) if whole else quantity(values.astype(np.float64), dim)
-        self.symbols[name] = symbol
+        self.own(name, symbol)
         return symbol != 0 if values.dtype.kind == "b" else symbol
 
     def _index(self) -> Expr:
         self.values["i"] = np.arange(self._group.N)
         index = Param(0, dtype=int)
-        self.symbols["i"] = index
+        self.own("i", index)
         return index
 
     def _constant(self, name: str) -> Any:
@@ -186,5 +188,5 @@ class GroupNames:
         if name in DEFAULT_CONSTANTS or isinstance(value, bool):
             return as_expr(value)
         constant = Param(quantity(float(value), dim))
-        self.symbols[name] = constant
+        self.own(name, constant)
         return constant

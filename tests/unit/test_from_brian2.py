@@ -334,7 +334,11 @@ def test_a_reset_that_reads_what_synapses_change_in_the_same_step_is_refused() -
 
 
 def test_what_each_refusal_says_names_the_object_and_no_line_of_the_importer() -> None:
-    group = b.NeuronGroup(2, "dv/dt = sin(v)/(5*ms) : 1\ny = nothing*v : 1", method="euler", name="cells")
+    group = b.NeuronGroup(2, "dv/dt = v/(5*ms) : 1\ny = nothing*v : 1", method="euler", name="cells")
+    units = b.NeuronGroup(2, "dv/dt = (drive - v)/(5*ms) : volt\ndrive : 1", method="euler", name="units")
     with pytest.raises(CheckError) as caught:
-        from_brian2([group], namespace={})
-    assert caught.value.problems[0] == "cells: y: the name nothing cannot be resolved; give namespace= with it"
+        from_brian2([group, units], namespace={})
+    assert caught.value.problems == (
+        "cells: y: the name nothing cannot be resolved; give namespace= with it",
+        "units: method: cannot subtract v (voltage (V)) from drive (float, dimensionless)",
+    )
