@@ -11,7 +11,7 @@ import numpy.typing as npt
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
 
-from .layout import DIRECTORY_ENTRY, OUTGOING_PACKETS, REGIONS, WORD, Layout, is_graded, offsets, ring_slots
+from .layout import OUTGOING_PACKETS, REGIONS, WORD, Layout, is_graded, offsets, ring_slots
 
 Array = npt.NDArray[Any]
 
@@ -152,7 +152,7 @@ def image_bytes(image: Image, lowered: LoweredNetwork, layout: Layout) -> npt.ND
     for name in ("code", "stack", "fifo"):
         table[name] += layout.fixed[name]
     table["descriptors"] += layout.fixed["descriptors"]
-    table["directory"] += DIRECTORY_ENTRY * layout.options.directory
+    table["directory"] += layout.options.directory_entry * layout.options.directory
     packet = 8 if any(is_graded(p) for p in lowered.populations) else 4
     table["outgoing"] += OUTGOING_PACKETS * packet
     slots = ring_slots(lowered)

@@ -19,7 +19,8 @@ synapses       sparse rows: (head + weight field) bytes per synapse; dense rows:
                rows: 4 B per neuron and projection (its coordinates)
 kernels        kernels of regenerated rows, each block of shared weights once per PE that has a neuron using it
 rows           look-up entry per source whose packets reach the PE's neurons
-directory      8 B per PE that this PE hears from, room for a fixed number
+directory      4 B per PE that this PE hears from (15 bits of its key, 17 of where its rows begin), or 8 B where keys
+               are too spread for that; room for a fixed number
 fifo           event FIFO: 4 B per packet, 8 B if any event carries a value (fixed)
 outgoing       packets waiting to be sent: room for 32 (fixed)
 recording      events: 1 bit per neuron and step of the flush interval (4 B more per step for graded events);
@@ -76,7 +77,6 @@ REGIONS = (
 
 WORD = 4
 PE_DESCRIPTOR, ALIGNMENT, POPULATION_DESCRIPTOR, PROJECTION_DESCRIPTOR = 64, 64, 32, 16
-DIRECTORY_ENTRY = 8
 OUTGOING_PACKETS = 32
 
 RowKind = Literal["dense", "sparse", "kernel"]
@@ -233,13 +233,14 @@ def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOption
         "code": machine.constants.count("memory.code"),
         "stack": machine.constants.count("memory.stack"),
         "descriptors": PE_DESCRIPTOR + ALIGNMENT,
-        "directory": DIRECTORY_ENTRY * options.directory,
+        "directory": options.directory_entry * options.directory,
         "fifo": packet * options.fifo,
         "outgoing": packet * OUTGOING_PACKETS,
     }
 
 
-def with_directory(layout: Layout, entries: int) -> Layout:
-    """The same layout with room for another number of sending PEs."""
-    fixed = {**layout.fixed, "directory": DIRECTORY_ENTRY * entries}
-    return replace(layout, options=replace(layout.options, directory=entries), fixed=fixed)
+def with_directory(layout: Layout, entries: int, entry_bytes: int | None = None) -> Layout:
+    """The same layout with room for another number of sending PEs, and another size of their entries."""
+    size = entry_bytes or layout.options.directory_entry
+    options = replace(layout.options, directory=entries, directory_entry=size)
+    return replace(layout, options=options, fixed={**layout.fixed, "directory": size * entries})

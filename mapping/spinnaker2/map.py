@@ -191,7 +191,7 @@ def map_network(
             raise table_overflow(lowered, layout, machine, error, parts) from None
         grown = _grown(options, lowered, layout, part, routing, parts)
         if grown is not None and grown.key_bits == options.key_bits:
-            roomier = with_directory(layout, grown.directory)
+            roomier = with_directory(layout, grown.directory, grown.directory_entry)
             if part_bytes(graph, part, parts).max() <= roomier.limits.bytes:
                 layout, grown = roomier, None
         if grown is None:
@@ -313,10 +313,16 @@ def _grown(
         entry_bytes_for(source.mode, n) > entry_bytes_for(source.mode, r)
         for source, n, r in zip(layout.sources, needed, room, strict=True)
     )
-    if heard <= options.directory and not short:
+    # A 4-byte directory entry tells parts apart by 15 bits of their keys, the bits within the smallest part left out.
+    spread = int((keys.part_base.astype(np.int64) + (~keys.part_mask).astype(np.int64)).max(initial=0))
+    wide = (
+        options.directory_entry < 8 and spread >> int(np.log2((~keys.part_mask).min(initial=2**32 - 1) + 1.0)) >= 2**15
+    )
+    if heard <= options.directory and not short and not wide:
         return None
     wider = tuple(max(n, r) for n, r in zip(needed, room, strict=True)) if short else options.key_bits
-    return replace(options, directory=_directory(options, heard), key_bits=wider)
+    entry = 8 if wide else options.directory_entry
+    return replace(options, directory=_directory(options, heard), key_bits=wider, directory_entry=entry)
 
 
 def regions_of(mapping: Mapping, part: int) -> dict[str, int]:

@@ -24,6 +24,8 @@ class LayoutOptions:
         False: nothing is recorded on the PEs.
     directory : int
         Sending PEs that a PE's look-up directory has room for. The compiler raises it when a mapping needs more.
+    directory_entry : {4, 8}
+        Bytes of a directory entry. The compiler takes 8 when a mapping's keys are too spread for 4.
     key_bits : tuple of int or None
         By source population, bits that tell the neurons of one sending PE apart; None: as many as ``neurons_per_pe``
         needs. The compiler raises them when a mapping needs more.
@@ -36,6 +38,7 @@ class LayoutOptions:
     flush: int = 8
     record: bool = True
     directory: int = 16
+    directory_entry: int = 4
     key_bits: tuple[int, ...] | None = None
     rows: str = "auto"
 
@@ -45,5 +48,7 @@ class LayoutOptions:
                 raise TargetError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.neurons_per_pe is not None and not 1 <= self.neurons_per_pe <= 4096:
             raise TargetError(f"neurons_per_pe is {self.neurons_per_pe}; it must be 1 to 4096")
+        if self.directory_entry not in (4, 8):
+            raise TargetError(f"directory_entry is {self.directory_entry}; it may be 4 or 8 bytes")
         if self.rows not in ("auto", "indexed", "packed"):
             raise TargetError(f"rows is {self.rows!r}; it may be 'auto', 'indexed' or 'packed'")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import DT, Delta, Whole, networks
 
-from neuromorph import AllToAll, Conv2D, Dense, EventSource, FixedProbability, Network, Uniform, mV
+from neuromorph import AllToAll, Conv2D, Dense, EventSource, FixedProbability, Network, OneToOne, Uniform, mV
 from neuromorph.errors import TargetError
 from neuromorph.lowering import LoweredNetwork, lower
 from neuromorph.mapping.machine import spinnaker2
@@ -158,6 +158,16 @@ def test_the_directory_grows_until_the_mapping_fits() -> None:
     lowered = lowered_pair([(AllToAll(), Uniform(1 * mV, 2 * mV), 1)], (60, 60))
     mapped = map_network(lowered, options=LayoutOptions(neurons_per_pe=2, directory=1), place="row_major")
     assert mapped.layout.options.directory >= 30
+    assert mapped.layout.options.directory_entry == 4
+    assert (mapped.regions[:, COLUMN["directory"]] == 4 * mapped.layout.options.directory).all()
+
+
+def test_keys_that_are_too_spread_take_wider_directory_entries() -> None:
+    lowered = lowered_pair([(OneToOne(), 1 * mV, 1)], (40_000, 40_000))
+    part = np.concatenate((np.arange(40_000) // 1000, 40 + np.arange(40_000) // 1000)).astype(np.int32)
+    part[39_999] = 80  # a part of one neuron: no bit of a key can be left out
+    mapped = map_network(lowered, partition=part, place="row_major", options=LayoutOptions(neurons_per_pe=1000))
+    assert mapped.layout.options.directory_entry == 8
     assert (mapped.regions[:, COLUMN["directory"]] == 8 * mapped.layout.options.directory).all()
 
 
