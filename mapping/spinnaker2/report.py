@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from .published import Comparison, compare
 from .tables import per_sample_lines, summary, tables
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+
     from .map import Mapping as Mapped
     from .target import SpiNNaker2
 
@@ -201,6 +203,19 @@ class SpiNNaker2Report:
 
     def __repr__(self) -> str:
         return f"<SpiNNaker2Report of {self.network}: {summary(self)}>"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        """Tables that fit the width of the terminal."""
+        from rich import box
+        from rich.markup import escape as plain
+        from rich.table import Table
+
+        yield plain(summary(self))
+        for title, head, rows in tables(self):
+            table = Table(*head, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+            for row in rows:
+                table.add_row(*map(plain, row))
+            yield table
 
     def _repr_html_(self) -> str:
         parts = [f"<p>{escape(summary(self))}</p>"]

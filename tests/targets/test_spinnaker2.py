@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from strategies import DT, Delta, Graded, networks
 
 from neuromorph import CPU, AllToAll, EventSource, FixedProbability, Network, OneToOne, Uniform, mV, us
 from neuromorph.errors import TargetError
+from neuromorph.mapping.machine import LONG_LINK, spinnaker2
 from neuromorph.mapping.spinnaker2 import SpiNNaker2, SpiNNaker2Report
 from neuromorph.trace import Trace, first_difference
 
@@ -255,6 +258,11 @@ def test_reports_print_with_and_without_a_run() -> None:
     for text in (str(after), after._repr_html_()):
         for word in ("Energy by cause", "12 M/s", "Hot spots", "assumption", "relay", "source -&gt; relay"):
             assert word in text.replace("->", "-&gt;")
+    console = Console(file=StringIO(), width=100)
+    console.print(after)
+    drawn = console.file.getvalue()
+    assert "Energy by cause" in drawn
+    assert max(map(len, drawn.splitlines())) <= 100
     busiest = after.comparisons[1]
     assert busiest.value == pytest.approx(after.totals.synapses.sum(0).max() / after.time / 1e6)
 
@@ -318,3 +326,15 @@ def test_a_step_takes_no_less_than_its_busiest_link() -> None:
     series = program.series
     assert (series["time"] >= series["network"]).all()
     assert (series["network"] > 0).any()
+
+
+def test_three_boards_with_long_links_change_nothing_but_costs() -> None:
+    machine = spinnaker2(144)
+    place = np.random.default_rng(0).choice(machine.usable_pes, 18, replace=False)
+    program = SpiNNaker2(chips=144, partition=np.arange(180) // 10, place=place).compile(busy(), dt=DT)
+    assert same(program.run(STEPS, progress=False), CPU().compile(busy(), dt=DT).run(STEPS, progress=False))
+    report = program.report()
+    assert_accounts(report)
+    assert report.energy is not None
+    idle = machine.constants.si("power.long_link") * (machine.link_kind == LONG_LINK).sum() * report.time
+    assert report.energy.by_cause["links"] > idle
