@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuromorph.errors import TraceError
+
 from .align import Mismatch, Pair, aligned, mismatch, values_differ
 from .trace import Trace
 
@@ -203,6 +205,9 @@ def _earliest(found: list[Difference]) -> Difference | None:
 
 def _recordings(a: Trace, b: Trace) -> Iterator[Difference]:
     """What one trace has and the other has not."""
+    for given in (a, b):
+        if not isinstance(given, Trace):
+            raise TraceError(f"compare: expected two traces, got {given!r:.80}; open a file with open_trace(path)")
     sizes_a, sizes_b = a.sizes, b.sizes
     for name in dict.fromkeys([*sizes_a, *sizes_b]):
         # Foreign files may leave the size to be guessed from the ids that occur.

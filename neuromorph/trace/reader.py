@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,18 @@ NO_POPULATION = "<sonata:none>"
 
 _BLOCK = 1 << 20
 _LAYOUT_GROUPS = ("populations", "provenance", "states")
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """What goes wrong while HDF5 reads is a TraceError that names the file."""
+    try:
+        yield
+    except TraceError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).strip("'\"").split())
+        raise TraceError(f"{path}: damaged or not a trace: {reason}; use a copy of it", path=path) from error
 
 
 @dataclass(frozen=True)
@@ -65,11 +80,12 @@ class FileEvents:
 
     def read(self, low: int, high: int) -> Events:
         """Events number ``low`` to ``high``."""
-        source = (self.times, self.ids, self.values) if self.order is None else self._loaded
-        times = source[0][low:high].astype(np.float64) * self.to_ms
-        values = None if source[2] is None else source[2][low:high]
+        with reading(self.times.file.filename):
+            source = (self.times, self.ids, self.values) if self.order is None else self._loaded
+            times, ids = source[0][low:high].astype(np.float64) * self.to_ms, source[1][low:high].astype(np.int64)
+            values = None if source[2] is None else source[2][low:high]
         steps = None if self.dt_ms is None else np.rint(times / self.dt_ms).astype(np.int64)
-        return Events(steps, source[1][low:high].astype(np.int64), values, times)
+        return Events(steps, ids, values, times)
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,10 @@ class FileStates:
 
     def read(self, low: int, high: int, columns: Array | slice) -> Array:
         """Rows ``low`` to ``high`` of some columns."""
+        with reading(self.rows.file.filename):
+            return self._read(low, high, columns)
+
+    def _read(self, low: int, high: int, columns: Array | slice) -> Array:
         if isinstance(columns, slice):
             return np.asarray(self.rows[low:high, columns])
         # HDF5 reads scattered columns slowly, and only in ascending order: read what spans them.
@@ -140,6 +160,8 @@ class FileStore:
     def __post_init__(self) -> None:
         import h5py
 
+        if os.path.isdir(str(self.path)):
+            raise TraceError(f"{self.path}: is a folder; give the name of a file", path=self.path)
         try:
             self._h5 = h5py.File(self.path, "r", locking="best-effort")  # some network drives have no locks
         except FileNotFoundError:
@@ -151,6 +173,13 @@ class FileStore:
         self._tables: dict[str, FileEvents] = {}
         self._sizes: dict[str, int] = {}
         try:
+            self._read_layout()
+        except BaseException:
+            self._h5.close()
+            raise
+
+    def _read_layout(self) -> None:
+        with reading(str(self.path)):
             if text(self._h5["run"].attrs.get("format", "") if "run" in self._h5 else "") == FORMAT:
                 self._read_run(self._h5["run"])
             self._find_spikes()
@@ -160,9 +189,6 @@ class FileStore:
                     f"{self.path}: neither a trace nor a SONATA spike or report file: it has no /spikes and no /report",
                     path=self.path,
                 )
-        except BaseException:
-            self._h5.close()
-            raise
 
     def sizes(self) -> dict[str, int]:
         """Neurons of each population; in foreign files as stated, or else as many as the largest id needs."""
@@ -182,21 +208,27 @@ class FileStore:
     def events(self, population: str) -> EventTable:
         """Events of one population."""
         if population not in self._tables:
-            group = self._spikes[population]
-            ids = group["node_ids"] if "node_ids" in group else group["gids"]
-            unit = text(group["timestamps"].attrs.get("units", ""))
-            self._tables[population] = FileEvents(
-                group["timestamps"],
-                ids,
-                group.get("values") if self.meta is not None else None,
-                milliseconds(unit, f"{self.path}: spikes of {population}"),
-                self.dt_ms,
-                self.meta is not None,
-            )
+            with reading(str(self.path)):
+                self._tables[population] = self._events(population)
         return self._tables[population]
+
+    def _events(self, population: str) -> FileEvents:
+        group = self._spikes[population]
+        return FileEvents(
+            group["timestamps"],
+            group["node_ids"] if "node_ids" in group else group["gids"],
+            group.get("values") if self.meta is not None else None,
+            milliseconds(text(group["timestamps"].attrs.get("units", "")), f"{self.path}: spikes of {population}"),
+            self.dt_ms,
+            self.meta is not None,
+        )
 
     def states(self, population: str, variable: str) -> StateTable:
         """Rows of one state."""
+        with reading(str(self.path)):
+            return self._states(population, variable)
+
+    def _states(self, population: str, variable: str) -> FileStates:
         group = self._reports[population, variable]
         mapping = group["mapping"]
         nodes = mapping["node_ids"] if "node_ids" in mapping else mapping["gids"]

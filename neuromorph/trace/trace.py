@@ -52,6 +52,8 @@ class Trace:
     """
 
     def __init__(self, source: str | PathLike[str] | Store, *, dt: float | None = None) -> None:
+        if not isinstance(source, str | PathLike) and not hasattr(source, "event_populations"):
+            raise TraceError(f"{source!r:.80} is not the path of a trace; give the name of a file")
         if isinstance(source, str | PathLike):
             from .reader import FileStore
 
@@ -304,6 +306,10 @@ class Trace:
 
         return to_pandas(self, population, **selection)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A file is opened again where it is unpickled, in a worker of the same computer or network drive.
+        return _reopen, (self._store if self.path is None else os.path.abspath(self.path), self._dt)
+
     def close(self) -> None:
         """Close the file. A trace in memory stays."""
         if self.path is not None:
@@ -378,6 +384,10 @@ class Trace:
 def open_trace(path: str | PathLike[str], *, dt: float | None = None) -> Trace:
     """Open a trace or any SONATA spike or report file; the same as ``Trace(path, dt=dt)``."""
     return Trace(path, dt=dt)
+
+
+def _reopen(source: str | Store, dt: float | None) -> Trace:
+    return Trace(source, dt=dt)
 
 
 def in_ms(time: Any) -> float:

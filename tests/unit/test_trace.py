@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from neuromorph.errors import TraceError
-from neuromorph.trace import FileSink, MemorySink, RunMeta, Sink, Trace, compare
+from neuromorph.trace import FileSink, MemorySink, RunMeta, Sink, Trace, compare, first_difference
 from neuromorph.units import ms, second
 
 SIZES = {"a": 4, "b.c": 1, "d e": 300}
@@ -159,6 +160,42 @@ def test_selecting(trace: Trace, tmp_path: Path, filed: bool) -> None:
     assert trace.state("a", "v", ids=[]).data.shape == (50, 0)
     assert trace.sizes == {"a": 5, "quiet": 2}
     assert trace.stop == 10.0
+
+
+def test_traces_pickle(trace: Trace, tmp_path: Path) -> None:
+    assert first_difference(pickle.loads(pickle.dumps(trace)), trace) is None
+    trace.save(tmp_path / "t.h5")
+    filed = pickle.loads(pickle.dumps(Trace(tmp_path / "t.h5")))
+    assert filed.path == str(tmp_path / "t.h5")
+    assert first_difference(filed, trace) is None
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # times that were hit
+def test_damaged_files_are_named(trace: Trace, tmp_path: Path) -> None:
+    path = tmp_path / "t.h5"
+    trace.save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for start in range(0, len(whole), 512):
+        path.write_bytes(whole[:start] + bytes(b ^ 0x5A for b in whole[start : start + 512]) + whole[start + 512 :])
+        try:  # whatever is hit: all is read, or the file is named
+            with Trace(path) as damaged:
+                damaged.summary()
+                damaged.events("a")
+                _ = damaged.state("a", "v").data
+        except TraceError as error:
+            refused += str(path) in str(error)
+    assert refused > 5
+
+
+def test_what_is_no_trace_is_named(trace: Trace, tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="is a folder"):
+        Trace(tmp_path)
+    with pytest.raises(TraceError, match="3 is not the path of a trace"):
+        Trace(3)  # type: ignore[arg-type]
+    for a, b in ((trace, "b.h5"), ("a.h5", trace)):
+        with pytest.raises(TraceError, match=r"expected two traces, got '.*open_trace"):
+            compare(a, b)  # type: ignore[arg-type]
 
 
 def test_asking_for_what_is_not_there(trace: Trace, tmp_path: Path) -> None:
