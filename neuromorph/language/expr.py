@@ -283,7 +283,8 @@ def as_expr(x: object) -> Expr:
     try:
         quantity = as_quantity(x)
     except UnitError:
-        refuse(f"{type(x).__name__} {x!r:.60} cannot be part of an expression; use symbols, numbers and quantities")
+        shown = f" {x!r:.60}" if type(x).__repr__ is not object.__repr__ else ""  # no memory address
+        refuse(f"{type(x).__name__}{shown} cannot be part of an expression; use symbols, numbers and quantities")
     if np.ndim(quantity.value):
         refuse(
             f"an array of shape {quantity.shape} cannot be part of an expression; make it a Param and give it one "

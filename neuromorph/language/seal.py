@@ -120,6 +120,8 @@ def _symbols(cls: type, made: list[Any]) -> dict[str, Any]:
                 advice = "; to change a state, assign its .jump, .dot, .next or .reset and leave its name alone"
             elif isinstance(symbol, Event) and any(isinstance(s, Event) for s in symbols.values()):
                 advice = "; a neuron has one Event"
+            else:
+                advice = "; bind each to a name of its own, as in a, b = Param(1.0), Param(2.0)"
             _refuse(cls, symbol.site, f"the {kind} made here has no name, or lost it to a later binding{advice}")
     return symbols
 

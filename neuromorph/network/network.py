@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.errors import NetworkError
+from neuromorph.language.neuron import Neuron
 from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.population import (
     Population,
@@ -25,7 +26,6 @@ from neuromorph.network.sources import EventSource
 from neuromorph.network.values import check_delay, check_weights
 
 if TYPE_CHECKING:
-    from neuromorph.language import Neuron
     from neuromorph.network.forecast import Forecast
     from neuromorph.units import Quantity
 
@@ -164,18 +164,22 @@ class Network:
         """
         for end in (pre, post.population if isinstance(post, PortRef) else post):
             if not isinstance(end, Population):
-                raise NetworkError(
-                    f"projection {name or ''}: expected a population or a port of one, got {end!r}", got=end
-                )
+                what = "a population" if end is pre else "a population or a port of one"
+                raise NetworkError(f"projection {name or 'without a name'}: expected {what}, got {end!r:.80}", got=end)
         target = post.population if isinstance(post, PortRef) else post
         subject = f"projection {name or f'{pre.name} -> {target.name}'}"
         for end in (pre, target):
             if end.index >= len(self.populations) or self.populations[end.index] is not end:
                 raise NetworkError(f"{subject}: population {end.name} belongs to another network")
+        if isinstance(pre.neuron, Neuron) and pre.neuron.event is None:
+            raise NetworkError(
+                f"{subject}: {pre.neuron.name} has no Event, so it sends nothing; give it one, as in "
+                "spike = Event(when=v > theta)"
+            )
         port = self._port(subject, post)
         if isinstance(rule, type) or not isinstance(rule, Rule):
             raise NetworkError(
-                f"{subject}: {rule!r} is not a rule; use one such as OneToOne() or FixedProbability(0.1)"
+                f"{subject}: {rule!r:.80} is not a rule; use one such as OneToOne() or FixedProbability(0.1)"
             )
         rule.check(pre, target, subject)
         spec = target.neuron.ports[port_names(target).index(port)]
@@ -208,6 +212,8 @@ class Network:
         NetworkError
             If the neuron has nothing of that name.
         """
+        if not isinstance(population, Population):
+            raise NetworkError(f"recording: expected a population, got {population!r:.80}", got=population)
         subject = f"recording of {population.name}"
         if population.index >= len(self.populations) or self.populations[population.index] is not population:
             raise NetworkError(f"{subject}: population {population.name} belongs to another network")
@@ -334,6 +340,9 @@ class Network:
 
 
 def _read_name(what: str, name: Any) -> str:
-    if not isinstance(name, str) or not name or "/" in name or name in (".", ".."):
-        raise NetworkError(f"{what}: name {name!r}; give a string without '/', for it names a place in trace files")
+    if not isinstance(name, str) or not name or "/" in name or name in (".", "..") or not name.isprintable():
+        raise NetworkError(
+            f"{what}: name {name!r}; give a string without '/' and unprintable characters, for it names a place in "
+            "trace files"
+        )
     return name

@@ -118,6 +118,11 @@ def _check_pairs(subject: str, what: str, shape: tuple[int, ...], n_pre: int, n_
         )
 
 
+def _shown(given: Any) -> str:
+    """A value, or the shape of an array of them."""
+    return f"array of shape {np.shape(given)}" if np.ndim(magnitude(given)) else str(given)
+
+
 def check_delay(subject: str, own: Any, given: Any, n_pre: int, n_post: int) -> None:
     """Raise unless a delay is a number of steps or a time, at least one step where that can be known."""
     if own is not None and given is not None:  # also a delay that depends on distance
@@ -125,11 +130,16 @@ def check_delay(subject: str, own: Any, given: Any, n_pre: int, n_post: int) -> 
     delay = own if given is None else given
     if delay is None:
         return
-    dim = dimension(delay)
+    try:
+        dim = dimension(delay)
+    except UnitError as error:
+        raise NetworkError(f"{subject}: delay: {error}; give steps (an int) or a time, as in 1.5 * ms") from error
     if dim not in (NONE, TIME):
         raise UnitError(f"{subject}: delay is {dim}; give steps (an int) or a time, as in 1.5 * ms", got=dim)
     if dim == NONE and not is_whole(delay):
-        raise NetworkError(f"{subject}: delay {delay} has no unit; give steps (an int) or a time, as in 1.5 * ms")
+        raise NetworkError(
+            f"{subject}: delay {_shown(delay)} has no unit; give steps (an int) or a time, as in 1.5 * ms"
+        )
     if isinstance(delay, Distribution):
         low = delay.bounds[0]
         if dim == NONE and low < 1:
@@ -137,7 +147,10 @@ def check_delay(subject: str, own: Any, given: Any, n_pre: int, n_post: int) -> 
         return
     values = np.asarray(magnitude(delay))
     if values.size and not (np.isfinite(values).all() and values.min() > 0):
-        raise NetworkError(f"{subject}: delay {values.min()} is too short; an event arrives 1 step later or more")
+        if not np.isfinite(values).all():
+            raise NetworkError(f"{subject}: a delay is not finite (nan or infinity)")
+        shown = str(values.min()) if dim == NONE else f"{values.min() * 1e3:g} ms"
+        raise NetworkError(f"{subject}: delay {shown} is too short; an event arrives 1 step later or more")
     if dim == NONE and values.size and values.max() > MAX_DELAY:
         raise NetworkError(
             f"{subject}: delay {values.max()} steps; the longest is {MAX_DELAY}", delay=int(values.max())

@@ -79,6 +79,14 @@ class Silent:
     spike = Event(when=v > 9)
 
 
+@neuron
+class Mute:
+    """No event."""
+
+    v = State(0.0)
+    v.next = v + 1
+
+
 def pair(post: Any, n_pre: int = 3, n_post: int = 4) -> tuple[Network, Population, Population]:
     """A network of ``input`` and ``hidden``."""
     net = Network()
@@ -208,7 +216,10 @@ def test_per_neuron_values_take_size_or_shape() -> None:
         (EGRU, FixedOutDegree(5), {}, NetworkError, "offers 4; use at most 4 or multapses=True"),
         (EGRU, FixedProbability, {}, NetworkError, "is not a rule; use one such as"),
         (EGRU, AllToAll(), {"delay": 0}, NetworkError, "delay 0 is too short; an event arrives 1 step later or more"),
-        (EGRU, AllToAll(), {"delay": -1 * ms}, NetworkError, "is too short"),
+        (EGRU, AllToAll(), {"delay": -1 * ms}, NetworkError, "delay -1 ms is too short"),
+        (EGRU, AllToAll(), {"delay": np.nan * ms}, NetworkError, "a delay is not finite"),
+        (EGRU, AllToAll(), {"delay": "2 ms"}, NetworkError, "delay: .* got str '2 ms'; give steps"),
+        (EGRU, AllToAll(), {"delay": np.ones((3, 4))}, NetworkError, r"delay array of shape \(3, 4\) has no unit"),
         (EGRU, AllToAll(), {"delay": 1.5}, NetworkError, "delay 1.5 has no unit; give steps"),
         (EGRU, AllToAll(), {"delay": 1 * nA}, UnitError, "delay is current"),
         (EGRU, AllToAll(), {"delay": 70_000}, NetworkError, "delay 70000 steps; the longest is 65535"),
@@ -236,6 +247,11 @@ def test_ends_are_checked() -> None:
         net.project(Network().population(LIF), hidden.a_x, AllToAll())
     with pytest.raises(NetworkError, match="expected a population or a port of one, got 'hidden'"):
         net.project(first, "hidden", AllToAll())  # type: ignore[arg-type]
+    with pytest.raises(NetworkError, match=r"expected a population, got hidden\.a_x"):
+        net.project(hidden.a_x, hidden.a_x, AllToAll())  # type: ignore[arg-type]
+    mute = net.population(Mute, 3, name="mute")
+    with pytest.raises(NetworkError, match="mute -> hidden: Mute has no Event, so it sends nothing; give it one"):
+        net.project(mute, hidden.a_x, AllToAll())
     net.project(first, hidden.a_x, AllToAll(), name="p")
     with pytest.raises(NetworkError, match="projection p: the network has a projection of this name"):
         net.project(first, hidden.a_x, AllToAll(), name="p")
@@ -255,6 +271,7 @@ def test_within_one_population_self_counts() -> None:
     ("make", "message"),
     [
         (lambda: FixedProbability(1.5), "p is 1.5; a probability lies between 0 and 1"),
+        (lambda: FixedProbability("half"), "p is 'half'; a probability"),  # type: ignore[arg-type]
         (lambda: FixedInDegree(-1), "FixedInDegree: -1 is not a number of synapses"),
         (lambda: FixedOutDegree(1.5), "FixedOutDegree: 1.5 is not a number"),  # type: ignore[arg-type]
         (lambda: FixedTotal(True), "FixedTotal: True is not a number"),
@@ -267,6 +284,7 @@ def test_within_one_population_self_counts() -> None:
         (lambda: Sparse([(1, 2), (1, 2, 3)]), r"rows have different lengths \[2, 3\]"),
         (lambda: Network(seed=-1), "seed -1; give an int from 0"),
         (lambda: Network(name=""), "network: name ''"),
+        (lambda: Network(name="a\0b"), "unprintable characters"),
     ],
 )
 def test_parameters_are_checked(make: Any, message: str) -> None:
@@ -299,6 +317,8 @@ def test_recordings() -> None:
         net.record(hidden, "w")
     with pytest.raises(NetworkError, match="EventSource has no state or value 'v'; it has no states"):
         net.record(first, "v")
+    with pytest.raises(NetworkError, match="expected a population, got 'hidden'"):
+        net.record("hidden", "v")  # type: ignore[arg-type]
     with pytest.raises(NetworkError, match="every=0; give a number of steps"):
         net.record(hidden, "v", every=0)
 

@@ -30,8 +30,8 @@ class FixedProbability:
     allow_self: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.p <= 1:
-            raise NetworkError(f"FixedProbability: p is {self.p}; a probability lies between 0 and 1", p=self.p)
+        if not isinstance(self.p, int | float | np.number) or not 0 <= self.p <= 1:
+            raise NetworkError(f"FixedProbability: p is {self.p!r:.40}; a probability lies between 0 and 1", p=self.p)
 
     def check(self, pre: Layer, post: Layer, subject: str) -> None:
         """Any two populations will do."""
