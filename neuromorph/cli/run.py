@@ -47,7 +47,10 @@ def run(options: argparse.Namespace) -> int:
     """Compile, run, save, report."""
     from rich.console import Console
 
+    from neuromorph.trace.file import refuse_foreign
+
     console = Console()
+    refuse_foreign(str(options.out))  # rather than after what may be minutes of building
     job = load(options)
     program = target(options).compile(job.network, dt=job.dt)
     trace = program.run(job.duration, out=options.out)

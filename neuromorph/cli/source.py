@@ -7,13 +7,14 @@ import re
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph import units
-from neuromorph.errors import NetworkError, NeuromorphError
+from neuromorph.errors import LanguageError, NetworkError, NeuromorphError
 from neuromorph.language.neuron import METHODS
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def load(options: argparse.Namespace) -> Job:
         If the file is missing, of an unknown kind, or describes no network or several.
     """
     path: Path = options.source
+    if path.is_dir():
+        raise NetworkError(f"{path}: is a folder; give a Python script or a .nir file")
     if not path.is_file():
         raise NetworkError(f"{path}: no such file; give a Python script or a .nir file")
     if path.suffix == ".py":
@@ -93,10 +96,13 @@ def _from_script(path: Path, options: argparse.Namespace) -> Job:
 
     try:
         names: dict[str, Any] = runpy.run_path(str(path), run_name="neuromorph_script")
-    except NeuromorphError:
-        raise
     except Exception as error:
-        raise NetworkError(f"{path}: the script failed: {type(error).__name__}: {error}") from error
+        if isinstance(error, LanguageError) and hasattr(error, "lineno"):
+            raise  # says where
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+        at = f"{path}, line {lines[-1]}" if lines else str(path)
+        kind = "" if isinstance(error, NeuromorphError) else f"the script failed: {type(error).__name__}: "
+        raise NetworkError(f"{at}: {kind}{error}") from error
     networks = {name: value for name, value in names.items() if isinstance(value, Network)}
     if options.network is not None:
         if options.network not in networks:

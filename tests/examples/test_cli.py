@@ -75,7 +75,12 @@ def test_map_reports_without_running(script: Path, capsys: pytest.CaptureFixture
     [
         (None, [], "no such file"),
         ("x = 1", [], "found none"),
-        ("1 / 0", [], "ZeroDivisionError"),
+        ("x = 1\n1 / 0", [], "net.py, line 2: the script failed: ZeroDivisionError"),
+        (
+            SCRIPT + "network.record(cells, 'w')\n",
+            [],
+            "net.py, line 9: recording of cells: LIF has no state or value 'w'",
+        ),
         (SCRIPT + "second_net = Network()\n", [], "--network"),
         (SCRIPT, ["--network", "nothing"], "no network named 'nothing'"),
         (SCRIPT + "network.population(LIF(tau_m=3 * mV))\n", [], "tau_m"),
@@ -92,6 +97,17 @@ def test_bad_input_is_one_clear_error(
     assert main(["run", str(path), "--out", str(out), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_what_cannot_be_written_is_said_before_building(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.py"
+    path.write_text("raise SystemExit('the script ran')")
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    for out, message in ((tmp_path / "no" / "t.h5", "no folder"), (thesis, "not overwritten"), (tmp_path, "a folder")):
+        assert main(["run", str(path), "--out", str(out)]) == 2
+        assert message in capsys.readouterr().err
+    assert thesis.read_text() == "years of work"
 
 
 @pytest.mark.parametrize("value", ["5", "3mV", "ms", "-1ms", "0ms", "1e999s"])
