@@ -15,7 +15,7 @@ TABLE_BYTES = 1 << 30  # largest table of gains by vertex and part
 STEPS = 12  # proposals for each neuron
 HOT, COLD = 2.0, 0.1  # first and last temperature, in mean weights of a net
 PARTNERS = 16  # vertices of a full part looked at for a swap
-WORK = 3e9  # proposals times mean degree up to which annealing is worth its time
+WORK = 6e7  # proposals times mean degree up to which annealing is worth its time
 
 
 def anneal(graph: Hypergraph | Level, limits: Limits, part: Int32, seed: int = 0, *, steps: int | None = None) -> Int32:
