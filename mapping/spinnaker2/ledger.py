@@ -46,6 +46,8 @@ BINS, WORST = 64, 8
 """Time resolution of load maps, and how many of the longest steps are kept in detail."""
 MAX_DROPS = 1 << 22
 """Packets that one step can drop; the rest of such a step is delivered."""
+SERIES_ROWS = 8192
+"""Steps whose numbers a ledger holds until they are taken from it."""
 MAX_LATE = 15
 """Whole steps by which a packet of a late PE can be late."""
 LEVELS = ("low", "high")
@@ -304,5 +306,5 @@ def open_ledger(
     item = np.array([numbers[n] for n in NUMBERS] + [address(arrays[name]) for name in ARRAYS], np.int64)
     ledger = Ledger(arrays, item)
     ledger.reset()
-    ledger.rows(1024)
+    ledger.rows(SERIES_ROWS)
     return ledger

@@ -195,17 +195,25 @@ def test_a_run_goes_on_and_a_reset_starts_again() -> None:
     assert len(program.series["time"]) == STEPS
 
 
-def test_batches_cost_what_their_samples_cost() -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("traced", [False, True])
+def test_batches_cost_what_their_samples_cost(threads: int, traced: bool, tmp_path: Path) -> None:
     net = busy()
-    program = SpiNNaker2(neurons_per_pe=20).compile(net, dt=DT)
+    program = SpiNNaker2(neurons_per_pe=20, threads=threads).compile(net, dt=DT)
+    out = tmp_path / "batch.h5" if traced else None
     theta = np.linspace(4e-3, 15e-3, 5)[:, None] * np.ones(60)
-    batch = program.run_batch({"last": {"theta": theta * 1e3 * mV}}, STEPS, progress=False)
+    batch = program.run_batch({"last": {"theta": theta * 1e3 * mV}}, STEPS, progress=False, out=out)
+    if batch.trace is not None:
+        assert len(batch.trace.events("last").ids) == batch.counts["last"].sum()
+        batch.trace.close()
     expected = CPU().compile(net, dt=DT).run_batch({"last": {"theta": theta * 1e3 * mV}}, STEPS, progress=False)
     assert np.array_equal(batch.counts["last"], expected.counts["last"])
     report = program.report()
     assert report.samples == 5
     assert report.packets == sum(int(count.sum()) for count in batch.counts.values()) - int(batch.counts["last"].sum())
     assert_accounts(report)
+    assert len(program.series["time"]) == 5 * STEPS
+    assert report.time == pytest.approx(program.series["time"].sum())
     assert len(report.per_sample_lines()) == 5
 
 
