@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..machine import LONG_LINK
 from .costs import neuron_cycles
 from .instance import Deployed
-from .layout import is_graded, offsets
+from .layout import offsets
 from .ledger import LEVELS, PHASES, Ledger
 
 Floats = npt.NDArray[np.float64]
@@ -189,8 +189,3 @@ def _normal(weights: Floats, fallback: Floats) -> Floats:
     total = weights.sum(0)
     chosen = np.where(total > 0, weights, fallback)
     return np.asarray(chosen / np.maximum(chosen.sum(0), 1e-300))
-
-
-def graded_populations(deployed: Deployed) -> list[str]:
-    """Populations whose packets carry a 32-bit value."""
-    return [p.name for p in deployed.mapping.lowered.populations if is_graded(p)]

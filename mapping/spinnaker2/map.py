@@ -23,7 +23,7 @@ from ..place import place as run_place
 from ..place import traffic
 from ..route import Fanout, RouteCheck, Routing, check_routes, fanout, route_network
 from .formats import entry_bytes_for, key_bits, plan
-from .layout import REGIONS, Layout, offsets, with_directory
+from .layout import Layout, offsets, with_directory
 from .memory import Rates, hypergraph, region_bytes
 from .options import LayoutOptions
 
@@ -323,8 +323,3 @@ def _grown(
     wider = tuple(max(n, r) for n, r in zip(needed, room, strict=True)) if short else options.key_bits
     entry = 8 if wide else options.directory_entry
     return replace(options, directory=_directory(options, heard), key_bits=wider, directory_entry=entry)
-
-
-def regions_of(mapping: Mapping, part: int) -> dict[str, int]:
-    """Bytes of one part by region."""
-    return {name: int(size) for name, size in zip(REGIONS, mapping.regions[part], strict=True)}

@@ -17,7 +17,8 @@ class LayoutOptions:
         Most neurons on one PE; None: chosen with the row formats so that the fewest PEs are needed. It sets the width
         of a synapse's target field.
     fifo : int
-        Packets that a PE's event FIFO holds.
+        Packets that a PE's event FIFO holds; it lies in SRAM, and its size is the software's choice (the default is an
+        assumption).
     flush : int
         Steps between two transfers of the recording buffer to DRAM.
     record : bool
