@@ -145,22 +145,27 @@ class Batch:
         return best
 
 
-def seconds_of(time: Quantity | float, subject: str) -> float:
-    """A time in seconds; plain numbers are taken as seconds.
+def seconds_of(time: Quantity, subject: str) -> float:
+    """A time in seconds. Plain numbers are refused: other simulators take them as milliseconds.
 
     Raises
     ------
+    TargetError
+        ``time`` has no unit, or is the language's symbol for the step.
     UnitError
         ``time`` is a quantity of another dimension.
     """
+    from neuromorph.language import Expr
     from neuromorph.units import second, si_value
 
-    if isinstance(time, (int, float)):
-        return float(time)
+    if isinstance(time, int | float | np.number):
+        raise TargetError(f"{subject} {time} has no unit; write a time, e.g. {time} * ms")
+    if isinstance(time, Expr):
+        raise TargetError(f"{subject} is {time!r}, a symbol for equations; write a time, e.g. 0.1 * ms")
     return float(si_value(time, second.dim, subject))
 
 
-def step_seconds(dt: Quantity | float) -> float:
+def step_seconds(dt: Quantity) -> float:
     """Length of a step in seconds, checked to be positive.
 
     Raises

@@ -10,6 +10,7 @@ import pytest
 from neuromorph import TargetError, UnitError, ms, mV, second, us
 from neuromorph.engine import Batch
 from neuromorph.engine.target import check_window, duration_steps, step_seconds
+from neuromorph.language import dt as symbol
 
 
 def test_durations_are_steps_or_times_rounded_to_steps() -> None:
@@ -44,10 +45,16 @@ def test_a_voltage_is_no_duration() -> None:
 
 def test_a_step_is_positive() -> None:
     assert step_seconds(0.1 * ms) == pytest.approx(1e-4)
-    assert step_seconds(0.5) == 0.5
-    for dt in (0 * ms, -1 * ms, float("nan")):
+    for dt in (0 * ms, -1 * ms, float("nan") * ms):
         with pytest.raises(TargetError, match="longer than 0"):
             step_seconds(dt)
+
+
+def test_a_step_needs_a_unit() -> None:
+    with pytest.raises(TargetError, match=r"dt 0\.1 has no unit; write a time, e\.g\. 0\.1 \* ms"):
+        step_seconds(0.1)  # type: ignore[arg-type]
+    with pytest.raises(TargetError, match="a symbol for equations"):
+        step_seconds(symbol)  # type: ignore[arg-type]
 
 
 def test_windows_lie_in_the_sample() -> None:
