@@ -125,8 +125,7 @@ class Scope:
             case "int":
                 return args[0].to_int()
             case "shr" | "shl":
-                amount = args[1] if args[1].constant is not None else args[1].most(0).least(63)
-                return self.builder.emit(node.op, args[0], amount)
+                return self.builder.emit(node.op, args[0], args[1].most(0).least(63))
             case "truncdiv":
                 return _truncdiv(args[0], args[1])
             case op if op in _EXPANSIONS:
