@@ -172,6 +172,8 @@ class Quantity:
         return NotImplemented if o is None else Quantity(self.value + o.value, self.dim, self.unit)
 
     def __radd__(self, other: Any) -> Quantity:
+        if isinstance(other, int) and other == 0:  # where sum() begins
+            return self
         return self.__add__(other)
 
     def __sub__(self, other: Quantity | Unit) -> Quantity:
@@ -242,6 +244,8 @@ class Quantity:
         UnitError
             If ``unit`` has another dimension.
         """
+        if not isinstance(unit, Unit):
+            raise UnitError(f"cannot express {self} in {unit!r:.40}; give a unit, as in x.to({self.unit})")
         if unit.dim != self.dim:
             raise UnitError(
                 f"cannot express {self} ({self.dim}) in {unit!r} ({unit.dim})", left=self.dim, right=unit.dim
@@ -273,7 +277,10 @@ class Quantity:
         raise UnitError(f"{self} is a {self.dim}, not a plain number; divide it by a unit, as in x / {self.unit}")
 
     def __array__(self, *_: Any, **__: Any) -> npt.NDArray[Any]:
-        raise UnitError(f"{self} is a {self.dim}, not a plain array; divide it by a unit, as in x / {self.unit}")
+        raise UnitError(
+            f"{self} is a {self.dim}, not a plain array; NumPy works on numbers: divide by a unit before and multiply by "
+            f"it after, as in np.mean(x / {self.unit}) * {self.unit}"
+        )
 
     def __format__(self, spec: str) -> str:
         number = self.value / self.unit.scale

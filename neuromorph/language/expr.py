@@ -64,6 +64,8 @@ class Expr:
         return _sum("add", self, other)
 
     def __radd__(self, other: Operand) -> Expr:
+        if type(other) is int and other == 0:  # where sum() begins, whatever the dimension
+            return self
         return _sum("add", other, self)
 
     def __sub__(self, other: Operand) -> Expr:

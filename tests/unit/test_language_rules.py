@@ -842,3 +842,8 @@ def test_helpers_and_loops_are_python() -> None:
 def test_symbols_made_by_a_helper_belong_to_the_body() -> None:
     made = execute("def leak():\n    return State(0 * mV)\n@neuron\nclass X:\n    v = leak()")["X"]
     assert made.state("v").unit == units.mV
+
+
+def test_sum_adds_quantities() -> None:
+    made = execute("@neuron\nclass X:\n    v, w = State(1 * mV), State(2 * mV)\n    v.next = sum([v, w, 3 * mV])")["X"]
+    assert made.equations() == ["v <- v + w + 3 * mV"]
