@@ -95,7 +95,7 @@ class SpiNNaker2Program(CPUProgram):
 
     @property
     def series(self) -> dict[str, npt.NDArray[np.float64]]:
-        """What is known of every step since the last reset (of a batch: of as many steps as were kept).
+        """What is known of every step since the last reset, or of the last batch.
 
         ``time`` in seconds, ``busiest_part`` and its cycles, packets sent, copies of them that arrived or were dropped,
         synaptic events, loads of the busiest NoC or chip link and of the busiest router, PEs that were late, and
@@ -210,6 +210,13 @@ class SpiNNaker2Program(CPUProgram):
         for ledger in self._ledgers:
             if 2 * int(ledger["cells"][0]) > len(ledger["series"]):
                 self._series.append(ledger.take())
+
+    def batch_room(self, steps: int) -> int:
+        """As many as the series hold beside what they may still hold; at least one."""
+        for ledger in self._ledgers:
+            if len(ledger["series"]) < 4 * steps:
+                ledger.rows(4 * steps)
+        return min(len(ledger["series"]) for ledger in self._ledgers) // 2 // max(steps, 1) - 1
 
     def _drain(self, sink: Sink) -> None:
         instance = self._instance

@@ -173,14 +173,14 @@ class _Job:
         """Run without recording, each thread its own samples in its own memory; yields samples done."""
         threads = min(self.samples, self.program.target.threads or self.program.cores)
         workers = [_Worker(self, self.program.instance(self.compiled, 1)) for _ in range(threads)]
-        chunk = 1
+        chunk, most = 1, self.program.batch_room(self.steps)
         with ThreadPoolExecutor(threads) as pool:
             for first, count, rows in self._groups():
                 items = [worker.item(first, rows) for worker in workers]
                 done = 0
                 while done < count:
                     began = perf_counter()
-                    n = min(chunk * threads, count - done)
+                    n = min(min(chunk, most) * threads, count - done)
                     cuts = [done + n * k // threads for k in range(threads + 1)]
                     jobs = [
                         pool.submit(call, fixed_kernel("drive_batch"), cuts[k], cuts[k + 1], item)

@@ -193,6 +193,10 @@ class CPUProgram:
         self._steps_run += steps
         self._seconds["run"] = self._seconds.get("run", 0.0) + seconds
 
+    def batch_room(self, steps: int) -> int:
+        """Samples of so many steps that each thread of a batch may run before :meth:`count` is called."""
+        return 1 << 62
+
     def reset(self) -> None:
         """Go back to step 0; see :meth:`Program.reset`."""
         self._instance.reset()

@@ -346,3 +346,15 @@ def test_three_boards_with_long_links_change_nothing_but_costs() -> None:
     assert report.energy is not None
     idle = machine.constants.si("power.long_link") * (machine.link_kind == LONG_LINK).sum() * report.time
     assert report.energy.by_cause["links"] > idle
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(3000, 7), (2, 9000)])
+def test_the_series_of_a_batch_misses_no_step(samples: int, steps: int) -> None:
+    net = Network()
+    net.population(Delta(v=2 * mV), 1, name="alone")
+    program = SpiNNaker2().compile(net, dt=DT)
+    theta = np.full((samples, 1), 1.0) * mV
+    program.run_batch({"alone": {"theta": theta}}, steps, progress=False)
+    report = program.report()
+    assert len(program.series["time"]) == samples * steps
+    assert program.series["time"].sum() == pytest.approx(report.time, rel=1e-9)
