@@ -25,7 +25,7 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         pressed = True
 
     before = signal.getsignal(signal.SIGINT)
-    # a job in the background ignores Ctrl-C and goes on doing so; other libraries' handlers wait until the chunk is done
+    # a job in the background goes on ignoring Ctrl-C; other libraries' handlers wait until the chunk is done
     ours = threading.current_thread() is threading.main_thread() and callable(before)
     if ours:
         signal.signal(signal.SIGINT, handle)
