@@ -8,9 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuromorph.mapping.figures import save_figures
-
 from neuromorph import CPU, ms
+from neuromorph.mapping.figures import save_figures
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import balanced
 from neuromorph.trace import analysis, first_difference

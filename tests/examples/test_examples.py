@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-ARGUMENTS = dict.fromkeys(("balanced_network.py", "from_brian2.py"), ["--neurons", "400", "--duration", "50"])
+SMALL = ["--neurons", "400", "--duration", "50"]
+ARGUMENTS = {"balanced_network.py": SMALL, "from_brian2.py": SMALL}
 PROMISES = {
     "braille.py": "SpiNNaker2: 0 of 9728 hidden entries differ",
     "egru_decoder.py": "SpiNNaker2: 0 events differ",

@@ -139,9 +139,7 @@ def test_neurons_count_before_any_is_lowered(monkeypatch: pytest.MonkeyPatch, ta
     p = net.population(Unit, 1000, name="p")
     net.project(p, p.a, OneToOne(), delay=100)
     monkeypatch.setattr(module, "available_memory", lambda: 10_000)
-    with pytest.raises(
-        NetworkError, match=r"population p \(1,000 Unit of \d+ B\) takes .*allow_memory=True"
-    ):
+    with pytest.raises(NetworkError, match=r"population p \(1,000 Unit of \d+ B\) takes .*allow_memory=True"):
         target.compile(net, 1 * ms)
     with pytest.raises(NetworkError, match="population p"):
         check(net, 1 * ms)
