@@ -278,8 +278,8 @@ class Quantity:
 
     def __array__(self, *_: Any, **__: Any) -> npt.NDArray[Any]:
         raise UnitError(
-            f"{self} is a {self.dim}, not a plain array; NumPy works on numbers: divide by a unit before and multiply by "
-            f"it after, as in np.mean(x / {self.unit}) * {self.unit}"
+            f"{self} is a {self.dim}, not a plain array; NumPy works on numbers: divide by a unit before and multiply "
+            f"by it after, as in np.mean(x / {self.unit}) * {self.unit}"
         )
 
     def __format__(self, spec: str) -> str:
