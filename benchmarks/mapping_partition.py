@@ -67,7 +67,7 @@ def violations(graph: Hypergraph, part: npt.NDArray[np.int32]) -> int:
 
 def mtkahypar_rows(level: Level, presets: list[str], ours: npt.NDArray[np.int32], seed: int) -> list[Row]:
     """Mt-KaHyPar, each preset; its byte estimate takes the mean row table of our partition."""
-    rows = []
+    rows: list[Row] = []
     for preset in presets:
         try:
             found, seconds = timed(partial(raw, level, LIMITS, seed, preset, ours))

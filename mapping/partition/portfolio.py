@@ -83,13 +83,15 @@ def _starts(level: Level, limits: Limits, seed: int, filled: Int32 | None, say: 
         yield from ((name, part) for name, part in found.items() if name != "metis")
         return
     close = [name for name in found if cost[name] <= CLOSE * min(cost.values())]
+    annealing = worth_annealing(level, parts)
+    rounds, patience = (2, 1) if annealing else (50, 2)  # annealing finds what further sweeps would
     refined = {}
     for name in close:
         say(f"refining {name}")
-        refined[name] = refine(level, limits, found[name])
+        refined[name] = refine(level, limits, found[name], rounds=rounds, patience=patience)
     best = min(refined, key=lambda name: copies_per_spike(graph, refined[name]))
     yield f"{best}+refine", refined[best]
-    if worth_annealing(level, parts):
+    if annealing:
         say(f"annealing {best}")
         yield f"{best}+anneal", refine(level, limits, anneal(level, limits, refined[best], seed), rounds=4)
 
