@@ -46,7 +46,8 @@ def classifier() -> Network:
     import h5py
 
     net = Network(name="mnist")
-    layer = net.population(PixelEncoder, (28, 28), name="pixels")
+    # an image is a value for each pixel: mapped with room for it
+    layer = net.population(PixelEncoder(pixel=np.zeros(784, np.int64)), (28, 28), name="pixels")
     with h5py.File(_DATA / "mnist_lava" / "trained_mnist_network.net") as file:
         for number, name in enumerate(("hidden1", "hidden2", "output")):
             group = file[f"layer/{number}"]
