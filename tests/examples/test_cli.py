@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,3 +131,15 @@ def test_interrupt_keeps_the_trace(script: Path, tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 130
     with open_trace(out) as trace:
         assert trace.count("cells") > 100
+
+
+def test_demo_prints_what_the_readme_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    promised = re.findall(r"^(?:accuracy|sparsity|machine|memory|time|energy) {2,}.*$", readme, re.M)
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    printed = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert len(promised) == 6
+    assert {" ".join(line.split()) for line in promised} <= printed
+    with open_trace(tmp_path / "trace.h5") as trace:
+        assert trace.count("output") == 2077
+    assert len(list(tmp_path.glob("*.png"))) == 8

@@ -11,7 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = ["--neurons", "400", "--duration", "50"]
-ARGUMENTS = {"balanced_network.py": SMALL, "from_brian2.py": SMALL}
+ARGUMENTS = {"balanced_network.py": [*SMALL, "--neurons-per-pe", "2"], "from_brian2.py": SMALL}
 PROMISES = {
     "braille.py": "SpiNNaker2: 0 of 9728 hidden entries differ",
     "egru_decoder.py": "SpiNNaker2: 0 events differ",
