@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from neuromorph.errors import MappingError
 
 Status = Literal["published", "derived", "assumption"]
@@ -118,10 +120,19 @@ class Constants(Mapping[str, Constant]):
         """A copy with other values: ``replace(link__hop_weight=3)`` sets ``link.hop_weight`` (dots as ``__``).
 
         The changed constants keep their unit and become assumptions with the source "set by the user".
+
+        Raises
+        ------
+        MappingError
+            For a name that does not exist, or a value that is no number of at least 0.
         """
         entries = dict(self.entries)
         for key, value in values.items():
             old = self[key.replace("__", ".")]
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value >= 0:
+                raise MappingError(
+                    f"constant {old.name} is {value!r}; it must be a number of at least 0", name=old.name
+                )
             entries[old.name] = Constant(
                 old.name, value, old.unit, "user", "set by the user", "assumption", f"replaces {old.value} {old.unit}"
             )

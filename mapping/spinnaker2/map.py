@@ -23,6 +23,7 @@ from ..place import place as run_place
 from ..place import traffic
 from ..route import Fanout, RouteCheck, Routing, check_routes, fanout, route_network
 from .formats import entry_bytes_for, key_bits, plan
+from .given import given_partition, given_placement
 from .layout import Layout, offsets, with_directory
 from .memory import Rates, hypergraph, region_bytes
 from .options import LayoutOptions
@@ -165,7 +166,7 @@ def map_network(
         graph = hypergraph(lowered, layout, rates, positions)
         watch("partition")
         try:
-            part, method, tried = _partition(partition, graph, layout, seed, progress)
+            part, method, tried = _partition(partition, graph, lowered, layout, seed, progress)
         except MappingError:
             if graph.n_vertices and int(single_bytes(graph).max()) > layout.limits.bytes:
                 raise does_not_fit(lowered, layout, graph, machine) from None
@@ -244,36 +245,19 @@ class _Watch:
 
 
 def _partition(
-    method: Partitioner, graph: Hypergraph, layout: Layout, seed: int, progress: Progress
+    method: Partitioner, graph: Hypergraph, lowered: LoweredNetwork, layout: Layout, seed: int, progress: Progress
 ) -> tuple[npt.NDArray[np.int32], str, tuple[tuple[str, float, int], ...]]:
     if isinstance(method, str):
         found = run_partition(graph, layout.limits, method=method, seed=seed, progress=progress.note)
         return found.part, found.method, found.tried
     part = np.asarray(method(graph, layout.limits, seed) if callable(method) else method)
-    if part.shape != (graph.n_vertices,) or part.dtype.kind not in "iu" or (len(part) and part.min() < 0):
-        raise MappingError(
-            f"partition: expected a part for each of {graph.n_vertices} neurons, got {part.dtype} {part.shape}"
-        )
-    number = np.unique(part, return_inverse=True)[1].astype(np.int32)
-    counts = np.bincount(number) if len(number) else np.zeros(0, np.int64)
-    if len(counts) and counts.max() > layout.neurons_per_pe:
-        raise MappingError(
-            f"partition: part {int(counts.argmax())} has {int(counts.max())} neurons, a PE holds at most "
-            f"{layout.neurons_per_pe}",
-            neurons=int(counts.max()),
-            limit=layout.neurons_per_pe,
-        )
-    return number, "given", ()
+    return given_partition(part, lowered, layout), "given", ()
 
 
 def _place(method: Placer, fan: Fanout, machine: Machine, seed: int, parts: int) -> npt.NDArray[np.int32]:
     if isinstance(method, str):
         return run_place(traffic(fan), machine, seed=seed, method=method)
-    placement = np.asarray(method, np.int32)
-    known = np.isin(placement, machine.usable_pes)
-    if placement.shape != (parts,) or not known.all() or len(np.unique(placement)) != parts:
-        raise MappingError(f"placement: expected {parts} different usable PEs, got shape {placement.shape}")
-    return placement
+    return given_placement(np.asarray(method), parts, machine)
 
 
 def _heard(

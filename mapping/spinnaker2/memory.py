@@ -67,7 +67,7 @@ def neuron_rates(lowered: LoweredNetwork, rates: Rates | None) -> list[npt.NDArr
     Raises
     ------
     MappingError
-        For a population that does not exist, or a wrong number of rates.
+        For a population that does not exist, a wrong number of rates, or rates below 0.
     """
     rates = rates or {}
     unknown = set(rates) - {population.name for population in lowered.populations}
@@ -76,12 +76,14 @@ def neuron_rates(lowered: LoweredNetwork, rates: Rates | None) -> list[npt.NDArr
         raise MappingError(f"rates of {', '.join(sorted(unknown))}: no such population; there are {names}")
     out = []
     for population in lowered.populations:
-        given = np.asarray(rates.get(population.name, 1.0), np.float64)
+        given = np.asarray(rates.get(population.name, 1.0))
+        if given.dtype.kind not in "fiu" or not (given >= 0).all():
+            raise MappingError(f"rates of {population.name}: expected numbers of at least 0 (events a step)")
         if given.shape not in ((), (population.size,)):
             raise MappingError(
                 f"rates of {population.name}: expected a number or {population.size} numbers, got shape {given.shape}"
             )
-        out.append(np.broadcast_to(given, (population.size,)))
+        out.append(np.broadcast_to(given.astype(np.float64), (population.size,)))
     return out
 
 

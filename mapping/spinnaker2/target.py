@@ -104,14 +104,23 @@ class SpiNNaker2:
                 "Run the CPU target with dtype='float32' to compare",
                 dtype=self.dtype,
             )
+
+        def whole(name: str, least: int) -> None:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise TargetError(f"SpiNNaker2: {name} is {value!r}; it must be a whole number of at least {least}")
+
         choice("weights", None, "int8", "int16")
         choice("clock", "barrier", "tick")
         choice("overflow", None, "stall", "drop")
         choice("dvfs", None, "low", "high", "auto")
         if self.rates is not None and self.profile:
             raise TargetError("SpiNNaker2: give rates or profile, not both")
-        if self.threads < 1:
-            raise TargetError(f"SpiNNaker2: threads is {self.threads}; it must be at least 1")
+        for name, least in (("chips", 1), ("neurons_per_pe", 1), ("fifo", 1), ("flush", 1), ("threads", 1)):
+            if getattr(self, name) is not None:
+                whole(name, least)
+        whole("profile", 0)
+        whole("seed", 0)
         self.options()
 
     def __repr__(self) -> str:

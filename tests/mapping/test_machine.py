@@ -1,5 +1,7 @@
 """SpiNNaker2's geometry and its numbers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -166,6 +168,12 @@ def test_numbers_can_be_replaced_and_say_so() -> None:
     assert spinnaker2(2).constants.si("link.hop_weight") == 5
     with pytest.raises(MappingError, match="hop_weight"):
         spinnaker2(2, link__weight=3)
+
+
+@pytest.mark.parametrize("value", [-3, float("nan"), "many", True])
+def test_numbers_are_replaced_by_numbers_of_at_least_zero(value: Any) -> None:
+    with pytest.raises(MappingError, match=r"cycles\.synaptic_event.* a number of at least 0"):
+        spinnaker2(cycles__synaptic_event=value)
 
 
 def test_machines_travel_between_processes() -> None:

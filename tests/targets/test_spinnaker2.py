@@ -285,6 +285,13 @@ def test_reports_print_with_and_without_a_run() -> None:
         ({"weights": "int4"}, "weights is 'int4'"),
         ({"fifo": 0}, "fifo is 0"),
         ({"rates": {"a": 1.0}, "profile": 10}, "not both"),
+        ({"chips": 1.5}, "chips is 1.5; it must be a whole number of at least 1"),
+        ({"chips": "2"}, "chips is '2'"),
+        ({"chips": 0}, "chips is 0"),
+        ({"profile": -1}, "profile is -1; it must be a whole number of at least 0"),
+        ({"seed": "x"}, "seed is 'x'"),
+        ({"fifo": 2.5}, "fifo is 2.5"),
+        ({"threads": 0}, "threads is 0"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
@@ -306,6 +313,9 @@ def test_a_population_may_have_rates_of_its_own_and_wrong_names_are_refused() ->
 
     with pytest.raises(MappingError, match="no such population; there are source, relay, last"):
         SpiNNaker2(rates={"relais": 2.0}).map(busy(), DT, progress=False)
+    for wrong in (-1.0, float("nan"), "often"):
+        with pytest.raises(MappingError, match="rates of relay: expected numbers of at least 0"):
+            SpiNNaker2(rates={"relay": wrong}).map(busy(), DT, progress=False)
 
 
 def test_the_packet_level_model_agrees_with_the_latencies_of_an_idle_network() -> None:

@@ -113,8 +113,29 @@ def test_a_given_partition_that_breaks_a_limit_is_refused() -> None:
         SpiNNaker2(partition=np.zeros(40, int), neurons_per_pe=20).map(net, DT, progress=False)
     with pytest.raises(MappingError, match="expected a part for each of 40 neurons"):
         SpiNNaker2(partition=np.zeros(39, int)).map(net, DT, progress=False)
-    with pytest.raises(MappingError, match="expected 2 different usable PEs"):
-        SpiNNaker2(partition=np.arange(40) // 20, place=np.zeros(2, int)).map(net, DT, progress=False)
+    with pytest.raises(MappingError, match=r"parts are whole numbers from 0, but neuron 7 of population sink has -1"):
+        SpiNNaker2(partition=np.where(np.arange(40) == 17, -1, 0)).map(net, DT, progress=False)
+    with pytest.raises(MappingError, match=r"parts are whole numbers, got float64"):
+        SpiNNaker2(partition=np.zeros(40)).map(net, DT, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ([3, 4, 5], r"expected a PE for each of 2 parts, got an array of shape \(3,\)"),
+        ([0, 0], "parts 0 and 1 are both on PE 0"),
+        ([0, 148], "part 1 is on PE 148 of chip 0, which the system software keeps"),
+        ([0, 152], r"part 1 is on PE 152; the 1 chip has PEs 0 to 151"),
+        ([0, -1], "part 1 is on PE -1"),
+        ([0.0, 1.0], "PEs are whole numbers, got float64"),
+    ],
+)
+def test_a_given_placement_that_cannot_be_says_which_part_is_wrong(place: list[float], message: str) -> None:
+    net = Network()
+    source, sink = net.population(EventSource(10), name="source"), net.population(Delta, 30, name="sink")
+    net.project(source, sink.v_in, AllToAll(), weight=1 * mV)
+    with pytest.raises(MappingError, match=message):
+        SpiNNaker2(chips=1, partition=np.arange(40) // 20, place=np.array(place)).map(net, DT, progress=False)
 
 
 def test_a_given_partition_that_overfills_a_pe_is_refused() -> None:
