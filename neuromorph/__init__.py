@@ -4,7 +4,8 @@
 :mod:`neuromorph.mapping`, ready-made neurons and networks in :mod:`neuromorph.models`.
 """
 
-from neuromorph.engine import CPU, Reference
+from typing import TYPE_CHECKING, Any
+
 from neuromorph.errors import (
     CheckError,
     LanguageError,
@@ -15,7 +16,6 @@ from neuromorph.errors import (
     TraceError,
     UnitError,
 )
-from neuromorph.interchange import from_brian2, from_nengo, from_nir
 from neuromorph.language import (
     Event,
     Neuron,
@@ -77,7 +77,6 @@ from neuromorph.network import (
     Truncated,
     Uniform,
 )
-from neuromorph.trace import Trace, compare, first_difference, open_trace
 from neuromorph.units import (
     Gohm,
     Hz,
@@ -126,6 +125,11 @@ from neuromorph.units import (
     volt,
     watt,
 )
+
+if TYPE_CHECKING:
+    from neuromorph.engine import CPU, Reference
+    from neuromorph.interchange import from_brian2, from_nengo, from_nir
+    from neuromorph.trace import Trace, compare, first_difference, open_trace
 
 __version__ = "0.1.0"
 
@@ -251,3 +255,30 @@ __all__ = [
     "where",
     "white_noise",
 ]
+
+# What runs, reads and imports networks loads when it is first used, so that describing them starts at once.
+_LATE = {
+    "CPU": "engine",
+    "Reference": "engine",
+    "Trace": "trace",
+    "compare": "trace",
+    "first_difference": "trace",
+    "from_brian2": "interchange",
+    "from_nengo": "interchange",
+    "from_nir": "interchange",
+    "open_trace": "trace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'neuromorph' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"neuromorph.{_LATE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
