@@ -35,6 +35,8 @@ UNITS: Mapping[str, float] = {
     "mm2": 1e-6,
     "GB/s": 1e9,
     "Gbit/s": 1e9,
+    "M/s": 1e6,
+    "G/s": 1e9,
 }
 """Scale of each unit of the machine files to SI (bytes, bits, cycles and counts stay as they are)."""
 
@@ -56,6 +58,8 @@ class Constant:
     status : {"published", "derived", "assumption"}
     why : str
         The arithmetic of a derived number, the reason for an assumption, or a remark.
+    reference : bool
+        For the reader only: no model computes with it.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Constant:
     citation: str
     status: Status
     why: str = ""
+    reference: bool = False
 
     @property
     def si(self) -> float:
@@ -124,11 +129,18 @@ class Constants(Mapping[str, Constant]):
         Raises
         ------
         MappingError
-            For a name that does not exist, or a value that is no number of at least 0.
+            For a name that does not exist, a constant that nothing computes with, or a value that is no number of at
+        least 0.
         """
         entries = dict(self.entries)
         for key, value in values.items():
             old = self[key.replace("__", ".")]
+            if old.reference:
+                raise MappingError(
+                    f"constant {old.name} is there for the reader: no model computes with it, so another value would "
+                    "change nothing",
+                    name=old.name,
+                )
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value >= 0:
                 raise MappingError(
                     f"constant {old.name} is {value!r}; it must be a number of at least 0", name=old.name
@@ -207,5 +219,6 @@ def load_constants(machine: str) -> Constants:
             citations[item["source"]],
             item["status"],
             item.get("why", ""),
+            item.get("reference", False),
         )
     return Constants(machine, entries)

@@ -9,9 +9,6 @@ import numpy.typing as npt
 
 from ..machine import Machine
 
-LINK_OVERHEAD_BITS = 24
-"""Check sum, packet number and control of a chip-link packet: with 40 + 32 bits they fill the 96 bits sent."""
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -39,9 +36,8 @@ def timing(machine: Machine, payload_bits: int = 0) -> Timing:
     number = machine.constants
     flit = 1.0 / (number.si("noc.clock") * number.si("noc.flits_per_cycle"))
     hop = number.si("noc.cycles_per_hop") / number.si("noc.clock")
-    blocks = -(
-        -(number.count("packet.header") + payload_bits + LINK_OVERHEAD_BITS) // number.count("link.board_packet")
-    )
+    bits = number.count("packet.header") + payload_bits + number.count("link.overhead")
+    blocks = -(-bits // number.count("link.board_packet"))
     router = number.si("router.clock")
     board, long = blocks / number.si("link.board_packets"), blocks / number.si("link.long_packets")
     # In the order of machine.LINK_CLASSES, then "no link".

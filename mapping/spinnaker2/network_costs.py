@@ -87,7 +87,8 @@ def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
         (hops[NOC] + hops[FROM_TILE] + hops[TO_TILE]) * c.si("energy.noc_bit_hop")
         + hops[ROUTER] * c.si("energy.router_bit")
     )
-    sent = np.ceil(bits / c.count("link.board_packet")) * c.count("link.board_packet")
+    block = c.count("link.board_packet")
+    sent = np.ceil((bits + c.count("link.overhead")) / block) * block
     energy_links = sent * (hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit"))
     return PacketCosts(
         before=before,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..constants import UNITS
+
 if TYPE_CHECKING:
     from .report import SpiNNaker2Report
-
-CHIP = "Scholze et al. 2026, arXiv 2607.24396"
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Comparison:
 
     def shown(self, value: float) -> str:
         """A value with its unit."""
-        return f"{value:.4g} {self.unit}"
+        return f"{value:.4g} {self.unit}".rstrip()
 
     @property
     def published(self) -> str:
         """The published figure."""
         if self.low is not None and self.high is not None:
             return f"{self.low:g} to {self.high:g} {self.unit}"
-        bound = "at least" if self.high is None else "up to"
-        return f"{bound} {self.low if self.high is None else self.high:g} {self.unit}"
+        bound = "more than" if self.high is None else "up to"
+        return f"{bound} {self.low if self.high is None else self.high:,g} {self.unit}".rstrip()
 
     @property
     def verdict(self) -> str:
@@ -63,18 +63,25 @@ def compare(report: SpiNNaker2Report) -> tuple[Comparison, ...]:
     totals = report.totals
     if totals is None or not totals.seconds:
         return ()
-    chips = report.chips
+    chips, c = report.chips, report.mapping.machine.constants
     events = totals.synapses.sum(0) / totals.seconds
+
+    def beside(quantity: str, name: str, here: float, low: float | None, high: float | None) -> Comparison:
+        figure = c[f"measured.{name}"]
+        return Comparison(quantity, here / UNITS[figure.unit], low, high, figure.unit, figure.citation)
+
+    watts = c["measured.chip_power"].value
     return (
-        Comparison("power of a chip", report.power / chips, 0.24, 2.2, "W", CHIP),
-        Comparison("synaptic events of the busiest PE", float(events.max()) / 1e6, None, 12.0, "M/s", CHIP),
-        Comparison(
-            "synaptic events of a chip",
-            float(events.sum()) / chips / 1e9,
-            None,
-            1.8,
-            "G/s",
-            f"{CHIP}: capacity at 1 ms",
+        beside("power of a chip", "chip_power", report.power / chips, watts[0], watts[1]),
+        beside(
+            "synaptic events of the busiest PE", "pe_events", float(events.max()), None, c["measured.pe_events"].value
         ),
-        Comparison("neurons of a chip", report.neurons / chips, None, 150000.0, "", f"{CHIP}: capacity"),
+        beside(
+            "synaptic events of a chip",
+            "chip_events",
+            float(events.sum()) / chips,
+            c["measured.chip_events"].value,
+            None,
+        ),
+        beside("neurons of a chip", "chip_neurons", report.neurons / chips, c["measured.chip_neurons"].value, None),
     )

@@ -1,5 +1,6 @@
 """SpiNNaker2's geometry and its numbers."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,8 @@ def test_derived_numbers_follow_from_the_published_ones() -> None:
         assert si(f"level.{level}.energy_per_cycle_above_sleep") == pytest.approx((busy - asleep) / clock, rel=1e-3)
     assert si("link.board_packets") == pytest.approx(si("link.board_rate") / si("link.board_packet"))
     assert si("link.long_packets") == pytest.approx(si("link.long_rate") * 0.8 / si("link.board_packet"), rel=1e-4)
-    assert si("cycles.synaptic_event") == pytest.approx(si("level.high.clock") / 12e6)
+    assert si("cycles.synaptic_event") == pytest.approx(si("level.high.clock") / si("measured.pe_events"))
+    assert si("memory.dram_bandwidth") == pytest.approx(si("memory.dram_interfaces") * 25.6e9 / 8)
     assert si("chip.tiles") * si("chip.pes_per_tile") == si("chip.pes")
 
 
@@ -182,3 +184,18 @@ def test_machines_travel_between_processes() -> None:
     machine: Machine = pickle.loads(pickle.dumps(spinnaker2(4)))
     assert (machine.neighbour == spinnaker2(4).neighbour).all()
     assert machine.constants.si("noc.clock") == 300e6
+
+
+def test_numbers_for_the_reader_are_those_that_no_model_reads() -> None:
+    root = Path(spinnaker2.__code__.co_filename).parent
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py")))
+    prices = (root / "spinnaker2" / "costs.py").read_text(encoding="utf-8")  # looks prices up by their last name
+    for name, constant in load_constants("spinnaker2").items():
+        section, last = name.split(".")[0], name.split(".")[-1]
+        read = f'"{name}"' in text
+        read |= section == "cycles" and f'"{last}"' in prices
+        read |= section == "level" and f"}}.{last}" in text
+        read |= section == "measured" and f'"{last}"' in text
+        assert read != constant.reference, name
+    with pytest.raises(MappingError, match=r"link\.board_rate is there for the reader"):
+        spinnaker2(link__board_rate=12)
