@@ -141,5 +141,5 @@ def test_demo_prints_what_the_readme_says(tmp_path: Path, capsys: pytest.Capture
     assert len(promised) == 6
     assert {" ".join(line.split()) for line in promised} <= printed
     with open_trace(tmp_path / "trace.h5") as trace:
-        assert trace.count("output") == 2077
+        assert trace.count("output") == 2098
     assert len(list(tmp_path.glob("*.png"))) == 8
