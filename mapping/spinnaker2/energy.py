@@ -29,11 +29,14 @@ class Totals:
     ----------
     steps : int
     seconds : float
-        Time on the machine; samples of a batch follow one another.
+        Time on the machine until all PEs are done; samples of a batch follow one another.
+    behind : float
+        Seconds of it after the last tick, in which late PEs finish; 0 with a barrier.
     """
 
     steps: int
     seconds: float
+    behind: float
     cycles: npt.NDArray[np.int64]
     spikes: npt.NDArray[np.int64]
     received: npt.NDArray[np.int64]
@@ -50,9 +53,11 @@ class Totals:
         def total(name: str) -> npt.NDArray[np.int64]:
             return np.asarray(np.sum([ledger[name] for ledger in ledgers], axis=0), np.int64)
 
+        behind = float(sum(ledger["late"].max(initial=0.0) for ledger in ledgers)) * 1e-9
         return cls(
             steps=sum(int(ledger["cells"][1]) for ledger in ledgers),
-            seconds=float(sum(ledger["clock"][0] for ledger in ledgers)) * 1e-9,
+            seconds=float(sum(ledger["clock"][0] for ledger in ledgers)) * 1e-9 + behind,
+            behind=behind,
             cycles=total("cycles"),
             spikes=total("spikes"),
             received=total("received"),

@@ -202,6 +202,11 @@ class Ledger:
             self.arrays[name][...] = 0
         self.arrays["cells"][[2, 5]] = 1, stops
 
+    def catch_up(self) -> None:
+        """Forget what is late: a run that starts again finds all PEs idle."""
+        self.arrays["late"][...] = 0.0
+        self.arrays["lag"][...] = 0
+
     def rows(self, at_least: int) -> None:
         """Make room in the series for that many steps and the two that a full buffer still takes."""
         series = np.zeros((max(at_least, 2) + 3, len(SERIES)))
@@ -248,7 +253,7 @@ def open_ledger(
     heard = np.bincount(mapped.routing.keys.parts, weights=np.repeat(members[:groups], sizes), minlength=parts)
     fifo = mapped.layout.options.fifo
     drop_rows = int(min(MAX_DROPS, np.maximum(heard - fifo, 0).sum())) if dropping else 0
-    wake = constants.si("cycles.step") / constants.si("level.high.clock")
+    wake = constants.si("cycles.step") / constants.si(f"level.{'low' if level == 'low' else 'high'}.clock")
     numbers = {
         "parts": parts,
         "populations": len(memories),

@@ -65,8 +65,8 @@ class PacketCosts:
     barrier: float
 
 
-def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
-    """Work out the static costs of every key group and part."""
+def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCosts:
+    """Work out the static costs of every key group and part; PEs close steps at the low or (else) the high level."""
     from .kernels import hop_times, part_latency
 
     machine, keys, routes = mapped.machine, mapped.routing.keys, mapped.routing.routes
@@ -104,7 +104,7 @@ def packet_costs(mapped: Mapping, image: Image) -> PacketCosts:
         link_index=index.astype(np.int32),
         energy_noc=energy_noc,
         energy_links=energy_links,
-        barrier=_barrier(mapped),
+        barrier=_barrier(mapped, "low" if level == "low" else "high"),
     )
 
 
@@ -128,7 +128,7 @@ def _packet_bits(mapped: Mapping) -> npt.NDArray[np.float64]:
     return mapped.machine.constants.count("packet.header") + 32.0 * payload
 
 
-def _barrier(mapped: Mapping) -> float:
+def _barrier(mapped: Mapping, level: str) -> float:
     """A PE tells a master that it is done, and the master tells all: twice the longest way through an idle machine."""
     machine = mapped.machine
     c = machine.constants
@@ -139,7 +139,7 @@ def _barrier(mapped: Mapping) -> float:
     hop = c.si("noc.cycles_per_hop") / c.si("noc.clock")
     slowest = c.si("link.long_latency") if machine.boards > 1 else c.si("link.board_latency")
     router = (apart + 1) * c.si("router.pipeline") / c.si("router.clock")
-    software = (c.si("cycles.packet_send") + c.si("cycles.packet_receive")) / c.si("level.high.clock")
+    software = (c.si("cycles.packet_send") + c.si("cycles.packet_receive")) / c.si(f"level.{level}.clock")
     return 2e9 * (hops * hop + apart * slowest + router + software)
 
 

@@ -174,6 +174,9 @@ class SpiNNaker2Program(CPUProgram):
     def reset(self) -> None:
         """Go back to step 0 and forget the costs so far."""
         super().reset()
+        instance = self._instance
+        assert isinstance(instance, MappedInstance)
+        instance.ledger.catch_up()
         self._forget()
 
     def _forget(self) -> None:

@@ -27,10 +27,11 @@ def send_packets(
     part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, g_source: Any,
     update_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
     done: Any, arrival: Any, g_count: Any, touched: Any, lag: Any, late: Any, drops: Any, special: Any, cells: Any,
-    spikes: Any, dropped: Any, crowded: Any,
+    spikes: Any, dropped: Any, crowded: Any, clock: Any,
 ) -> None:  # fmt: skip
     """Count this step's packets, choose levels, find which packets full FIFOs drop."""
-    if step == 0:
+    if step == 0:  # the sample before this one ended when its last PE was done
+        clock[0] += late[:parts].max() if parts else 0.0
         late[:parts] = 0.0
         lag[:parts] = 0
     sent[:parts] = 0

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .report import SpiNNaker2Report
 
 Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
-EXACT, MODEL, ASSUMED = "exact count", "model", "model with assumed constants"
+EXACT, ASSUMED = "exact count", "model with assumed constants"
+COUNTED = "exact count, but which packets are lost or late is modelled"
 
 
 def summary(report: SpiNNaker2Report) -> str:
@@ -70,12 +71,12 @@ def _forecast_rows(report: SpiNNaker2Report) -> list[tuple[str, str, str]]:
     slowest = int(costs.update.max())
     high = c.si("level.high.clock")
     return [
-        ("forecast: silent step", f"{slowest:,} cycles on the busiest PE, {slowest / high * 1e6:.3g} us", MODEL),
+        ("forecast: silent step", f"{slowest:,} cycles on the busiest PE, {slowest / high * 1e6:.3g} us", ASSUMED),
         (
             "forecast: every neuron fires",
             f"{_full_step(report) / high * 1e3:.3g} ms on the busiest PE against a tick of "
             f"{report.deployed.clock.tick * 1e3:g} ms",
-            MODEL,
+            ASSUMED,
         ),
     ]
 
@@ -129,34 +130,36 @@ def _run_table(report: SpiNNaker2Report) -> Table:
     used = t.cycles.sum((1, 2))
     levels = ", ".join(f"{name} {u / max(used.sum(), 1):.0%}" for name, u in zip(LEVELS, used, strict=True))
     late = int(t.late_steps.sum())
+    count = COUNTED if report.dropped or (clock.ticked and late) else EXACT
+    rest = f", {seconds(t.behind)} of it after the last tick" if t.behind else ""
     rows = [
         ("steps", f"{t.steps:,}", EXACT),
-        ("time on the machine", seconds(t.seconds), MODEL),
-        ("a step", f"{seconds(t.seconds / t.steps)} on average, {seconds(longest)} at most", MODEL),
+        ("time on the machine", seconds(t.seconds) + rest, ASSUMED),
+        ("a step", f"{seconds((t.seconds - t.behind) / t.steps)} on average, {seconds(longest)} at most", ASSUMED),
         (
             f"against the tick of {seconds(clock.tick)}",
             f"{late:,} PE-steps longer, on {int((t.late_steps > 0).sum())} PEs"
             + (" (steps start anyway: late PEs catch up)" if clock.ticked else " (the barrier waits)"),
-            MODEL,
+            ASSUMED,
         ),
-        ("cycles", f"{int(cycles.sum()):,}: {work}; level {levels}", MODEL),
+        ("cycles", f"{int(cycles.sum()):,}: {work}; level {levels}", ASSUMED),
         (
             "packets",
             f"{report.packets:,} sent, {report.sent:,} copies: {report.delivered:,} delivered, "
             f"{report.dropped:,} dropped",
-            EXACT,
+            count,
         ),
         (
             "event FIFOs",
             f"{int(t.crowded.sum()):,} PE-steps brought more than {report.mapping.layout.options.fifo} packets: "
             + ("full FIFOs drop" if clock.dropping else "full FIFOs stall the network"),
-            EXACT,
+            count,
         ),
-        ("synaptic events", f"{report.synaptic_events:,}", EXACT),
+        ("synaptic events", f"{report.synaptic_events:,}", count),
         ("energy", f"{joules(report.energy.total if report.energy else 0)}, {report.power:.3g} W", ASSUMED),
     ]  # fmt: skip
     if report.samples:
-        rows.append((f"each of {report.samples:,} samples", ", ".join(_per_sample(report).values()), MODEL))
+        rows.append((f"each of {report.samples:,} samples", ", ".join(_per_sample(report).values()), ASSUMED))
     return "Run", ("", "", "kind"), rows
 
 
@@ -227,13 +230,16 @@ def _comparison_table(report: SpiNNaker2Report) -> Table:
 def _status(report: SpiNNaker2Report) -> dict[str, str]:
     """How sure the constants behind each cause of energy are."""
     c = report.mapping.machine.constants
+    clock = report.deployed.clock.level
+    levels = LEVELS if clock == "auto" else (clock,)
     names = {
-        "core": ("level.high.energy_per_cycle", "cycles.synaptic_event"),
-        "sleep": ("level.low.pe_asleep",),
-        "noc": ("energy.noc_bit_hop", "energy.router_bit"),
-        "links": ("energy.board_link_bit", "power.long_link"),
-        "dram": ("energy.dram_bit",),
-        "chip base": ("power.chip_base",),
+        "core": [f"level.{level}.energy_per_cycle" for level in levels]
+        + [name for name, constant in c.items() if name.startswith("cycles.") and not constant.reference],
+        "sleep": [f"level.{'high' if clock == 'high' else 'low'}.pe_asleep"],
+        "noc": ["energy.noc_bit_hop", "energy.router_bit", "packet.header"],
+        "links": ["energy.board_link_bit", "energy.long_link_bit", "power.long_link", "link.overhead"],
+        "dram": ["energy.dram_bit"],
+        "chip base": ["power.chip_base"],
     }
     return {cause: ", ".join(sorted({c[name].status for name in names[cause]})) for cause in CAUSES}
 

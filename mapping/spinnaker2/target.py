@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neuromorph.network import Network
     from neuromorph.units import Quantity
 
+    from .instance import Clock
     from .map import Mapping as Mapped
     from .program import SpiNNaker2Program
 
@@ -153,11 +154,12 @@ class SpiNNaker2:
         from neuromorph.engine.compile import compile_network
 
         from .image import Image
-        from .instance import Clock, Deployed, compile_rows
+        from .instance import Deployed, compile_rows
         from .network_costs import packet_costs
         from .program import SpiNNaker2Program
 
         with progress_for(progress) as shown:
+            clock = self._clock(step_seconds(dt))
             began = perf_counter()
             lowered = self._lower(network, dt, allow_memory, shown)
             built = perf_counter()
@@ -165,18 +167,11 @@ class SpiNNaker2:
             placed = perf_counter()
             shown.stage("distributing synapses")
             image = Image.build(lowered, mapped.part, mapped.parts)
-            costs = packet_costs(mapped, image)
+            costs = packet_costs(mapped, image, clock.level)
             loaded = perf_counter()
             # The populations' kernels are the CPU engine's; the rows of the projections have kernels of their own.
             compiled = compile_network(replace(lowered, projections=()), shown)
             compiled = replace(compiled, projections=lowered.projections)
-            tick = lowered.dt if self.tick is None else seconds_of(self.tick, "tick")
-            if not tick > 0.0:
-                raise TargetError(f"SpiNNaker2: tick is {tick} s; it must be positive", tick=tick)
-            ticked = self.clock == "tick"
-            level = self.dvfs or ("auto" if ticked else "high")
-            dropping = (self.overflow or ("drop" if ticked else "stall")) == "drop"
-            clock = Clock(ticked, dropping, tick, level)
             deployed = Deployed(mapped, image, costs, clock, compile_rows(compiled, image, shown))
             done = perf_counter()
         seconds = {"build": built - began, "map": placed - built, "load": loaded - placed, "compile": done - loaded}
@@ -193,6 +188,16 @@ class SpiNNaker2:
         """
         with progress_for(progress) as shown:
             return self._map(network, self._lower(network, dt, allow_memory, shown), shown)
+
+    def _clock(self, dt: float) -> Clock:
+        from .instance import Clock
+
+        tick = dt if self.tick is None else seconds_of(self.tick, "tick")
+        if not tick > 0.0:
+            raise TargetError(f"SpiNNaker2: tick is {tick} s; it must be positive", tick=tick)
+        ticked = self.clock == "tick"
+        level = self.dvfs or ("auto" if ticked else "high")
+        return Clock(ticked, (self.overflow or ("drop" if ticked else "stall")) == "drop", tick, level)
 
     def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
         from neuromorph.lowering import lower

@@ -16,6 +16,7 @@ from neuromorph import CPU, AllToAll, EventSource, FixedProbability, Network, On
 from neuromorph.errors import TargetError
 from neuromorph.mapping.machine import LONG_LINK, spinnaker2
 from neuromorph.mapping.spinnaker2 import SpiNNaker2, SpiNNaker2Report
+from neuromorph.mapping.spinnaker2.tables import tables as report_tables
 from neuromorph.trace import Trace, first_difference
 
 QUICK = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -148,6 +149,53 @@ def test_a_late_pe_is_reported_and_its_packets_arrive_late() -> None:
     assert program.series["late_parts"].max() >= 1
 
 
+def test_the_time_of_a_run_ends_when_its_last_pe_is_done() -> None:
+    """With a tick that is too short, cores cannot be busy for longer than the run takes."""
+    options = {"clock": "tick", "tick": 5 * us, "dvfs": "high", "neurons_per_pe": 60}
+    program = SpiNNaker2(**options).compile(busy(), dt=DT)
+    program.run(STEPS // 2, progress=False)
+    program.run(STEPS // 2, progress=False)
+    report = program.report()
+    totals = report.totals
+    assert totals is not None
+    busiest = totals.cycles[1].sum(0).max() / program.mapping.machine.constants.si("level.high.clock")
+    assert totals.behind > 0
+    assert report.time == pytest.approx(STEPS * 5e-6 + totals.behind)
+    assert report.time >= busiest * (1 - 1e-9)
+    assert "after the last tick" in str(report)
+    program.reset()
+    program.run(STEPS, progress=False)
+    assert program.report().time == pytest.approx(report.time)
+    batch = SpiNNaker2(**options).compile(busy(), dt=DT)
+    batch.run_batch({"relay": {"theta": np.full((2, 60), 0.5) * mV}}, STEPS, progress=False)
+    totals = batch.report().totals
+    assert totals is not None
+    assert totals.seconds >= totals.cycles[1].sum(0).max() / 300e6 * (1 - 1e-9)
+
+
+def test_costs_that_rest_on_assumptions_say_so() -> None:
+    program = SpiNNaker2(neurons_per_pe=30).compile(busy(), dt=DT)
+    program.run(STEPS, progress=False)
+    tables = {title: rows for title, _, rows in report_tables(program.report())}
+    kinds = {row[0]: row[-1] for row in tables["Run"]}
+    for quantity in ("time on the machine", "a step", "cycles", "energy"):
+        assert kinds[quantity] == "model with assumed constants", quantity
+    for quantity in ("steps", "packets", "synaptic events"):
+        assert kinds[quantity] == "exact count", quantity
+    constants = {row[0]: row[-1] for row in tables["Energy by cause"]}
+    assert "assumption" in constants["core"], "cycles of a step, a neuron and a packet are assumed"
+    assert constants["chip base"] == "published"
+
+
+def test_counts_that_late_or_lost_packets_changed_are_no_exact_counts() -> None:
+    program = SpiNNaker2(partition=random_parts(180, 30, 1), fifo=1, overflow="drop").compile(busy(), dt=DT)
+    program.run(STEPS, progress=False)
+    report = program.report()
+    assert report.dropped > 0
+    kinds = {row[0]: row[-1] for title, _, rows in report_tables(report) if title == "Run" for row in rows}
+    assert kinds["packets"] == kinds["synaptic events"] == "exact count, but which packets are lost or late is modelled"
+
+
 def same_events(a: Trace, b: Trace, population: str) -> bool:
     x, y = a.events(population), b.events(population)
     return np.array_equal(x.steps, y.steps) and np.array_equal(x.ids, y.ids)
@@ -174,6 +222,8 @@ def test_the_low_level_takes_longer_and_less_energy_for_the_same_work() -> None:
         program = SpiNNaker2(dvfs=level, clock="tick").compile(busy(), dt=DT)
         program.run(STEPS, progress=False)
         reports[level] = program.report()
+    barrier = {level: report.deployed.costs.barrier for level, report in reports.items()}
+    assert barrier["low"] > barrier["high"] == barrier["auto"], "software that closes a step runs at the PEs' clock"
     low, high, auto = (reports[k].energy for k in ("low", "high", "auto"))
     assert low is not None
     assert high is not None
