@@ -16,7 +16,7 @@ from neuromorph.network.synapses import Synapses
 from ..hypergraph import Hypergraph
 from ..machine import Machine, valid_chips
 from .formats import plan
-from .layout import Layout, offsets, ring_slots
+from .layout import REGIONS, Layout, offsets, ring_slots
 from .memory import hypergraph, region_bytes
 from .options import LayoutOptions
 
@@ -37,6 +37,8 @@ class Change:
         PEs that the network then needs, if every neuron fits.
     fits : bool
         Whether it is enough by itself.
+    chips : int or None
+        Chips that hold those PEs.
     """
 
     what: str
@@ -45,6 +47,7 @@ class Change:
     bytes: int | None
     parts: int | None
     fits: bool
+    chips: int | None
 
 
 def single_bytes(graph: Hypergraph) -> npt.NDArray[np.int64]:
@@ -101,8 +104,22 @@ def _shorter(lowered: LoweredNetwork, longest: int) -> LoweredNetwork:
     return replace(_with(lowered, clip), max_delay=min(lowered.max_delay, longest))
 
 
-def changes_that_help(lowered: LoweredNetwork, layout: Layout, machine: Machine, room: int) -> tuple[Change, ...]:
-    """Try each change by laying the network out again, and all of them together; ``room`` is the number of PEs."""
+def changes_that_help(
+    lowered: LoweredNetwork,
+    layout: Layout,
+    machine: Machine,
+    room: int | None,
+    known: npt.NDArray[np.int32] | None = None,
+) -> tuple[Change, ...]:
+    """Try each change by laying the network out again, and all of them together.
+
+    Parameters
+    ----------
+    room : int or None
+        PEs that there are; None: as many as needed.
+    known : int32 (n,), optional
+        A partition of the network as it is: where it still holds after a change, the change needs no more PEs.
+    """
     trials = _changes(lowered, layout)
     together, options = lowered, layout.options
     for what, changed, chosen in trials:
@@ -113,27 +130,42 @@ def changes_that_help(lowered: LoweredNetwork, layout: Layout, machine: Machine,
         if what.startswith("sparser"):
             options = replace(options, rows="packed")
         options = replace(options, record=options.record and chosen.record, fifo=min(options.fifo, chosen.fifo))
-    results = [_judge(what, changed, chosen, machine, room) for what, changed, chosen in trials]
+    results = [_judge(what, changed, chosen, machine, room, known) for what, changed, chosen in trials]
     if len(trials) > 1 and not any(r.fits for r in results):
-        results.append(_judge("all of these together (int8 weights)", together, options, machine, room))
+        results.append(_judge("all of these together (int8 weights)", together, options, machine, room, known))
     return tuple(results)
 
 
-def _judge(what: str, lowered: LoweredNetwork, options: LayoutOptions, machine: Machine, room: int) -> Change:
-    from ..partition import partition
+def _judge(
+    what: str,
+    lowered: LoweredNetwork,
+    options: LayoutOptions,
+    machine: Machine,
+    room: int | None,
+    known: npt.NDArray[np.int32] | None,
+) -> Change:
+    from ..partition import part_bytes, partition
 
     layout = plan(lowered, machine, options)
     graph = hypergraph(lowered, layout)
     limits = layout.limits
     largest = int(single_bytes(graph).max()) + layout.fixed_bytes
     if limits.bytes <= 0 or largest > layout.sram:
-        return Change(what, lowered, options, largest, None, False)
+        return Change(what, lowered, options, largest, None, False, None)
     found = partition(graph, limits, method="sequential")
-    return Change(what, lowered, options, int(found.bytes.max()) + layout.fixed_bytes, found.parts, found.parts <= room)
+    size = found.bytes
+    if known is not None and known.max() + 1 < found.parts and np.bincount(known).max() <= limits.vertices:
+        before = part_bytes(graph, known, int(known.max()) + 1)
+        size = before if before.max() <= limits.bytes else size
+    chips = valid_chips(-(-len(size) // int(machine.usable.sum())))
+    fits = room is None or len(size) <= room
+    return Change(what, lowered, options, int(size.max()) + layout.fixed_bytes, len(size), fits, chips)
 
 
-def does_not_fit(lowered: LoweredNetwork, layout: Layout, graph: Hypergraph, machine: Machine) -> MappingError:
-    """The error for a neuron that is too large for a PE of its own."""
+def does_not_fit(
+    lowered: LoweredNetwork, layout: Layout, graph: Hypergraph, machine: Machine, chips: int | None
+) -> MappingError:
+    """The error for a neuron that is too large for a PE of its own, whatever the number of chips."""
     alone = single_bytes(graph)
     worst = int(alone.argmax())
     first = offsets(lowered)
@@ -145,12 +177,18 @@ def does_not_fit(lowered: LoweredNetwork, layout: Layout, graph: Hypergraph, mac
     sources = np.repeat(np.arange(graph.n_nets), np.diff(graph.net_ptr))[graph.net_pins == worst]
     row = region_bytes(lowered, layout, part, 2, np.zeros(len(sources), np.int32), graph.net_source[sources])[0]
     need = int(alone[worst]) + layout.fixed_bytes
-    changes = changes_that_help(lowered, layout, machine, len(machine.usable_pes))
+    changes = changes_that_help(lowered, layout, machine, None if chips is None else len(machine.usable_pes))
     message = (
         f"population {population.name}: neuron {worst - int(first[k])} alone needs {need:,} bytes of a PE's "
         f"{layout.sram:,}: {_regions(row)}"
     )
-    return _error(message, changes, layout, row, population=population.name, bytes=need, limit=layout.sram)
+    more = []
+    heard = len(np.unique(graph.net_source[sources]))
+    per_source = sum(int(row[REGIONS.index(name)]) for name in ("synapses", "rows"))
+    room = heard * (layout.sram - need + per_source) // max(per_source, 1)
+    if 0 < room < heard:
+        more.append(f"fewer synapses: from {room:,} of its {heard:,} sources")
+    return _error(message, changes, layout, row, *more, population=population.name, bytes=need, limit=layout.sram)
 
 
 def too_many_parts(
@@ -173,7 +211,7 @@ def too_many_parts(
     sources = np.unique(np.repeat(graph.net_source, np.diff(graph.net_ptr))[hit])
     two = np.where(member, 0, 1).astype(np.int32)
     row = region_bytes(lowered, layout, two, 2, np.zeros(len(sources), np.int32), sources)[0]
-    changes = changes_that_help(lowered, layout, machine, len(machine.usable_pes))
+    changes = changes_that_help(lowered, layout, machine, len(machine.usable_pes), part)
     message = (
         f"{lowered.name} needs {parts:,} PEs, but {machine.chips} chip{'s have' if machine.chips > 1 else ' has'} "
         f"{len(machine.usable_pes):,}. The fullest PE (part {worst}: {len(inside)} neurons, most of population "
@@ -210,8 +248,6 @@ def table_overflow(
 
 
 def _regions(row: npt.NDArray[np.int64]) -> str:
-    from .layout import REGIONS
-
     pairs = sorted(zip(REGIONS, row.tolist(), strict=True), key=lambda pair: -pair[1])
     return ", ".join(f"{name} {size:,}" for name, size in pairs if size)
 
@@ -222,18 +258,24 @@ def _error(
     layout: Layout,
     row: npt.NDArray[np.int64],
     *first: str,
+    chips: int | None = None,
     **numbers: object,
 ) -> MappingError:
-    from .layout import REGIONS
-
+    """An error with one line for each change; ``chips`` would do without any."""
     lines = [f"{text}: fits" for text in first]
+    now = int(row.sum())
     for change in sorted(changes, key=lambda c: (not c.fits, c.parts if c.parts is not None else 1 << 40)):
+        if change.parts is None and change.bytes == now:
+            continue
         if change.parts is None:
             effect = f"still {change.bytes:,} bytes for one neuron"
         else:
-            verdict = "fits" if change.fits else "not enough"
+            fewer = change.chips is not None and (chips is None or change.chips < chips)
+            verdict = "fits" if change.fits else f"fits chips={change.chips}" if fewer else "not enough"
             effect = f"{change.parts:,} PEs, the fullest with {change.bytes:,} bytes: {verdict}"
         lines.append(f"{change.what}: {effect}")
     text = "\n".join(f"  - {line}" for line in lines)
     regions = {name: int(size) for name, size in zip(REGIONS, row, strict=True)}
-    return MappingError(f"{message}\nWhat would change that:\n{text}", regions=regions, changes=changes, **numbers)
+    return MappingError(
+        f"{message}\nWhat would change that:\n{text}", regions=regions, changes=changes, chips=chips, **numbers
+    )

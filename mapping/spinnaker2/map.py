@@ -169,7 +169,7 @@ def map_network(
             part, method, tried = _partition(partition, graph, lowered, layout, seed, progress)
         except MappingError:
             if graph.n_vertices and int(single_bytes(graph).max()) > layout.limits.bytes:
-                raise does_not_fit(lowered, layout, graph, machine) from None
+                raise does_not_fit(lowered, layout, graph, machine, chips) from None
             raise
         parts = int(part.max()) + 1 if len(part) else 0
         if chips is None:

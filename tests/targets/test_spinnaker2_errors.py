@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from strategies import DT, Current, Delta
 
-from neuromorph import AllToAll, Dense, EventSource, FixedProbability, Network, OneToOne, Uniform, mV, nA
+from neuromorph import AllToAll, Dense, EventSource, FixedInDegree, FixedProbability, Network, OneToOne, Uniform, mV, nA
 from neuromorph.errors import MappingError
 from neuromorph.lowering import lower
 from neuromorph.mapping.spinnaker2 import SpiNNaker2, map_network
@@ -94,6 +94,47 @@ def test_a_neuron_too_large_for_a_pe_is_named_with_its_bytes() -> None:
     assert error.regions["synapses"] == 40_000 * 4
     assert sum(error.regions.values()) == error.bytes
     assert not any(change.fits for change in error.changes if change.what.startswith("record"))
+
+
+def test_a_neuron_that_no_option_makes_fit_says_how_many_synapses_would() -> None:
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2().map(heavy(), DT, progress=False)
+    assert not any(change.fits for change in caught.value.changes)
+    found = re.search(r"fewer synapses: from ([\d,]+) of its 40,000 sources: fits", str(caught.value))
+    assert found
+    room = int(found.group(1).replace(",", ""))
+    SpiNNaker2(partition="sequential", place="row_major").map(heavy(room), DT, progress=False)
+    with pytest.raises(MappingError):
+        SpiNNaker2(partition="sequential", place="row_major").map(heavy(room + 40), DT, progress=False)
+
+
+def slow(chips: int | None) -> str:
+    """The error of 1,000 neurons with delays of 30,000 steps."""
+    net = Network(name="slow")
+    source, sink = net.population(EventSource(1), name="source"), net.population(Delta, 1000, name="sink")
+    net.project(source, sink.v_in, AllToAll(), weight=1 * mV, delay=30_000)
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2(chips=chips).map(net, DT, progress=False)
+    return str(caught.value)
+
+
+def test_a_change_is_judged_by_the_chips_that_may_be_taken() -> None:
+    assert re.search(
+        r"at most 15000 steps instead of 30000: 1,000 PEs, the fullest with [\d,]+ bytes: fits\n", slow(None)
+    )
+    assert re.search(r"at most 15000 steps instead of 30000: 1,000 PEs, .* bytes: fits chips=7\n", slow(1))
+
+
+def test_no_change_that_saves_memory_is_said_to_need_more_pes() -> None:
+    net = Network(seed=1, name="even")
+    cells = net.population(Current, 60_000, name="cells")
+    net.project(cells, cells.i_in, FixedInDegree(40), weight=Uniform(0 * nA, 1 * nA))
+    with pytest.raises(MappingError) as caught:
+        SpiNNaker2(chips=1, partition="hilbert").map(net, DT, progress=False)
+    for change in caught.value.changes:
+        if change.what.startswith(("smaller event FIFO", "record nothing")):
+            assert change.parts is not None
+            assert change.parts <= caught.value.parts
 
 
 def test_narrower_weights_make_room_for_a_large_neuron_if_the_error_says_so() -> None:
