@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from strategies import DT, Current, Delta
 
-from neuromorph import AllToAll, Dense, EventSource, FixedInDegree, FixedProbability, Network, OneToOne, Uniform, mV, nA
+from neuromorph import AllToAll, Dense, EventSource, FixedProbability, Network, OneToOne, Sparse, Uniform, mV, nA
 from neuromorph.errors import MappingError
 from neuromorph.lowering import lower
-from neuromorph.mapping.spinnaker2 import SpiNNaker2, map_network
+from neuromorph.mapping.machine import spinnaker2
+from neuromorph.mapping.spinnaker2 import LayoutOptions, SpiNNaker2, map_network
+from neuromorph.mapping.spinnaker2.advice import changes_that_help
+from neuromorph.mapping.spinnaker2.formats import plan
 
 
 def large(neurons: int = 4000) -> Network:
@@ -125,16 +128,26 @@ def test_a_change_is_judged_by_the_chips_that_may_be_taken() -> None:
     assert re.search(r"at most 15000 steps instead of 30000: 1,000 PEs, .* bytes: fits chips=7\n", slow(1))
 
 
-def test_no_change_that_saves_memory_is_said_to_need_more_pes() -> None:
-    net = Network(seed=1, name="even")
-    cells = net.population(Current, 60_000, name="cells")
-    net.project(cells, cells.i_in, FixedInDegree(40), weight=Uniform(0 * nA, 1 * nA))
-    with pytest.raises(MappingError) as caught:
-        SpiNNaker2(chips=1, partition="hilbert").map(net, DT, progress=False)
-    for change in caught.value.changes:
-        if change.what.startswith(("smaller event FIFO", "record nothing")):
-            assert change.parts is not None
-            assert change.parts <= caught.value.parts
+def test_a_change_that_saves_memory_needs_no_more_pes_than_the_partition_that_stands() -> None:
+    """Neurons alternate between two halves of the sources, so filling PEs in order stores most rows twice."""
+    sources, sinks, fan_in = 10_000, 560, 40
+    rng = np.random.default_rng(3)
+    post = np.repeat(np.arange(sinks), fan_in)
+    pre = rng.integers(0, sources // 2, len(post)) + (post % 2) * (sources // 2)
+    net = Network(name="halves")
+    source, sink = net.population(EventSource(sources), name="source"), net.population(Delta, sinks, name="sink")
+    net.project(source, sink.v_in, Sparse((pre, post, np.ones(len(post)))), weight=1 * mV)
+    lowered, machine = lower(net, DT), spinnaker2(1)
+    layout = plan(lowered, machine, LayoutOptions(neurons_per_pe=512, rows="indexed"))
+    known = np.r_[np.arange(sources) // 500, sources // 500 + np.arange(sinks) % 2].astype(np.int32)
+    parts = int(known.max()) + 1
+    alone, beside = (
+        {c.what: c for c in changes_that_help(lowered, layout, machine, 148, standing)} for standing in (None, known)
+    )
+    saving = "smaller event FIFO: fifo=64"
+    assert alone[saving].parts > parts, "the case must be one that filling in order does badly"
+    assert beside[saving].parts == parts
+    assert beside[saving].bytes <= machine.pe_sram
 
 
 def test_narrower_weights_make_room_for_a_large_neuron_if_the_error_says_so() -> None:
