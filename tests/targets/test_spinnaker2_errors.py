@@ -130,16 +130,16 @@ def test_a_change_is_judged_by_the_chips_that_may_be_taken() -> None:
 
 def test_a_change_that_saves_memory_needs_no_more_pes_than_the_partition_that_stands() -> None:
     """Neurons alternate between two halves of the sources, so filling PEs in order stores most rows twice."""
-    sources, sinks, fan_in = 10_000, 560, 40
+    sources, sinks, fan_in = 10_240, 560, 70
     rng = np.random.default_rng(3)
     post = np.repeat(np.arange(sinks), fan_in)
     pre = rng.integers(0, sources // 2, len(post)) + (post % 2) * (sources // 2)
     net = Network(name="halves")
     source, sink = net.population(EventSource(sources), name="source"), net.population(Delta, sinks, name="sink")
     net.project(source, sink.v_in, Sparse((pre, post, np.ones(len(post)))), weight=1 * mV)
-    lowered, machine = lower(net, DT), spinnaker2(1)
+    lowered, machine = lower(net, DT, weights="int8"), spinnaker2(1)
     layout = plan(lowered, machine, LayoutOptions(neurons_per_pe=512, rows="indexed"))
-    known = np.r_[np.arange(sources) // 500, sources // 500 + np.arange(sinks) % 2].astype(np.int32)
+    known = np.r_[np.arange(sources) // 512, sources // 512 + np.arange(sinks) % 2].astype(np.int32)
     parts = int(known.max()) + 1
     alone, beside = (
         {c.what: c for c in changes_that_help(lowered, layout, machine, 148, standing)} for standing in (None, known)
