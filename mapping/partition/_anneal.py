@@ -14,7 +14,7 @@ Array = Any
 
 
 @njit(cache=True, error_model="numpy")
-def spread(nets: Any, table: Array, e: int, p: int, w: Any) -> None:
+def spread(nets: Any, table: Array, e: Any, p: Any, w: Any) -> None:
     """Add w to column p of all pins of net e but its source."""
     s = nets.net_source[e]
     for i in range(nets.net_ptr[e], nets.net_ptr[e + 1]):
@@ -46,7 +46,7 @@ def fill_table(nets: Any, state: Any, table: Array) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def alone(nets: Any, state: Any, v: int) -> Any:
+def alone(nets: Any, state: Any, v: Any) -> Any:
     """Weight in ``table[v, part[v]]`` that v itself brings there, and that leaves with it."""
     part, pins = state.part, state.pins
     a = part[v]
@@ -64,7 +64,7 @@ def alone(nets: Any, state: Any, v: int) -> Any:
 
 
 @njit(cache=True, error_model="numpy")
-def move_with_table(nets: Any, state: Any, table: Array, v: int, b: int) -> float:
+def move_with_table(nets: Any, state: Any, table: Array, v: Any, b: Any) -> float:
     """``move`` that also keeps the table."""
     part, pins = state.part, state.pins
     a = part[v]
@@ -97,7 +97,7 @@ def move_with_table(nets: Any, state: Any, table: Array, v: int, b: int) -> floa
 
 
 @njit(cache=True, error_model="numpy")
-def join(inside: Array, where: Array, size: Array, v: int, p: int) -> None:
+def join(inside: Array, where: Array, size: Array, v: Any, p: Any) -> None:
     """Enter v in the list of part p."""
     inside[p, size[p]] = v
     where[v] = size[p]
@@ -105,7 +105,7 @@ def join(inside: Array, where: Array, size: Array, v: int, p: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def leave(inside: Array, where: Array, size: Array, v: int, p: int) -> None:
+def leave(inside: Array, where: Array, size: Array, v: Any, p: Any) -> None:
     """Strike v off the list of part p."""
     size[p] -= 1
     last = inside[p, size[p]]
@@ -114,7 +114,7 @@ def leave(inside: Array, where: Array, size: Array, v: int, p: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def neighbour_part(nets: Any, part: Array, v: int, r1: Any, r2: Any) -> Any:
+def neighbour_part(nets: Any, part: Array, v: Any, r1: Any, r2: Any) -> Any:
     """Part of a random end of a random net of v, or v's own if it has none."""
     low = nets.in_ptr[v + 1] - nets.in_ptr[v]
     high = nets.out_ptr[v + 1] - nets.out_ptr[v]
@@ -145,21 +145,22 @@ def anneal(
     hot: float,
     cold: float,
     partners: int,
+    room: int,
     seed: int,
 ) -> Any:
     """Metropolis moves to neighbouring parts, or swaps where the other part is full; temperatures fall geometrically.
 
-    The state must be feasible and stays so. Returns (change of the copies, accepted) with the best state seen.
+    The state must be feasible and stays so; no part gets more than ``room`` vertices. Returns (change of the copies,
+    accepted); the state is the best one seen.
     """
     part = state.part
     n = len(part)
     parts = state.pins.shape[1]
-    room = 4 * np.bincount(part, minlength=parts).max() + 16
     inside = np.empty((parts, room), np.int32)
     where = np.empty(n, np.int64)
     size = np.zeros(parts, np.int64)
     for i in range(n):
-        join(inside, where, size, i, part[i])
+        join(inside, where, size, i, np.int64(part[i]))
     best_part = part.copy()
     best = 0.0
     now = 0.0
@@ -171,9 +172,9 @@ def anneal(
         heat *= fall
         counter += np.uint64(4)
         r0, r1, r2 = mix(counter), mix(counter + np.uint64(1)), mix(counter + np.uint64(2))
-        v: Any = np.int64(r0 % np.uint64(n))
-        a = part[v]
-        b = neighbour_part(nets, part, v, r1, r2)
+        v = np.int64(r0 % np.uint64(n))
+        a = np.int64(part[v])
+        b = np.int64(neighbour_part(nets, part, v, r1, r2))
         if a == b:
             continue
         chance = (mix(counter + np.uint64(3)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
@@ -184,16 +185,13 @@ def anneal(
             and state.held[b] + nets.vertex_bytes[v] <= max_bytes
             and size[b] + 1 < room
         )
-        if fits and rise <= bound and state.held[b] + bytes_into(nets, state, v, b) <= max_bytes:
-            now += move_with_table(nets, state, table, v, b)
-            leave(inside, where, size, v, a)
-            join(inside, where, size, v, b)
-            accepted += 1
-        else:
-            u: Any = np.int32(-1)
+        moves = 1
+        u = np.int64(-1)
+        if not (fits and rise <= bound and state.held[b] + bytes_into(nets, state, v, b) <= max_bytes):
+            moves = 2
             other = np.float32(0)
             for k in range(partners):
-                x = inside[b, np.int64(mix(r2 + np.uint64(k)) % np.uint64(size[b]))]
+                x = np.int64(inside[b, np.int64(mix(r2 + np.uint64(k)) % np.uint64(size[b]))])
                 d = nets.vertex_count[v] - nets.vertex_count[x]
                 if state.count[b] + d > max_count or state.count[a] - d > max_count:
                     continue
@@ -203,22 +201,30 @@ def anneal(
                     other = cost
             if u < 0 or rise + other - alone(nets, state, u) > bound or size[b] + 1 >= room:
                 continue
-            change = move_with_table(nets, state, table, v, b)
-            change += move_with_table(nets, state, table, u, a)
-            if change > bound or state.held[a] > max_bytes or state.held[b] > max_bytes:
-                move_with_table(nets, state, table, u, b)
-                move_with_table(nets, state, table, v, a)
-                continue
-            now += change
-            leave(inside, where, size, v, a)
+        # v to b, u to a; and back, u to b, v to a, if together they cost too much after all.
+        change = 0.0
+        done = 0
+        while done < moves:
+            x = v if done == 0 or done == 3 else u
+            change += move_with_table(nets, state, table, x, b if done % 2 == 0 else a)
+            done += 1
+            if done == 2 and (change > bound or state.held[a] > max_bytes or state.held[b] > max_bytes):
+                moves = 4
+        if moves == 4:
+            continue
+        now += change
+        accepted += 1
+        leave(inside, where, size, v, a)
+        join(inside, where, size, v, b)
+        if moves == 2:
             leave(inside, where, size, u, b)
-            join(inside, where, size, v, b)
             join(inside, where, size, u, a)
-            accepted += 1
         if now < best - 1e-9 and step > steps // 2:
             best = now
-            best_part[:] = part
+            for i in range(n):
+                best_part[i] = part[i]
     if now > best:
-        part[:] = best_part
+        for i in range(n):
+            part[i] = best_part[i]
         fill(nets, state)
     return best, accepted

@@ -66,7 +66,7 @@ def chunk(sorted_by: Array, signature: Array, need: Array, count: Array, max_nee
 
 @njit(cache=True, error_model="numpy")
 def contract_nets(net_ptr: Array, net_pins: Array, net_source: Array, cluster: Array, clusters: int) -> Any:
-    """Pins and sources of every net in terms of clusters, without repetition, ascending; and a hash of each net."""
+    """Pins and sources of every net in terms of clusters, without repetition, in no order; and a hash of each net."""
     m = len(net_source)
     ptr = np.zeros(m + 1, np.int64)
     pins = np.empty(len(net_pins), np.int32)
@@ -82,13 +82,12 @@ def contract_nets(net_ptr: Array, net_pins: Array, net_source: Array, cluster: A
                 seen[c] = e
                 pins[at] = c
                 at += 1
-        pins[first:at].sort()
         if net_source[e] >= 0:
             source[e] = cluster[net_source[e]]
         h = mix(source[e])
         for i in range(first, at):
-            h = mix(h ^ mix(pins[i]))
-        code[e] = h
+            h += mix(pins[i])
+        code[e] = mix(h)
         ptr[e + 1] = at
     return ptr, pins[:at].copy(), source, code
 
@@ -127,6 +126,7 @@ def merge_nets(ptr: Array, pins: Array, source: Array, weight: Array, size: Arra
         e = keep[k]
         length = ptr[e + 1] - ptr[e]
         out_ptr[k + 1] = out_ptr[k] + length
-        out_pins[out_ptr[k] : out_ptr[k + 1]] = pins[ptr[e] : ptr[e + 1]]
+        for j in range(length):
+            out_pins[out_ptr[k] + j] = pins[ptr[e] + j]
         out_source[k] = source[e]
     return out_ptr, out_pins, out_source, new_weight[:kept].copy(), new_size[:kept].copy()

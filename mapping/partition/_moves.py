@@ -85,7 +85,7 @@ def copies(nets: Any, state: Any) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def affinity(nets: Any, state: Any, v: int, near: Array) -> None:
+def affinity(nets: Any, state: Any, v: Any, near: Array) -> None:
     """``near[p]``: weight of the copies that v's nets save if v lies in part p; gain of a move is the difference.
 
     Nets into v count where another pin or the source lies in p; v's own nets count where a pin other than v does.
@@ -121,16 +121,22 @@ def affinity(nets: Any, state: Any, v: int, near: Array) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def has_pin(nets: Any, e: int, v: int) -> Any:
+def has_pin(nets: Any, e: Any, v: Any) -> Any:
     """Whether v is among the ascending pins of net e."""
     low = nets.net_ptr[e]
-    high = nets.net_ptr[e + 1]
-    i = low + np.searchsorted(nets.net_pins[low:high], v)
-    return i < high and nets.net_pins[i] == v
+    end = nets.net_ptr[e + 1]
+    high = end
+    while low < high:
+        middle = (low + high) // 2
+        if nets.net_pins[middle] < v:
+            low = middle + 1
+        else:
+            high = middle
+    return low < end and nets.net_pins[low] == v
 
 
 @njit(cache=True, error_model="numpy")
-def bytes_into(nets: Any, state: Any, v: int, b: int) -> Any:
+def bytes_into(nets: Any, state: Any, v: Any, b: Any) -> Any:
     """Bytes that part b grows by when v, which lies elsewhere, joins it."""
     total = nets.vertex_bytes[v]
     for j in range(nets.in_ptr[v], nets.in_ptr[v + 1]):
@@ -145,7 +151,7 @@ def bytes_into(nets: Any, state: Any, v: int, b: int) -> Any:
 
 
 @njit(cache=True, error_model="numpy")
-def bytes_out(nets: Any, state: Any, v: int) -> Any:
+def bytes_out(nets: Any, state: Any, v: Any) -> Any:
     """Bytes that v's part shrinks by when v leaves it."""
     a = state.part[v]
     total = nets.vertex_bytes[v]
@@ -161,7 +167,7 @@ def bytes_out(nets: Any, state: Any, v: int) -> Any:
 
 
 @njit(cache=True, error_model="numpy")
-def move(nets: Any, state: Any, v: int, b: int) -> float:
+def move(nets: Any, state: Any, v: Any, b: Any) -> float:
     """Move v to part b; returns the change of the weighted copies (negative is better)."""
     part, pins, members, held, count = state
     a = part[v]

@@ -7,21 +7,24 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ._moves import affinity, bytes_into, bytes_out, fill, move
+from ._moves import affinity, bytes_into, bytes_out, move
 
 Array = Any
 
+TRIES = 4
+
 
 @njit(cache=True, error_model="numpy")
-def best_target(
-    nets: Any, state: Any, v: int, near: Array, max_bytes: int, max_count: int, tries: int, empty: bool
-) -> int:
-    """Part other than v's with the largest ``near`` that v fits in, or -1; changes ``near``."""
+def best_target(nets: Any, state: Any, v: Any, near: Array, max_bytes: int, max_count: int, empty: bool) -> Any:
+    """Part other than v's with the largest ``near`` that v fits in, or -1; changes ``near``.
+
+    ``empty`` allows parts that hold nothing. Only the first few parts that are full by exact bytes are passed over.
+    """
     a = state.part[v]
     c = nets.vertex_count[v]
     low = nets.vertex_bytes[v]
-    for _ in range(tries):
-        best = -1
+    for _ in range(TRIES):
+        best: Any = np.int64(-1)
         for p in range(len(near)):
             if p == a or state.count[p] + c > max_count or state.held[p] + low > max_bytes:
                 continue
@@ -30,15 +33,15 @@ def best_target(
             if best < 0 or near[p] > near[best]:
                 best = p
         if best < 0:
-            return -1
+            return best
         if state.held[best] + bytes_into(nets, state, v, best) <= max_bytes:
             return best
         near[best] = -np.inf
-    return -1
+    return np.int64(-1)
 
 
 @njit(cache=True, error_model="numpy")
-def wake(nets: Any, v: int, active: Array) -> None:
+def wake(nets: Any, v: Any, active: Array) -> None:
     """Mark v and the vertices that share a net with it."""
     active[v] = True
     for j in range(nets.in_ptr[v], nets.in_ptr[v + 1]):
@@ -53,20 +56,20 @@ def wake(nets: Any, v: int, active: Array) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def sweep(nets: Any, state: Any, order: Array, active: Array, max_bytes: int, max_count: int) -> Any:
+def sweep(nets: Any, state: Any, order: Array, active: Array, max_bytes: int, max_count: int, empty: bool) -> Any:
     """Visit the active vertices once and move each to its best part if that saves copies; (change, moves)."""
     near = np.zeros(state.pins.shape[1], np.float32)
     moved = np.zeros(len(order), np.bool_)
     total = 0.0
     moves = 0
     for i in range(len(order)):
-        v = order[i]
+        v = np.int64(order[i])
         if not active[v] or moved[v]:
             continue
         active[v] = False
         affinity(nets, state, v, near)
         here = near[state.part[v]]
-        b = best_target(nets, state, v, near, max_bytes, max_count, 3, False)
+        b = best_target(nets, state, v, near, max_bytes, max_count, empty)
         # Sums are in single precision: ask for more than their rounding.
         if b < 0 or near[b] <= here + abs(here) * 1e-5:
             continue
@@ -78,90 +81,41 @@ def sweep(nets: Any, state: Any, order: Array, active: Array, max_bytes: int, ma
 
 
 @njit(cache=True, error_model="numpy")
-def drain(
-    nets: Any, state: Any, p: int, max_bytes: int, max_count: int, goal_bytes: int, goal_count: int, empty: bool
-) -> Any:
-    """Move vertices out of part p, cheapest first, until it holds at most the goal; (change, reached)."""
-    parts = state.pins.shape[1]
-    near = np.zeros(parts, np.float32)
-    total = 0.0
-    inside = np.flatnonzero(state.part == p)
-    score = np.empty(len(inside), np.float64)
-    for i in range(len(inside)):
-        v = inside[i]
-        affinity(nets, state, v, near)
-        here = near[p]
-        near[p] = -np.inf
-        loss = here - near.max()
-        freed = bytes_out(nets, state, v) / goal_bytes if goal_bytes > 0 else 1.0
-        share = max(freed, nets.vertex_count[v] / max(goal_count, 1))
-        score[i] = loss / share if loss > 0 else loss * share
-    order = np.argsort(score)
-    for i in order:
-        if state.held[p] <= goal_bytes and state.count[p] <= goal_count:
-            break
-        v = inside[i]
-        affinity(nets, state, v, near)
-        b = best_target(nets, state, v, near, max_bytes, max_count, 8, empty)
-        if b >= 0:
-            total += move(nets, state, v, b)
-    return total, state.held[p] <= goal_bytes and state.count[p] <= goal_count
+def drain(nets: Any, state: Any, p: Any, max_bytes: int, max_count: int, empty: bool) -> Any:
+    """Move vertices out of part p, cheapest first, until it is within the limits; the change of the copies.
 
-
-@njit(cache=True, error_model="numpy")
-def rebalance(nets: Any, state: Any, max_bytes: int, max_count: int, empty: bool) -> Any:
-    """Empty overfull parts down to the limits; (change of the copies, parts still overfull)."""
-    total = 0.0
-    left = 0
-    for p in range(len(state.held)):
-        if state.held[p] > max_bytes or state.count[p] > max_count:
-            change, reached = drain(nets, state, p, max_bytes, max_count, max_bytes, max_count, empty)
-            total += change
-            if not reached:
-                left += 1
-    return total, left
-
-
-@njit(cache=True, error_model="numpy")
-def improve(
-    nets: Any, state: Any, order: Array, max_bytes: int, max_count: int, rounds: int, patience: int, slack: float
-) -> float:
-    """Alternate sweeps under loosened limits with draining; keep the best partition that respects the true limits.
-
-    The state must be feasible on entry. Returns the change of the copies (never positive).
+    ``empty`` allows moves into parts that hold nothing.
     """
-    n = len(state.part)
-    best_part = state.part.copy()
-    best = 0.0
-    now = 0.0
-    active = np.ones(n, np.bool_)
-    bad = 0
-    left = 0
-    loose_bytes = int(max_bytes * (1.0 + slack))
-    loose_count = max_count if slack == 0.0 else int(max_count * (1.0 + slack)) + 1
-    for _ in range(rounds):
-        change, moves = sweep(nets, state, order, active, loose_bytes, loose_count)
-        now += change
-        if slack > 0.0:
-            change, left = rebalance(nets, state, max_bytes, max_count, False)
-            now += change
-        if left == 0 and now < best - 1e-9:
-            bad = 0 if now < best * 1.002 - 1e-9 else bad + 1
-            best = now
-            best_part[:] = state.part
-        else:
-            bad += 1
-        if bad >= patience or moves == 0:
+    part = state.part
+    near = np.zeros(state.pins.shape[1], np.float32)
+    total = 0.0
+    score = np.full(len(part), np.inf)
+    for v in range(len(part)):
+        if part[v] != p:
+            continue
+        affinity(nets, state, v, near)
+        other = np.float32(-np.inf)
+        for q in range(len(near)):
+            if q != p and near[q] > other:
+                other = near[q]
+        loss = near[p] - other
+        share = max(bytes_out(nets, state, v) / max_bytes, nets.vertex_count[v] / max_count)
+        score[v] = loss / share if loss > 0 else loss * share
+    while state.held[p] > max_bytes or state.count[p] > max_count:
+        u = score.argmin()
+        if score[u] == np.inf:
             break
-    if now > best or left > 0:
-        state.part[:] = best_part
-        fill(nets, state)
-    return best
+        score[u] = np.inf
+        affinity(nets, state, u, near)
+        b = best_target(nets, state, u, near, max_bytes, max_count, empty)
+        if b >= 0:
+            total += move(nets, state, u, b)
+    return total
 
 
 @njit(cache=True, error_model="numpy")
-def merge(nets: Any, state: Any, max_bytes: int, max_count: int) -> Any:
-    """Join parts that fit in one, fewest neurons first, always with the part that saves most; (change, joined).
+def merge(nets: Any, state: Any, order: Array, max_bytes: int, max_count: int) -> Any:
+    """Join parts that fit in one, in the given order, always with the part that saves most; the number joined.
 
     Joining never adds a copy: a net that reached both parts reaches one.
     """
@@ -173,9 +127,9 @@ def merge(nets: Any, state: Any, max_bytes: int, max_count: int) -> Any:
     for v in range(len(part)):
         own[part[v]] += nets.vertex_bytes[v]
     may = np.zeros(parts, np.bool_)
-    total = 0.0
     joined = 0
-    for p in np.argsort(count, kind="mergesort"):
+    for i in range(len(order)):
+        p = order[i]
         if count[p] == 0:
             continue
         candidates = 0
@@ -210,15 +164,16 @@ def merge(nets: Any, state: Any, max_bytes: int, max_count: int) -> Any:
                 for q in range(parts):
                     if members[g, q] > 0:
                         shared[q] += nets.group_bytes[g]
-        best = -1
+        best: Any = np.int64(-1)
         for q in range(parts):
             if not may[q] or held[q] + held[p] - shared[q] > max_bytes:
                 continue
             if best < 0 or saved[q] > saved[best]:
                 best = q
         if best >= 0:
-            for v in np.flatnonzero(part == p):
-                total += move(nets, state, v, best)
+            for v in range(len(part)):
+                if part[v] == p:
+                    move(nets, state, v, best)
             own[best] += own[p]
             joined += 1
-    return total, joined
+    return joined

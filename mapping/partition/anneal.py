@@ -58,6 +58,7 @@ def anneal(graph: Hypergraph | Level, limits: Limits, part: Int32, seed: int = 0
         HOT * unit,
         COLD * unit,
         PARTNERS,
+        4 * int(np.bincount(state.part).max()) + 16,
         seed & 0xFFFFFFFF,
     )
     return compact(state.part)

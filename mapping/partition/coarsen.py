@@ -18,9 +18,13 @@ def contract(level: Level, cluster: Int32, clusters: int) -> Level:
     with the same source cluster and pins become one, groups of the members are joined.
     """
     from ._coarsen import contract_nets, merge_nets
+    from ._pack import transpose
 
     g = level.graph
     ptr, pins, source, code = contract_nets(g.net_ptr, g.net_pins, g.net_source, cluster, clusters)
+    # Transposed twice, the pins of every net ascend.
+    of_cluster, nets = transpose(ptr, pins, clusters)
+    ptr, pins = transpose(of_cluster, nets, len(source))
     by_code = np.argsort(code, kind="stable")
     net_ptr, net_pins, net_source, weight, size = merge_nets(
         ptr, pins, source, level.weight, g.net_bytes, code, by_code

@@ -53,16 +53,67 @@ def refine(
     MappingError
         If a vertex does not fit in a part of its own, or the table of pins would be too large.
     """
-    from ._refine import improve, merge
-
     level = as_level(graph)
     state = repaired(level, limits, part)
-    merge(level.arrays, state, limits.bytes, limits.vertices)
+    join(level, state, limits)
     order = visiting_order(level, seed)
     for slack in (0.0, SLACK):
-        improve(level.arrays, state, order, limits.bytes, limits.vertices, rounds, patience, slack)
-    merge(level.arrays, state, limits.bytes, limits.vertices)
+        improve(level, state, limits, order, rounds, patience, slack)
+    join(level, state, limits)
     return compact(state.part)
+
+
+def improve(level: Level, state: Any, limits: Limits, order: Int32, rounds: int, patience: int, slack: float) -> None:
+    """Sweeps under limits loosened by ``slack``, each followed by draining; keeps the best feasible partition.
+
+    The state must be feasible on entry, and is on return, with at most as many copies.
+    """
+    from ._moves import fill
+    from ._refine import sweep
+
+    nets = level.arrays
+    loose = Limits(limits.bytes, limits.vertices)
+    if slack > 0:
+        loose = Limits(int(limits.bytes * (1 + slack)), int(limits.vertices * (1 + slack)) + 1)
+    active = np.ones(len(order), np.bool_)
+    best_part, best, now = state.part.copy(), 0.0, 0.0
+    bad = 0
+    for _ in range(rounds):
+        change, moves = sweep(nets, state, order, active, loose.bytes, loose.vertices, False)
+        now += change
+        if slack > 0:
+            now += rebalance(level, state, limits, False)
+        if now < best - 1e-9 and not overfull(state, limits).size:
+            bad = 0 if now < best * 1.002 - 1e-9 else bad + 1
+            best = now
+            best_part[:] = state.part
+        else:
+            bad += 1
+        if bad >= patience or moves == 0:
+            break
+    if now > best or overfull(state, limits).size:
+        state.part[:] = best_part
+        fill(nets, state)
+
+
+def rebalance(level: Level, state: Any, limits: Limits, empty: bool) -> float:
+    """Drain every overfull part, into empty ones only if ``empty``; the change of the copies."""
+    from ._refine import drain
+
+    nets = level.arrays
+    return sum(float(drain(nets, state, int(p), limits.bytes, limits.vertices, empty)) for p in overfull(state, limits))
+
+
+def overfull(state: Any, limits: Limits) -> npt.NDArray[np.int64]:
+    """Parts over a limit."""
+    return np.flatnonzero((state.held > limits.bytes) | (state.count > limits.vertices))
+
+
+def join(level: Level, state: Any, limits: Limits) -> None:
+    """Join parts that fit in one, fewest neurons first."""
+    from ._refine import merge
+
+    merge(level.arrays, state, np.argsort(state.count, kind="stable"), limits.bytes, limits.vertices)
 
 
 def repair(graph: Hypergraph | Level, limits: Limits, part: Int32, seed: int = 0) -> Int32:
@@ -73,16 +124,12 @@ def repair(graph: Hypergraph | Level, limits: Limits, part: Int32, seed: int = 0
 
 def repaired(level: Level, limits: Limits, part: Int32) -> Any:
     """The compiled state of the partition after repair."""
-    from ._refine import rebalance
-
     parts = int(part.max()) + 1 if part.size else 1
     spare = 2
     while True:
         state = state_of(level, limits, part, parts + spare)
-        if not ((state.held > limits.bytes) | (state.count > limits.vertices)).any():
-            return state
-        _, left = rebalance(level.arrays, state, limits.bytes, limits.vertices, True)
-        if left == 0:
+        rebalance(level, state, limits, True)
+        if not overfull(state, limits).size:
             return state
         if spare > 2 * parts + 16:
             # Next fit in order of the parts always ends, or names the vertex that cannot fit.
