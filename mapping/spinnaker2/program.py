@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.instance import Instance
-from neuromorph.engine.interrupt import deferred_interrupt
-from neuromorph.engine.run_meta import run_meta
 from neuromorph.engine.schedule import Compiled
-from neuromorph.engine.target import Batch, duration_steps
+from neuromorph.engine.target import Batch
 from neuromorph.errors import MappingError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
-from neuromorph.progress import Progress, progress_for
+from neuromorph.progress import Progress
 
 from .instance import Deployed, MappedInstance
 from .layout import WORD
@@ -60,7 +58,7 @@ class SpiNNaker2Program(CPUProgram):
         self.mapping: Mapped = deployed.mapping
         self._ledgers: list[Ledger] = []
         self._series: list[npt.NDArray[np.float64]] = []
-        self._samples = 0
+        self._samples = self._written = 0
         super().__init__(target, network, lowered, compiled, seconds)  # type: ignore[arg-type]
 
     def instance(self, compiled: Compiled, threads: int) -> Instance:
@@ -139,37 +137,9 @@ class SpiNNaker2Program(CPUProgram):
 
         Besides what the network records, the trace holds the costs of every step below ``costs``.
         """
-        from neuromorph.trace import FileSink, MemorySink
-
-        steps = duration_steps(duration, self.dt)
         if reset or self._samples:
             self._forget()
-        if reset:
-            self.reset()
-        sink = MemorySink() if out is None else FileSink(out)
-        sink.open(run_meta(self.network, self.lowered, steps, self.step, **self._provenance()))
-        first = self.step
-        with progress_for(progress) as shown, deferred_interrupt() as interrupted:
-            shown.stage(f"running {self.network.name} on {self.mapping.parts} PEs", steps)
-            try:
-                for after, seconds in self._instance.chunks(sink, first, first + steps, 0, self._instance.recording):
-                    self._drain(sink)
-                    shown.advance(after - self.step)
-                    self.count(after - self.step, seconds)
-                    self.step = after
-                    if interrupted():
-                        break
-            finally:
-                self._write_costs(sink)
-                recorded, self.step = self.step - first, self._instance.reached
-                sink.close(recorded)
-                self.last_trace = sink.trace()
-            stopped = interrupted() and self.step < first + steps
-        if stopped:
-            raise KeyboardInterrupt(
-                f"stopped after {self.step - first} of {steps} steps; the trace is kept up to there"
-            )
-        return self.last_trace
+        return super().run(duration, out=out, progress=progress, reset=reset)
 
     def reset(self) -> None:
         """Go back to step 0 and forget the costs so far."""
@@ -181,7 +151,7 @@ class SpiNNaker2Program(CPUProgram):
 
     def _forget(self) -> None:
         self._samples = 0
-        self._series = []
+        self._series, self._written = [], 0
         instance = self._instance
         assert isinstance(instance, MappedInstance)
         self._ledgers = [instance.ledger]
@@ -200,7 +170,7 @@ class SpiNNaker2Program(CPUProgram):
 
         :meth:`report` then tells the costs of the batch, also for each sample.
         """
-        self._ledgers, self._series = [], []
+        self._ledgers, self._series, self._written = [], [], 0
         batch = super().run_batch(inputs, duration, window=window, progress=progress, out=out)
         self._samples = batch.samples
         for ledger in self._ledgers:
@@ -221,23 +191,27 @@ class SpiNNaker2Program(CPUProgram):
                 ledger.rows(4 * steps)
         return min(len(ledger["series"]) for ledger in self._ledgers) // 2 // max(steps, 1) - 1
 
-    def _drain(self, sink: Sink) -> None:
-        instance = self._instance
-        assert isinstance(instance, MappedInstance)
-        rows = instance.ledger.take()
-        self._series.append(rows)
-        sink.extra("costs/steps", rows, {"columns": list(SERIES)}, append=True)
+    def write_costs(self, sink: Sink, *, done: bool) -> None:
+        """The costs of every step that the trace does not hold yet; at the end sums, and the worst steps in detail."""
+        for ledger in self._ledgers:
+            self._series.append(ledger.take())
+        for rows in self._series[self._written :]:
+            about = {
+                "columns": list(SERIES),
+                "axes": ["step", "column"],
+                "unit": "ns for time and network, else counts",
+            }
+            sink.extra("costs/steps", rows, about, append=True)
+        self._written = len(self._series)
+        if done:
+            for name, (value, about) in self.report().arrays().items():
+                sink.extra(f"costs/{name}", value, about)
 
-    def _write_costs(self, sink: Sink) -> None:
-        """Sums of the run, and the worst steps in detail."""
-        report = self.report()
-        for name, value in report.arrays().items():
-            sink.extra(f"costs/{name}", value)
-
-    def _provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
+        """What a trace says about where it comes from: machine and mapping besides network and target."""
         mapped = self.mapping
         return {
-            "target": repr(self.target),
+            **super().provenance(),
             "machine": {
                 "name": mapped.machine.name,
                 "chips": mapped.machine.chips,

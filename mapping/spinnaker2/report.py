@@ -13,9 +13,9 @@ import numpy.typing as npt
 from neuromorph.engine.report import html_table, text_table
 from neuromorph.lowering.program import LoweredNetwork
 
-from .energy import Energy, Totals, account
+from .energy import CAUSES, Energy, Totals, account
 from .instance import Deployed
-from .ledger import Ledger
+from .ledger import PHASES, Ledger
 from .published import Comparison, compare
 from .tables import per_sample_lines, summary, tables
 
@@ -168,27 +168,39 @@ class SpiNNaker2Report:
         order = np.argsort(-load[: len(links)], kind="stable")[:count]
         return [(self.mapping.machine.link_name(int(links[k])), int(load[k])) for k in order if load[k]]
 
-    def arrays(self) -> dict[str, Any]:
-        """The run's sums as arrays, as a trace keeps them below ``costs``."""
+    def arrays(self) -> dict[str, tuple[Any, dict[str, Any]]]:
+        """The run's sums as a trace keeps them below ``costs``: arrays with their unit, axes and column names."""
         if self.totals is None or self.energy is None or not self.ledgers:
             return {}
         t, ledger = self.totals, self.ledgers[0]
         kept = ledger["worst_time"] > 0
+        energy, names = self.energy, [s.name for s in self.lowered.projections]
+        populations = [p.name for p in self.lowered.populations]
+
+        def about(unit: str, *axes: str, columns: Sequence[str] = ()) -> dict[str, Any]:
+            return {"unit": unit, "axes": list(axes)} | ({"columns": list(columns)} if columns else {})
+
+        def shared(joules: dict[str, float], axis: str) -> tuple[Any, dict[str, Any]]:
+            return np.array(list(joules.values())), about("J", axis, columns=list(joules))
+
         return {
-            "cycles": t.cycles,
-            "spikes": t.spikes,
-            "received": t.received,
-            "dropped": t.dropped,
-            "synapses": t.synapses,
-            "energy_by_pe": self.energy.by_pe,
-            "part_bins": ledger["part_bins"],
-            "link_bins": ledger["link_bins"],
-            "steps_per_bin": int(ledger["cells"][2]),
-            "links": self.deployed.costs.links,
-            "worst_step": ledger["worst_step"][kept],
-            "worst_time": ledger["worst_time"][kept],
-            "worst_work": ledger["worst_work"][kept],
-            "worst_links": ledger["worst_links"][kept],
+            "cycles": (t.cycles, about("cycles", "level", "phase", "part", columns=PHASES)),
+            "spikes": (t.spikes, about("packets", "population", "part", columns=populations)),
+            "received": (t.received, about("packets", "part")),
+            "dropped": (t.dropped, about("packets", "part")),
+            "synapses": (t.synapses, about("synaptic events", "projection", "part", columns=names)),
+            "energy_by_pe": (energy.by_pe, about("J", "part", "cause", columns=CAUSES)),
+            "energy_by_population": shared(energy.by_population, "population"),
+            "energy_by_projection": shared(energy.by_projection, "projection"),
+            "energy_by_phase": shared(energy.by_phase, "phase"),
+            "part_bins": (ledger["part_bins"], about("cycles", "bin", "part")),
+            "link_bins": (ledger["link_bins"], about("packets", "bin", "link")),
+            "steps_per_bin": (int(ledger["cells"][2]), about("steps")),
+            "links": (self.deployed.costs.links, about("link id", "link")),
+            "worst_step": (ledger["worst_step"][kept], about("step", "worst")),
+            "worst_time": (ledger["worst_time"][kept], about("ns", "worst")),
+            "worst_work": (ledger["worst_work"][kept], about("cycles", "worst", "phase", "part", columns=PHASES)),
+            "worst_links": (ledger["worst_links"][kept], about("packets", "worst", "link")),
         }
 
     def per_sample_lines(self) -> tuple[str, ...]:

@@ -74,11 +74,7 @@ def run_batch(
             from neuromorph.trace import FileSink
 
             sink = FileSink(out)
-            sink.open(
-                run_meta(
-                    program.network, program.lowered, samples * steps, about=program.about, target=repr(program.target)
-                )
-            )
+            sink.open(run_meta(program.network, program.lowered, samples * steps, **program.provenance()))
             work = job.recorded(sink)
         else:
             work = job.plain()
@@ -87,10 +83,13 @@ def run_batch(
             for ready in work:
                 shown.advance(ready)
                 done += ready
+                if out is not None:
+                    program.write_costs(sink, done=False)
                 if interrupted():
                     break
         finally:
             if out is not None:
+                program.write_costs(sink, done=True)
                 sink.close(done * steps)
                 trace = program.last_trace = sink.trace()
         if done < samples:

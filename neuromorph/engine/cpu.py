@@ -27,7 +27,7 @@ from .target import Batch, duration_steps, step_seconds
 if TYPE_CHECKING:
     from neuromorph.language.neuron import Neuron
     from neuromorph.network import Network, Population
-    from neuromorph.trace import Trace
+    from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
 THREADED_SYNAPSES = 10_000_000
@@ -162,18 +162,20 @@ class CPUProgram:
         if reset:
             self.reset()
         sink = MemorySink() if out is None else FileSink(out)
-        sink.open(run_meta(self.network, self.lowered, steps, self.step, about=self.about, target=repr(self.target)))
+        sink.open(run_meta(self.network, self.lowered, steps, self.step, **self.provenance()))
         first = self.step
         with progress_for(progress) as shown, deferred_interrupt() as interrupted:
             shown.stage(f"running {self.network.name}", steps)
             try:
                 for after, seconds in self._instance.chunks(sink, first, first + steps, 0, self._instance.recording):
+                    self.write_costs(sink, done=False)
                     shown.advance(after - self.step)
                     self.count(after - self.step, seconds)
                     self.step = after
                     if interrupted():
                         break
             finally:
+                self.write_costs(sink, done=True)
                 recorded, self.step = self.step - first, self._instance.reached
                 sink.close(recorded)
                 self.last_trace = sink.trace()
@@ -257,6 +259,13 @@ class CPUProgram:
             index=index,
         )
         return replace(population, program=made.program, state_init=made.state_init, param_values=made.param_values)
+
+    def provenance(self) -> dict[str, Any]:
+        """What a trace says about where it comes from."""
+        return {"about": self.about, "target": repr(self.target)}
+
+    def write_costs(self, sink: Sink, *, done: bool) -> None:
+        """For targets that count costs: write those since the last call, and sums once a run is ``done``."""
 
     def run_batch(
         self,

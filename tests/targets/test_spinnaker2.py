@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import StringIO
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -302,6 +303,36 @@ def test_the_trace_holds_costs_and_placement(tmp_path: Path) -> None:
     assert np.asarray(steps).shape == (STEPS, 14)
     assert np.asarray(trace.run["costs/energy_by_pe"]).shape == (program.mapping.parts, 6)
     trace.close()
+    assert_costs_explain_themselves(tmp_path / "trace.h5", program.report())
+
+
+def test_the_trace_of_a_batch_holds_them_too(tmp_path: Path) -> None:
+    program = SpiNNaker2(neurons_per_pe=30).compile(busy(), dt=DT)
+    program.run_batch(
+        {"relay": {"theta": np.full((3, 60), 0.5) * mV}}, STEPS, progress=False, out=tmp_path / "batch.h5"
+    )
+    assert_costs_explain_themselves(tmp_path / "batch.h5", program.report())
+    with h5py.File(tmp_path / "batch.h5") as file:
+        assert file["run/costs/steps"].shape == (3 * STEPS, 14)
+        assert file["run/provenance/mapping/placement"][...].tolist() == program.mapping.placement.tolist()
+        assert "SpiNNaker2" in file["run/provenance"].attrs["target"]
+
+
+def assert_costs_explain_themselves(path: Path, report: SpiNNaker2Report) -> None:
+    """Every array of costs says its axes and unit, and names what its rows and columns are."""
+    energy = report.energy
+    assert energy is not None
+    with h5py.File(path) as file:
+        costs = file["run/costs"]
+        for name, array in costs.items():
+            assert "unit" in array.attrs, name
+            assert len(array.attrs["axes"]) == array.ndim, name
+        assert list(costs["energy_by_pe"].attrs["columns"]) == list(energy.by_cause)
+        for what, shared in (
+            ("population", energy.by_population), ("projection", energy.by_projection), ("phase", energy.by_phase),
+        ):  # fmt: skip
+            array = costs[f"energy_by_{what}"]
+            assert dict(zip(array.attrs["columns"], array[...], strict=True)) == pytest.approx(shared)
 
 
 def test_reports_print_with_and_without_a_run() -> None:
