@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
 EXACT, ASSUMED = "exact count", "model with assumed constants"
-COUNTED = "exact count, but which packets are lost or late is modelled"
+COUNTED = "count; losses and lateness modelled"
 
 
 def summary(report: SpiNNaker2Report) -> str:

@@ -194,7 +194,7 @@ def test_counts_that_late_or_lost_packets_changed_are_no_exact_counts() -> None:
     report = program.report()
     assert report.dropped > 0
     kinds = {row[0]: row[-1] for title, _, rows in report_tables(report) if title == "Run" for row in rows}
-    assert kinds["packets"] == kinds["synaptic events"] == "exact count, but which packets are lost or late is modelled"
+    assert kinds["packets"] == kinds["synaptic events"] == "count; losses and lateness modelled"
 
 
 def same_events(a: Trace, b: Trace, population: str) -> bool:
