@@ -135,10 +135,6 @@ class Machine:
         """NoC cell of each tile (``x + columns * y``), int32 (tiles,)."""
         return (self.tile_xy[:, 0] + self.mesh_shape[0] * self.tile_xy[:, 1]).astype(np.int32)
 
-    def chip_link(self, chip: int, direction: int) -> int:
-        """Link id of a chip's outgoing link."""
-        return chip * self.links_per_chip + self.noc_links_per_chip + direction
-
     def router(self, chip: int) -> int:
         """Link id of a chip's event router."""
         return chip * self.links_per_chip + self.noc_links_per_chip + 6
@@ -165,9 +161,7 @@ class Machine:
         if k < self.noc_links_per_chip:
             cell, direction = divmod(k, LINKS_PER_CELL)
             x, y = cell % self.mesh_shape[0], cell // self.mesh_shape[0]
-            return (
-                f"{where} NoC cell ({x}, {y}) {('east', 'west', 'north', 'south', 'from tile', 'to tile')[direction]}"
-            )
+            return f"{where} NoC cell ({x}, {y}) {_DIRECTIONS[direction]}"
         k -= self.noc_links_per_chip
         return f"{where} event router" if k == 6 else f"{where} link {k} to chip {int(self.neighbour[chip, k])}"
 
