@@ -5,7 +5,8 @@
 Every network is partitioned and placed as in a run, then routed with tables of some sizes. Columns: groups of neurons
 of a part with the same destinations; entries of the largest table before and after minimisation; deliveries relative to
 exact ones (1 = every packet reaches only PEs that need it), and the same for one key for each PE (usual practice);
-packets that the independent checker followed, and CPU seconds of routing and of checking.
+packets that the independent checker followed, and CPU seconds of routing and of checking. Where the tables of the
+fewest chips are too small to be exact, the same parts are spread over more and more chips until they are.
 
 The last table is ORTC alone on synthetic tables of 40,000 keys in runs, with few and with many distinct routes.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from mapping_partition import LIMITS, LONG, graph_of
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.machine import spinnaker2, valid_chips
+from neuromorph.mapping.machine import Machine, spinnaker2, valid_chips
 from neuromorph.mapping.partition import partition
 from neuromorph.mapping.place import place, traffic
 from neuromorph.mapping.route import (
@@ -36,11 +37,13 @@ from neuromorph.mapping.route import (
 )
 from neuromorph.models.benchmark_networks import BENCHMARKS
 
+MORE_CHIPS = 8
 
-def coarse_copies(spread: Fanout) -> float:
+
+def coarse_copies(reach: Fanout) -> float:
     """Deliveries with one key block for each part, relative to exact ones."""
-    rank = np.arange(spread.n_parts, dtype=np.int32)
-    keys = assign_keys(one_group_per_part(exact_groups(spread, rank), rank), spread)
+    rank = np.arange(reach.n_parts, dtype=np.int32)
+    keys = assign_keys(one_group_per_part(exact_groups(reach, rank), rank), reach)
     return keys.copies / (keys.copies - keys.extra)
 
 
@@ -48,29 +51,39 @@ def measure(name: str, entries: list[int], seed: int) -> None:
     """Print the rows of one network."""
     graph = graph_of(BENCHMARKS[name]())
     part = partition(graph, LIMITS, seed=seed)
-    spread = fanout(graph, part.part)
-    machine = spinnaker2(valid_chips(-(-spread.n_parts // 148)))
-    placement = place(traffic(spread), machine, seed=seed)
-    coarse = coarse_copies(spread)
+    reach = fanout(graph, part.part)
+    fewest = valid_chips(-(-reach.n_parts // 148))
     for size in entries:
-        small = machine.with_constants(router__entries=size)
-        start = time.process_time()
-        try:
-            routing = route_network(spread, placement, small)
-        except MappingError as error:
-            print(f"{name:9} {machine.chips:5} {spread.n_parts:5} {size:7} {error}", flush=True)
-            continue
-        routed = time.process_time() - start
-        check = check_routes(spread, routing.keys.key, routing.tables, placement, small)
-        checked = time.process_time() - start - routed
-        keys = routing.keys
-        print(
-            f"{name:9} {machine.chips:5} {spread.n_parts:5} {size:7} {routing.exact_groups:7} {keys.n_groups:7} "
-            f"{int(routing.raw_entries.max()):7} {int(routing.entries.max()):7} "
-            f"{keys.copies / (keys.copies - keys.extra):7.4f} {coarse:7.2f} {check.packets:8} {routed:8.2f} "
-            f"{checked:7.2f}",
-            flush=True,
-        )
+        extra = measure_on(name, reach, spinnaker2(fewest, router__entries=size), "portfolio", seed)
+        for chips in range(fewest + 1, fewest + MORE_CHIPS + 1):
+            if not extra:
+                break
+            extra = measure_on(name, reach, spinnaker2(valid_chips(chips), router__entries=size), "spread", seed)
+
+
+def measure_on(name: str, reach: Fanout, machine: Machine, method: str, seed: int) -> int:
+    """Print one row; gives the needless deliveries."""
+    placement = place(traffic(reach), machine, seed=seed, method=method)
+    coarse = coarse_copies(reach)
+    size = machine.constants.count("router.entries")
+    start = time.process_time()
+    try:
+        routing = route_network(reach, placement, machine)
+    except MappingError as error:
+        print(f"{name:9} {machine.chips:5} {reach.n_parts:5} {size:7} {error}", flush=True)
+        return 1
+    routed = time.process_time() - start
+    check = check_routes(reach, routing.keys.key, routing.tables, placement, machine)
+    checked = time.process_time() - start - routed
+    keys = routing.keys
+    print(
+        f"{name:9} {machine.chips:5} {reach.n_parts:5} {size:7} {routing.exact_groups:7} {keys.n_groups:7} "
+        f"{int(routing.raw_entries.max()):7} {int(routing.entries.max()):7} "
+        f"{keys.copies / (keys.copies - keys.extra):7.4f} {coarse:7.2f} {check.packets:8} {routed:8.2f} "
+        f"{checked:7.2f}",
+        flush=True,
+    )
+    return keys.extra
 
 
 def synthetic(keys: int, run: float, routes: int, seed: int) -> Table:

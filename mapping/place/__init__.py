@@ -1,6 +1,6 @@
 """Where each part of a network goes: traffic between parts, placement algorithms, their cost and their checker."""
 
-from .chips import metis_qap
+from .chips import metis_qap, spread
 from .cost import PlacementCost, check_placement, placement_cost
 from .orders import cuthill_mckee, hilbert, row_major
 from .portfolio import METHODS, anneal, place, refine
@@ -19,5 +19,6 @@ __all__ = [
     "placement_cost",
     "refine",
     "row_major",
+    "spread",
     "traffic",
 ]

@@ -22,9 +22,24 @@ def metis_qap(traffic: Traffic, machine: Machine, seed: int = 0) -> Ints:
     Uses as few chips as hold the parts.
     """
     room(traffic.n_parts, machine)
-    light = sample(traffic, _GRAPH_PINS, seed)
     cap = int(machine.usable.sum())
-    used = -(-traffic.n_parts // cap)
+    return _two_level(traffic, machine, -(-traffic.n_parts // cap), cap, seed)
+
+
+def spread(traffic: Traffic, machine: Machine, seed: int = 0) -> Ints:
+    """As :func:`metis_qap`, on every chip of the machine alike.
+
+    Costs traffic between chips and eases what a chip has one of: its event router and the router's table, which then
+    holds fewer keys.
+    """
+    room(traffic.n_parts, machine)
+    used = max(1, min(machine.chips, traffic.n_parts))
+    return _two_level(traffic, machine, used, -(-traffic.n_parts // used), seed)
+
+
+def _two_level(traffic: Traffic, machine: Machine, used: int, cap: int, seed: int) -> Ints:
+    """Parts to so many chips with at most ``cap`` each, then chips to places and parts to tiles."""
+    light = sample(traffic, _GRAPH_PINS, seed)
     cluster = cut(light, used, cap, seed)
     chip = chips_on_grid(light, cluster, used, machine, seed)[cluster]
     return fill_tiles(light, chip.astype(np.int32), machine)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 
 from ..machine import Machine
-from .chips import metis_qap
+from .chips import metis_qap, spread
 from .cost import model, placement_cost
 from .orders import cuthill_mckee, hilbert, row_major
 from .traffic import Traffic, sample
@@ -78,6 +78,7 @@ METHODS: Mapping[str, Placer] = {
     "cuthill_mckee": cuthill_mckee,
     "metis_qap": metis_qap,
     "anneal": anneal,
+    "spread": spread,
 }
 """Placement algorithms: functions of (traffic, machine, seed) that return the global PE of each part."""
 

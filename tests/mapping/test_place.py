@@ -255,3 +255,9 @@ def test_a_dearer_chip_link_counts_more() -> None:
     dear = placement_cost(nets, placement, machine.with_constants(link__hop_weight=50))
     assert dataclasses.replace(dear, total=usual.total) == usual
     assert dear.total == pytest.approx(usual.noc_hops + 50 * usual.chip_hops)
+
+
+def test_spread_loads_every_chip_alike() -> None:
+    machine = spinnaker2(5)
+    chip = run("spread", sheet(8, 6), machine) // machine.pes_per_chip
+    assert np.bincount(chip, minlength=5).max() == 10  # 48 parts
