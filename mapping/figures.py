@@ -184,11 +184,15 @@ def link_history(report: SpiNNaker2Report, count: int = 40, ax: Axes | None = No
         raise TargetError(f"the history of links needs a run; {report.network} has only been mapped")
     ledger = report.ledgers[0]
     used, width = len(report.deployed.costs.links), int(ledger["cells"][2])
-    bins = -(-int(ledger["cells"][1]) // width)
-    loads = ledger["link_bins"][:bins, :used] / width
+    steps = int(ledger["cells"][1])
+    bins = -(-steps // width)
+    lengths = np.minimum(width, steps - width * np.arange(bins))
+    loads = ledger["link_bins"][:bins, :used] / lengths[:, None]
     order = np.argsort(-loads.sum(0), kind="stable")[:count]
     ax = _axes(ax)
-    image = ax.imshow(loads[:, order].T, aspect="auto", interpolation="none", extent=(0, bins * width, len(order), 0))
+    image = ax.imshow(
+        loads[:, order].T, aspect="auto", interpolation="none", extent=(0, bins * width, max(len(order), 1), 0)
+    )
     names = [report.mapping.machine.link_name(int(report.deployed.costs.links[k])) for k in order]
     ax.set_yticks(np.arange(len(order)) + 0.5, names, fontsize=5)
     ax.set_xlabel("step")
@@ -202,8 +206,9 @@ def step_times(report: SpiNNaker2Report, ax: Axes | None = None) -> Axes:
     if report.totals is None:
         raise TargetError(f"step times need a run; {report.network} has only been mapped")
     time = report.series["time"]
+    level = "low" if report.deployed.clock.level == "low" else "high"
     if report.deployed.clock.ticked:  # steps take the tick; what matters is the busiest PE
-        clock = report.mapping.machine.constants.si("level.high.clock")
+        clock = report.mapping.machine.constants.si(f"level.{level}.clock")
         time = report.series["busiest_cycles"] / clock
     group = max(1, -(-len(time) // _MOST_STEPS))
     padded = np.pad(time, (0, -len(time) % group), constant_values=0).reshape(-1, group).max(1)
@@ -212,7 +217,9 @@ def step_times(report: SpiNNaker2Report, ax: Axes | None = None) -> Axes:
     ax.axhline(report.deployed.clock.tick * 1e6, color="C3", lw=1, ls="--", label="tick")
     ax.set_yscale("log")
     ax.set_xlabel("step" if group == 1 else f"step (longest of {group})")
-    ax.set_ylabel("time of a step (us)" if not report.deployed.clock.ticked else "work of the busiest PE (us)")
+    ax.set_ylabel(
+        "time of a step (us)" if not report.deployed.clock.ticked else f"work of the busiest PE ({level} level, us)"
+    )
     ax.legend(loc="best", fontsize=8)
     ax.set_title(f"{report.network}: time of each step")
     return ax

@@ -18,7 +18,7 @@ _YEAR = 1 << 15
 _ROOM = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flow:
     """What became of injected packets.
 
@@ -48,6 +48,13 @@ class Flow:
     packets: npt.NDArray[np.int64]
     wait: npt.NDArray[np.float64]
     peak: npt.NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        """The sums, and no arrays."""
+        return (
+            f"<Flow: packets {len(self.copies):,}, copies {int(self.copies.sum()):,}, mean latency "
+            f"{self.mean_latency * 1e9:.4g} ns, last arrival {self.makespan * 1e6:.4g} us>"
+        )
 
 
 @dataclass(frozen=True)

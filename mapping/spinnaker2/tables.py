@@ -24,9 +24,14 @@ def summary(report: SpiNNaker2Report) -> str:
     m = report.mapping
     stages = ", ".join(f"{name} {value:.3g} s" for name, value in (report.seconds | m.seconds).items())
     return (
-        f"{report.network} on {report.target}: {report.neurons:,} neurons and {report.synapses:,} synapses on "
-        f"{report.pes:,} PEs of {report.chips} chip{'s' if report.chips > 1 else ''}; this computer: {stages}"
+        f"{report.network} on {report.target}: {_many(report.neurons, 'neuron')} and "
+        f"{_many(report.synapses, 'synapse')} on {_many(report.pes, 'PE')} of {_many(report.chips, 'chip')}; "
+        f"this computer: {stages}"
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def tables(report: SpiNNaker2Report) -> list[Table]:
@@ -138,7 +143,7 @@ def _run_table(report: SpiNNaker2Report) -> Table:
         ("a step", f"{seconds((t.seconds - t.behind) / t.steps)} on average, {seconds(longest)} at most", ASSUMED),
         (
             f"against the tick of {seconds(clock.tick)}",
-            f"{late:,} PE-steps longer, on {int((t.late_steps > 0).sum())} PEs"
+            f"{_many(late, 'PE-step')} longer, on {_many(int((t.late_steps > 0).sum()), 'PE')}"
             + (" (steps start anyway: late PEs catch up)" if clock.ticked else " (the barrier waits)"),
             ASSUMED,
         ),
@@ -179,7 +184,7 @@ def per_sample_lines(report: SpiNNaker2Report) -> tuple[str, ...]:
     of = _per_sample(report)
     used = int(report.bytes.max())
     return (
-        f"PEs               {report.pes} of {report.chips} chip{'s' if report.chips > 1 else ''}",
+        f"PEs               {report.pes} of {_many(report.chips, 'chip')}",
         f"memory            {used:,} bytes on the fullest PE, {int(report.bytes.sum()):,} in all",
         f"time              {of['time']} on the machine for each sample",
         f"energy            {of['energy']} for each sample",

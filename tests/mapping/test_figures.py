@@ -11,6 +11,7 @@ from strategies import DT, Delta
 from neuromorph import EventSource, FixedProbability, Network, OneToOne, mV
 from neuromorph.errors import TargetError
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
+from neuromorph.mapping.spinnaker2.ledger import BINS
 
 pytest.importorskip("matplotlib")
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -84,3 +85,38 @@ def test_all_figures_are_written(program: SpiNNaker2Program, tmp_path: Path) -> 
     assert len(paths) == 8
     for path in paths:
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_history_of_links_shows_packets_a_step_also_in_an_interval_cut_short(
+    program: SpiNNaker2Program, ax: object
+) -> None:
+    steps = BINS + 1
+    program.run(steps, progress=False, reset=True)
+    report = program.report()
+    drawn = figures.link_history(report, ax=ax)
+    shown = drawn.images[0].get_array()
+    assert shown.shape[1] == BINS // 2 + 1, "intervals of two steps, the last of one"
+    total = 2 * shown[:, :-1].sum(1) + shown[:, -1]
+    load = np.sort(report.ledgers[0]["link_bins"].sum(0))[::-1]
+    np.testing.assert_allclose(np.sort(total)[::-1], load[: len(total)])
+
+
+@pytest.mark.parametrize(("level", "clock"), [("low", 150e6), ("high", 300e6)])
+def test_with_a_tick_the_work_of_a_step_is_drawn_at_the_clock_it_ran_at(ax: object, level: str, clock: float) -> None:
+    net = Network(seed=1, name="ticked")
+    cells = net.population(EventSource(40, steps=np.arange(40) // 4, indices=np.arange(40)), name="cells")
+    net.project(cells, net.population(Delta, 60, name="sink").v_in, FixedProbability(0.5), weight=12 * mV)
+    program = SpiNNaker2(clock="tick", dvfs=level).compile(net, dt=DT)
+    program.run(20, progress=False)
+    drawn = figures.step_times(program.report(), ax)
+    np.testing.assert_allclose(drawn.lines[0].get_ydata(), program.series["busiest_cycles"] / clock * 1e6)
+    assert level in drawn.get_ylabel()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_without_packets_has_figures_too(tmp_path: Path) -> None:
+    net = Network(name="lonely")
+    net.population(Delta, 1, name="cell")
+    program = SpiNNaker2().compile(net, dt=DT)
+    trace = program.run(5, progress=False)
+    assert len(figures.save_figures(program, trace, tmp_path)) == 8

@@ -410,6 +410,7 @@ def test_the_packet_level_model_agrees_with_the_latencies_of_an_idle_network() -
     program = target.compile(net, dt=DT)
     program.run(4, progress=False)
     flow, costs = program.packet_flow(2), program.deployed.costs
+    assert repr(flow).startswith("<Flow: packets 1, copies ")
     sent = (costs.before[3] + program.mapping.machine.constants.count("cycles.packet_send")) / 300e6
     group = program.mapping.routing.keys.group[3]
     reached = slice(*program.mapping.routing.keys.ptr[group : group + 2])
