@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..machine import LONG_LINK
 from .costs import neuron_cycles
 from .instance import Deployed
-from .layout import offsets
+from .layout import REPLAYED_EVENT, offsets
 from .ledger import LEVELS, PHASES, Ledger
 
 Floats = npt.NDArray[np.float64]
@@ -135,14 +135,14 @@ def account(deployed: Deployed, totals: Totals) -> Energy:
 
 
 def _dram(deployed: Deployed, totals: Totals) -> Floats:
-    """Bytes that each PE moves to or from DRAM: recordings, and 8 B for each replayed event."""
+    """Bytes that each PE moves to or from DRAM: recordings, and replayed events."""
     mapped = deployed.mapping
     moved = np.zeros(mapped.parts)
     for k, population in enumerate(mapped.lowered.populations):
         form = mapped.layout.populations[k]
         moved += mapped.held[k] * form.recording * (totals.steps / mapped.layout.options.flush)
         if population.replay is not None:
-            moved += totals.spikes[k] * 8.0
+            moved += totals.spikes[k] * REPLAYED_EVENT
     return moved
 
 

@@ -78,6 +78,10 @@ REGIONS = (
 WORD = 4
 PE_DESCRIPTOR, ALIGNMENT, POPULATION_DESCRIPTOR, PROJECTION_DESCRIPTOR = 64, 64, 32, 16
 OUTGOING_PACKETS = 32
+REPLAYED_EVENT = 2 * WORD
+"""Bytes of an event that a PE fetches from DRAM: its step and its neuron."""
+PAYLOAD_BITS = 8 * WORD
+"""Payload of a packet that carries a value: one word."""
 
 RowKind = Literal["dense", "sparse", "kernel"]
 RowMode = Literal["indexed", "packed"]
