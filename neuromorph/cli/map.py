@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuromorph.cli.source import add_chip_arguments, add_source_arguments, load
+from neuromorph.cli.source import add_chip_arguments, add_source_arguments, chip_options, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
     job = load(options)
-    machine = SpiNNaker2(chips=options.chips, weights=options.weights, clock=options.clock)
+    machine = SpiNNaker2(weights=options.weights, **chip_options(options))
     program = machine.compile(job.network, dt=job.dt)
     print(program.report())
     if options.figures:

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuromorph.cli.source import add_chip_arguments, add_source_arguments, load
+from neuromorph.cli.source import add_chip_arguments, add_source_arguments, chip_options, load
+from neuromorph.errors import TargetError
 
 if TYPE_CHECKING:
     from neuromorph.engine import Target
@@ -33,11 +34,15 @@ def target(options: argparse.Namespace) -> Target:
     if options.target == "spinnaker2":
         from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
-        return SpiNNaker2(chips=options.chips, weights=options.weights, dtype=options.dtype, clock=options.clock)
+        return SpiNNaker2(weights=options.weights, dtype=options.dtype, **chip_options(options))
+    if unused := [f"--{name.replace('_', '-')}" for name in chip_options(options)]:
+        raise TargetError(
+            f"{', '.join(unused)}: an option of --target spinnaker2, not of {options.target}; leave it out"
+        )
     if options.target == "reference":
         from neuromorph.engine import Reference
 
-        return Reference(dtype=options.dtype)
+        return Reference(dtype=options.dtype, weights=options.weights)
     from neuromorph.engine import CPU
 
     return CPU(dtype=options.dtype, threads=options.threads, weights=options.weights)
@@ -51,8 +56,9 @@ def run(options: argparse.Namespace) -> int:
 
     console = Console()
     refuse_foreign(str(options.out))  # rather than after what may be minutes of building
+    chosen = target(options)
     job = load(options)
-    program = target(options).compile(job.network, dt=job.dt)
+    program = chosen.compile(job.network, dt=job.dt)
     trace = program.run(job.duration, out=options.out)
     print(program.report())
     console.print(f"{options.out}: {sum(trace.count(name) for name in trace.populations)} events")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import runpy
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -47,9 +48,18 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the SpiNNaker2 target."""
-    parser.add_argument("--chips", type=int, help="SpiNNaker2 chips (default: as many as needed)")
+    chips = parser.add_argument_group("SpiNNaker2")
+    chips.add_argument("--chips", type=int, help="how many (default: as many as needed)")
+    chips.add_argument("--neurons-per-pe", type=int, metavar="N", help="at most (default: as many as memory holds)")
+    chips.add_argument("--clock", choices=("barrier", "tick"), help="what ends a step (default: a barrier)")
+    chips.add_argument("--tick", type=quantity, help="real time for a step, e.g. 1ms (default: dt)")
     parser.add_argument("--weights", choices=("int8", "int16"), help="quantise float weights (default: keep them)")
-    parser.add_argument("--clock", choices=("barrier", "tick"), default="barrier", help="what ends a step (SpiNNaker2)")
+
+
+def chip_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of :func:`add_chip_arguments` that were given and that no other target has."""
+    given = {name: getattr(options, name) for name in ("chips", "neurons_per_pe", "clock", "tick")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def quantity(text: str) -> units.Quantity:
@@ -94,6 +104,7 @@ def _from_script(path: Path, options: argparse.Namespace) -> Job:
     from neuromorph.language import Expr
     from neuromorph.network import Network
 
+    sys.path.insert(0, str(path.parent.resolve()))  # as for `python script.py`: modules beside it can be imported
     try:
         names: dict[str, Any] = runpy.run_path(str(path), run_name="neuromorph_script")
     except Exception as error:
@@ -103,6 +114,8 @@ def _from_script(path: Path, options: argparse.Namespace) -> Job:
         at = f"{path}, line {lines[-1]}" if lines else str(path)
         kind = "" if isinstance(error, NeuromorphError) else f"the script failed: {type(error).__name__}: "
         raise NetworkError(f"{at}: {kind}{error}") from error
+    finally:
+        sys.path.pop(0)
     networks = {name: value for name, value in names.items() if isinstance(value, Network)}
     if options.network is not None:
         if options.network not in networks:

@@ -119,6 +119,25 @@ def test_times_need_a_unit(script: Path, value: str, capsys: pytest.CaptureFixtu
     assert value in capsys.readouterr().err
 
 
+def test_options_of_another_target_are_refused(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(script), "--chips", "2", "--tick", "1ms"]) == 2
+    assert "--chips, --tick: an option of --target spinnaker2" in capsys.readouterr().err
+
+
+def test_a_tick_that_is_too_short_is_overrun(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chips = ["--target", "spinnaker2", "--clock", "tick", "--tick", "5us", "--neurons-per-pe", "50"]
+    assert main(["run", str(script), "--out", str(tmp_path / "trace.h5"), *chips]) == 0
+    assert "late PEs catch up" in capsys.readouterr().out
+
+
+def test_a_script_imports_what_lies_beside_it(script: Path, tmp_path: Path) -> None:
+    (tmp_path / "numbers_beside.py").write_text("count = 7")
+    script.write_text("from numbers_beside import count\n" + SCRIPT.replace("200, name", "count, name"))
+    assert main(["run", str(script), "--out", str(tmp_path / "trace.h5")]) == 0
+    with open_trace(tmp_path / "trace.h5") as trace:
+        assert trace.sizes["cells"] == 7
+
+
 def test_interrupt_keeps_the_trace(script: Path, tmp_path: Path) -> None:
     out = tmp_path / "long.h5"
     command = [sys.executable, "-m", "neuromorph", "run", str(script), "--duration", "100000s", "--out", str(out)]
