@@ -100,8 +100,8 @@ def summary(console: Console, report: SpiNNaker2Report, correct: int, events: in
         ("sparsity", f"{silent:.1%} of all neuron-steps are silent"),
         ("machine", f"{report.pes} PEs of {report.chips} SpiNNaker2 chip{'s' if report.chips > 1 else ''}"),
         ("memory", f"{report.bytes.sum() / 1e3:,.0f} kB, {report.bytes.max() / 1e3:,.1f} kB on the fullest PE"),
-        ("time", f"{report.time / n * 1e3:.2f} ms an inference (model)"),
-        ("energy", f"{energy.total / n * 1e6:,.0f} uJ an inference (model with assumed constants, see the report)"),
+        ("time", f"{report.time / n * 1e3:.2f} ms an inference (model with assumed constants)"),
+        ("energy", f"{energy.total / n * 1e6:,.0f} uJ an inference (model with assumed constants)"),
     ):
         table.add_row(*row)
     console.print(table)
