@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.target import seconds_of, step_seconds
+from neuromorph.engine.target import check_choice, seconds_of, step_seconds
 from neuromorph.errors import TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress, progress_for
@@ -93,12 +93,6 @@ class SpiNNaker2:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        def choice(name: str, *allowed: object) -> None:
-            if getattr(self, name) not in allowed:
-                raise TargetError(
-                    f"SpiNNaker2: {name} is {getattr(self, name)!r}; it can be {', '.join(map(repr, allowed))}"
-                )
-
         if self.dtype != "float32":
             raise TargetError(
                 f"SpiNNaker2: dtype is {self.dtype!r}; the PEs' floating-point units compute in float32 only. "
@@ -111,10 +105,10 @@ class SpiNNaker2:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise TargetError(f"SpiNNaker2: {name} is {value!r}; it must be a whole number of at least {least}")
 
-        choice("weights", None, "int8", "int16")
-        choice("clock", "barrier", "tick")
-        choice("overflow", None, "stall", "drop")
-        choice("dvfs", None, "low", "high", "auto")
+        check_choice(self, "weights", None, "int8", "int16")
+        check_choice(self, "clock", "barrier", "tick")
+        check_choice(self, "overflow", None, "stall", "drop")
+        check_choice(self, "dvfs", None, "low", "high", "auto")
         if self.rates is not None and self.profile:
             raise TargetError("SpiNNaker2: give rates or profile, not both")
         for name, least in (("chips", 1), ("neurons_per_pe", 1), ("fifo", 1), ("flush", 1), ("threads", 1)):

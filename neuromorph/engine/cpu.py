@@ -22,7 +22,7 @@ from .interrupt import deferred_interrupt
 from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
 from .run_meta import description, run_meta
 from .schedule import Compiled
-from .target import Batch, duration_steps, step_seconds
+from .target import Batch, check_choice, duration_steps, step_seconds
 
 if TYPE_CHECKING:
     from neuromorph.language.neuron import Neuron
@@ -54,12 +54,10 @@ class CPU:
     weights: Literal["int8", "int16"] | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "float64"):
-            raise TargetError(f"CPU: dtype is {self.dtype!r}; it can be 'float32' or 'float64'", dtype=self.dtype)
+        check_choice(self, "dtype", "float32", "float64")
         if self.threads is not None and (not isinstance(self.threads, int) or not 1 <= self.threads <= 1024):
             raise TargetError(f"CPU: threads is {self.threads!r}; give an int from 1 to 1024", threads=self.threads)
-        if self.weights not in (None, "int8", "int16"):
-            raise TargetError(f"CPU: weights is {self.weights!r}; it can be None, 'int8' or 'int16'")
+        check_choice(self, "weights", None, "int8", "int16")
 
     def compile(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True

@@ -15,8 +15,7 @@ from neuromorph.engine.inputs import population_index, read_inputs, settable
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.run_meta import run_meta
-from neuromorph.engine.target import Batch, check_window, duration_steps, step_seconds
-from neuromorph.errors import TargetError
+from neuromorph.engine.target import Batch, check_choice, check_window, duration_steps, step_seconds
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.listing import text
 from neuromorph.lowering.program import Float, LoweredNetwork
@@ -45,10 +44,8 @@ class Reference:
     weights: Literal["int8", "int16"] | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "float64"):
-            raise TargetError(f"Reference: dtype is {self.dtype!r}; it can be 'float32' or 'float64'", dtype=self.dtype)
-        if self.weights not in (None, "int8", "int16"):
-            raise TargetError(f"Reference: weights is {self.weights!r}; it can be None, 'int8' or 'int16'")
+        check_choice(self, "dtype", "float32", "float64")
+        check_choice(self, "weights", None, "int8", "int16")
 
     def compile(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True

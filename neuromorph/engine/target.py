@@ -145,6 +145,20 @@ class Batch:
         return best
 
 
+def check_choice(target: object, name: str, *allowed: object) -> None:
+    """Refuse an option of a target that is none of those allowed.
+
+    Raises
+    ------
+    TargetError
+    """
+    value = getattr(target, name)
+    if value not in allowed:
+        *most, last = map(repr, allowed)
+        kind, choices = type(target).__name__, f"{', '.join(most)} or {last}"
+        raise TargetError(f"{kind}: {name} is {value!r}; it can be {choices}", **{name: value})
+
+
 def seconds_of(time: Quantity, subject: str) -> float:
     """A time in seconds. Plain numbers are refused: other simulators take them as milliseconds.
 

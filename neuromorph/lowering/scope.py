@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from neuromorph.language.expr import Expr, Type, nodes
+from neuromorph.language.expr import Expr, Type
 from neuromorph.lowering import elementary
 from neuromorph.lowering.builder import Builder, Value
 from neuromorph.lowering.statics import Static, Statics, literal
@@ -183,8 +183,3 @@ _EXPANSIONS: dict[str, Callable[[Value], Value]] = {
     "sigmoid": elementary.sigmoid,
     "tanh": elementary.tanh,
 }
-
-
-def has(root: Expr, op: str) -> bool:
-    """Whether an operation occurs in `root`."""
-    return any(n.op == op for n in nodes(root))

@@ -195,14 +195,6 @@ def milliseconds(unit: str, subject: str) -> float:
         raise TraceError(f"{subject}: unknown time unit {unit!r}; expected ms or s", unit=unit) from None
 
 
-def sorting_of(value: Any) -> str:
-    """SONATA's sorting attribute, a string or an enum, as ``none``, ``by_id`` or ``by_time``."""
-    if isinstance(value, str | bytes) or (isinstance(value, np.ndarray) and value.dtype.kind in "OSU"):
-        return {"by_gid": "by_id"}.get(text(value), text(value))
-    number = int(np.asarray(value).ravel()[0])
-    return {1: "by_id", 2: "by_time"}.get(number, "none")
-
-
 def rows_of(*columns: Array | h5py.Dataset | None) -> int:
     """Rows that every column has; columns may differ by the last rows of a run that was cut off."""
     return min(int(column.shape[0]) for column in columns if column is not None)
