@@ -121,11 +121,11 @@ class _Printer:
         if program.fired is not None:
             lines.append(view("mask", layout.stride, "np.uint8"))
             lines.append(view("mask", layout.stride // 8, "np.uint64").replace("mask =", "masks =", 1))
-            lines.append(view("fired", 2 * layout.stride, "np.uint32"))
-            lines.append(f"segments = item[{FIELD['segments']}]")
-            lines.append(view("counts", "2 * segments", "np.int64"))
+            lines.append(f"segments, events = item[{FIELD['segments']}], item[{FIELD['event_mask']}]")
+            lines.append(view("fired", f"{layout.stride} * (events + 1)", "np.uint32"))
+            lines.append(view("counts", "segments * (events + 1)", "np.int64"))
             if program.value is not None:
-                lines.append(view("values", 2 * layout.stride, self.float))
+                lines.append(view("values", f"{layout.stride} * (events + 1)", self.float))
         if self.imports:
             lines += [f"seed = item[{FIELD['seed']}]", f"first_id = np.uint64(item[{FIELD['first_id']}])"]
         for k, place in enumerate(layout.params):
@@ -137,7 +137,7 @@ class _Printer:
     def _gather(self) -> list[str]:
         """Lines that list who fired; eight neurons of which none did are passed over at once."""
         lines = [
-            f"start = np.uint64(step & 1) * {self._offset(self.layout.stride)} + lo",
+            f"start = np.uint64(step & events) * {self._offset(self.layout.stride)} + lo",
             "n = np.uint64(0)",
             f"for word in range(lo >> {self._offset(3)}, (hi + {self._offset(7)}) >> {self._offset(3)}):",
             f"    if masks[word] != {self._offset(0)}:",
@@ -148,7 +148,7 @@ class _Printer:
         ]
         if self.layout.value is not None:
             lines.append(f"                values[start + n] = floats[{self._offset(self.layout.value)} + i]")
-        lines += [f"                n += {self._offset(1)}", "counts[(step & 1) * segments] = n"]
+        lines += [f"                n += {self._offset(1)}", "counts[(step & events) * segments] = n"]
         return lines
 
     def _store(self, ints: bool, offset: int, number: int) -> str:

@@ -29,14 +29,14 @@ def copy_words(source, target, words):
 
 def replay(step, offset, item):
     """Emit the events of a source population for this step, from its list."""
-    item = carray(pointer(item), 12, np.int64)
+    item = carray(pointer(item), 13, np.int64)
     lo, hi, steps, stride, wide = item[0], item[1], item[3], item[6], item[11]
     step_ptr = carray(pointer(item[2]), MANY, np.int64)
     indices = carray(pointer(item[4]), MANY, np.uint32)
     fired = carray(pointer(item[7]), MANY, np.uint32)
     counts = carray(pointer(item[9]), MANY, np.int64)
-    parity = step & 1
-    first = parity * stride + lo
+    place = step & item[12]
+    first = place * stride + lo
     n = 0
     if step < steps:
         for k in range(step_ptr[step], step_ptr[step + 1]):
@@ -46,21 +46,21 @@ def replay(step, offset, item):
                 if item[5] != 0:
                     copy_words(item[5] + k * 4 * wide, item[8] + (first + n) * 4 * wide, wide)
                 n += 1
-    counts[parity * item[10]] = n
+    counts[place * item[10]] = n
 
 
 def record_events(step, offset, item):
     """Append this step's events to a buffer; ask the driver to stop while another step would still fit."""
-    item = carray(pointer(item), 14, np.int64)
+    item = carray(pointer(item), 15, np.int64)
     counts = carray(pointer(item[2]), MANY, np.int64)
     starts = carray(pointer(item[3]), MANY, np.int64)
     segments, stride, wide = item[4], item[5], item[13]
     steps_out = carray(pointer(item[6]), MANY, np.int64)
-    parity = step & 1
+    place = step & item[14]
     n = item[9]
     for segment in range(segments):
-        count = counts[parity * segments + segment]
-        first = parity * stride + starts[segment]
+        count = counts[place * segments + segment]
+        first = place * stride + starts[segment]
         copy_words(item[0] + first * 4, item[7] + n * 4, count)
         if item[1] != 0:
             copy_words(item[1] + first * 4 * wide, item[8] + n * 4 * wide, count * wide)
@@ -85,16 +85,16 @@ def record_state(step, offset, item):
 
 def count(step, offset, item):
     """Add this step's events to the totals of their neurons, if the step is in the window."""
-    item = carray(pointer(item), 8, np.int64)
+    item = carray(pointer(item), 9, np.int64)
     if item[6] <= step < item[7]:
         fired = carray(pointer(item[0]), MANY, np.uint32)
         counts = carray(pointer(item[1]), MANY, np.int64)
         starts = carray(pointer(item[2]), MANY, np.int64)
         totals = carray(pointer(item[5]), MANY, np.int64)
-        segments, parity = item[3], step & 1
+        segments, place = item[3], step & item[8]
         for segment in range(segments):
-            first = parity * item[4] + starts[segment]
-            for k in range(counts[parity * segments + segment]):
+            first = place * item[4] + starts[segment]
+            for k in range(counts[place * segments + segment]):
                 totals[np.uint64(fired[first + k])] += 1
 
 
@@ -155,7 +155,7 @@ def drive_batch(first, last, item):
         for k in range(item[5]):  # (array of all samples, target, words of one sample)
             copy_words(rows[3 * k] + sample * 4 * rows[3 * k + 2], rows[3 * k + 1], rows[3 * k + 2])
         for k in range(item[7]):  # (item of a counter, totals of sample 0, bytes of one sample)
-            counter = carray(pointer(totals[3 * k]), 8, np.int64)
+            counter = carray(pointer(totals[3 * k]), 9, np.int64)
             counter[5] = totals[3 * k + 1] + sample * totals[3 * k + 2]
         run_steps(0, item[1], item[0])
 

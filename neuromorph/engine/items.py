@@ -18,17 +18,18 @@ STEP = (
     "int_ring",  # (slots, int ports, stride)
     "ring_mask",  # slots - 1
     "mask",  # uint8 (stride,): who fired
-    "fired",  # uint32 (2, stride): indices of events, by parity of the step; written from lo on
-    "values",  # float (2, stride): values of graded events
-    "counts",  # int64 (2, segments): number of events, by parity; address of this call's segment
+    "fired",  # uint32 (rows, stride): indices of events, row = step & event_mask; written from lo on
+    "values",  # float (rows, stride): values of graded events
+    "counts",  # int64 (rows, segments): number of events; address of this call's segment
     "segments",
+    "event_mask",  # rows of the event lists - 1
 )
 """Advance a population and list its events."""
 
 DELIVERY = (
-    "fired",  # uint32 (2, stride): indices of the source population's events, by parity of the step
-    "values",  # float (2, stride): their values
-    "counts",  # int64 (2, segments)
+    "fired",  # uint32 (rows, stride): indices of the source population's events, row = step & event_mask
+    "values",  # float (rows, stride): their values
+    "counts",  # int64 (rows, segments)
     "starts",  # int64 (segments,): where each segment of fired begins
     "segments",
     "stride",  # of the source population
@@ -44,6 +45,7 @@ DELIVERY = (
     "port",  # offset of the port in a slot
     "n_post",
     "scale",  # bits of a float64: what quantised weights are multiplied by
+    "event_mask",  # rows of the event lists - 1
 )
 """Carry a population's events through a projection."""
 
@@ -60,6 +62,7 @@ REPLAY = (
     "counts",
     "segments",
     "wide",  # 4-byte words of a float
+    "event_mask",
 )
 """Emit the events of a source population."""
 
@@ -78,13 +81,14 @@ RECORD_EVENTS = (
     "most",  # events that one step can bring
     "stop",  # where to name the last step
     "wide",
+    "event_mask",
 )
 """Append a population's events to a buffer."""
 
 RECORD_STATE = ("lo", "hi", "size", "source", "every", "out", "first_row", "wide")
 """Copy a variable to a buffer (rows, size), every n-th step."""
 
-COUNT = ("fired", "counts", "starts", "segments", "stride", "totals", "first", "last")
+COUNT = ("fired", "counts", "starts", "segments", "stride", "totals", "first", "last", "event_mask")
 """Count events by neuron in a window of steps."""
 
 DRIVE = ("thread", "threads", "barrier", "stop", "updates", "n_updates", "deliveries", "n_deliveries", "offset", "next")

@@ -120,8 +120,8 @@ def print_delivery(kind: DeliveryKind) -> str:
         *("    " + line for line in _views(kind)),
         *("    " + line for line in before_rows),
         f"    for segment in range(item[{FIELD['segments']}]):",
-        "        first = np.uint64(parity * stride + starts[segment])",
-        "        events = np.uint64(counts[parity * segments + segment])",
+        "        first = np.uint64(place * stride + starts[segment])",
+        "        events = np.uint64(counts[place * segments + segment])",
         "        for j in range(events):",
         *("            " + line for line in per_event),
         *("            " + line for line in loop),
@@ -169,7 +169,7 @@ def _views(kind: DeliveryKind) -> list[str]:
         f"ring_mask = item[{FIELD['ring_mask']}]",
         f"segments, stride = item[{FIELD['segments']}], item[{FIELD['stride']}]",
         f"row, port = np.uint64(item[{FIELD['row']}]), np.uint64(item[{FIELD['port']}])",
-        "parity = step & 1",
+        f"place = step & item[{FIELD['event_mask']}]",
     ]
     if kind.scaled:
         lines.append(f"scale = np.{kind.sum}(bits_float(item[{FIELD['scale']}]))")

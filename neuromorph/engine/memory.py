@@ -29,10 +29,10 @@ class Memory:
     int_ring : int64 (slots, int ports, stride)
         Sums that will arrive; slot = step modulo slots.
     mask : uint8 (stride,)
-    fired : uint32 (2, stride)
-    values : (2, stride) or None
-    counts : int64 (2, segments)
-        Events of this step and the one before.
+    fired : uint32 (rows, stride)
+    values : (rows, stride) or None
+    counts : int64 (rows, segments)
+        Events of the latest steps; row = step & ``event_mask``.
     bounds : int64 (segments + 1,)
         Neurons of segment k are ``[bounds[k], bounds[k + 1])``; also where its part of ``fired`` begins.
     """
@@ -54,6 +54,11 @@ class Memory:
     def slots(self) -> int:
         """Steps that the rings reach ahead."""
         return len(self.float_ring)
+
+    @property
+    def event_mask(self) -> int:
+        """What a step number is masked with to give its row of the event lists: their number, a power of two, less 1."""
+        return len(self.fired) - 1
 
     @property
     def nbytes(self) -> int:
@@ -91,7 +96,13 @@ def thread_bounds(size: int, segments: int) -> npt.NDArray[np.int64]:
 
 
 def allocate(
-    population: LoweredPopulation, layout: Layout | None, dtype: str, max_delay: int, segments: int, graded: bool
+    population: LoweredPopulation,
+    layout: Layout | None,
+    dtype: str,
+    max_delay: int,
+    segments: int,
+    graded: bool,
+    events: int = 2,
 ) -> Memory:
     """Memory of a population at step 0; sources (no program) have no layout.
 
@@ -99,6 +110,8 @@ def allocate(
     ----------
     max_delay : int
         Longest delay of the projections onto this population, in steps.
+    events : int
+        Rows of the event lists: a power of two.
     """
     if layout is None:
         stride, floats, ints = stride_of(population.size), np.zeros(0, dtype), np.zeros(0, np.int32)
@@ -117,9 +130,9 @@ def allocate(
         float_ring=aligned((slots, ports[0], stride), dtype),
         int_ring=aligned((slots, ports[1], stride), np.int64),
         mask=aligned((stride,), np.uint8),
-        fired=aligned((2, stride), np.uint32),
-        values=aligned((2, stride), dtype) if graded else None,
-        counts=np.zeros((2, segments), np.int64),
+        fired=aligned((events, stride), np.uint32),
+        values=aligned((events, stride), dtype) if graded else None,
+        counts=np.zeros((events, segments), np.int64),
         bounds=thread_bounds(population.size, segments),
     )
     memory.reset()

@@ -136,6 +136,7 @@ def _event_buffer(population: str, memory: Memory, wide: int, stop: npt.NDArray[
         most=most,
         stop=address(stop),
         wide=wide,
+        event_mask=memory.event_mask,
     )
     return EventBuffer(population, steps, ids, values, item)
 

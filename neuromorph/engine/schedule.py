@@ -141,6 +141,7 @@ def _update_item(
         "values": address(memory.values),
         "counts": address(memory.counts) + 8 * thread,
         "segments": segments,
+        "event_mask": memory.event_mask,
     }
     if replay is not None:
         step_ptr, indices, values = replay
@@ -200,6 +201,7 @@ def _delivery_item(
         port=ports.index(synapses.port) * post.stride,
         n_post=synapses.n_post,
         scale=int(np.float64(synapses.weight_scale or 1.0).view(np.int64)),
+        event_mask=pre.event_mask,
     )
 
 
@@ -215,6 +217,7 @@ def count_item(memory: Memory, total: Array, window: tuple[int, int]) -> npt.NDA
         totals=address(total),
         first=window[0],
         last=window[1],
+        event_mask=memory.event_mask,
     )
 
 
