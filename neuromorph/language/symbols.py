@@ -6,7 +6,7 @@ They live only while the body runs; :func:`~neuromorph.language.neuron.neuron` t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, overload
+from typing import Any, ClassVar, Final, TypeAlias, overload
 
 import numpy as np
 
@@ -210,10 +210,11 @@ def _one_advance(state: State, rule: str, other: str) -> None:
 
 
 class State(Expr):
-    """A state variable of every neuron.
+    """A state variable of every neuron, or of every synapse.
 
     Assign at most one each of ``.jump``, ``.dot`` or ``.next``, and ``.reset``; a state with neither ``.dot`` nor
-    ``.next`` keeps its value but for jumps and resets.
+    ``.next`` keeps its value but for jumps and resets. In a synapse, events act through ``.on_pre`` and ``.on_post``
+    instead of ``.jump`` and ``.reset``.
 
     Parameters
     ----------
@@ -235,6 +236,10 @@ class State(Expr):
     dot = Rule(_dot, "Derivative with respect to time, integrated over each step.")
     next = Rule(_next, "Value after the step, computed from the values after the jumps.")
     reset = Rule(_like_state, "Value after an event, computed from the values at the end of the step.")
+    on_pre = Rule(_like_state, "Value after an event of the source has arrived, computed from the values before it.")
+    on_post = Rule(_like_state, "Value after an event of the target, computed from the values before it.")
+
+    may_have: ClassVar[tuple[str, ...]] = ("jump", "dot", "next", "reset", "on_pre", "on_post")
 
     def __init__(self, initial: Operand, dtype: Dtype = float) -> None:
         kind = _type(dtype, "State")
@@ -249,11 +254,10 @@ class State(Expr):
         object.__setattr__(self, "site", _register(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        rules = ("jump", "dot", "next", "reset")
-        if name not in rules:
-            close = nearest(name, rules)
-            advice = f"did you mean .{close}?" if close else "it has .jump .dot .next .reset"
-            refuse(f"a State has no .{name}; {advice}")
+        if name not in self.may_have:
+            close = nearest(name, self.may_have)
+            advice = f"did you mean .{close}?" if close else f"it has .{' .'.join(self.may_have)}"
+            refuse(f"a {type(self).__name__} has no .{name}; {advice}")
         object.__setattr__(self, name, value)
 
     def __iadd__(self, other: Operand) -> Expr:
