@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuromorph.errors import (
     CheckError,
+    CheckpointError,
     LanguageError,
     MappingError,
     NetworkError,
@@ -138,6 +139,7 @@ __all__ = [
     "AllToAll",
     "AvgPool2D",
     "CheckError",
+    "CheckpointError",
     "Clipped",
     "Connections",
     "Conv1D",

@@ -49,3 +49,7 @@ class MappingError(NeuromorphError, ValueError):
 
 class TraceError(NeuromorphError, ValueError):
     """A trace file that cannot be read or written as asked."""
+
+
+class CheckpointError(NeuromorphError, ValueError):
+    """A checkpoint that cannot be written, read or restored here."""

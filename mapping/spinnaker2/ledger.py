@@ -50,6 +50,8 @@ SERIES_ROWS = 8192
 """Steps whose numbers a ledger holds until they are taken from it."""
 MAX_LATE = 15
 """Whole steps by which a packet of a late PE can be late."""
+LATENESS = ("late", "lag")
+"""What a step leaves to the next one: by how much each PE is late, in ns and in whole steps."""
 LEVELS = ("low", "high")
 DVFS: Mapping[str, int] = {"low": 0, "high": 1, "auto": 2}
 
@@ -204,8 +206,8 @@ class Ledger:
 
     def catch_up(self) -> None:
         """Forget what is late: a run that starts again finds all PEs idle."""
-        self.arrays["late"][...] = 0.0
-        self.arrays["lag"][...] = 0
+        for name in LATENESS:
+            self.arrays[name][...] = 0
 
     def rows(self, at_least: int) -> None:
         """Make room in the series for that many steps and the two that a full buffer still takes."""

@@ -13,13 +13,13 @@ from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.instance import Instance
 from neuromorph.engine.schedule import Compiled
 from neuromorph.engine.target import Batch
-from neuromorph.errors import MappingError, TargetError
+from neuromorph.errors import CheckpointError, MappingError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress
 
 from .instance import Deployed, MappedInstance
 from .layout import WORD
-from .ledger import SERIES, Ledger
+from .ledger import LATENESS, SERIES, Ledger
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
@@ -132,6 +132,8 @@ class SpiNNaker2Program(CPUProgram):
         out: str | PathLike[str] | None = None,
         progress: bool | Progress = True,
         reset: bool = False,
+        checkpoint: str | PathLike[str] | None = None,
+        every: Quantity | int | None = None,
     ) -> Trace:
         """Run on for ``duration``; see :meth:`Program.run`.
 
@@ -139,7 +141,7 @@ class SpiNNaker2Program(CPUProgram):
         """
         if reset or self._samples:
             self._forget()
-        return super().run(duration, out=out, progress=progress, reset=reset)
+        return super().run(duration, out=out, progress=progress, reset=reset, checkpoint=checkpoint, every=every)
 
     def reset(self) -> None:
         """Go back to step 0 and forget the costs so far."""
@@ -156,6 +158,34 @@ class SpiNNaker2Program(CPUProgram):
         assert isinstance(instance, MappedInstance)
         self._ledgers = [instance.ledger]
         instance.ledger.reset()
+
+    def extra_state(self) -> dict[str, npt.NDArray[Any]]:
+        """How late each PE is, which decides when its next packets arrive."""
+        instance = self._instance
+        assert isinstance(instance, MappedInstance)
+        late = {name: instance.ledger[name].copy() for name in LATENESS}
+        return late | {"part": self.mapping.part} if any(array.any() for array in late.values()) else {}
+
+    def load_extra(self, extra: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take back how late each PE was.
+
+        Raises
+        ------
+        CheckpointError
+            PEs were late, and here the network is partitioned in another way.
+        """
+        instance = self._instance
+        assert isinstance(instance, MappedInstance)
+        if not extra:
+            return
+        if "part" not in extra or not np.array_equal(extra["part"], self.mapping.part):
+            raise CheckpointError(
+                f"{self.network.name}: PEs were late when the checkpoint was written, and here the network is "
+                "partitioned in another way, so what they owe cannot be placed; compile it for the same machine with "
+                "the same options"
+            )
+        for name in LATENESS:
+            instance.ledger[name][...] = extra[name]
 
     def run_batch(
         self,

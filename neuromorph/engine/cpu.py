@@ -15,14 +15,16 @@ from neuromorph.errors import TargetError
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
+from .checkpoint import Checkpoint, checked, restored_neuron, stretches, take
 from .compile import compile_network, delivery_kind, with_populations
 from .inputs import population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
+from .memory_state import load_states, population_states
 from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
 from .run_meta import description, run_meta
 from .schedule import Compiled
-from .target import Batch, check_choice, duration_steps, step_seconds
+from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_seconds
 
 if TYPE_CHECKING:
     from neuromorph.language.neuron import Neuron
@@ -148,6 +150,8 @@ class CPUProgram:
         out: str | PathLike[str] | None = None,
         progress: bool | Progress = True,
         reset: bool = False,
+        checkpoint: str | PathLike[str] | None = None,
+        every: Quantity | int | None = None,
     ) -> Trace:
         """Run on for ``duration``; see :meth:`Program.run`.
 
@@ -157,6 +161,7 @@ class CPUProgram:
         from neuromorph.trace import FileSink, MemorySink
 
         steps = duration_steps(duration, self.dt)
+        interval = checkpoint_steps(checkpoint, every, self.dt)
         if reset:
             self.reset()
         sink = MemorySink() if out is None else FileSink(out)
@@ -165,11 +170,17 @@ class CPUProgram:
         with progress_for(progress) as shown, deferred_interrupt() as interrupted:
             shown.stage(f"running {self.network.name}", steps)
             try:
-                for after, seconds in self._instance.chunks(sink, first, first + steps, 0, self._instance.recording):
-                    self.write_costs(sink, done=False)
-                    shown.advance(after - self.step)
-                    self.count(after - self.step, seconds)
-                    self.step = after
+                for end in stretches(first, first + steps, interval):
+                    for after, seconds in self._instance.chunks(sink, self.step, end, 0, self._instance.recording):
+                        self.write_costs(sink, done=False)
+                        shown.advance(after - self.step)
+                        self.count(after - self.step, seconds)
+                        self.step = after
+                        if interrupted():
+                            break
+                    if checkpoint is not None:
+                        sink.flush()  # so that trace and checkpoint leave no gap, whatever happens next
+                        self.checkpoint(checkpoint)
                     if interrupted():
                         break
             finally:
@@ -213,8 +224,11 @@ class CPUProgram:
             No such population, parameter or state; a wrong shape or dimension.
         """
         index = self.index_of(population)
+        self._take_neuron(index, self.neuron_of(index)(**values), tuple(values))
+
+    def _take_neuron(self, index: int, neuron: Neuron, names: tuple[str, ...]) -> None:
+        """Give a population another copy of its neuron; of its present states, only those named change."""
         name = self.lowered.populations[index].name
-        neuron = self.neuron_of(index)(**values)
         made = self.relowered(index, neuron)
         old = self.compiled.populations[index]
         self._neurons[name] = neuron
@@ -223,13 +237,43 @@ class CPUProgram:
                 self.compiled,
                 populations=(*self.compiled.populations[:index], made, *self.compiled.populations[index + 1 :]),
             )
-            self._instance.set_values(index, made, tuple(values))
+            self._instance.set_values(index, made, names)
         else:
             self.compiled = with_populations(self.compiled, {index: made}, progress_for(False))
             changed = self.instance(self.compiled, self.threads)
             changed.adopt(self._instance)
-            changed.set_values(index, made, tuple(values))
+            changed.set_values(index, made, names)
             self._instance = changed
+
+    def state(self) -> Checkpoint:
+        """The complete state; see :meth:`Program.state`."""
+        states = population_states(self.compiled, self._instance.memories, self.step)
+        return take(self, list(self._neurons.values()), states, self.extra_state())
+
+    def checkpoint(self, path: str | PathLike[str]) -> None:
+        """Write the complete state to a file; see :meth:`Program.checkpoint`."""
+        self.state().save(path)
+
+    def restore(self, source: Checkpoint | str | PathLike[str]) -> None:
+        """Go to a state that was saved; see :meth:`Program.restore`."""
+        saved = checked(self, source)
+        self.reset()
+        states = [saved.populations[population.name] for population in self.lowered.populations]
+        for index, state in enumerate(states):
+            neuron = restored_neuron(self, index, state)
+            if neuron is not None and neuron is not self.neuron_of(index):
+                self._take_neuron(index, neuron, ())
+        self.reset()
+        load_states(self.compiled, self._instance.memories, saved.step, states)
+        self.load_extra(saved.extra)
+        self.step = self._instance.reached = saved.step
+
+    def extra_state(self) -> dict[str, npt.NDArray[Any]]:
+        """For targets whose future depends on more than the network's state: arrays by name."""
+        return {}
+
+    def load_extra(self, extra: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take back what :meth:`extra_state` gave; other targets' arrays are of no concern."""
 
     def index_of(self, population: str | Population) -> int:
         """Position of a population of this program."""

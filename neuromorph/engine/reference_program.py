@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.engine.checkpoint import Checkpoint, checked, fill_ring, restored_neuron, ring_rows, stretches, take
 from neuromorph.engine.inputs import population_index, read_inputs, settable
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.reference import RunningPopulation, advance
-from neuromorph.engine.run_meta import run_meta
-from neuromorph.engine.target import Batch, check_choice, check_window, duration_steps, step_seconds
+from neuromorph.engine.run_meta import description, run_meta
+from neuromorph.engine.target import Batch, check_choice, check_window, checkpoint_steps, duration_steps, step_seconds
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.listing import text
 from neuromorph.lowering.program import Float, LoweredNetwork
@@ -100,6 +101,7 @@ class ReferenceProgram:
         self.lowered = lowered
         self.dt = lowered.dt
         self.step = 0
+        self.about = description(network)
         self.last_trace: Trace | None = None
         self.populations = [RunningPopulation(p, lowered.dtype, lowered.max_delay) for p in lowered.populations]
         self._seconds = dict(seconds)
@@ -123,21 +125,30 @@ class ReferenceProgram:
         out: str | PathLike[str] | None = None,
         progress: bool | Progress = True,
         reset: bool = False,
+        checkpoint: str | PathLike[str] | None = None,
+        every: Quantity | int | None = None,
     ) -> Trace:
         """Run on for ``duration``; see :meth:`Program.run`. Ctrl-C ends the run after the present step."""
         from neuromorph.trace import FileSink, MemorySink
 
         steps = duration_steps(duration, self.dt)
+        interval = checkpoint_steps(checkpoint, every, self.dt)
         if reset:
             self.reset()
         sink = MemorySink() if out is None else FileSink(out)
         first = self.step
-        sink.open(run_meta(self.network, self.lowered, steps, first, target=repr(self.target)))
+        sink.open(run_meta(self.network, self.lowered, steps, first, about=self.about, target=repr(self.target)))
         with progress_for(progress) as shown, deferred_interrupt() as interrupted:
             shown.stage(f"running {self.network.name}", steps)
             try:
-                for _ in self._recorded(sink, steps, 0):
-                    shown.advance()
+                for end in stretches(first, first + steps, interval):
+                    for _ in self._recorded(sink, end - self.step, 0):
+                        shown.advance()
+                        if interrupted():
+                            break
+                    if checkpoint is not None:
+                        sink.flush()
+                        self.checkpoint(checkpoint)
                     if interrupted():
                         break
             finally:
@@ -173,6 +184,39 @@ class ReferenceProgram:
         for slot, initial in zip(lowered.program.states, lowered.state_init, strict=True):
             if slot.name in values:
                 running.set_state(slot.name, initial)
+
+    def state(self) -> Checkpoint:
+        """The complete state; see :meth:`Program.state`."""
+        states = []
+        for population in self.populations:
+            program = population.lowered.program
+            named = zip(() if program is None else program.states, population.states, strict=True)
+            ports = zip(() if program is None else program.ports, population.sums, strict=True)
+            arriving = {port.name: ring_rows(sums, self.step, population.lowered.size) for port, sums in ports}
+            states.append(({slot.name: values.copy() for slot, values in named}, arriving))
+        return take(self, self._neurons, states)
+
+    def checkpoint(self, path: str | PathLike[str]) -> None:
+        """Write the complete state to a file; see :meth:`Program.checkpoint`."""
+        self.state().save(path)
+
+    def restore(self, source: Checkpoint | str | PathLike[str]) -> None:
+        """Go to a state that was saved; see :meth:`Program.restore`."""
+        saved = checked(self, source)
+        for index, population in enumerate(self.populations):
+            state = saved.populations[population.lowered.name]
+            neuron = restored_neuron(self, index, state)
+            if neuron is not None and neuron is not self._neurons[index]:
+                self._change(index, neuron)
+            population.reset()
+            program = population.lowered.program
+            if program is None:
+                continue
+            population.states = [state.states[slot.name].copy() for slot in program.states]
+            for port, sums in zip(program.ports, population.sums, strict=True):
+                subject = f"population {population.lowered.name}, port {port.name}"
+                fill_ring(sums, saved.step, state.arriving[port.name], subject)
+        self.step = saved.step
 
     def index_of(self, population: str | Population) -> int:
         """Position of a population of this program."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from neuromorph.errors import TargetError
 
 if TYPE_CHECKING:
+    from neuromorph.engine.checkpoint import Checkpoint
     from neuromorph.network import Network, Population
     from neuromorph.trace import Trace
     from neuromorph.units import Quantity
@@ -36,6 +37,8 @@ class Program(Protocol):
         out: str | PathLike[str] | None = None,
         progress: bool = True,
         reset: bool = False,
+        checkpoint: str | PathLike[str] | None = None,
+        every: Quantity | int | None = None,
     ) -> Trace:
         """Run on for ``duration`` (a time, or a number of steps) and return what was recorded.
 
@@ -49,6 +52,41 @@ class Program(Protocol):
             Show progress when the output is a terminal.
         reset : bool
             Start again from the initial states first; otherwise the run continues where the last one ended.
+        checkpoint : path, optional
+            Write the state to this file at the end of the run, also after Ctrl-C.
+        every : Quantity or int, optional
+            Write it after every so much time or so many steps, too: what a crash can cost.
+        """
+        ...
+
+    def state(self) -> Checkpoint:
+        """The complete state, to :meth:`restore` here or in another program of the same network.
+
+        It holds states, events in flight, values that were set and the step, on which random numbers depend: the
+        future of a restored program is that of this one, bit for bit.
+        """
+        ...
+
+    def checkpoint(self, path: str | PathLike[str]) -> None:
+        """Write the complete state to an HDF5 file, which appears whole or not at all.
+
+        Raises
+        ------
+        CheckpointError
+            The file cannot be written, or is there and not a checkpoint.
+        """
+        ...
+
+    def restore(self, source: Checkpoint | str | PathLike[str]) -> None:
+        """Go to a state that was saved, also by another process or target of the same arithmetic.
+
+        Several programs can go on from one checkpoint, with parameters changed by :meth:`set` or not. Costs are
+        counted anew from here.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot be read, or it is of another network, step length or arithmetic.
         """
         ...
 
@@ -217,6 +255,24 @@ def duration_steps(duration: Quantity | int, dt: float) -> int:
     steps = round(seconds / dt)
     if steps == 0 and seconds > 0.0:
         raise TargetError(f"duration {seconds} s is less than half a step of {dt} s", duration=seconds, dt=dt)
+    return steps
+
+
+def checkpoint_steps(path: object, every: Quantity | int | None, dt: float) -> int | None:
+    """Steps between two checkpoints of a run; None: only at its end.
+
+    Raises
+    ------
+    TargetError
+        ``every`` without a path, or not at least one step.
+    """
+    if every is None:
+        return None
+    if path is None:
+        raise TargetError(f"every={every!r}, and nowhere to write checkpoints; give run(..., checkpoint=path) too")
+    steps = duration_steps(every, dt)
+    if steps == 0:
+        raise TargetError("every=0: write a checkpoint after at least one step")
     return steps
 
 

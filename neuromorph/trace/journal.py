@@ -113,11 +113,11 @@ class CommittedFile:
                 errno=self.failure.errno,
             ) from self.failure
 
-    def commit(self, anew: bool = False) -> None:
+    def commit(self, anew: bool = False, durable: bool = False) -> None:
         """Make all that HDF5 has handed over the state on disk.
 
         ``anew``: do it in a copy of the file that then takes its place, which is safe for changes of groups too, where
-        no order of writes is.
+        no order of writes is. ``durable``: wait until it would outlast a power failure.
         """
         self.check()
         if anew and self._temporary is None:
@@ -128,6 +128,8 @@ class CommittedFile:
         self.check()
         self._held.clear()
         os.ftruncate(self._fd, self._size)
+        if durable:
+            os.fsync(self._fd)
         self._committed = self._size
         if self._temporary is not None:
             os.replace(self._temporary, self.path)
