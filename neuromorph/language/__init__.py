@@ -1,4 +1,4 @@
-"""The language: a neuron is a class body of ports, parameters, states and equations.
+"""The language: a neuron is a class body of ports, parameters, states and equations, and so is a plastic synapse.
 
 Python runs the body once and what it binds is data, expression graphs with units and types, which lowering turns into
 step programs and printers into LaTeX, HTML and text.
@@ -32,6 +32,8 @@ from neuromorph.language.functions import (
 from neuromorph.language.make import make_neuron
 from neuromorph.language.neuron import METHODS, EventSpec, Neuron, ParamSpec, PortSpec, StateSpec, neuron
 from neuromorph.language.symbols import Event, Param, Port, State
+from neuromorph.language.synapse import Synapse, SynapseState, ViewSpec, synapse
+from neuromorph.language.synapse_symbols import PostState, PostView, PreState, PreView, Third, Weight, event_value
 
 __all__ = [
     "METHODS",
@@ -44,11 +46,21 @@ __all__ = [
     "ParamSpec",
     "Port",
     "PortSpec",
+    "PostState",
+    "PostView",
+    "PreState",
+    "PreView",
     "State",
     "StateSpec",
+    "Synapse",
+    "SynapseState",
+    "Third",
     "Type",
+    "ViewSpec",
+    "Weight",
     "abs_",
     "dt",
+    "event_value",
     "exp",
     "floor",
     "log",
@@ -62,6 +74,7 @@ __all__ = [
     "sigmoid",
     "sqrt",
     "step",
+    "synapse",
     "tanh",
     "to_float",
     "to_int",

@@ -92,9 +92,7 @@ def check_reserved(cls: type, symbols: Mapping[str, Any], named: Mapping[str, Ex
     for name in (*symbols, *named):
         if name in RESERVED:
             site = symbols[name].site if name in symbols else None
-            refuse_at(
-                cls, site, f"{name!r} already has a meaning in equations, {RESERVED[name]}; choose another name"
-            )
+            refuse_at(cls, site, f"{name!r} already has a meaning in equations, {RESERVED[name]}; choose another name")
 
 
 def check_origin(cls: type, symbols: Mapping[str, Any], reachable: Iterable[Expr], kind: str) -> None:

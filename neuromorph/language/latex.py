@@ -75,6 +75,9 @@ MAX_LINES = 60
 
 def name_latex(name: str) -> str:
     r"""A name: ``tau_m`` as ``\tau_{m}``, ``i_in`` as ``i_{\mathrm{in}}``, ``x1`` as ``x_{1}``."""
+    end, dot, seen = name.partition(".")
+    if dot:  # a value of one end of a synapse
+        return f"{name_latex(seen)}^{{\\mathrm{{{end}}}}}"
     base, *subscripts = [part for part in name.split("_") if part] or ["_"]
     digits = re.fullmatch(r"([A-Za-z]+)(\d+)", base)
     if digits:
@@ -204,7 +207,11 @@ def equation_lines(neuron: Neuron) -> list[str]:
 
 def neuron_latex(neuron: Neuron) -> str:
     """The equations of a neuron as one displayed block, at most ``MAX_LINES`` of them."""
-    lines = equation_lines(neuron)
+    return aligned(equation_lines(neuron))
+
+
+def aligned(lines: list[str]) -> str:
+    """Equations as one displayed block, at most ``MAX_LINES`` of them."""
     if len(lines) > MAX_LINES:
         lines = [*lines[:MAX_LINES], f"&\\cdots\\ \\text{{{len(lines) - MAX_LINES} more}}"]
     body = " \\\\\n".join(lines)

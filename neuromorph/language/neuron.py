@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from neuromorph.errors import LanguageError
-from neuromorph.language.expr import Expr, Type, nodes
+from neuromorph.language.expr import Expr, Type
+from neuromorph.language.rows import Rows, from_rows, to_rows
 from neuromorph.language.suggest import suggestion
 from neuromorph.units import Unit
 
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from neuromorph.simulate import Simulation
     from neuromorph.units import Quantity
 
-Spec = TypeVar("Spec", "PortSpec", "ParamSpec", "StateSpec")
+Spec = TypeVar("Spec", bound="Named")
+
+
+class Named(Protocol):
+    """Something with a name."""
+
+    @property
+    def name(self) -> str:
+        """Unique among its kind."""
+        ...
+
 
 METHODS = ("auto", "exact", "exponential_euler", "euler")
 """How ``.dot`` is integrated; ``auto`` is exact for what is linear and exponential Euler for the rest."""
@@ -121,15 +132,15 @@ class Neuron:
     # --- look-ups -------------------------------------------------------------------------------------------------
     def port(self, name: str) -> PortSpec:
         """The port of that name; LanguageError, listing what there is, if there is none."""
-        return _find(self.name, "port", self.ports, name)
+        return find(self.name, "port", self.ports, name)
 
     def param(self, name: str) -> ParamSpec:
         """The parameter of that name; LanguageError, listing what there is, if there is none."""
-        return _find(self.name, "parameter", self.params, name)
+        return find(self.name, "parameter", self.params, name)
 
     def state(self, name: str) -> StateSpec:
         """The state of that name; LanguageError, listing what there is, if there is none."""
-        return _find(self.name, "state", self.states, name)
+        return find(self.name, "state", self.states, name)
 
     def expressions(self) -> tuple[Expr, ...]:
         """Every root expression: named ones, the states' and the event's."""
@@ -200,10 +211,7 @@ class Neuron:
         return hash(self.hash)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A flat table of nodes: pickle would recurse into every operand, and graphs may be deeper than its stack.
-        order = nodes(*self.expressions())
-        number = {id(e): k for k, e in enumerate(order)}
-        rows = [(e.op, tuple(number[id(a)] for a in e.args), e.dim, e.type, e.payload, e.unit) for e in order]
+        rows, number = to_rows(self.expressions())
         return _restore, (rows, self._convert(lambda e: number[id(e)]))
 
     def _convert(self, f: Callable[[Any], Any]) -> tuple[Any, ...]:
@@ -244,18 +252,17 @@ class Neuron:
         return neuron_html(self)
 
 
-def _find(neuron: str, kind: str, specs: tuple[Spec, ...], name: str) -> Spec:
+def find(model: str, kind: str, specs: tuple[Spec, ...], name: str) -> Spec:
+    """The one of that name; LanguageError, listing what the model has, if there is none."""
     for spec in specs:
         if spec.name == name:
             return spec
     names = [s.name for s in specs]
-    raise LanguageError(f"{neuron} has no {kind} {name!r}; {suggestion(name, names)}", name=name, available=names)
+    raise LanguageError(f"{model} has no {kind} {name!r}; {suggestion(name, names)}", name=name, available=names)
 
 
-def _restore(rows: list[tuple[Any, ...]], fields: tuple[Any, ...]) -> Neuron:
-    exprs: list[Expr] = []
-    for op, args, *rest in rows:
-        exprs.append(Expr(op, tuple(exprs[a] for a in args), *rest))
+def _restore(rows: Rows, fields: tuple[Any, ...]) -> Neuron:
+    exprs = from_rows(rows)
     return Neuron(*Neuron(*fields)._convert(lambda k: exprs[k]))
 
 

@@ -72,7 +72,9 @@ def seal(cls: object, method: str) -> Neuron:
 
 
 def _symbols(cls: type, made: list[Any]) -> dict[str, Any]:
-    advice = {State: "to change a state, assign its .jump, .dot, .next or .reset and leave its name alone"}
+    advice: dict[type, str] = {
+        State: "to change a state, assign its .jump, .dot, .next or .reset and leave its name alone"
+    }
     if any(isinstance(value, Event) for value in vars(cls).values()):
         advice[Event] = "a neuron has one Event"
     return read_symbols(cls, made, advice)

@@ -70,6 +70,15 @@ def _value(x: object, kind: Type, what: str) -> tuple[float | int, Unit]:
     return float(quantity.value), quantity.unit
 
 
+def read_unit(unit: object, what: str) -> Unit:
+    """A unit as ours, also if it is one of Brian 2's."""
+    if isinstance(unit, Unit):
+        return unit
+    if getattr(unit, "dim", None) is None:
+        refuse(f"{what}: unit must be a unit such as nA, not {unit!r}")
+    return as_quantity(unit).unit
+
+
 class Port(Expr):
     """A named synaptic input; in an expression, the sum of what arrives at it in this step.
 
@@ -91,10 +100,8 @@ class Port(Expr):
 
     def __init__(self, unit: Unit | None = None, dtype: Dtype = float) -> None:
         kind = _type(dtype, "Port")
-        if not isinstance(unit, Unit | None):
-            if getattr(unit, "dim", None) is None:
-                refuse(f"Port: unit must be a unit such as nA, not {unit!r}")
-            unit = as_quantity(unit).unit
+        if unit is not None:
+            unit = read_unit(unit, "Port")
         if kind is Type.INT and unit is not None and not unit.dim.is_none:
             refuse(f"Port: an int has no unit, got {unit} ({unit.dim})", UnitError, got=unit.dim)
         super().__init__("port", (), NONE if unit is None else unit.dim, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,40 +53,41 @@ def without(names: dict[int, str], expr: Expr) -> dict[int, str]:
 def neuron_text(neuron: Neuron) -> str:
     """Canonical text: SI numbers that read back bit for bit, streams by number, shared nodes written once."""
     lines = [f"neuron {neuron.name}", f"method {neuron.method}"]
-    lines += [f"port {p.name}: {_kind(p)}" for p in neuron.ports]
-    lines += [f"param {p.name}: {_kind(p)} = {p.default!r}" for p in neuron.params]
+    lines += [f"port {p.name}: {kind_text(p)}" for p in neuron.ports]
+    lines += [f"param {p.name}: {kind_text(p)} = {p.default!r}" for p in neuron.params]
     names: dict[int, str] = {}
     named = {id(e): n for n, e in neuron.named}
-    for node, alias in _shared(neuron, named):
-        lines.append(f"let {alias} = {_exact(node, names)}")
+    for node, alias in shared_nodes(neuron.expressions(), named):
+        lines.append(f"let {alias} = {exact_text(node, names)}")
         names[id(node)] = alias
     first = {n: names[id(e)] for n, e in neuron.named}
     lines += [f"let {n} = {alias}" for n, alias in first.items() if n != alias]
     for s in neuron.states:
-        lines.append(f"state {s.name}: {_kind(s)} = {_exact(s.initial, names)}")
+        lines.append(f"state {s.name}: {kind_text(s)} = {exact_text(s.initial, names)}")
         for rule in ("jump", "dot", "next", "reset"):
             expr = getattr(s, rule)
             if expr is not None:
-                lines.append(f"  {rule} = {_exact(expr, names)}")
+                lines.append(f"  {rule} = {exact_text(expr, names)}")
     if neuron.event is not None:
         lines.append(f"event {neuron.event.name}")
         for part in ("when", "value", "refractory"):
             expr = getattr(neuron.event, part)
             if expr is not None:
-                lines.append(f"  {part} = {_exact(expr, names)}")
+                lines.append(f"  {part} = {exact_text(expr, names)}")
         if neuron.event.hold:
             lines.append(f"  hold = {', '.join(neuron.event.hold)}")
-    lines += [f"value {n} = {_value_text(v)}" for n, v in neuron.values]
+    lines += [f"value {n} = {value_text(v)}" for n, v in neuron.values]
     return "\n".join(lines) + "\n"
 
 
-def _kind(spec: PortSpec | ParamSpec | StateSpec) -> str:
+def kind_text(spec: PortSpec | ParamSpec | StateSpec) -> str:
+    """Type and unit."""
     return f"{spec.type} {spec.unit}".rstrip()
 
 
-def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
+def shared_nodes(roots: Sequence[Expr], named: dict[int, str]) -> list[tuple[Expr, str]]:
     """Nodes to be written in lines of their own, operands before users: named, used more than once, or too long."""
-    order = nodes(*neuron.expressions())
+    order = nodes(*roots)
     uses = dict.fromkeys((id(n) for n in order), 0)
     for node in order:
         for arg in node.args:
@@ -100,7 +102,8 @@ def _shared(neuron: Neuron, named: dict[int, str]) -> list[tuple[Expr, str]]:
     return shared
 
 
-def _exact(root: Expr, names: dict[int, str]) -> str:
+def exact_text(root: Expr, names: dict[int, str]) -> str:
+    """An expression whose numbers read back bit for bit, with the nodes in ``names`` by name."""
     return infix(root, names, number=exact_constant, symbol=_stream, limit=2**62)
 
 
@@ -110,10 +113,11 @@ def _stream(node: Expr) -> str:
     return node.op if node.payload is None else str(node.payload)
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A given value, exactly; arrays by their digest."""
     number = value.value if isinstance(value, Quantity) else value
     if is_dataclass(number) and not isinstance(number, type):  # distributions: their repr may round
-        inner = ", ".join(f"{f.name}={_value_text(getattr(number, f.name))}" for f in fields(number))
+        inner = ", ".join(f"{f.name}={value_text(getattr(number, f.name))}" for f in fields(number))
         return f"{type(number).__name__}({inner})"
     if hasattr(number, "sample"):
         return repr(number)

@@ -13,9 +13,10 @@ from neuromorph.units import Dimension, Quantity, as_quantity, si_value
 
 if TYPE_CHECKING:
     from neuromorph.language.neuron import Neuron, ParamSpec, StateSpec
+    from neuromorph.language.synapse import Synapse, SynapseState
 
 
-def checked(neuron: Neuron, name: str, value: Any) -> Any:
+def checked(model: Neuron | Synapse, name: str, value: Any) -> Any:
     """``value`` in a form that cannot change later, if it can be the value of ``name``.
 
     Returns
@@ -29,11 +30,11 @@ def checked(neuron: Neuron, name: str, value: Any) -> Any:
     UnitError
         If the value has another dimension.
     """
-    specs: dict[str, ParamSpec | StateSpec] = {s.name: s for s in neuron.params}
-    specs |= {s.name: s for s in neuron.states}
-    subject = f"{neuron.name}.{name}"
+    specs: dict[str, ParamSpec | StateSpec | SynapseState] = {s.name: s for s in model.params}
+    specs |= {s.name: s for s in model.states}
+    subject = f"{model.name}.{name}"
     if name not in specs:
-        what = "is a port, not" if any(p.name == name for p in neuron.ports) else "is not"
+        what = "is a port, not" if any(p.name == name for p in getattr(model, "ports", ())) else "is not"
         raise LanguageError(
             f"{subject} {what} a parameter or a state; {suggestion(name, specs)}", name=name, available=list(specs)
         )
@@ -49,7 +50,7 @@ def checked(neuron: Neuron, name: str, value: Any) -> Any:
     number = si_value(quantity, spec.unit.dim, subject)
     if np.any(np.isnan(number)):
         raise LanguageError(f"{subject}: not a number (NaN) cannot be a value")
-    if spec.type is Type.INT:
+    if getattr(spec, "type", Type.FLOAT) is Type.INT:  # synapses' states are floats
         return _whole(subject, number)
     if np.ndim(number):
         number = _read_only(np.asarray(number, np.float64))

@@ -60,6 +60,10 @@ def projection_html(projection: Projection) -> str:
         ("weight", _weight(projection)),
         ("delay", "1 step" if projection.delay is None else _short(projection.delay)),
     ]
+    if projection.synapse is not None:
+        rows.append(("synapse", _short(projection.synapse)))
+    if projection.third is not None:
+        rows.append(("third factor", projection.third.name))
     return f"<div><b>projection {escape(projection.name)}</b>{table(('', ''), rows)}</div>"
 
 
@@ -73,13 +77,16 @@ def _weight(projection: Projection) -> str:
 def network_html(network: Network) -> str:
     """A drawing if it is small, and what it consists of."""
     populations = [(p.name, p.neuron.name, describe_shape(p)) for p in network.populations]
-    projections = [(j.pre.name, f"{j.post.name}.{j.port}", j.rule_name) for j in network.projections]
+    projections = [
+        (j.pre.name, f"{j.post.name}.{j.port}", j.rule_name, "" if j.synapse is None else j.synapse.name)
+        for j in network.projections
+    ]
     parts = [f"<div><b>{escape(repr(network)[1:-1])}</b>"]
     if 0 < len(populations) <= DRAWN:
         parts.append(network_svg(network))
     parts.append(table(("population", "neuron", "size"), populations))
     if projections:
-        parts.append(table(("from", "to", "rule"), projections))
+        parts.append(table(("from", "to", "rule", "synapse"), projections))
     return "".join([*parts, "</div>"])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from neuromorph.errors import NetworkError
 from neuromorph.language.neuron import Neuron
 from neuromorph.network.conduction import DistanceDelay
+from neuromorph.network.plasticity import check_plasticity
 from neuromorph.network.population import (
     Population,
     PortRef,
@@ -26,6 +27,7 @@ from neuromorph.network.sources import EventSource
 from neuromorph.network.values import check_delay, check_weights
 
 if TYPE_CHECKING:
+    from neuromorph.language.synapse import Synapse
     from neuromorph.network.forecast import Forecast
     from neuromorph.units import Quantity
 
@@ -136,6 +138,9 @@ class Network:
         weight: Any = None,
         delay: Any = None,
         name: str | None = None,
+        *,
+        synapse: Synapse | None = None,
+        third: Population | None = None,
     ) -> Projection:
         """Add a projection.
 
@@ -154,6 +159,10 @@ class Network:
             come from a distance become 1 step if they are below.
         name : str, optional
             Unique; by default ``pre -> post``, with the port if the neuron has several.
+        synapse : Synapse, optional
+            How the synapses change while the network runs, as in ``PairSTDP(w_max=0.8)``; default: they do not.
+        third : Population, optional
+            For synapses that read a ``Third``: the population that has it, of one neuron or as many as the target.
 
         Raises
         ------
@@ -189,11 +198,12 @@ class Network:
             delay.check(pre, target, subject)
         else:
             check_delay(subject, own[1], delay, pre.size, target.size)
+        check_plasticity(subject, synapse, third, pre, target, spec, rule, self.populations)
         several = len(target.neuron.ports) > 1
         chosen = name or self._free_projection_name(f"{pre.name} -> {target.name}{f'.{port}' if several else ''}")
         if any(p.name == chosen for p in self.projections):
             raise NetworkError(f"{subject}: the network has a projection of this name; choose another", name=chosen)
-        made = Projection(chosen, len(self.projections), pre, target, port, rule, weight, delay)
+        made = Projection(chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third)
         self.projections += (made,)
         return made
 

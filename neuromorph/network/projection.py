@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from neuromorph.language.synapse import Synapse
 from neuromorph.network.population import Population
 from neuromorph.network.rules.rule import Count, Rule
 
@@ -26,6 +27,10 @@ class Projection:
         As given; None: 1, or the rule's own weights.
     delay : int, array, Quantity, Distribution or None
         As given; None: 1 step, or the rule's own delays.
+    synapse : Synapse or None
+        How the synapses change; None: they do not.
+    third : Population or None
+        Where the synapse's third factor comes from.
     """
 
     name: str
@@ -36,6 +41,8 @@ class Projection:
     rule: Rule
     weight: Any = None
     delay: Any = None
+    synapse: Synapse | None = None
+    third: Population | None = None
 
     @property
     def port_index(self) -> int:

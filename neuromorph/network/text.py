@@ -29,9 +29,12 @@ def network_text(network: Network) -> str:
         lines.append(f"population {p.name} {p.shape} {label}{where}{events}")
     for j in network.projections:
         ends = f"{j.pre.name} -> {j.post.name}.{j.port}"
-        lines.append(
-            f"projection {j.name}: {ends} {describe(j.rule)} weight {describe(j.weight)} delay {describe(j.delay)}"
-        )
+        given = f"{describe(j.rule)} weight {describe(j.weight)} delay {describe(j.delay)}"
+        if j.synapse is not None:
+            given += f" synapse {models.setdefault(j.synapse.text(), f'model {len(models)}')}"
+        if j.third is not None:
+            given += f" third {j.third.name}"
+        lines.append(f"projection {j.name}: {ends} {given}")
     lines += [f"record {network.populations[r.population].name}.{r.name} every {r.every}" for r in network.recordings]
     for text, label in models.items():
         lines += [f"{label}:", *("  " + line for line in text.splitlines())]
