@@ -131,9 +131,10 @@ class Checkpoint:
                 with h5py.File(file, "w") as h5:
                     self._write(h5)
                 file.commit(durable=True)
-        except TraceError as error:
+        except (TraceError, OSError) as error:
+            reason = error.__cause__ or error
             raise CheckpointError(
-                f"{name}: writing failed ({error.__cause__}); what was there before is kept. Free some space, or "
+                f"{name}: writing failed ({reason}); what was there before is kept. Free some space, or "
                 "choose another place",
                 path=name,
             ) from error

@@ -7,6 +7,7 @@ from . import analysis, export, plots
 from .compare import Comparison, Difference, compare, first_difference
 from .events import Events, States
 from .file import FileSink
+from .joined import joined
 from .memory import MemorySink
 from .sink import Recording, RunMeta, Sink
 from .trace import Trace, open_trace
@@ -26,6 +27,7 @@ __all__ = [
     "compare",
     "export",
     "first_difference",
+    "joined",
     "open_trace",
     "plots",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from busy_network import busy, content
 from strategies import Delta, Graded, Noisy, Whole
 
 from neuromorph import (
@@ -16,7 +17,6 @@ from neuromorph import (
     EventSource,
     FixedInDegree,
     FixedOutDegree,
-    FixedProbability,
     Network,
     OneToOne,
     Reference,
@@ -30,31 +30,6 @@ from neuromorph.engine import batch, recording
 from neuromorph.engine.cpu import THREADED_SYNAPSES, CPUProgram
 from neuromorph.engine.memory import thread_bounds
 from neuromorph.progress import Silent
-
-
-def busy(size: int = 1000) -> Network:
-    """A noisy population that drives a leaky one, with delays drawn for each synapse."""
-    net = Network(seed=4, name="busy")
-    noisy = net.population(Noisy(chance=0.2), size, name="noisy")
-    delta = net.population(Delta(theta=Uniform(1 * mV, 3 * mV)), size, name="delta")
-    net.project(noisy, delta, FixedInDegree(20), weight=Uniform(0.1 * mV, 0.5 * mV), delay=Uniform(1 * ms, 9 * ms))
-    net.project(delta, noisy, FixedProbability(0.01), weight=-0.1)
-    net.record(delta, "v", every=3)
-    net.record(noisy, "x", "p")
-    return net
-
-
-def content(trace: Trace) -> dict[str, bytes]:
-    """Everything recorded, as bytes."""
-    result = {}
-    for population in trace.meta.recorded or ():
-        events = trace.events(population)
-        result[f"{population} steps"] = np.asarray(events.steps).tobytes()
-        result[f"{population} ids"] = np.asarray(events.ids).tobytes()
-        result[f"{population} values"] = b"" if events.values is None else np.asarray(events.values).tobytes()
-    for population, variable in trace.meta.states:
-        result[f"{population} {variable}"] = np.asarray(trace.state(population, variable).data).tobytes()
-    return result
 
 
 @pytest.fixture(scope="module")
