@@ -224,15 +224,19 @@ def _weight(draw: st.DrawFn, pre: Population, post: Population, port: Any) -> An
 
 
 @st.composite
-def _delay(draw: st.DrawFn, pre: Population, post: Population) -> Any:
-    options = [None, 1, 3, 2 * ms, 7.4 * ms, 1 + np.arange(post.size) % 6]
-    options += [Uniform(1 * ms, 6 * ms), Integers(1, 4), Normal(3 * ms, 1 * ms)]
+def _delay(draw: st.DrawFn, pre: Population, post: Population, least: int) -> Any:
+    """Delays of ``least`` steps and more; the default where that is 1."""
+    start = least * ms
+    options = [None if least == 1 else least, least, least + 2, start + 1 * ms, start + 6.4 * ms]
+    options += [least + np.arange(post.size) % 6, Uniform(start, start + 5 * ms), Integers(least, least + 3)]
+    if least == 1:
+        options.append(Normal(3 * ms, 1 * ms))
     if len(pre.shape) == len(post.shape):
-        options.append(DistanceDelay(1.5 / ms, offset=1 * ms))
+        options.append(DistanceDelay(1.5 / ms, offset=start))
     return draw(st.sampled_from(options))
 
 
-def _explicit(draw: st.DrawFn, pre: Population, post: Population, port: Any) -> Any:
+def _explicit(draw: st.DrawFn, pre: Population, post: Population, port: Any, least: int) -> Any:
     """A dense matrix or a list of synapses, with weights of their own."""
     from scipy import sparse
 
@@ -252,18 +256,18 @@ def _explicit(draw: st.DrawFn, pre: Population, post: Population, port: Any) -> 
     i, j = np.nonzero(chosen)
     order = rng.permutation(2 * len(i))
     i, j = np.concatenate([i, i])[order], np.concatenate([j, j])[order]  # every pair twice
-    return Sparse((i, j, matrix[i, j], rng.integers(1, 9, len(i)))), scale
+    return Sparse((i, j, matrix[i, j], rng.integers(least, least + 8, len(i)))), scale
 
 
-def _add_projection(draw: st.DrawFn, net: Network, pre: Population, post: Population) -> Projection:
+def _add_projection(draw: st.DrawFn, net: Network, pre: Population, post: Population, least: int) -> Projection:
     port = draw(st.sampled_from(post.neuron.ports))
     end = post.port(port.name)
     if draw(st.integers(0, 3)) == 0:
-        rule, weight = _explicit(draw, pre, post, port)
+        rule, weight = _explicit(draw, pre, post, port, least)
         own_delays = getattr(rule, "delays", None) is not None
-        return net.project(pre, end, rule, weight=weight, delay=None if own_delays else draw(_delay(pre, post)))
+        return net.project(pre, end, rule, weight=weight, delay=None if own_delays else draw(_delay(pre, post, least)))
     rule = draw(rules(pre, post))
-    return net.project(pre, end, rule, weight=draw(_weight(pre, post, port)), delay=draw(_delay(pre, post)))
+    return net.project(pre, end, rule, weight=draw(_weight(pre, post, port)), delay=draw(_delay(pre, post, least)))
 
 
 def _emits_ints(population: Population) -> bool:
@@ -280,11 +284,12 @@ def networks(
     floats: bool = True,
     max_populations: int = 4,
     max_projections: int = 6,
+    min_delay: int = 1,
 ) -> Network:
     """A small network: a source, up to ``max_populations`` populations and projections of every kind between them.
 
     Int ports meet int weights and spikes only. Events and some states are recorded. At most ``max_neurons`` neurons,
-    which must be 4 or more.
+    which must be 4 or more. No delay is shorter than ``min_delay`` steps.
     """
     net = Network(seed=draw(st.integers(0, 2**64 - 1)), name="random")
     count = draw(st.integers(1, max_populations))
@@ -304,14 +309,18 @@ def networks(
     drive = draw(st.sampled_from([AllToAll(), FixedProbability(0.7), FixedOutDegree(3, multapses=True)]))
     if first.type is not Type.INT or _emits_ints(net.populations[0]):
         net.project(
-            net.populations[0], targets[0].port(first.name), drive, weight=strong, delay=draw(st.integers(1, 3))
+            net.populations[0],
+            targets[0].port(first.name),
+            drive,
+            weight=strong,
+            delay=draw(st.integers(min_delay, min_delay + 2)),
         )
     for number in range(draw(st.integers(0, max_projections - 1))):
         post = targets[number % len(targets)] if number < len(targets) else draw(st.sampled_from(targets))
         whole = post.neuron.ports[0].type is Type.INT
         pre = [p for p in net.populations if not whole or _emits_ints(p)]
         if pre:
-            _add_projection(draw, net, draw(st.sampled_from(pre)), post)
+            _add_projection(draw, net, draw(st.sampled_from(pre)), post, min_delay)
     return net
 
 

@@ -90,7 +90,7 @@ class MappedInstance(Instance):
     """
 
     def __init__(self, compiled: Compiled, deployed: Deployed) -> None:
-        super().__init__(compiled, 1)
+        super().__init__(compiled, 1, window=1)
         self.deployed = deployed
         clock = deployed.clock
         if clock.ticked:  # packets of late PEs arrive up to MAX_LATE steps later
@@ -106,14 +106,13 @@ class MappedInstance(Instance):
     def base(self) -> list[Tables]:
         """The work of a step: update neurons; send packets; apply rows; settle the accounts."""
         updates = base_tables(replace(self.compiled, projections=(), deliveries=()), self.memories, 1)[0]
-        table = Tables(updates=updates.updates, keep=updates.keep)
-        table.deliveries.append((step_kernel("send_packets").address, self.ledger.item))
+        deliveries = [(step_kernel("send_packets").address, self.ledger.item)]
         for k, kernel in enumerate(self.deployed.kernels):
             if self.compiled.projections[k].count:
-                table.deliveries.append((kernel.address, self._rows_item(k)))
-        table.deliveries.append((step_kernel("settle").address, self.ledger.item))
-        table.keep += [self.deployed, self.ledger]
-        return [table]
+                deliveries.append((kernel.address, self._rows_item(k)))
+        deliveries.append((step_kernel("settle").address, self.ledger.item))
+        keep = [*updates.keep, self.deployed, self.ledger]
+        return [Tables(updates=updates.updates, deliveries=[deliveries], keep=keep)]
 
     def tables(self, record: bool, totals: Mapping[int, Array] | None = None, window: tuple[int, int] = (0, 0)) -> Work:
         """Tables of a run; see :meth:`Instance.tables`. Only a run that is cut in chunks stops at a full series."""

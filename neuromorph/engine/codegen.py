@@ -121,9 +121,9 @@ class _Printer:
         if program.fired is not None:
             lines.append(view("mask", layout.stride, "np.uint8"))
             lines.append(view("mask", layout.stride // 8, "np.uint64").replace("mask =", "masks =", 1))
-            lines.append(f"segments, events = item[{FIELD['segments']}], item[{FIELD['event_mask']}]")
+            lines.append(f"events = item[{FIELD['event_mask']}]")
             lines.append(view("fired", f"{layout.stride} * (events + 1)", "np.uint32"))
-            lines.append(view("counts", "segments * (events + 1)", "np.int64"))
+            lines.append(view("counts", "events + 1", "np.int64"))
             if program.value is not None:
                 lines.append(view("values", f"{layout.stride} * (events + 1)", self.float))
         if self.imports:
@@ -148,7 +148,7 @@ class _Printer:
         ]
         if self.layout.value is not None:
             lines.append(f"                values[start + n] = floats[{self._offset(self.layout.value)} + i]")
-        lines += [f"                n += {self._offset(1)}", "counts[(step & events) * segments] = n"]
+        lines += [f"                n += {self._offset(1)}", "counts[step & events] = n"]
         return lines
 
     def _store(self, ints: bool, offset: int, number: int) -> str:

@@ -29,13 +29,13 @@ def copy_words(source, target, words):
 
 def replay(step, offset, item):
     """Emit the events of a source population for this step, from its list."""
-    item = carray(pointer(item), 13, np.int64)
-    lo, hi, steps, stride, wide = item[0], item[1], item[3], item[6], item[11]
+    item = carray(pointer(item), 12, np.int64)
+    lo, hi, steps, stride, wide = item[0], item[1], item[3], item[6], item[10]
     step_ptr = carray(pointer(item[2]), MANY, np.int64)
     indices = carray(pointer(item[4]), MANY, np.uint32)
     fired = carray(pointer(item[7]), MANY, np.uint32)
     counts = carray(pointer(item[9]), MANY, np.int64)
-    place = step & item[12]
+    place = step & item[11]
     first = place * stride + lo
     n = 0
     if step < steps:
@@ -46,11 +46,11 @@ def replay(step, offset, item):
                 if item[5] != 0:
                     copy_words(item[5] + k * 4 * wide, item[8] + (first + n) * 4 * wide, wide)
                 n += 1
-    counts[place * item[10]] = n
+    counts[place] = n
 
 
 def record_events(step, offset, item):
-    """Append this step's events to a buffer; ask the driver to stop while another step would still fit."""
+    """Append this step's events to a buffer; ask the driver to stop while another window would still fit."""
     item = carray(pointer(item), 15, np.int64)
     counts = carray(pointer(item[2]), MANY, np.int64)
     starts = carray(pointer(item[3]), MANY, np.int64)
@@ -59,7 +59,7 @@ def record_events(step, offset, item):
     place = step & item[14]
     n = item[9]
     for segment in range(segments):
-        count = counts[place * segments + segment]
+        count = counts[segment * (item[14] + 1) + place]
         first = place * stride + starts[segment]
         copy_words(item[0] + first * 4, item[7] + n * 4, count)
         if item[1] != 0:
@@ -94,15 +94,15 @@ def count(step, offset, item):
         segments, place = item[3], step & item[8]
         for segment in range(segments):
             first = place * item[4] + starts[segment]
-            for k in range(counts[place * segments + segment]):
+            for k in range(counts[segment * (item[8] + 1) + place]):
                 totals[np.uint64(fired[first + k])] += 1
 
 
 @njit(error_model="numpy")
-def call_all(table, n, step, offset):
-    """Call every (function, item) of a table."""
+def call_all(table, first, last, step, offset):
+    """Call the (function, item) pairs [first, last) of a table."""
     pairs = carray(pointer(table), MANY, np.int64)
-    for k in range(n):
+    for k in range(first, last):
         call(pairs[2 * k], step, offset, pairs[2 * k + 1])
 
 
@@ -123,24 +123,31 @@ def meet(barrier, threads):
 
 @njit(error_model="numpy")
 def run_steps(first, last, item):
-    """Run steps until ``last`` or the step that a recorder names; gives the next step."""
-    item = carray(pointer(item), 10, np.int64)
-    threads, offset = item[1], item[8]
-    for step in range(first, last):
-        call_all(item[4], item[5], step, offset)
+    """Run steps until ``last`` or, once a recorder names a step, through the next window; gives the next step."""
+    item = carray(pointer(item), 11, np.int64)
+    threads, window, offset = item[0], item[3], item[9]
+    groups = carray(pointer(item[7]), MANY, np.int64)
+    begin = first
+    while begin < last:
+        end = min(begin + window, last)
+        for step in range(begin, end):
+            call_all(item[4], 0, item[5], step, offset)
         if threads > 1:
-            meet(item[2], threads)
-        stop = atomic_load(item[3])  # named in an earlier step or, for a later one, by a thread that is ahead
-        call_all(item[6], item[7], step, offset)
-        if step >= stop:
-            return step + 1
+            meet(item[1], threads)
+        stop = atomic_load(item[2])
+        for k in range(item[8]):
+            for step in range(begin, end):
+                call_all(item[6], groups[k], groups[k + 1], step, offset)
+        if stop <= begin:  # named in an earlier window; a thread that is ahead names a later step
+            return end
+        begin = end
     return last
 
 
 def drive(first, last, item):
     """Run steps [first, last) of one thread's tables; the item's last field becomes the next step."""
-    fields = carray(pointer(item), 10, np.int64)
-    fields[9] = run_steps(first, last, item)
+    fields = carray(pointer(item), 11, np.int64)
+    fields[10] = run_steps(first, last, item)
 
 
 def drive_batch(first, last, item):

@@ -46,6 +46,8 @@ class Instance:
     compiled : Compiled
     threads : int
         How many threads share the work of a step.
+    window : int, optional
+        Steps that run before their events are delivered, if fewer than :attr:`Compiled.window`.
 
     Attributes
     ----------
@@ -53,12 +55,14 @@ class Instance:
         The next step, also where handing over what the last chunk recorded failed.
     """
 
-    def __init__(self, compiled: Compiled, threads: int) -> None:
+    def __init__(self, compiled: Compiled, threads: int, window: int | None = None) -> None:
         self.compiled = compiled
         self.threads = threads
+        self.window = window or compiled.window
         self.reached = 0
+        rows = compiled.event_rows(self.window, threads)
         self.memories: tuple[Memory, ...] = tuple(
-            allocate(population, layout, compiled.dtype, compiled.reach(k), threads, compiled.graded(k))
+            allocate(population, layout, compiled.dtype, compiled.reach(k), threads, compiled.graded(k), rows)
             for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
         )
         self._stop = np.full(1, FOREVER, np.int64)
@@ -68,7 +72,7 @@ class Instance:
     @cached_property
     def recorder(self) -> Recorder:
         """Buffers and work items of all that the network records."""
-        return Recorder(self.compiled, self.memories, self._stop)
+        return Recorder(self.compiled, self.memories, self._stop, self.window)
 
     def tables(self, record: bool, totals: Mapping[int, Array] | None = None, window: tuple[int, int] = (0, 0)) -> Work:
         """Tables of a run.
@@ -84,8 +88,8 @@ class Instance:
         if record:
             self.recorder.join(tables)
         counters = {k: count_item(self.memories[k], total, window) for k, total in (totals or {}).items()}
-        tables[0].deliveries += [(fixed_kernel("count").address, item) for item in counters.values()]
-        items = [table.seal(k, self.threads, self._barrier, self._stop) for k, table in enumerate(tables)]
+        tables[0].observers += [(fixed_kernel("count").address, item) for item in counters.values()]
+        items = [table.seal(self.window, self.threads, self._barrier, self._stop) for table in tables]
         return Work(tuple(tables), tuple(items), counters)
 
     def base(self) -> list[Tables]:
@@ -158,6 +162,9 @@ class Instance:
         for k, (mine, theirs) in enumerate(zip(self.memories, other.memories, strict=True)):
             mine.float_ring[:] = theirs.float_ring
             mine.int_ring[:] = theirs.int_ring
+            mine.fired[:], mine.counts[:] = theirs.fired, theirs.counts
+            if mine.values is not None and theirs.values is not None:
+                mine.values[:] = theirs.values
             layout, source = self.compiled.layouts[k], other.compiled.layouts[k]
             if layout is None or source is None:
                 continue

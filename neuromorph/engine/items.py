@@ -20,8 +20,7 @@ STEP = (
     "mask",  # uint8 (stride,): who fired
     "fired",  # uint32 (rows, stride): indices of events, row = step & event_mask; written from lo on
     "values",  # float (rows, stride): values of graded events
-    "counts",  # int64 (rows, segments): number of events; address of this call's segment
-    "segments",
+    "counts",  # int64 (rows,): number of events of this call's segment
     "event_mask",  # rows of the event lists - 1
 )
 """Advance a population and list its events."""
@@ -29,7 +28,7 @@ STEP = (
 DELIVERY = (
     "fired",  # uint32 (rows, stride): indices of the source population's events, row = step & event_mask
     "values",  # float (rows, stride): their values
-    "counts",  # int64 (rows, segments)
+    "counts",  # int64 (segments, rows): number of events of each segment
     "starts",  # int64 (segments,): where each segment of fired begins
     "segments",
     "stride",  # of the source population
@@ -59,8 +58,7 @@ REPLAY = (
     "stride",
     "fired",
     "values",
-    "counts",
-    "segments",
+    "counts",  # as for STEP
     "wide",  # 4-byte words of a float
     "event_mask",
 )
@@ -78,7 +76,7 @@ RECORD_EVENTS = (
     "values_out",  # float (capacity,)
     "length",  # events in the buffer
     "capacity",
-    "most",  # events that one step can bring
+    "most",  # events that one window can bring
     "stop",  # where to name the last step
     "wide",
     "event_mask",
@@ -91,8 +89,20 @@ RECORD_STATE = ("lo", "hi", "size", "source", "every", "out", "first_row", "wide
 COUNT = ("fired", "counts", "starts", "segments", "stride", "totals", "first", "last", "event_mask")
 """Count events by neuron in a window of steps."""
 
-DRIVE = ("thread", "threads", "barrier", "stop", "updates", "n_updates", "deliveries", "n_deliveries", "offset", "next")
-"""Run steps: tables of (function, item) pairs, the cell that names the last step, and where it ended."""
+DRIVE = (
+    "threads",
+    "barrier",
+    "stop",  # where a recorder names the last step
+    "window",  # steps of updates between two meetings of the threads
+    "updates",  # table of (function, item) pairs
+    "n_updates",
+    "deliveries",  # the same; runs group by group
+    "groups",  # int64 (n_groups + 1,): where each group of deliveries begins
+    "n_groups",
+    "offset",
+    "next",  # written: where the run ended
+)
+"""Run steps: see :mod:`neuromorph.engine.schedule`."""
 
 BATCH = ("drive", "steps", "copies", "n_copies", "rows", "n_rows", "totals", "n_totals")
 """Run samples: the driver's item, and tables of (source, target, words) to restore, (all samples, target, words) to set

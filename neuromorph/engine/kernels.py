@@ -121,7 +121,7 @@ def print_delivery(kind: DeliveryKind) -> str:
         *("    " + line for line in before_rows),
         f"    for segment in range(item[{FIELD['segments']}]):",
         "        first = np.uint64(place * stride + starts[segment])",
-        "        events = np.uint64(counts[place * segments + segment])",
+        "        events = np.uint64(counts[segment * rows + place])",
         "        for j in range(events):",
         *("            " + line for line in per_event),
         *("            " + line for line in loop),
@@ -169,7 +169,7 @@ def _views(kind: DeliveryKind) -> list[str]:
         f"ring_mask = item[{FIELD['ring_mask']}]",
         f"segments, stride = item[{FIELD['segments']}], item[{FIELD['stride']}]",
         f"row, port = np.uint64(item[{FIELD['row']}]), np.uint64(item[{FIELD['port']}])",
-        f"place = step & item[{FIELD['event_mask']}]",
+        f"place, rows = step & item[{FIELD['event_mask']}], item[{FIELD['event_mask']}] + 1",
     ]
     if kind.scaled:
         lines.append(f"scale = np.{kind.sum}(bits_float(item[{FIELD['scale']}]))")

@@ -31,8 +31,8 @@ class Memory:
     mask : uint8 (stride,)
     fired : uint32 (rows, stride)
     values : (rows, stride) or None
-    counts : int64 (rows, segments)
-        Events of the latest steps; row = step & ``event_mask``.
+    counts : int64 (segments, rows)
+        Events of the latest steps and how many each segment lists; row = step & ``event_mask``.
     bounds : int64 (segments + 1,)
         Neurons of segment k are ``[bounds[k], bounds[k + 1])``; also where its part of ``fired`` begins.
     """
@@ -57,7 +57,7 @@ class Memory:
 
     @property
     def event_mask(self) -> int:
-        """What a step number is masked with to give its row of the event lists: their number, a power of two, less 1."""
+        """What a step is masked with to give its row of the event lists: their rows, a power of two, less 1."""
         return len(self.fired) - 1
 
     @property
@@ -76,6 +76,7 @@ class Memory:
         self.ints[:] = self.initial_ints
         self.float_ring[:] = 0
         self.int_ring[:] = 0
+        self.counts[:] = 0
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
@@ -132,7 +133,7 @@ def allocate(
         mask=aligned((stride,), np.uint8),
         fired=aligned((events, stride), np.uint32),
         values=aligned((events, stride), dtype) if graded else None,
-        counts=np.zeros((events, segments), np.int64),
+        counts=aligned((segments, events), np.int64),
         bounds=thread_bounds(population.size, segments),
     )
     memory.reset()

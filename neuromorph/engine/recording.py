@@ -73,11 +73,15 @@ class Recorder:
     memories : one for each population
     stop : int64 (1,)
         Where recorders name the last step of a chunk when a buffer fills.
+    window : int
+        Steps between two meetings of the threads: so many more may follow a window in which a recorder names the last.
     """
 
-    def __init__(self, compiled: Compiled, memories: Sequence[Memory], stop: npt.NDArray[np.int64]) -> None:
+    def __init__(
+        self, compiled: Compiled, memories: Sequence[Memory], stop: npt.NDArray[np.int64], window: int
+    ) -> None:
         self.events = [
-            _event_buffer(population.name, memory, compiled.wide, stop)
+            _event_buffer(population.name, memory, compiled.wide, stop, window)
             for population, memory in zip(compiled.populations, memories, strict=True)
             if population.record_events
         ]
@@ -92,7 +96,7 @@ class Recorder:
         for thread, table in enumerate(tables):
             table.updates += [(fixed_kernel("record_state").address, buffer.items[thread]) for buffer in self.states]
             table.keep.append(self)
-        tables[0].deliveries += [(fixed_kernel("record_events").address, buffer.item) for buffer in self.events]
+        tables[0].observers += [(fixed_kernel("record_events").address, buffer.item) for buffer in self.events]
 
     def limit(self, steps: int) -> int:
         """The longest chunk, of at most ``steps`` steps, whose states fit into the buffers."""
@@ -115,8 +119,8 @@ class Recorder:
             buffer.item[LENGTH] = 0
 
 
-def _event_buffer(population: str, memory: Memory, wide: int, stop: npt.NDArray[np.int64]) -> EventBuffer:
-    most = int(memory.bounds[-1])
+def _event_buffer(population: str, memory: Memory, wide: int, stop: npt.NDArray[np.int64], window: int) -> EventBuffer:
+    most = window * int(memory.bounds[-1])
     capacity = max(EVENTS, 3 * most)
     steps, ids = np.empty(capacity, np.int64), np.empty(capacity, np.uint32)
     values = None if memory.values is None else np.empty(capacity, memory.values.dtype)
@@ -126,7 +130,7 @@ def _event_buffer(population: str, memory: Memory, wide: int, stop: npt.NDArray[
         values=address(memory.values),
         counts=address(memory.counts),
         starts=address(memory.bounds),
-        segments=memory.counts.shape[1],
+        segments=len(memory.counts),
         stride=memory.stride,
         steps_out=address(steps),
         ids_out=address(ids),

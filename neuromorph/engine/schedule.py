@@ -1,7 +1,29 @@
-"""What runs in each step, as tables of (kernel, item) pairs: one pair of tables for each thread.
+"""What runs when, as tables of (kernel, item) pairs for each thread; an item is a row of int64 that its kernel reads.
 
-``updates`` advance populations and list their events; then threads meet; ``deliveries`` carry the events into the
-rings. An item is a row of int64 numbers and addresses that its kernel reads.
+Steps run in *windows*. A window has as many steps as the shortest delay of the network (:attr:`Compiled.window`; fewer
+where a run ends): no event that is sent in it arrives in it. So a thread does, for its own neurons and targets:
+
+1. for each step of the window: ``arrivals``, ``updates``, ``after``;
+2. meet the other threads, which is the only time that they wait for one another;
+3. for each block of targets, for each step of the window: its ``deliveries``;
+4. for each step of the window: ``observers`` (thread 0 records and counts).
+
+While one thread does 3 and 4, another may already do 1 for the next window, but not beyond. What holds then:
+
+- Event lists (``fired``, ``values``, ``counts``; row = step & ``event_mask``) of earlier windows are complete, and no
+  row is written again while a thread may read it: there are rows for two windows, and more if something reads further
+  back (:meth:`Compiled.event_rows`). Lists of the present window may be read from 3 on; in ``after``, a thread may
+  read its own segment of the present step.
+- Ring slots, states and parameters of neurons ``bounds[thread] <= i < bounds[thread + 1]`` are that thread's alone.
+
+``arrivals`` come before the updates of a step. They may read the events that were sent at least a window ago, so at
+least the shortest delay ago, and add to the sums of this step (ring slot = step & ``ring_mask``), after all that
+``deliveries`` added to them. ``after`` comes when all populations have been updated in this thread's range; it may read
+the events of this step in its own segment (``fired`` from ``bounds[thread]`` on, ``counts[thread]``). Both are empty
+unless something joins them; their kernels are called like all others, ``kernel(step, offset, item)``.
+
+The order of the sums at a target depends neither on windows nor on blocks or threads: by step of sending, then
+projection, then source, then place in the row.
 """
 
 from __future__ import annotations
@@ -9,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ctypes import CFUNCTYPE, c_int64
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +47,15 @@ from .items import COUNT, DELIVERY, DRIVE, REPLAY, SPLIT_ROWS, STEP, make_item
 from .layout import Layout
 from .memory import Array, Memory, address
 
+MAX_WINDOW = 16
+"""Most steps of a window: event lists have rows for two of them, and longer ones would save nothing more."""
+
+COUNTS_LINE = 8
+"""Least rows of event lists that threads share: so each thread's counts have a cache line of their own."""
+
+Call = tuple[int, npt.NDArray[np.int64]]
+"""Address of a kernel, and its item."""
+
 _C_KERNEL = CFUNCTYPE(None, c_int64, c_int64, c_int64)
 
 
@@ -37,32 +68,51 @@ def fixed_kernel(name: str) -> Kernel:
 
 @dataclass
 class Tables:
-    """The work of one thread; ``keep`` holds the arrays whose addresses are in it."""
+    """The work of one thread; see the module.
 
-    updates: list[tuple[int, npt.NDArray[np.int64]]] = field(default_factory=list)
-    deliveries: list[tuple[int, npt.NDArray[np.int64]]] = field(default_factory=list)
+    Attributes
+    ----------
+    arrivals, updates, after : list of (function, item)
+        What a step does before threads meet, in this order.
+    deliveries : list of lists of (function, item)
+        One list for each block of targets; it runs through all steps of a window before the next.
+    observers : list of (function, item)
+        What looks at the events of each step last.
+    keep : list
+        The arrays whose addresses are in the items.
+    """
+
+    arrivals: list[Call] = field(default_factory=list)
+    updates: list[Call] = field(default_factory=list)
+    after: list[Call] = field(default_factory=list)
+    deliveries: list[list[Call]] = field(default_factory=list)
+    observers: list[Call] = field(default_factory=list)
     keep: list[Any] = field(default_factory=list)
 
-    def seal(self, thread: int, threads: int, barrier: Array, stop: Array) -> npt.NDArray[np.int64]:
-        """The driver's item for this thread."""
-        packed = [_pack(self.updates), _pack(self.deliveries)]
-        self.keep += [*packed, barrier, stop]
+    def seal(self, window: int, threads: int, barrier: Array, stop: Array) -> npt.NDArray[np.int64]:
+        """The driver's item for this thread, one of ``threads`` that meet once in ``window`` steps."""
+        updates = [*self.arrivals, *self.updates, *self.after]
+        blocks = [block for block in (*self.deliveries, self.observers) if block]
+        groups = np.cumsum([0, *map(len, blocks)], dtype=np.int64)
+        packed = [_pack(updates), _pack([call for block in blocks for call in block])]
+        self.keep += [*packed, groups, barrier, stop]
         return make_item(
             DRIVE,
-            thread=thread,
             threads=threads,
             barrier=address(barrier),
             stop=address(stop),
+            window=window,
             updates=address(packed[0]),
-            n_updates=len(self.updates),
+            n_updates=len(updates),
             deliveries=address(packed[1]),
-            n_deliveries=len(self.deliveries),
+            groups=address(groups),
+            n_groups=len(blocks),
             offset=0,
             next=0,
         )
 
 
-def _pack(pairs: list[tuple[int, npt.NDArray[np.int64]]]) -> npt.NDArray[np.int64]:
+def _pack(pairs: list[Call]) -> npt.NDArray[np.int64]:
     return np.array([(function, address(item)) for function, item in pairs] or np.zeros((0, 2)), np.int64)
 
 
@@ -87,6 +137,15 @@ class Compiled:
     dtype: str
     seed: int
 
+    @cached_property
+    def window(self) -> int:
+        """Steps that may run before their events must be delivered: the shortest delay, at most :data:`MAX_WINDOW`."""
+        return min([MAX_WINDOW, *(synapses.min_delay for synapses in self.projections if synapses.count)])
+
+    def event_rows(self, window: int, threads: int) -> int:
+        """Rows of the event lists: those of two windows, the one that is written and the one that is read."""
+        return max(1 << (2 * window - 1).bit_length(), 2 if threads == 1 else COUNTS_LINE)
+
     @property
     def wide(self) -> int:
         """4-byte words of a float."""
@@ -106,7 +165,7 @@ class Compiled:
 
 def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) -> list[Tables]:
     """Tables that run the network and record nothing, for each of ``threads`` threads."""
-    tables = [Tables() for _ in range(threads)]
+    tables = [Tables(deliveries=[[] for _ in memories]) for _ in range(threads)]
     replays = [_replay_arrays(compiled, k) for k in range(len(compiled.populations))]
     for thread, table in enumerate(tables):
         for k, memory in enumerate(memories):
@@ -117,7 +176,8 @@ def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) ->
             continue
         pairs, arrays = row_parts(synapses, memories[synapses.post].bounds)
         for table, (begin, end) in zip(tables, pairs, strict=True):
-            table.deliveries.append((kernel.address, _delivery_item(compiled, synapses, memories, begin, end)))
+            item = _delivery_item(compiled, synapses, memories, begin, end)
+            table.deliveries[synapses.post].append((kernel.address, item))
             table.keep += arrays
     return tables
 
@@ -133,14 +193,12 @@ def _replay_arrays(compiled: Compiled, index: int) -> tuple[Array, Array, Array 
 def _update_item(
     compiled: Compiled, k: int, memory: Memory, thread: int, replay: tuple[Array, Array, Array | None] | None
 ) -> npt.NDArray[np.int64]:
-    segments = memory.counts.shape[1]
     common = {
         "lo": int(memory.bounds[thread]),
         "hi": int(memory.bounds[thread + 1]),
         "fired": address(memory.fired),
         "values": address(memory.values),
-        "counts": address(memory.counts) + 8 * thread,
-        "segments": segments,
+        "counts": address(memory.counts[thread]),
         "event_mask": memory.event_mask,
     }
     if replay is not None:
@@ -187,7 +245,7 @@ def _delivery_item(
         values=address(pre.values),
         counts=address(pre.counts),
         starts=address(pre.bounds),
-        segments=pre.counts.shape[1],
+        segments=len(pre.counts),
         stride=pre.stride,
         begin=begin,
         end=end,
@@ -212,7 +270,7 @@ def count_item(memory: Memory, total: Array, window: tuple[int, int]) -> npt.NDA
         fired=address(memory.fired),
         counts=address(memory.counts),
         starts=address(memory.bounds),
-        segments=memory.counts.shape[1],
+        segments=len(memory.counts),
         stride=memory.stride,
         totals=address(total),
         first=window[0],

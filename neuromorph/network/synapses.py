@@ -63,6 +63,11 @@ class Synapses:
         return self.n_pre * self.n_post if self.row_ptr is None else int(self.row_ptr[-1])
 
     @property
+    def min_delay(self) -> int:
+        """Shortest delay in steps (1 if there is no synapse)."""
+        return int(self.delays.min()) if self.delays.size else 1
+
+    @property
     def max_delay(self) -> int:
         """Longest delay in steps (1 if there is no synapse)."""
         return int(self.delays.max()) if self.delays.size else 1

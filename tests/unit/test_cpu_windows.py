@@ -1,0 +1,105 @@
+"""Windows of steps, threads that meet once in each, and runs that end anywhere: the same bits as step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import DT, STEPS, Delta, Noisy, networks
+
+from neuromorph import CPU, EventSource, FixedInDegree, FixedProbability, Network, Reference, Trace, ms, mV
+from neuromorph.engine import recording
+from neuromorph.engine.cpu import CPUProgram
+from neuromorph.engine.instance import NEXT, Work
+from neuromorph.engine.schedule import MAX_WINDOW
+
+THREADS = (1, 2, 3, 5)
+QUICK = settings(max_examples=12, deadline=None)
+
+
+def content(traces: list[Trace]) -> dict[str, bytes]:
+    """What runs that follow one another recorded, joined, as bytes."""
+    parts: dict[str, list[bytes]] = {}
+
+    def add(name: str, array: object) -> None:
+        parts.setdefault(name, []).append(np.ascontiguousarray(array).tobytes())
+
+    for trace in traces:
+        for population in trace.meta.recorded or ():
+            events = trace.events(population)
+            add(f"{population} steps", events.steps)
+            add(f"{population} ids", events.ids)
+            add(f"{population} values", () if events.values is None else events.values)
+        for population, variable in trace.meta.states:
+            add(f"{population} {variable}", trace.state(population, variable).data)
+    return {name: b"".join(part) for name, part in parts.items()}
+
+
+def runs(program: CPUProgram, lengths: list[int]) -> dict[str, bytes]:
+    return content([program.run(length, progress=False) for length in lengths])
+
+
+@given(least=st.sampled_from([1, 2, 3, 5]), data=st.data())
+@QUICK
+def test_runs_cut_anywhere_on_any_number_of_threads_are_the_reference(least: int, data: st.DataObject) -> None:
+    net = data.draw(networks(max_populations=3, max_projections=4, min_delay=least))
+    cuts = sorted(data.draw(st.lists(st.integers(0, STEPS), max_size=6)))
+    lengths = np.diff([0, *cuts, STEPS]).tolist()
+    expected = content([Reference("float32").compile(net, dt=DT).run(STEPS, progress=False)])
+    program = CPU(threads=data.draw(st.sampled_from(THREADS))).compile(net, dt=DT)
+    assert program.compiled.window >= least
+    assert runs(program, lengths) == expected
+
+
+def loop(delay: int) -> Network:
+    """Noisy neurons that excite leaky ones and back, with two delays of which the shorter is ``delay`` steps."""
+    net = Network(seed=3, name="loop")
+    noisy = net.population(Noisy(chance=0.2), 300, name="noisy")
+    delta = net.population(Delta(theta=2 * mV), 200, name="delta")
+    net.project(noisy, delta, FixedInDegree(20), weight=0.3 * mV, delay=delay)
+    net.project(delta, delta, FixedProbability(0.1), weight=-0.1 * mV, delay=delay + 3)
+    net.project(delta, noisy, FixedProbability(0.05), weight=0.1, delay=2 * delay)
+    net.record(delta, "v", every=3)
+    return net
+
+
+@pytest.mark.parametrize("delay", [1, 4, MAX_WINDOW + 4])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_run_step_by_step_is_one_long_run(delay: int, threads: int) -> None:
+    net = loop(delay)
+    expected = content([Reference("float32").compile(net, dt=DT).run(60, progress=False)])
+    program = CPU(threads=threads).compile(net, dt=DT)
+    assert program.compiled.window == min(delay, MAX_WINDOW)
+    program.run(60, progress=False)
+    program.reset()
+    assert runs(program, [1] * 60) == expected
+    assert len(expected["delta ids"]) > 2000
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_full_buffer_ends_all_threads_at_one_step(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    net = loop(5)
+    expected = content([Reference("float32").compile(net, dt=DT).run(200, progress=False)])
+    monkeypatch.setattr(recording, "EVENTS", 1)
+    program = CPU(threads=threads).compile(net, dt=DT)
+    run, ends = program._instance.run, []
+
+    def watched(first: int, last: int, offset: int, work: Work) -> int:
+        ends.append({run(first, last, offset, work), *(int(item[NEXT]) for item in work.items)})
+        return min(ends[-1])
+
+    monkeypatch.setattr(program._instance, "run", watched)
+    assert runs(program, [200]) == expected
+    assert len(ends) > 5  # of 3 that progress alone would make
+    assert all(len(end) == 1 for end in ends)
+
+
+def test_the_window_is_the_shortest_delay_of_any_synapse() -> None:
+    net = Network()
+    a = net.population(EventSource(3), name="a")
+    b, c = net.population(Delta, 4, name="b"), net.population(Delta, 5, name="c")
+    net.project(b, c, FixedProbability(0.0), weight=1 * mV, delay=1)  # without synapses: does not count
+    assert CPU(threads=1).compile(net, dt=1 * ms).compiled.window == MAX_WINDOW
+    net.project(a, b, FixedInDegree(3), weight=1 * mV, delay=3 + np.arange(4))
+    assert CPU(threads=1).compile(net, dt=1 * ms).compiled.window == 3
