@@ -24,7 +24,10 @@ def _truncdiv(a: Array, b: Array) -> Array:
 
 
 def _exp2i(k: Array, float_type: Any) -> Array:
-    power: Array = np.ldexp(float_type(1.0), np.asarray(k, dtype=np.int32))
+    """The float whose exponent field holds k, and nothing else."""
+    info = np.finfo(float_type)
+    word = np.int32 if info.bits == 32 else np.int64
+    power: Array = ((np.asarray(k) + (1 - info.minexp)) << info.nmant).astype(word).view(float_type)[()]
     return power
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from neuromorph.language.expr import Type
 
 if TYPE_CHECKING:
+    from neuromorph.lowering.plastic import PlasticProjection
     from neuromorph.network.synapses import Synapses
 
 Float = Literal["float32", "float64"]
@@ -35,7 +36,8 @@ class Op:
         ``max(a, b)`` is ``a if a > b else b`` (so ``b`` where either is nan, or for two zeros).
         Floats: ``div sqrt floor rint trunc``; ``to_int`` (truncates; unspecified for nan and beyond 64 bits),
         ``to_float`` (rounds to nearest, once).
-        Floats as bits: ``exp2i`` (int k -> 2.0**k, -126 <= k <= 127 in float32, -1022 <= k <= 1023 in float64),
+        Floats as bits: ``exp2i`` (int k -> 2.0**k, -126 <= k <= 127 in float32, -1022 <= k <= 1023 in float64; 0 one
+        below that range and inf one above it; unspecified beyond),
         ``exponent`` and ``mantissa`` (x = mantissa * 2**exponent, 1 <= mantissa < 2, x positive and normal).
         Ints (64 bit, wrapping): ``shr`` (arithmetic), ``shl`` (amounts in 0..63), ``truncdiv`` (toward zero, divisor
         not zero), ``bitand``.
@@ -152,11 +154,15 @@ class LoweredPopulation:
     replay: EventList | None = None
     record_events: bool = True
     record_states: tuple[tuple[str, int], ...] = ()  # (state or observable, every n-th step)
+    seen: tuple[str, ...] = ()  # observables that plastic synapses look at
 
 
 @dataclass(frozen=True)
 class LoweredNetwork:
     """A network ready for a target: one program for each population, one block of synapses for each projection.
+
+    Projections whose synapses do not change are in ``projections``, the others in ``plastic``, each in the network's
+    order.
 
     Attributes
     ----------
@@ -165,7 +171,7 @@ class LoweredNetwork:
     seed : int
     dtype : {"float32", "float64"}
     max_delay : int
-        Longest delay in steps, at least 1.
+        Longest delay of all projections in steps, at least 1.
     """
 
     name: str
@@ -175,3 +181,4 @@ class LoweredNetwork:
     populations: tuple[LoweredPopulation, ...]
     projections: tuple[Synapses, ...]
     max_delay: int
+    plastic: tuple[PlasticProjection, ...] = ()
