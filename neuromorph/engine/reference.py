@@ -13,8 +13,9 @@ In step t, every population does the following; ``x`` are its states.
 5. Where it fires, the event's value is taken from the new states; then all resets are made from them.
 6. What is recorded of the step are the states now, and named intermediates as step 4 saw them.
 
-Then each event is sent: along a synapse of delay d it adds ``weight * value`` to the port's sum of step t + d. Ints are
-32 bits wide where they are stored and 64 bits in between. Steps 2 to 5 are a population's step program
+Then each event is sent: along a synapse of delay d it adds ``weight * value`` to the port's sum of step t + d. What
+arrives through synapses that change is added in step t + d, after all that; see :mod:`neuromorph.engine.plastic`. Ints
+are 32 bits wide where they are stored and 64 bits in between. Steps 2 to 5 are a population's step program
 (:mod:`neuromorph.lowering`), which this engine evaluates operation by operation.
 """
 
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.engine.plastic.reference import RunningPlastic
 from neuromorph.language.expr import Type
 from neuromorph.lowering.evaluate import evaluate
 from neuromorph.lowering.program import Float, LoweredPopulation
@@ -114,6 +116,11 @@ class RunningPopulation:
             self.fired = replay.indices[part].astype(np.int64)
             self.values = None if replay.values is None else replay.values[part].astype(self.dtype)
 
+    def has_value(self, name: str) -> bool:
+        """Whether a state or observable has a value: observables have none before the first step."""
+        program = self.lowered.program
+        return name in self.observed or (program is not None and any(slot.name == name for slot in program.states))
+
     def value_of(self, name: str) -> Array:
         """A state or observable after the step."""
         program = self.lowered.program
@@ -163,22 +170,34 @@ def deliver(synapses: Synapses, sums: Array, step: int, fired: Array, values: Ar
     np.add.at(sums, (arrival, targets), added)  # unbuffered: adds in the order of the arrays
 
 
-def advance(populations: Sequence[RunningPopulation], projections: Sequence[Synapses], step: int, seed: int) -> None:
-    """One step of a network: every population, then every projection.
+def advance(
+    populations: Sequence[RunningPopulation],
+    projections: Sequence[Synapses],
+    step: int,
+    seed: int,
+    plastic: Sequence[RunningPlastic] = (),
+) -> None:
+    """One step of a network: what arrives through plastic synapses, every population, then every projection.
 
     Parameters
     ----------
     populations : sequence of RunningPopulation
         In the network's order.
     projections : sequence of Synapses
-        In the network's order.
+        Those whose synapses do not change, in the network's order.
     step : int
         Number of the step.
     seed : int
         Of the network's noise.
+    plastic : sequence of RunningPlastic
+        The others, in the network's order.
     """
+    for changing in plastic:
+        changing.before(step)
     for population in populations:
         population.advance(step, seed)
+    for changing in plastic:
+        changing.after(step)
     for synapses in projections:
         source, sums = populations[synapses.pre], populations[synapses.post].sums[synapses.port]
         deliver(synapses, sums, step, source.fired, source.values)

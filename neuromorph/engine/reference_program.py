@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from neuromorph.engine.checkpoint import Checkpoint, checked, fill_ring, restored_neuron, ring_rows, stretches, take
 from neuromorph.engine.inputs import population_index, read_inputs, settable
+from neuromorph.engine.plastic.reference import RunningPlastic
+from neuromorph.engine.plastic.synapse_values import SynapseValues, read_synapses
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.run_meta import description, run_meta
@@ -103,6 +105,7 @@ class ReferenceProgram:
         self.step = 0
         self.about = description(network)
         self.last_trace: Trace | None = None
+        self.plastic = [RunningPlastic(p, lowered.dtype, self.populations) for p in lowered.plastic]
         self.populations = [RunningPopulation(p, lowered.dtype, lowered.max_delay) for p in lowered.populations]
         self._seconds = dict(seconds)
         self._neurons = [population.neuron for population in network.populations]
@@ -111,11 +114,13 @@ class ReferenceProgram:
         """Go back to step 0; see :meth:`Program.reset`."""
         self.step = 0
         for population in self.populations:
+        for plastic in self.plastic:
+            plastic.reset()
             population.reset()
 
     def advance(self) -> None:
         """Run one step."""
-        advance(self.populations, self.lowered.projections, self.step, self.lowered.seed)
+        advance(self.populations, self.lowered.projections, self.step, self.lowered.seed, self.plastic)
         self.step += 1
 
     def run(
@@ -240,6 +245,10 @@ class ReferenceProgram:
         self.populations[index].load(
             replace(old, program=made.program, state_init=made.state_init, param_values=made.param_values)
         )
+    def synapses(self, projection: str | Projection) -> SynapseValues:
+        """The synapses of a projection as they are now; see :meth:`Program.synapses`."""
+        return read_synapses(self, projection, {p.lowered.index: p.states for p in self.plastic})
+
 
     def run_batch(
         self,

@@ -14,7 +14,9 @@ from neuromorph.errors import TargetError
 
 if TYPE_CHECKING:
     from neuromorph.engine.checkpoint import Checkpoint
-    from neuromorph.network import Network, Population
+    from neuromorph.engine.inputs import SampleInputs
+    from neuromorph.engine.plastic.synapse_values import SynapseValues
+    from neuromorph.network import Network, Population, Projection
     from neuromorph.trace import Trace
     from neuromorph.units import Quantity
 
@@ -128,6 +130,16 @@ class Program(Protocol):
     def report(self) -> Report:
         """Memory, compile times and costs."""
         ...
+    def synapses(self, projection: str | Projection) -> SynapseValues:
+        """The synapses of a projection as they are now: ends, delays, weights and, if they change, their states.
+
+        Raises
+        ------
+        NetworkError
+            There is no such projection.
+        """
+        ...
+
 
     def source(self) -> str:
         """The generated code."""

@@ -15,6 +15,8 @@ White noise enters exactly where the method is exact, and as sigma sqrt(dt) n ot
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from neuromorph.errors import LanguageError
 from neuromorph.language.derivative import derivative
 from neuromorph.language.expr import Expr
@@ -29,7 +31,7 @@ from neuromorph.lowering.statics import literal
 
 
 def advance(neuron: Neuron, scope: Scope, refractory: Value | None) -> dict[str, Value]:
-    """New value of every state with a derivative, all from the values in `scope`.
+    """New value of every state of a neuron with a derivative, all from the values in `scope`.
 
     Parameters
     ----------
@@ -45,19 +47,41 @@ def advance(neuron: Neuron, scope: Scope, refractory: Value | None) -> dict[str,
         ``method="exact"`` for states that are not linear, or noise that is not additive.
     """
     rates = {s.name: s.dot for s in neuron.states if s.dot is not None}
-    if neuron.method == "auto" or neuron.method == "exact":
+    held = frozenset(neuron.event.hold) if neuron.event is not None and refractory is not None else frozenset[str]()
+    return integrate(neuron.name, rates, neuron.method, scope, held, refractory)
+
+
+def integrate(
+    name: str,
+    rates: Mapping[str, Expr],
+    method: str,
+    scope: Scope,
+    held: frozenset[str] = frozenset(),
+    refractory: Value | None = None,
+) -> dict[str, Value]:
+    """New value of every state that has a derivative in `rates`; see :func:`advance`.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for messages.
+    method : str
+    held : frozenset of str
+        States that do not move where `refractory` is true.
+    """
+    if method == "auto" or method == "exact":
         forms, obstacles = linear_states(rates, scope.statics)
-        if neuron.method == "exact" and obstacles:
-            _refuse(neuron.name, obstacles)
+        if method == "exact" and obstacles:
+            _refuse(name, obstacles)
     else:
         forms = {}
-    held = frozenset(neuron.event.hold) if neuron.event is not None and refractory is not None else frozenset[str]()
     result: dict[str, Value] = {}
     for system in systems(forms):
         result |= _exact(system, scope, held & set(system.states), refractory)
-    for name, rate in rates.items():
-        if name not in forms:
-            result[name] = _euler(name, rate, scope, neuron.method == "euler")
+    scope = scope.for_rates()
+    for state, rate in rates.items():
+        if state not in forms:
+            result[state] = _euler(state, rate, scope, method == "euler")
     return result
 
 

@@ -10,6 +10,7 @@ from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.check import check_population, network_problems, network_warnings
 from neuromorph.lowering.neuron import lower_neuron
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
+from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_problems
 
 if TYPE_CHECKING:
     from neuromorph.network import Network, Population
@@ -65,10 +66,22 @@ def lower(
     if not allow_memory:  # before anything: lowering a population takes memory for each of its neurons
         forecast(network, step, dtype).require()
     populations, problems = _populations(network, step, dtype)
-    problems += network_problems(network, step)
+    problems += network_problems(network, step) + _plastic_problems(network, step, dtype)
+    if weights is not None:
+        problems += [
+            f"projection {j.name}: its synapses ({j.synapse.name}) change, and {weights} weights cannot; leave "
+            "weights= out"
+            for j in network.projections
+            if j.synapse is not None
+        ]
     if problems:
         raise CheckError(_subject(network, step), problems)
-    projections = build(network, step, dtype=dtype, allow_memory=True, progress=progress)
+    built = build(network, step, dtype=dtype, allow_memory=True, progress=progress)
+    pairs = tuple(zip(network.projections, built, strict=True))
+    projections = tuple(synapses for j, synapses in pairs if j.synapse is None)
+    plastic = tuple(
+        lower_plastic(j, synapses, step, dtype, network.seed) for j, synapses in pairs if j.synapse is not None
+    )
     if weights is not None:
         projections = tuple(quantise(p, _BITS[weights]) for p in projections)
     return LoweredNetwork(
@@ -78,7 +91,8 @@ def lower(
         dtype=dtype,
         populations=tuple(populations),
         projections=projections,
-        max_delay=max((p.max_delay for p in projections), default=1),
+        max_delay=max((p.max_delay for p in built), default=1),
+        plastic=plastic,
     )
 
 
@@ -106,14 +120,37 @@ def check(network: Network, dt: Quantity | float) -> tuple[str, ...]:
     step = _seconds(dt)
     forecast(network, step).require()
     _, problems = _populations(network, step, "float64")
-    problems += network_problems(network, step)
+    problems += network_problems(network, step) + _plastic_problems(network, step, "float64")
     if problems:
         raise CheckError(_subject(network, step), problems)
     return tuple(network_warnings(network, step))
 
 
+def refuse_plastic(network: Network, target: str) -> None:
+    """For targets whose synapses cannot change: raise if some of the network's do.
+
+    Raises
+    ------
+    CheckError
+        With every projection that is plastic.
+    """
+    problems = [
+        f"projection {j.name}: its synapses change ({j.synapse.name}), which {target} cannot do; run it on CPU(), and "
+        "project what it learned with program.synapses(...).sparse()"
+        for j in network.projections
+        if j.synapse is not None
+    ]
+    if problems:
+        raise CheckError(f"network {network.name} cannot run on {target}", problems)
+
+
 def lower_population(
-    population: Population, dt: float, dtype: Float, seed: int, recorded: tuple[tuple[str, int], ...] = ()
+    population: Population,
+    dt: float,
+    dtype: Float,
+    seed: int,
+    recorded: tuple[tuple[str, int], ...] = (),
+    seen: tuple[str, ...] = (),
 ) -> LoweredPopulation:
     """One population of a network.
 
@@ -125,6 +162,8 @@ def lower_population(
         Of the network.
     recorded : tuple of (name, every)
         States and named intermediates to record.
+    seen : tuple of str
+        States and named intermediates that plastic synapses look at.
 
     Raises
     ------
@@ -145,9 +184,16 @@ def lower_population(
     if not isinstance(neuron, Neuron):
         return replace(result, replay=neuron.event_list(dt))
     states = {s.name for s in neuron.states}
-    observe = tuple(name for name, _ in recorded if name not in states)
+    seen = tuple(dict.fromkeys(name for name in seen if name not in states))
+    observe = tuple(dict.fromkeys([*(name for name, _ in recorded if name not in states), *seen]))
     lowered = lower_neuron(neuron, dt, dtype, population.size, observe=observe, seed=seed, index=population.index)
-    return replace(result, program=lowered.program, state_init=lowered.state_init, param_values=lowered.param_values)
+    return replace(
+        result,
+        program=lowered.program,
+        state_init=lowered.state_init,
+        param_values=lowered.param_values,
+        seen=seen,
+    )
 
 
 def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[LoweredPopulation], list[str]]:
@@ -157,11 +203,35 @@ def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[Lowere
         found = check_population(population, dt, network.seed)
         if not found:
             try:
-                done.append(lower_population(population, dt, dtype, network.seed, network.recorded(population)))
+                recorded, seen = network.recorded(population), _seen(network, population)
+                done.append(lower_population(population, dt, dtype, network.seed, recorded, seen))
             except NeuromorphError as error:
                 found = [f"population {population.name}: {error}"]
         problems += found
     return done, problems
+
+
+def _seen(network: Network, population: Population) -> tuple[str, ...]:
+    """Variables of a population that plastic synapses look at."""
+    return tuple(
+        view.variable
+        for j in network.projections
+        if j.synapse is not None
+        for view in j.synapse.views
+        if {"pre": j.pre, "post": j.post, "third": j.third}[view.end] is population
+    )
+
+
+def _plastic_problems(network: Network, dt: float, dtype: Float) -> list[str]:
+    problems = []
+    for j in network.projections:
+        if j.synapse is not None:
+            problems += plastic_problems(j)
+            try:
+                lower_synapse(j.synapse, dt, dtype)
+            except NeuromorphError as error:
+                problems.append(f"projection {j.name}: {error}")
+    return problems
 
 
 def _subject(network: Network, dt: float) -> str:

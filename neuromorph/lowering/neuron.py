@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import LanguageError
 from neuromorph.language.expr import Expr, Type
-from neuromorph.language.neuron import Neuron
+from neuromorph.language.neuron import Neuron, ParamSpec
 from neuromorph.lowering.builder import Builder, Value
 from neuromorph.lowering.integrate import advance
 from neuromorph.lowering.program import Float, Slot, StepProgram
@@ -98,7 +98,7 @@ def lower_neuron(
             dtype,
             tuple(builder.ops),
             tuple(slots),
-            _parameter_slots(neuron, parameters.statics),
+            parameter_slots(neuron.params, parameters.statics),
             tuple(Slot(p.name, p.type, p.unit.name, p.unit.scale) for p in neuron.ports),
             tuple(new[slot.name].number for slot in slots),
             None if fired is None else fired.number,
@@ -110,18 +110,19 @@ def lower_neuron(
     init = tuple(states[slot.name] for slot in slots)
     values = tuple(parameters.statics[k].value for k in kept)
     for slot, number in zip((*program.states, *program.params), (*init, *values), strict=True):
-        _require_range(neuron.name, slot, number, dtype)
+        require_range(neuron.name, slot, number, dtype)
     return LoweredNeuron(program, init, values)
 
 
-def _require_range(neuron: str, slot: Slot, value: npt.NDArray[Any], dtype: Float) -> None:
+def require_range(model: str, slot: Slot, value: npt.NDArray[Any], dtype: Float) -> None:
+    """Raise a LanguageError if a number of `model` is beyond the type that holds it."""
     limits = np.iinfo(np.int32) if slot.type is Type.INT else np.finfo(dtype)
     beyond = np.isfinite(value) & ((value < float(limits.min)) | (value > float(limits.max)))
     if np.any(beyond):
         width = "32-bit ints" if slot.type is Type.INT else dtype
         worst = float(value[beyond].flat[0])
         raise LanguageError(
-            f"{neuron}: {slot.name} is {worst:g} in SI units, which is beyond {width}; scale the equations",
+            f"{model}: {slot.name} is {worst:g} in SI units, which is beyond {width}; scale the equations",
             name=slot.name,
             value=worst,
         )
@@ -185,8 +186,9 @@ def _refractory_steps(time: Expr, scope: Scope) -> Value:
     return scope.parameters(Static(("refractory", static.key), f"steps of {static.name}", steps, static.literal))
 
 
-def _parameter_slots(neuron: Neuron, statics: Sequence[Static]) -> tuple[Slot, ...]:
-    given = {p.name: p for p in neuron.params}
+def parameter_slots(params: Sequence[ParamSpec], statics: Sequence[Static]) -> tuple[Slot, ...]:
+    """Slots for given and derived parameters, each with a name of its own."""
+    given = {p.name: p for p in params}
     taken: dict[str, int] = {}
     slots = []
     for static in statics:

@@ -74,6 +74,8 @@ def build_projection(
 ) -> Synapses:
     """Make one projection's synapses; ``dt`` in seconds. Other arguments as in :func:`build`."""
     pre, post = projection.pre, projection.post
+    if projection.synapse is not None:
+        dtype = "float64"  # plastic weights are converted to another unit and rounded once, after that
     stream = Stream(seed, projection.index, threads if pre.size * post.size > SMALL else 1)
     made = projection.rule.connect(pre, post, stream)
     arrays: dict[str, Any] = {

@@ -1,0 +1,157 @@
+"""Plastic projections in NumPy: the definition of what they do; the package says in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.lowering.evaluate import evaluate
+from neuromorph.lowering.plastic import PlasticProjection, Update
+from neuromorph.lowering.program import Float
+
+if TYPE_CHECKING:
+    from neuromorph.engine.reference import RunningPopulation
+
+Array = npt.NDArray[Any]
+
+
+class RunningPlastic:
+    """States of a plastic projection, and what is on its way.
+
+    Parameters
+    ----------
+    lowered : PlasticProjection
+    dtype : {"float32", "float64"}
+    populations : sequence of RunningPopulation
+        In the network's order.
+
+    Attributes
+    ----------
+    states : list of arrays
+        One for each state of the program, in the order of its synapses or neurons.
+    sent : dict of int to (fired, values)
+        Events of the source neurons by step, as far back as they are under way.
+    seen : dict of int to list of arrays
+        What views with a lag saw at the end of a step, by step, as far back as it is under way.
+    first_seen : list of arrays
+        What they saw before the first step.
+    """
+
+    def __init__(self, lowered: PlasticProjection, dtype: Float, populations: Sequence[RunningPopulation]) -> None:
+        self.lowered = lowered
+        self.dtype = np.dtype(dtype)
+        self._populations = populations
+        self._sources = lowered.sources()
+        self._targets = lowered.targets.astype(np.int64)
+        self._by_target = np.argsort(self._targets, kind="stable")
+        self._column = np.searchsorted(self._targets[self._by_target], np.arange(lowered.n_post + 1))
+        self.reset()
+
+    def load(self, lowered: PlasticProjection) -> None:
+        """Take other parameter values."""
+        self.lowered = lowered
+
+    def reset(self) -> None:
+        """Back to the initial states, with nothing under way; the populations have to be reset first."""
+        lowered = self.lowered
+        self.states = [
+            np.broadcast_to(value, (lowered.size_of(k),)).astype(self.dtype) for k, value in enumerate(lowered.initial)
+        ]
+        self.sent: dict[int, tuple[Array, Array | None]] = {}
+        self.seen: dict[int, list[Array]] = {}
+        self.first_seen = self._look()
+
+    def _look(self) -> list[Array]:
+        """What views with a lag would see now."""
+        return [self._value(v.population, v.variable) for v in self.lowered.views if v.lag]
+
+    def _value(self, population: int, variable: str) -> Array:
+        source = self._populations[population]
+        known = source.value_of(variable) if source.has_value(variable) else np.zeros(source.lowered.size, self.dtype)
+        return np.array(known, self.dtype)
+
+    def _views(self, step: int) -> list[Array]:
+        """Value of each view in ``step``, by neuron."""
+        lagged = iter(self.seen.get(step - self.lowered.min_delay, self.first_seen))
+        return [next(lagged) if v.lag else self._value(v.population, v.variable) for v in self.lowered.views]
+
+    def before(self, step: int) -> None:
+        """Advance all states by one step, then let events arrive."""
+        lowered, program = self.lowered, self.lowered.program
+        views = self._views(step)
+        everything: dict[str, Any] = {
+            "pre": np.arange(lowered.n_pre),
+            "post": np.arange(lowered.n_post),
+            "synapse": np.arange(lowered.count),
+        }
+        self._apply(program.advance, everything, views, step, None)
+        population = self._populations[lowered.post]
+        sums = population.sums[lowered.port][step % len(population.sums[lowered.port])]
+        number = self.dtype.type
+        for rows in lowered.rows:
+            fired, values = self.sent.get(step - rows.delay, (np.zeros(0, np.int64), None))
+            begin, lengths = rows.row_ptr[fired], rows.row_ptr[fired + 1] - rows.row_ptr[fired]
+            synapses = np.arange(lengths.sum()) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
+            each = np.ones(len(fired), self.dtype) if values is None else values.astype(self.dtype)
+            added = self.states[program.weight][synapses]
+            if lowered.scale != 1.0:
+                added = added * number(lowered.scale)
+            if values is not None:
+                added = added * np.repeat(each, lengths)
+            np.add.at(sums, self._targets[synapses], added)
+            events = {"pre": each, "synapse": np.repeat(each, lengths)}
+            self._apply(program.on_pre, {"pre": fired, "synapse": synapses}, views, step, events)
+
+    def after(self, step: int) -> None:
+        """Let the events of the targets act, once all populations made the step; keep what later steps need."""
+        lowered = self.lowered
+        fired = self._populations[lowered.post].fired
+        begin, lengths = self._column[fired], self._column[fired + 1] - self._column[fired]
+        synapses = self._by_target[np.arange(lengths.sum()) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)]
+        self._apply(lowered.program.on_post, {"post": fired, "synapse": synapses}, self._views(step), step, None)
+        source = self._populations[lowered.pre]
+        self.sent[step] = source.fired, source.values
+        self.seen[step] = self._look()
+        self.sent.pop(step - lowered.max_delay, None)
+        self.seen.pop(step - lowered.max_delay, None)
+
+    def _apply(
+        self,
+        updates: Mapping[Any, Update],
+        which: Mapping[str, Array],
+        views: Sequence[Array],
+        step: int,
+        events: Mapping[str, Array] | None,
+    ) -> None:
+        """New values of the states of the neurons and synapses in ``which``, all from the present ones."""
+        new = []
+        for place, update in updates.items():
+            states, seen = self._gather(place, which[place], views)
+            seen.append(np.zeros((), self.dtype) if events is None else events[place])
+            program = update.program
+            params = [v.astype(self.dtype) if v.dtype.kind == "f" else v for v in update.params]
+            results = evaluate(program, states, params, seen, step=step)
+            new += [(k, which[place], results[program.new_states[k]]) for k in update.changed]
+        for k, places, values in new:
+            self.states[k][places] = values
+
+    def _gather(self, place: str, which: Array, views: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+        """States and views as the neurons or synapses ``which`` of a place see them; what they cannot see is 0."""
+        nothing = np.zeros((), self.dtype)
+        at: dict[str, Array] = {place: which}
+        if place == "synapse":
+            at |= {"pre": self._sources[which], "post": self._targets[which]}
+        states = [
+            s[at[p]] if p in at else nothing for s, p in zip(self.states, self.lowered.program.places, strict=True)
+        ]
+        seen = []
+        for view, values in zip(self.lowered.views, views, strict=True):
+            if view.end == "third" and len(values) == 1 and self.lowered.n_post != 1:
+                seen.append(values[0])
+            else:
+                end = "pre" if view.end == "pre" else "post"
+                seen.append(values[at[end]] if end in at else nothing)
+        return states, seen

@@ -1,0 +1,179 @@
+"""A plastic projection ready for an engine: its synapses, their states and the programs that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.language.synapse import Place
+from neuromorph.lowering.program import Slot, StepProgram
+
+
+@dataclass(frozen=True)
+class Update:
+    """New values of the states of one place, on one occasion.
+
+    Attributes
+    ----------
+    program : StepProgram
+        Its states are all those of the projection and its ports all views, then the event's value; only what it reads
+        of them has to be there.
+    changed : tuple of int
+        States that get new values.
+    params : tuple of arrays ()
+        One for each parameter slot of the program, float64 or int64.
+    """
+
+    program: StepProgram
+    changed: tuple[int, ...]
+    params: tuple[npt.NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class SynapseProgram:
+    """What a synapse model does in a step; see :class:`PlasticProjection` for when.
+
+    Attributes
+    ----------
+    states, views : tuple of Slot
+    places : tuple of {"pre", "post", "synapse"}
+        Of each state.
+    weight : int
+        Number of the state that is the weight.
+    advance, on_pre, on_post : mapping of place to Update
+        Where there is something to do.
+    """
+
+    states: tuple[Slot, ...]
+    views: tuple[Slot, ...]
+    places: tuple[Place, ...]
+    weight: int
+    advance: Mapping[Place, Update]
+    on_pre: Mapping[Place, Update]
+    on_post: Mapping[Place, Update]
+
+    def updates(self) -> tuple[Update, ...]:
+        """All of them."""
+        return tuple(u for part in (self.advance, self.on_pre, self.on_post) for u in part.values())
+
+    def of_place(self, place: Place) -> tuple[int, ...]:
+        """Numbers of the states of one place."""
+        return tuple(k for k, each in enumerate(self.places) if each == place)
+
+
+@dataclass(frozen=True)
+class View:
+    """A variable of a population that synapses look at.
+
+    Attributes
+    ----------
+    end : {"pre", "post", "third"}
+    population : int
+    variable : str
+    lag : int
+        Steps that it takes; 0 for the target, which is seen at the end of the step before (in ``on_post``: of this
+        step).
+    """
+
+    end: str
+    population: int
+    variable: str
+    lag: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The synapses of one delay, by source neuron.
+
+    Attributes
+    ----------
+    delay : int
+        Steps.
+    row_ptr : int64 (n_pre + 1,)
+        Row of source s is ``[row_ptr[s], row_ptr[s + 1])`` among all synapses of the projection.
+    """
+
+    delay: int
+    row_ptr: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PlasticProjection:
+    """A projection whose synapses change.
+
+    In step s: every state advances by one step; events that were sent ``delay`` steps ago add ``weight * value`` to the
+    port's sum of step s, then change states (``on_pre``); the populations make their step; the events of the targets
+    change states (``on_post``). Each of the three updates all states at once from the values before it.
+
+    Attributes
+    ----------
+    name : str
+    index : int
+        Position among the network's projections.
+    model : str
+        Name of the synapse model.
+    pre, post, port, n_pre, n_post : int
+        As in :class:`~neuromorph.network.synapses.Synapses`.
+    rows : tuple of Rows
+        By delay, the longest first; that is the order in which contributions are added, and of the synapses.
+    targets : uint16 or uint32 (synapses,)
+        Ascending within a row.
+    program : SynapseProgram
+    initial : tuple of arrays
+        Of each state, float64 or narrower: shape () or one for each neuron or synapse.
+    views : tuple of View
+    scale : float
+        SI value of one unit of the weight's state.
+    unit : str
+        Unit of the port's weights.
+    """
+
+    name: str
+    index: int
+    model: str
+    pre: int
+    post: int
+    port: int
+    n_pre: int
+    n_post: int
+    rows: tuple[Rows, ...]
+    targets: npt.NDArray[Any]
+    program: SynapseProgram
+    initial: tuple[npt.NDArray[Any], ...]
+    views: tuple[View, ...]
+    scale: float
+    unit: str
+
+    @property
+    def count(self) -> int:
+        """Number of synapses."""
+        return len(self.targets)
+
+    @property
+    def min_delay(self) -> int:
+        """Shortest delay in steps."""
+        return min((rows.delay for rows in self.rows), default=1)
+
+    @property
+    def max_delay(self) -> int:
+        """Longest delay in steps."""
+        return max((rows.delay for rows in self.rows), default=1)
+
+    def sources(self) -> npt.NDArray[np.int64]:
+        """Source neuron of each synapse."""
+        neurons = np.arange(self.n_pre)
+        parts = [np.repeat(neurons, np.diff(rows.row_ptr)) for rows in self.rows]
+        return np.concatenate(parts) if parts else neurons[:0]
+
+    def delays(self) -> npt.NDArray[np.int64]:
+        """Delay of each synapse in steps."""
+        counts = [int(rows.row_ptr[-1] - rows.row_ptr[0]) for rows in self.rows]
+        return np.repeat([rows.delay for rows in self.rows], counts).astype(np.int64)
+
+    def size_of(self, state: int) -> int:
+        """How many values a state has."""
+        return {"pre": self.n_pre, "post": self.n_post, "synapse": self.count}[self.program.places[state]]
