@@ -50,6 +50,9 @@ class Scope:
     states, ports : mapping of str to Value
     dt : float
         Seconds.
+    rates : bool
+        For derivatives, which are approximations anyway: factors that are known before the run are joined, and division
+        by one is multiplication by its inverse. Elsewhere every operation is done as it is written.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class Scope:
         states: Mapping[str, Value],
         ports: Mapping[str, Value],
         dt: float,
+        rates: bool = False,
     ) -> None:
+        self.rates = rates
         self.builder = builder
         self.statics = statics
         self.parameters = parameters
@@ -74,6 +79,10 @@ class Scope:
     def at(self, states: Mapping[str, Value]) -> Scope:
         """The same scope at a point where states have other values."""
         return Scope(self.builder, self.statics, self.parameters, self.streams, states, self.ports, self.dt)
+
+    def for_rates(self) -> Scope:
+        """The same scope, for derivatives."""
+        return Scope(self.builder, self.statics, self.parameters, self.streams, self.states, self.ports, self.dt, True)
 
     def __call__(self, root: Expr) -> Value:
         """Value of `root` here; what is known before the run becomes a constant or a parameter."""
@@ -102,6 +111,8 @@ class Scope:
         static = self.statics(node)
         if static is not None:
             return self.parameters(static)
+        if self.rates and node.op != "neg" and self._has_factor(node):
+            return self.scaled(node, literal(1.0))
         args = [self._done[id(a)][1] for a in node.args]
         match node.op:
             case "state":
@@ -138,6 +149,8 @@ class Scope:
         static = self.statics(root)
         if static is not None:
             return self.parameters(factor * static)
+        if factor.literal and factor.value == -1.0:
+            return -self(root)
         a, b = (*root.args, root, root)[:2]
         left, right = self.statics(a), self.statics(b)
         match root.op:
@@ -151,10 +164,22 @@ class Scope:
                 return self.scaled(a, factor / right)
             case "div" if left is not None:
                 return self.parameters(factor * left) / self(b)
+            case "div" if self._has_factor(a):
+                return self.scaled(a, factor) / self(b)
+            case "mul" if self._has_factor(a):
+                return self.scaled(a, factor) * self(b)
             case "white_noise":
                 normal = self.streams.normal(self.builder, root.payload)
                 return self.parameters(factor * literal(self.dt**-0.5, "dt**-0.5")) * normal
         return self.parameters(factor) * self(root)
+
+    def _has_factor(self, node: Expr) -> bool:
+        """Whether :meth:`scaled` can join another factor to one in `node`."""
+        if node.op == "neg":
+            return self._has_factor(node.args[0])
+        if node.op not in ("mul", "div") or node.type is not Type.FLOAT or self.statics(node) is not None:
+            return False
+        return self._has_factor(node.args[0]) or any(self.statics(a) is not None for a in node.args)
 
 
 def _power(x: Value, exponent: float | Fraction) -> Value:
