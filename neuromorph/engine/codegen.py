@@ -12,6 +12,7 @@ import numpy as np
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import Op, StepProgram
 
+from .ops import constant, operation
 from .items import STEP
 from .layout import Layout, shared_ops
 
@@ -47,7 +48,6 @@ class _Printer:
         self.program = program
         self.layout = layout
         self.float = f"np.{program.dtype}"
-        self.wide = program.dtype == "float64"
         self.constants: dict[str, str] = {}
         self.used = self._used()
         codes = {program.ops[number].code for number in self.used}
@@ -165,13 +165,9 @@ class _Printer:
     def _constant(self, number: int, op: Op) -> str:
         name = f"K{number}"
         if op.type == Type.BOOL:
-            return str(bool(op.payload))
-        if op.type == Type.INT:
-            self.constants[name] = f"np.int64({int(op.payload)})"
-        else:
-            value = float(np.dtype(self.program.dtype).type(op.payload))
-            text = repr(value) if np.isfinite(value) else f'"{value}"'
-            self.constants[name] = f"{self.float}({text})"
+            return constant(op, self.program.dtype)
+        name = f"K{number}"
+        self.constants[name] = constant(op, self.program.dtype)
         return name
 
     def _load(self, code: str, position: int) -> str:
@@ -194,55 +190,10 @@ class _Printer:
         if op.code == "step":
             return "np.int64(step)"
         if op.code == "random":
-            return f"np.int64(random_bits(seed, first_id + i, step, {int(op.payload)}))"
+            return f"np.int64(random_bits(seed, {self._id()}, step, {int(op.payload)}))"
         args = [f"v{k}" for k in op.args]
         if op.code == "poisson":
             if number in self.draws:
                 return f"np.int64(ints[{self._offset(self.draws[number])} + i])"
-            return f"random_poisson(seed, first_id + i, step, {int(op.payload)}, np.float64({args[0]}))"
-        if op.code in ("exp2i", "exponent", "mantissa"):
-            return self._bits(op.code, args[0])
-        if op.code == "to_float":
-            return f"{self.float}({args[0]})"
-        return _FORMS[op.code].format(*args)
-
-    def _bits(self, code: str, x: str) -> str:
-        """IEEE 754 fields: exponent and mantissa bits of a float."""
-        mantissa, bias, word = (52, 1023, "np.int64") if self.wide else (23, 127, "np.int32")
-        if code == "exp2i":
-            return f"bits_float({word}(({x} + np.int64({bias})) << np.int64({mantissa})))"
-        if code == "exponent":
-            return f"np.int64(float_bits({x}) >> {word}({mantissa})) - np.int64({bias})"
-        return f"bits_float({word}((float_bits({x}) & {word}({(1 << mantissa) - 1})) | {word}({bias << mantissa})))"
-
-
-_FORMS: dict[str, str] = {
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
-    "neg": "-{0}",
-    "abs": "abs({0})",
-    "min": "{0} if {0} < {1} else {1}",
-    "max": "{0} if {0} > {1} else {1}",
-    "sqrt": "np.sqrt({0})",
-    "floor": "np.floor({0})",
-    "rint": "np.rint({0})",
-    "trunc": "np.trunc({0})",
-    "to_int": "np.int64({0})",
-    "shr": "{0} >> {1}",
-    "shl": "{0} << {1}",
-    "bitand": "{0} & {1}",
-    "truncdiv": "{0} // {1} + np.int64(({0} % {1} != 0) & (({0} < 0) != ({1} < 0)))",
-    "lt": "{0} < {1}",
-    "le": "{0} <= {1}",
-    "gt": "{0} > {1}",
-    "ge": "{0} >= {1}",
-    "eq": "{0} == {1}",
-    "ne": "{0} != {1}",
-    "and": "{0} & {1}",
-    "or": "{0} | {1}",
-    "not": "not {0}",
-    "select": "{1} if {0} else {2}",
-}
-"""How each primitive is written; bools join with & and | so that no branch is made."""
+            return f"random_poisson(seed, {self._id()}, step, {int(op.payload)}, np.float64({args[0]}))"
+        return operation(op.code, args, self.program.dtype)
