@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.cpu import CPUProgram
+from neuromorph.engine.inputs import SampleInputs
 from neuromorph.engine.instance import Instance
 from neuromorph.engine.schedule import Compiled
 from neuromorph.engine.target import Batch
@@ -189,7 +190,7 @@ class SpiNNaker2Program(CPUProgram):
 
     def run_batch(
         self,
-        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        inputs: Mapping[str, SampleInputs],
         duration: Quantity | int,
         *,
         window: tuple[int, int] | None = None,
@@ -213,6 +214,10 @@ class SpiNNaker2Program(CPUProgram):
         for ledger in self._ledgers:
             if 2 * int(ledger["cells"][0]) > len(ledger["series"]):
                 self._series.append(ledger.take())
+
+    def lanes_refused(self) -> str:
+        """Costs are those of one sample after another."""
+        return "their costs are counted one by one"
 
     def batch_room(self, steps: int) -> int:
         """As many as the series hold beside what they may still hold; at least one."""

@@ -7,14 +7,12 @@ operation is rounded as NumPy rounds it in the same type: no fast-math, no contr
 
 from __future__ import annotations
 
-import numpy as np
-
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import Op, StepProgram
 
-from .ops import constant, operation
 from .items import STEP
 from .layout import Layout, shared_ops
+from .ops import constant, operation
 
 FIELD = {name: k for k, name in enumerate(STEP)}
 
@@ -66,9 +64,12 @@ class _Printer:
         for number, offset in self.draws.items():
             op = program.ops[number]
             out = f"ints[{offset} : {offset + layout.stride}]"
-            before.append(
-                f"poisson_counts(seed, first_id, step, {int(op.payload)}, np.float64(v{op.args[0]}), lo, hi, {out})"
-            )
+            mean = f"np.float64(v{op.args[0]})"
+            lanes = self._offset(layout.lanes)
+            ids = "lo, hi" if layout.lanes == 1 else f"lo // {lanes}, hi // {lanes}"
+            before.append(f"poisson_counts(seed, first_id, step, {int(op.payload)}, {mean}, {ids}, {out})")
+            if layout.lanes > 1:
+                before += self._spread(offset)
         if program.fired is not None:
             loop.append(f"mask[i] = v{program.fired}")
         if program.value is not None:
@@ -151,6 +152,22 @@ class _Printer:
         lines += [f"                n += {self._offset(1)}", "counts[step & events] = n"]
         return lines
 
+    def _id(self) -> str:
+        """Global id of element i's neuron."""
+        lanes = self.layout.lanes
+        return "first_id + i" if lanes == 1 else f"first_id + i // {self._offset(lanes)}"
+
+    def _spread(self, offset: int) -> list[str]:
+        """Lines that give the count of each neuron, in place, to all its lanes; last neuron first."""
+        lanes, at = self._offset(self.layout.lanes), self._offset(offset)
+        return [
+            f"for k in range(hi // {lanes}):",
+            f"    i = hi // {lanes} - k - {self._offset(1)}",
+            f"    drawn = ints[{at} + i]",
+            f"    for j in range({lanes}):",
+            f"        ints[{at} + i * {lanes} + j] = drawn",
+        ]
+
     def _store(self, ints: bool, offset: int, number: int) -> str:
         if ints:
             return f"ints[{self._offset(offset)} + i] = np.int32(v{number})"
@@ -163,7 +180,6 @@ class _Printer:
         return name
 
     def _constant(self, number: int, op: Op) -> str:
-        name = f"K{number}"
         if op.type == Type.BOOL:
             return constant(op, self.program.dtype)
         name = f"K{number}"

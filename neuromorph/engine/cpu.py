@@ -17,7 +17,7 @@ from neuromorph.progress import Progress, progress_for
 
 from .checkpoint import Checkpoint, checked, restored_neuron, stretches, take
 from .compile import compile_network, delivery_kind, with_populations
-from .inputs import population_index, settable
+from .inputs import SampleInputs, population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
 from .memory_state import load_states, population_states
@@ -27,6 +27,7 @@ from .schedule import Compiled
 from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_seconds
 
 if TYPE_CHECKING:
+    from neuromorph.engine.batch.choice import Batching
     from neuromorph.language.neuron import Neuron
     from neuromorph.network import Network, Population
     from neuromorph.trace import Sink, Trace
@@ -49,14 +50,19 @@ class CPU:
         the same bit for bit.
     weights : {"int8", "int16"}, optional
         Quantise float weights to this width, symmetrically for each projection.
+    lanes : {1, 8, 16, 32, 64}, optional
+        Samples of a batch that a thread runs side by side; 1: one after another. Default: measured while long batches
+        run. Results are the same bit for bit.
     """
 
     dtype: Float = "float32"
     threads: int | None = None
     weights: Literal["int8", "int16"] | None = None
+    lanes: Literal[1, 8, 16, 32, 64] | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "dtype", "float32", "float64")
+        check_choice(self, "lanes", None, 1, 8, 16, 32, 64)
         if self.threads is not None and (not isinstance(self.threads, int) or not 1 <= self.threads <= 1024):
             raise TargetError(f"CPU: threads is {self.threads!r}; give an int from 1 to 1024", threads=self.threads)
         check_choice(self, "weights", None, "int8", "int16")
@@ -123,6 +129,8 @@ class CPUProgram:
         Threads that share a step; cores that samples of a batch may use.
     last_trace : Trace or None
         What the last run recorded; after Ctrl-C, everything up to it.
+    batching : Batching or None
+        How batches were run, for the next one and the report.
     """
 
     def __init__(
@@ -142,6 +150,7 @@ class CPUProgram:
         self._neurons = {population.name: population.neuron for population in network.populations}
         self._seconds = dict(seconds)
         self._steps_run = 0
+        self.batching: Batching | None = None
 
     def run(
         self,
@@ -203,6 +212,10 @@ class CPUProgram:
         """Add to the steps and the time that the report tells."""
         self._steps_run += steps
         self._seconds["run"] = self._seconds.get("run", 0.0) + seconds
+
+    def lanes_refused(self) -> str:
+        """Why samples of a batch cannot run side by side; empty if they can."""
+        return ""
 
     def batch_room(self, steps: int) -> int:
         """Samples of so many steps that each thread of a batch may run before :meth:`count` is called."""
@@ -311,7 +324,7 @@ class CPUProgram:
 
     def run_batch(
         self,
-        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        inputs: Mapping[str, SampleInputs],
         duration: Quantity | int,
         *,
         window: tuple[int, int] | None = None,
@@ -321,7 +334,8 @@ class CPUProgram:
         """Run every sample from the initial states; see :meth:`Program.run_batch`.
 
         The program's own run is left as it is: samples have their own memory. With several threads, each runs samples
-        of its own; with ``out``, samples run one after another.
+        of its own. Where it is faster, a group of samples runs side by side, so that a weight is read once for all of
+        them; with ``out``, samples run one after another.
         """
         from .batch import run_batch
 
@@ -357,6 +371,7 @@ class CPUProgram:
             seconds=dict(self._seconds),
             steps=self._steps_run,
             threads=self.threads,
+            batches=str(self.batching or ""),
         )
 
     def source(self) -> str:

@@ -47,6 +47,8 @@ class Layout:
         Positions of the ports whose sums are floats and ints; a ring row holds ``stride`` elements for each.
     draws : tuple of (op, offset)
         Poisson counts whose mean all neurons share are drawn before the loop, into ``ints`` from the offset on.
+    lanes : int
+        Elements that belong to one neuron, one for each sample of a batch; they share its random words.
     """
 
     stride: int
@@ -59,6 +61,7 @@ class Layout:
     float_ports: tuple[int, ...]
     int_ports: tuple[int, ...]
     draws: tuple[tuple[int, int], ...] = ()
+    lanes: int = 1
 
     def place(self, name: str) -> Place:
         """Where the state or observable of that name lives."""
@@ -85,8 +88,8 @@ def shared_ops(program: StepProgram) -> frozenset[int]:
     return frozenset(shared)
 
 
-def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = ()) -> Layout:
-    """Lay out a population of ``size`` neurons, with room for the named intermediates among ``recorded``."""
+def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = (), lanes: int = 1) -> Layout:
+    """Lay out a population of ``size`` elements, with room for the named intermediates among ``recorded``."""
     stride = stride_of(size)
     used = {False: 0, True: 0}
 
@@ -120,6 +123,7 @@ def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = ()) -
         float_ports=tuple(k for k, port in enumerate(program.ports) if port.type == Type.FLOAT),
         int_ports=tuple(k for k, port in enumerate(program.ports) if port.type != Type.FLOAT),
         draws=draws,
+        lanes=lanes,
     )
 
 

@@ -9,13 +9,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from neuromorph.engine.checkpoint import Checkpoint, checked, fill_ring, restored_neuron, ring_rows, stretches, take
-from neuromorph.engine.inputs import population_index, read_inputs, settable
+from neuromorph.engine.inputs import SampleInputs, population_index, read_inputs, settable
+from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.plastic.reference import RunningPlastic
 from neuromorph.engine.plastic.synapse_values import SynapseValues, read_synapses
-from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.run_meta import description, run_meta
 from neuromorph.engine.target import Batch, check_choice, check_window, checkpoint_steps, duration_steps, step_seconds
@@ -26,7 +25,7 @@ from neuromorph.progress import Progress, progress_for
 
 if TYPE_CHECKING:
     from neuromorph.engine.report import CPUReport
-    from neuromorph.network import Network, Population
+    from neuromorph.network import Network, Population, Projection
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
@@ -105,8 +104,8 @@ class ReferenceProgram:
         self.step = 0
         self.about = description(network)
         self.last_trace: Trace | None = None
-        self.plastic = [RunningPlastic(p, lowered.dtype, self.populations) for p in lowered.plastic]
         self.populations = [RunningPopulation(p, lowered.dtype, lowered.max_delay) for p in lowered.populations]
+        self.plastic = [RunningPlastic(p, lowered.dtype, self.populations) for p in lowered.plastic]
         self._seconds = dict(seconds)
         self._neurons = [population.neuron for population in network.populations]
 
@@ -114,9 +113,9 @@ class ReferenceProgram:
         """Go back to step 0; see :meth:`Program.reset`."""
         self.step = 0
         for population in self.populations:
+            population.reset()
         for plastic in self.plastic:
             plastic.reset()
-            population.reset()
 
     def advance(self) -> None:
         """Run one step."""
@@ -245,14 +244,14 @@ class ReferenceProgram:
         self.populations[index].load(
             replace(old, program=made.program, state_init=made.state_init, param_values=made.param_values)
         )
+
     def synapses(self, projection: str | Projection) -> SynapseValues:
         """The synapses of a projection as they are now; see :meth:`Program.synapses`."""
         return read_synapses(self, projection, {p.lowered.index: p.states for p in self.plastic})
 
-
     def run_batch(
         self,
-        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        inputs: Mapping[str, SampleInputs],
         duration: Quantity | int,
         *,
         window: tuple[int, int] | None = None,
@@ -264,7 +263,8 @@ class ReferenceProgram:
 
         steps = duration_steps(duration, self.dt)
         first, last = check_window(window, steps)
-        _, samples = read_inputs(self, inputs)
+        given = read_inputs(self, inputs)
+        samples = given.samples
         other = ReferenceProgram(self.target, self.network, self.lowered, {})
         for k, neuron in enumerate(self._neurons):
             if isinstance(neuron, Neuron):
@@ -281,8 +281,12 @@ class ReferenceProgram:
             with progress_for(progress) as shown:
                 shown.stage(f"running {samples:,} samples of {self.network.name}", samples)
                 for sample in range(samples):
-                    for name, values in inputs.items():
-                        other.set(name, **{variable: array[sample] for variable, array in values.items()})
+                    for k, arrays in given.values.items():
+                        neuron, values = self.neuron_of(k), {name: array[sample] for name, array in arrays.items()}
+                        other._change(k, replace(neuron, values=tuple({**dict(neuron.values), **values}.items())))
+                    for k, lists in given.events.items():
+                        population = other.populations[k]
+                        population.load(replace(population.lowered, replay=lists[sample]))
                     other.reset()
                     for _ in other._recorded(sink, steps, sample * steps):
                         if first <= other.step - 1 < last:

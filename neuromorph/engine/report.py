@@ -48,6 +48,8 @@ class CPUReport:
         Wall time of each stage: lower (with building), compile, and run, once it ran.
     steps : int
         Steps run so far, in runs and batches.
+    batches : str
+        How batches were run; empty before the first.
     """
 
     target: str
@@ -57,6 +59,7 @@ class CPUReport:
     seconds: dict[str, float]
     steps: int
     threads: int
+    batches: str = ""
 
     @property
     def neurons(self) -> int:
@@ -114,9 +117,10 @@ class CPUReport:
         speed = self.steps_per_second
         rate = f"; {self.steps:,} steps at {speed:,.0f} steps/s" if speed else ""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        batches = f"; {self.batches}" if self.batches else ""
         return (
             f"{self.network} on {self.target}: {self.neurons:,} neurons, {self.synapses:,} synapses, "
-            f"{size(self.nbytes)}, {threads}; {stages}{rate}"
+            f"{size(self.nbytes)}, {threads}; {stages}{rate}{batches}"
         )
 
     def __str__(self) -> str:

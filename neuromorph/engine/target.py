@@ -105,7 +105,7 @@ class Program(Protocol):
 
     def run_batch(
         self,
-        inputs: Mapping[str, Mapping[str, npt.NDArray[Any]]],
+        inputs: Mapping[str, SampleInputs],
         duration: Quantity | int,
         *,
         window: tuple[int, int] | None = None,
@@ -116,8 +116,11 @@ class Program(Protocol):
 
         Parameters
         ----------
-        inputs : mapping of population name to mapping of parameter or state name to array (samples, n)
-            The values that differ between samples.
+        inputs : mapping of population name to what its samples set
+            For a population of neurons a mapping of parameters and states to arrays (samples, n); (samples, 1) where
+            all neurons share the value, or (samples,) for a parameter that they share anyway. For a source of events
+            one EventSource for each sample, or an array (samples, steps, n) as for :meth:`EventSource.from_dense`. What
+            is not given is the same in every sample, and so is the noise.
         duration : Quantity or int
             Length of one sample.
         window : (first, last), optional
@@ -127,9 +130,6 @@ class Program(Protocol):
         """
         ...
 
-    def report(self) -> Report:
-        """Memory, compile times and costs."""
-        ...
     def synapses(self, projection: str | Projection) -> SynapseValues:
         """The synapses of a projection as they are now: ends, delays, weights and, if they change, their states.
 
@@ -140,6 +140,9 @@ class Program(Protocol):
         """
         ...
 
+    def report(self) -> Report:
+        """Memory, compile times and costs."""
+        ...
 
     def source(self) -> str:
         """The generated code."""

@@ -26,7 +26,8 @@ from neuromorph import (
     ms,
     mV,
 )
-from neuromorph.engine import batch, recording
+from neuromorph.engine import recording
+from neuromorph.engine.batch import run as batch
 from neuromorph.engine.cpu import THREADED_SYNAPSES, CPUProgram
 from neuromorph.engine.memory import thread_bounds
 from neuromorph.progress import Silent
@@ -196,7 +197,7 @@ def test_set_compiles_only_when_a_shared_parameter_becomes_individual() -> None:
 
 
 def test_what_compiles_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from neuromorph.engine import cache
+    from neuromorph.native import kernel
 
     class Listens(Silent):
         stages: list[str] = []  # noqa: RUF012
@@ -204,7 +205,7 @@ def test_what_compiles_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         def stage(self, text: str, total: int | None = None) -> None:
             self.stages.append(text)
 
-    monkeypatch.setattr(cache, "_kernels", {})
+    monkeypatch.setattr(kernel, "_kernels", {})
     net = Network(name="shown")
     net.population(Whole, 3, name="hidden")
     CPU().compile(net, dt=1 * ms, progress=Listens())

@@ -1,0 +1,201 @@
+"""Vectors of whole lanes in compiled code: what Numba's loops leave to chance, written as LLVM vector operations.
+
+Every lane is rounded by itself as IEEE 754 asks; there are no fused or reordered operations. LLVM cuts vectors that are
+longer than the processor's into several.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+def _element(dtype: str) -> Any:
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return ir.FloatType() if kind.itemsize == 4 else ir.DoubleType()
+    return ir.IntType(8 * kind.itemsize)
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    """A vector with the same value in every lane."""
+    kind = ir.VectorType(value.type, lanes)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
+    return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(_I32, lanes), None))
+
+
+def _load(builder: Any, address: Any, dtype: str, lanes: int, align: int) -> Any:
+    kind = ir.VectorType(_element(dtype), lanes)
+    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=align)
+
+
+def _store(builder: Any, vector: Any, address: Any, align: int) -> None:
+    builder.store(vector, builder.inttoptr(address, vector.type.as_pointer()), align=align)
+
+
+def _convert(builder: Any, vector: Any, dtype: str, lanes: int) -> Any:
+    """A vector of ints or floats as another type: ints are widened or rounded to floats once, floats rounded once."""
+    to, of = ir.VectorType(_element(dtype), lanes), vector.type.element
+    if isinstance(of, ir.IntType):
+        if np.dtype(dtype).kind == "f":
+            return builder.sitofp(vector, to)
+        return vector if of.width == to.element.width else builder.sext(vector, to)
+    if of == to.element:
+        return vector
+    return builder.fpext(vector, to) if isinstance(of, ir.FloatType) else builder.fptrunc(vector, to)
+
+
+def _operations(builder: Any, dtype: str) -> tuple[Any, Any]:
+    """Addition and multiplication."""
+    return (builder.fadd, builder.fmul) if np.dtype(dtype).kind == "f" else (builder.add, builder.mul)
+
+
+@cache
+def add_lanes(lanes: int, dtype: str, graded: bool) -> Any:
+    """``add(sums, weight, values, bits)``: to each lane whose bit is set, add the weight (times the lane's value).
+
+    Parameters
+    ----------
+    lanes : int
+        A power of two from 8 to 64.
+    dtype : str
+        Of sums, weight and values; sums and values are addresses.
+    graded : bool
+        False: the weight itself is added and ``values`` ignored.
+    """
+    size = lanes * np.dtype(dtype).itemsize
+
+    @intrinsic
+    def add(typingctx: Any, sums: Any, weight: Any, values: Any, bits: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            plus, times = _operations(builder, dtype)
+            contribution = _splat(builder, args[1], lanes)
+            if graded:
+                contribution = times(contribution, _load(builder, args[2], dtype, lanes, min(size, 64)))
+            before = _load(builder, args[0], dtype, lanes, min(size, 64))
+            few = args[3] if lanes == 64 else builder.trunc(args[3], ir.IntType(lanes))
+            mask = builder.bitcast(few, ir.VectorType(ir.IntType(1), lanes))
+            _store(builder, builder.select(mask, plus(before, contribution), before), args[0], min(size, 64))
+            return context.get_dummy_value()
+
+        number = getattr(types, dtype)
+        return types.void(types.int64, number, types.int64, types.uint64), build
+
+    return add
+
+
+@cache
+def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool, partial: bool = False) -> Any:
+    """``add(sums, columns, row_bytes, sources, values, events, scale, count)``: rows of a matrix into sums, in order.
+
+    The sums stay in registers while the rows of all events are added, one after another.
+
+    Parameters
+    ----------
+    dtype, weights : str
+        Types of the sums and of the matrix.
+    vectors : int
+        Vectors of 64 bytes of sums that are done at a time.
+    graded : bool
+        Multiply each row by its event's value.
+    scaled : bool
+        Weights are quantised; see ``scale``.
+    partial : bool
+        Only the first ``count`` columns exist; ``vectors`` is then 1.
+
+    Notes
+    -----
+    The function's arguments: addresses of sums, of the first column's element in row 0, of the events' sources (uint32)
+    and of their values; bytes of a row; the number of events; what quantised weights are multiplied by; columns.
+    """
+    width = 64 // np.dtype(dtype).itemsize
+    narrow = np.dtype(weights).itemsize
+
+    @intrinsic
+    def add(
+        typingctx: Any,
+        sums: Any,
+        columns: Any,
+        row_bytes: Any,
+        sources: Any,
+        values: Any,
+        events: Any,
+        scale: Any,
+        count: Any,
+    ) -> Any:
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            plus, times = _operations(builder, dtype)
+            to, first, row_bytes, sources, values, events, scale, count = args
+            places = [builder.add(to, _I64(64 * k)) for k in range(vectors)]
+            start = [_load(builder, place, dtype, width, 64) for place in places]
+            factor = _splat(builder, scale, width) if scaled else None
+            mask = None
+            if partial:
+                lanes = ir.Constant(ir.VectorType(_I64, width), list(range(width)))
+                mask = builder.icmp_signed("<", lanes, _splat(builder, count, width))
+            before = builder.block
+            loop, after = builder.append_basic_block("rows"), builder.append_basic_block("after")
+            builder.cbranch(builder.icmp_signed(">", events, _I64(0)), loop, after)
+            builder.position_at_end(loop)
+            j = builder.phi(_I64)
+            j.add_incoming(_I64(0), before)
+            running = [builder.phi(vector.type) for vector in start]
+            for phi, vector in zip(running, start, strict=True):
+                phi.add_incoming(vector, before)
+            at = builder.add(sources, builder.mul(j, _I64(4)))
+            source = builder.zext(builder.load(builder.inttoptr(at, _I32.as_pointer())), _I64)
+            row = builder.add(first, builder.mul(source, row_bytes))
+            value = None
+            if graded:
+                size = np.dtype(dtype).itemsize
+                at = builder.add(values, builder.mul(j, _I64(size)))
+                value = _splat(builder, builder.load(builder.inttoptr(at, _element(dtype).as_pointer())), width)
+            made = []
+            for k, phi in enumerate(running):
+                at = builder.add(row, _I64(k * width * narrow))
+                weight = _row_part(builder, at, weights, width, mask)
+                weight = _convert(builder, weight, dtype, width)
+                weight = weight if factor is None else times(weight, factor)
+                weight = weight if value is None else times(weight, value)
+                made.append(plus(phi, weight))
+            following = builder.add(j, _I64(1))
+            j.add_incoming(following, loop)
+            for phi, vector in zip(running, made, strict=True):
+                phi.add_incoming(vector, loop)
+            builder.cbranch(builder.icmp_signed("<", following, events), loop, after)
+            builder.position_at_end(after)
+            ends = [builder.phi(vector.type) for vector in start]
+            for end, vector, new in zip(ends, start, made, strict=True):
+                end.add_incoming(vector, before)
+                end.add_incoming(new, loop)
+            for end, place in zip(ends, places, strict=True):
+                _store(builder, end, place, 64)
+            return context.get_dummy_value()
+
+        number = getattr(types, dtype)
+        address = types.int64
+        return types.void(address, address, address, address, address, address, number, address), build
+
+    return add
+
+
+def _row_part(builder: Any, address: Any, weights: str, lanes: int, mask: Any | None) -> Any:
+    """Some weights of a row; with a mask, zeros instead of those that are masked out, which are not touched."""
+    align = np.dtype(weights).itemsize
+    if mask is None:
+        return _load(builder, address, weights, lanes, align)
+    kind = ir.VectorType(_element(weights), lanes)
+    letter = {"f": "f", "i": "i"}[np.dtype(weights).kind]
+    name = f"llvm.masked.load.v{lanes}{letter}{8 * align}.p0"
+    signature = ir.FunctionType(kind, [kind.as_pointer(), _I32, mask.type, kind])
+    function = get_or_insert_function(builder.module, signature, name)  # type: ignore[no-untyped-call]
+    pointer = builder.inttoptr(address, kind.as_pointer())
+    return builder.call(function, [pointer, _I32(align), mask, ir.Constant(kind, None)])
