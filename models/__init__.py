@@ -4,6 +4,7 @@ Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`m
 :mod:`egru_layers`.
 """
 
+from .hodgkin_huxley import TraubMilesCOBA
 from .integer import IntegerCUBA, PixelEncoder
 from .integrate_and_fire import (
     LIF,
@@ -12,6 +13,7 @@ from .integrate_and_fire import (
     LeakyIntegrator,
     LIFConductance,
     LIFDelta,
+    LIFDeltaPoisson,
     VogelsAbbottCOBA,
     VogelsAbbottCUBA,
 )
@@ -28,10 +30,12 @@ __all__ = [
     "Izhikevich",
     "LIFConductance",
     "LIFDelta",
+    "LIFDeltaPoisson",
     "LeakyIntegrator",
     "Linear",
     "PixelEncoder",
     "PoissonSource",
+    "TraubMilesCOBA",
     "VogelsAbbottCOBA",
     "VogelsAbbottCUBA",
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from neuromorph.network import FixedInDegree, FixedProbability, Network, OneToOne, Population, Uniform
-from neuromorph.units import Hz, Quantity, ms, mV
+from neuromorph.network import FixedInDegree, FixedProbability, Network, Normal, OneToOne, Population, Uniform
+from neuromorph.units import Hz, Quantity, ms, mV, nS
 
-from .integrate_and_fire import LIFDelta, VogelsAbbottCOBA, VogelsAbbottCUBA
+from .hodgkin_huxley import TraubMilesCOBA
+from .integrate_and_fire import LIFDelta, LIFDeltaPoisson, VogelsAbbottCOBA, VogelsAbbottCUBA
 from .sources import PoissonSource
+
+TAU, THETA = 20 * ms, 20 * mV
+"""Membrane time constant and threshold of Brunel's neurons."""
 
 
 def cuba(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
@@ -46,6 +50,19 @@ def coba(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
     return net
 
 
+def cobahh(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
+    """The conductance-based network of Hodgkin-Huxley neurons (Brette et al. 2007, benchmark 3); see :func:`cuba`."""
+    neuron = TraubMilesCOBA(
+        v=Normal(-70 * mV, 5 * mV), g_exc=Normal(40 * nS, 15 * nS), g_inh=Normal(200 * nS, 120 * nS)
+    )
+    net = Network(seed=seed, name="cobahh")
+    exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
+    for post in (exc, inh):
+        net.project(exc, post.exc, FixedProbability(probability), weight=6 * nS)
+        net.project(inh, post.inh, FixedProbability(probability), weight=67 * nS)
+    return net
+
+
 def brunel(
     n: int = 10_000,
     in_degree: int = 1000,
@@ -77,17 +94,60 @@ def brunel(
     Network
         Populations ``exc``, ``inh`` and their drives ``drive_exc``, ``drive_inh`` (not recorded).
     """
-    tau, theta = 20 * ms, 20 * mV
-    rate = eta * float(theta / weight) / float(tau / ms) * 1000 * Hz  # = eta * theta / (weight * tau)
     net = Network(seed=seed, name="brunel")
     n_exc, k_exc = n * 4 // 5, in_degree * 4 // 5
-    neuron = LIFDelta(tau_m=tau, theta=theta, v_reset=10 * mV, t_ref=2 * ms, v=Uniform(0 * mV, theta))
+    neuron = LIFDelta(tau_m=TAU, theta=THETA, v_reset=10 * mV, t_ref=2 * ms, v=Uniform(0 * mV, THETA))
     exc, inh = net.population(neuron, n_exc, name="exc"), net.population(neuron, n - n_exc, name="inh")
     for post in (exc, inh):
         net.project(exc, post.v_in, FixedInDegree(k_exc), weight=weight, delay=delay)
         net.project(inh, post.v_in, FixedInDegree(in_degree - k_exc), weight=-g * weight, delay=delay)
-    _drive(net, (exc, inh), rate, weight)
+    _drive(net, (exc, inh), drive_rate(eta, weight), weight)
     return net
+
+
+def brunel_driven(
+    n: int = 10_000,
+    in_degree: int = 1000,
+    *,
+    g: float = 5.0,
+    eta: float = 2.0,
+    weight: Quantity = 0.1 * mV,
+    delay: Quantity = 1.5 * ms,
+    v_reset: Quantity = 0 * mV,
+    seed: int = 0,
+) -> Network:
+    """The network of :func:`brunel` as simulators are compared on it.
+
+    Neurons draw their Poisson drive themselves, and each connection exists with one probability, so that a neuron has
+    ``in_degree`` inputs on average: both can be said alike in every simulator. Parameters as there; NEST's examples of
+    this network reset to 0 mV, Brunel's paper to 10 mV.
+
+    Returns
+    -------
+    Network
+        Populations ``exc`` and ``inh``.
+    """
+    net = Network(seed=seed, name="brunel_driven")
+    neuron = LIFDeltaPoisson(
+        tau_m=TAU,
+        theta=THETA,
+        v_reset=v_reset,
+        t_ref=2 * ms,
+        rate=drive_rate(eta, weight),
+        drive_weight=weight,
+        v=Uniform(0 * mV, THETA),
+    )
+    exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
+    rule = FixedProbability(in_degree / n)
+    for post in (exc, inh):
+        net.project(exc, post.v_in, rule, weight=weight, delay=delay)
+        net.project(inh, post.v_in, rule, weight=-g * weight, delay=delay)
+    return net
+
+
+def drive_rate(eta: float, weight: Quantity) -> Quantity:
+    """``eta`` times the rate of inputs of ``weight`` that alone would hold the membrane at threshold."""
+    return eta * float(THETA / weight) / float(TAU / ms) * 1000 * Hz
 
 
 def _drive(net: Network, populations: tuple[Population, ...], rate: Quantity, weight: Quantity) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from neuromorph.language import Event, Param, Port, State, exp, neuron, where
-from neuromorph.units import Mohm, ms, mV, nA, nS, pA, pF
+from neuromorph.language import Event, Param, Port, State, dt, exp, neuron, poisson, where
+from neuromorph.units import Hz, Mohm, ms, mV, nA, nS, pA, pF
 
 
 @neuron
@@ -21,6 +21,22 @@ class LIFDelta:
 
     v.jump = v_in
     v.dot = (drive - v) / tau_m
+    spike = Event(when=v > theta, refractory=t_ref, hold=v)
+    v.reset = v_reset
+
+
+@neuron
+class LIFDeltaPoisson:
+    """:class:`LIFDelta` that draws its own drive: ``rate`` Poisson inputs a second, each of ``drive_weight``."""
+
+    v_in = Port(unit=mV)
+    tau_m = Param(20 * ms)
+    theta, v_reset, t_ref = Param(20 * mV), Param(10 * mV), Param(2 * ms)
+    rate, drive_weight = Param(0 * Hz), Param(0.1 * mV)
+    v = State(0 * mV)
+
+    v.jump = v_in + drive_weight * poisson(rate * dt)
+    v.dot = -v / tau_m
     spike = Event(when=v > theta, refractory=t_ref, hold=v)
     v.reset = v_reset
 

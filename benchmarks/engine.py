@@ -1,0 +1,219 @@
+"""Our CPU engine and every installed peer on the same networks, in one run, taking turns.
+
+    python benchmarks/engine.py [CASE ...] [--repeats 5] [--peers NAME ...] [--large] [--slow] [--out FOLDER]
+
+Cases are in ``engine_cases.py``, simulators in ``peers/``; ``benchmarks/README.md`` says how to install them and how to
+read the result. Each simulator builds and compiles in a process of its own, then they run in turn, A B C A B C, each on
+from where it stopped; only the run is timed. Peers run on 1, 2, 4 ... all cores, and their best counts. Firing rates
+must agree within the spread over seeds. What a peer cannot do, or where it ends early, is a line in the table.
+
+Writes ``engine.json``, ``engine.md``, ``engine.csv`` and ``engine.png`` into the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean, median, stdev
+
+import engine_footprint
+import engine_report
+from engine_cases import CASES, Case
+from engine_process import Process, cores
+from peers import PEERS, Peer
+
+SEEDS = 5
+"""Seeds whose rates tell how far rates of one network scatter."""
+TOLERANCE = 0.02
+"""Rates that differ by less than this fraction agree anyway: simulators order what happens in a step differently."""
+HOPELESS = 4.0
+"""A peer so many times slower than the fastest one sits out after two turns."""
+
+
+@dataclass
+class Entry:
+    """One simulator with one number of threads, and what was measured.
+
+    Attributes
+    ----------
+    walls : list of float
+        Seconds for each biological second, or for each token.
+    results : list of dict
+        Rates of each turn.
+    failed : str
+        Why there are no times; empty if there are.
+    """
+
+    peer: Peer
+    threads: int
+    process: Process
+    walls: list[float] = field(default_factory=list)
+    results: list[dict[str, float]] = field(default_factory=list)
+    memory: int = 0
+    failed: str = ""
+    agrees: bool = True
+
+    @property
+    def median(self) -> float:
+        """Of the times; infinite without any."""
+        return median(self.walls) if self.walls else float("inf")
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Mean results over all turns."""
+        return {name: mean(each[name] for each in self.results) for name in self.results[0]} if self.results else {}
+
+
+def thread_counts(peer: Peer) -> Sequence[int]:
+    """1, 2, 4 ... all cores; ours chooses itself (0) and runs on one."""
+    if peer.name == "ours":
+        return (0, 1)
+    counts = [1]
+    while peer.threaded and counts[-1] < cores():
+        counts.append(min(2 * counts[-1], cores()))
+    return counts
+
+
+def entries_for(case: Case, peers: Iterable[Peer], folder: Path, slow: bool) -> list[Entry]:
+    """A process for each simulator and number of threads that runs this case."""
+    entries = []
+    for peer in peers:
+        if case.network not in peer.networks:
+            continue
+        left_out = "" if slow else case.left_out.get(peer.name, "")
+        if not left_out and find_spec(peer.package) is None:
+            left_out = "not installed"
+        for threads in (0,) if left_out else thread_counts(peer):
+            process = Process(peer, case, threads, seed=0, folder=folder / f"{case.name}-{peer.name}-{threads}")
+            entries.append(Entry(peer, threads, process, failed=left_out))
+    return entries
+
+
+def build(entries: Sequence[Entry], warm_up: float) -> None:
+    """Build and compile, as many at once as there are cores, and run the first moments of each."""
+
+    def one(entry: Entry) -> None:
+        entry.failed = entry.process.build()
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(one, (entry for entry in entries if not entry.failed)))
+    for entry in entries:
+        if not entry.failed and warm_up:
+            turn(entry, warm_up)
+            entry.walls.clear()
+            entry.results.clear()
+
+
+def turn(entry: Entry, seconds: float) -> None:
+    """Let an entry run for some biological seconds and note its time."""
+    answer = entry.process.run(seconds)
+    if isinstance(answer, str):
+        entry.failed = answer
+        return
+    entry.walls.append(answer["wall"] / (seconds if entry.process.case.per == "second" else seconds * 1000))
+    entry.results.append(answer["results"])
+    entry.memory = answer["memory"]
+
+
+def spread(case: Case, folder: Path) -> dict[str, tuple[float, float]]:
+    """Mean and deviation over seeds of each result of ours, over one turn."""
+    results = []
+    ours = next(peer for peer in PEERS if peer.name == "ours")
+    for seed in range(1, SEEDS + 1):
+        process = Process(ours, case, 0, seed, folder / f"{case.name}-ours-0")
+        process.build()
+        if case.warm_up:
+            process.run(case.warm_up)
+        answer = process.run(case.seconds)
+        process.stop()
+        if isinstance(answer, str):
+            raise RuntimeError(f"{case.name}: our engine failed with seed {seed}: {answer}")
+        results.append(answer["results"])
+    return {name: (mean(r[name] for r in results), stdev(r[name] for r in results)) for name in results[0]}
+
+
+def agrees(rates: dict[str, float], expected: dict[str, tuple[float, float]]) -> bool:
+    """Whether rates lie within three deviations over seeds of our mean."""
+    return all(
+        abs(rates[name] - middle) <= max(3 * deviation, TOLERANCE * abs(middle))
+        for name, (middle, deviation) in expected.items()
+    )
+
+
+def measure(case: Case, peers: Iterable[Peer], repeats: int, folder: Path, slow: bool = False) -> engine_report.Case:
+    """Build all, let them take turns, check that they agree."""
+    print(f"\n{case.title}", flush=True)
+    entries = entries_for(case, peers, folder, slow)
+    try:
+        build(entries, case.warm_up)
+        for number in range(repeats):
+            at_work = [e for e in entries if not e.failed]
+            best = min((e.median for e in at_work if e.peer.name != "ours"), default=float("inf"))
+            for entry in at_work:
+                if number < 2 or entry.peer.name == "ours" or entry.median <= HOPELESS * best:
+                    turn(entry, case.seconds)
+    finally:
+        for entry in entries:
+            entry.process.stop()
+    expected = spread(case, folder)
+    for entry in entries:
+        entry.agrees = bool(entry.rates) and agrees(entry.rates, expected)
+    measured = engine_report.Case(
+        name=case.name, title=case.title, per=case.per, expected=expected, rows=tuple(map(row, entries))
+    )
+    print(engine_report.text(measured), flush=True)
+    return measured
+
+
+def row(entry: Entry) -> engine_report.Row:
+    """What a report keeps of an entry."""
+    return engine_report.Row(
+        peer=entry.peer.name,
+        title=entry.peer.title,
+        version=entry.process.version,
+        threads=entry.threads,
+        times=tuple(entry.walls),
+        results=entry.rates,
+        agrees=entry.agrees,
+        memory=entry.memory,
+        build=entry.process.build_seconds,
+        note=entry.process.note,
+        failed=entry.failed,
+    )
+
+
+def main() -> None:
+    """Measure and write the report."""
+    names = [case.name for case in CASES]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", help=f"default: all but the largest; {', '.join(names)}")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--peers", nargs="*", default=[peer.name for peer in PEERS], help="default: all")
+    parser.add_argument("--large", action="store_true", help="also the largest networks, which need some GB")
+    parser.add_argument("--slow", action="store_true", help="also peers that take minutes for a case")
+    parser.add_argument("--no-footprint", action="store_true", help="skip memory and start-up times")
+    parser.add_argument("--builds", type=Path, help="keep generated code here; later runs then compile nothing")
+    parser.add_argument("--out", type=Path, default=Path("out/benchmarks"))
+    options = parser.parse_args()
+    unknown = [name for name in options.cases if name not in names]
+    unknown += [name for name in options.peers if name not in [peer.name for peer in PEERS]]
+    if unknown:
+        parser.error(f"no such case or peer: {', '.join(unknown)}")
+    chosen = [c for c in CASES if c.name in options.cases or (not options.cases and (options.large or not c.large))]
+    peers = [peer for peer in PEERS if peer.name == "ours" or peer.name in options.peers]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.builds or Path(scratch)
+        measured = [measure(case, peers, options.repeats, folder, options.slow) for case in chosen]
+    footprint = None if options.no_footprint else engine_footprint.measure(options.large)
+    result = engine_report.Result(engine_report.machine(), tuple(measured), footprint)
+    engine_report.write(result, options.out)
+    print(f"\n{engine_report.summary(result)}\n\nwritten to {options.out}")
+
+
+if __name__ == "__main__":
+    main()

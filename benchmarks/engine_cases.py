@@ -1,0 +1,84 @@
+"""The networks that engines are compared on: what they are called, how large they are, how long they run.
+
+One place for the numbers that every simulator shares. What a network's equations are, each simulator says in its own
+language: ours in ``models``, the others in ``peers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+BRUNEL = {"g": 5.0, "eta": 2.0, "weight": 0.1, "delay": 1.5, "v_reset": 0.0}
+"""Brunel's network as in NEST's examples; mV and ms. It fires at about 35 Hz."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network to measure.
+
+    Attributes
+    ----------
+    name : str
+    title : str
+        For tables.
+    network : str
+        Which network of each simulator: a key of its ``NETWORKS``.
+    parameters : mapping
+        Its sizes and constants; mV and ms.
+    seconds : float
+        Biological seconds of a repetition.
+    warm_up : float
+        Biological seconds before the first.
+    per : str
+        What a time is divided by: a biological "second" or a "token" (1 ms each).
+    left_out : mapping of str to str
+        Peers that are not run unless asked for, and why.
+    large : bool
+        Only run when asked for.
+    """
+
+    name: str
+    title: str
+    network: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 1.0
+    warm_up: float = 0.1
+    per: str = "second"
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    large: bool = False
+
+    def smaller(self, seconds: float, **parameters: float) -> Case:
+        """The same with other sizes and a shorter run."""
+        return replace(self, seconds=seconds, warm_up=0.0, parameters={**self.parameters, **parameters})
+
+
+CASES = (
+    Case("cuba", "CUBA, 4,000 LIF, 320,000 synapses", "cuba", {"n": 4000, "probability": 0.02}, 2.0),
+    Case("cobahh", "COBAHH, 4,000 Hodgkin-Huxley, 320,000 synapses", "cobahh", {"n": 4000, "probability": 0.02}, 0.2),
+    Case(
+        "brunel_1e6",
+        "Brunel, 10,000 LIF, 10^6 synapses",
+        "brunel",
+        BRUNEL | {"n": 10_000, "in_degree": 100, "weight": 0.5, "eta": 1.5},
+        0.5,
+    ),
+    Case("brunel_1e7", "Brunel, 10,000 LIF, 10^7 synapses", "brunel", BRUNEL | {"n": 10_000, "in_degree": 1000}, 0.5),
+    Case(
+        "brunel_1e8",
+        "Brunel, 100,000 LIF, 10^8 synapses",
+        "brunel",
+        BRUNEL | {"n": 100_000, "in_degree": 1000},
+        0.1,
+        0.05,
+    ),
+    Case(
+        "brunel_1e9",
+        "Brunel, 1,000,000 LIF, 10^9 synapses",
+        "brunel",
+        BRUNEL | {"n": 1_000_000, "in_degree": 1000},
+        0.1,
+        0.02,
+        large=True,
+    ),
+)
