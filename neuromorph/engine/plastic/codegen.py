@@ -1,0 +1,379 @@
+"""Prints the kernels of a plastic projection: advance, arrive and after, each a few loops over synapses or neurons.
+
+What is the same for a whole row (a source neuron and all its synapses) or column (a target and all its synapses) is
+computed once for it, by the order in which the lines are printed. Each thread has a copy of the states of source
+neurons, which all threads compute alike; everything else belongs to the thread that has the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from neuromorph.engine.ops import constant, operation
+from neuromorph.language.expr import Type
+from neuromorph.lowering.plastic import SynapseProgram, Update
+
+from .items import PLASTIC
+
+FIELD = {name: k for k, name in enumerate(PLASTIC)}
+KERNEL, ROW, ELEMENT = 0, 1, 2
+"""How often a value is computed: once in a call, once for each row or column, once for each synapse or neuron."""
+AHEAD = 4096
+"""Bytes of the next row that are asked for ahead."""
+
+Leaf = tuple[int, str]
+"""How often it has to be read, and how."""
+
+
+@dataclass(frozen=True)
+class PlasticKind:
+    """What decides the code of a plastic projection's kernels.
+
+    Attributes
+    ----------
+    dtype : str
+        Of all states.
+    targets, column, source : str
+        Types of the arrays; ``source == ""``: no source is needed by target.
+    graded : bool
+        Events carry values.
+    scaled : bool
+        The weight is no SI value: contributions are multiplied by the unit's.
+    ends : tuple of {"pre", "post", "third", "one"}
+        Where each view looks; "one" is a third factor that all synapses share.
+    """
+
+    dtype: str
+    targets: str
+    column: str
+    source: str
+    graded: bool
+    scaled: bool
+    ends: tuple[str, ...]
+
+
+def print_plastic(program: SynapseProgram, kind: PlasticKind) -> dict[str, str]:
+    """The generated modules: ``advance`` of synapses, ``neurons`` (their advance), ``arrive`` and ``after``.
+
+    Each has ``kernel(step, offset, item)`` with fields ``items.PLASTIC``. Those with nothing to do are left out.
+    """
+    printed: dict[str, str] = {}
+    makers: tuple[tuple[str, Callable[[_Kernel], list[str]]], ...] = (
+        ("advance", _advance),
+        ("neurons", _neurons),
+        ("arrive", _arrive),
+        ("after", _after),
+    )
+    for name, make in makers:
+        kernel = _Kernel(program, kind)
+        body = make(kernel)
+        if body:
+            printed[name] = kernel.module(name, body)
+    return printed
+
+
+def parameter_places(program: SynapseProgram) -> tuple[dict[int, tuple[int, int]], int, int]:
+    """Where each update's parameters begin among all floats and all ints, by ``id``; and how many there are."""
+    places: dict[int, tuple[int, int]] = {}
+    floats = ints = 0
+    for update in program.updates():
+        places[id(update)] = floats, ints
+        whole = sum(slot.type is not Type.FLOAT for slot in update.program.params)
+        floats, ints = floats + len(update.program.params) - whole, ints + whole
+    return places, floats, ints
+
+
+class _Kernel:
+    """Collects the constants of one kernel, and knows how its leaves are read."""
+
+    def __init__(self, program: SynapseProgram, kind: PlasticKind) -> None:
+        self.program = program
+        self.kind = kind
+        self.float = f"np.{kind.dtype}"
+        self.constants: dict[str, str] = {}
+        self.places, self.floats, self.ints = parameter_places(program)
+
+    def module(self, name: str, body: Sequence[str]) -> str:
+        """The module's text."""
+        states = ", ".join(f"{s.name} ({p})" for s, p in zip(self.program.states, self.program.places, strict=True))
+        lines = [
+            f'"""{name.capitalize()} of a plastic projection: {self.kind.dtype}; {states}."""',
+            "",
+            "import numpy as np",
+            "from numba import carray",
+            "",
+            "from neuromorph.engine.lowlevel import bits_float, float_bits, pointer, prefetch",
+            "",
+            "Z, ONE = np.uint64(0), np.uint64(1)",
+            "MANY = 1 << 62",
+            *(f"{short} = {text}" for text, short in self.constants.items()),
+            "",
+            "",
+            "def kernel(step, offset, item):",
+            f"    item = carray(pointer(item), {len(PLASTIC)}, np.int64)",
+            *("    " + line for line in [*self._views(), *body]),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def view(self, name: str, dtype: str) -> str:
+        """A line that opens an array of the item."""
+        return f"{name} = carray(pointer(item[{FIELD[name]}]), MANY, np.{dtype})"
+
+    def _views(self) -> list[str]:
+        lines = [f"states = carray(pointer(item[{FIELD['states']}]), MANY, np.int64)"]
+        lines += [f"s{k} = carray(pointer(states[{k}]), MANY, {self.float})" for k in range(len(self.program.states))]
+        if self.floats:
+            lines.append(self.view("floats", self.kind.dtype))
+        if self.ints:
+            lines.append(self.view("ints", "int64"))
+        if self.kind.ends:
+            lines.append(f"views = carray(pointer(item[{FIELD['views']}]), MANY, np.int64)")
+        for k, end in enumerate(self.kind.ends):
+            lines.append(f"q{k} = carray(pointer(views[{3 * k}]), MANY, {self.float})")
+            if end != "post":
+                row = f"(step - item[{FIELD['lag']}]) & views[{3 * k + 2}]"
+                lines.append(f"r{k} = np.uint64(({row}) * views[{3 * k + 1}])")
+        return lines
+
+    def leaf(self, index: Mapping[str, Leaf], value: Leaf | None = None) -> Callable[[str, int], Leaf]:
+        """How states and views are read where neurons and synapses have the indices given.
+
+        Parameters
+        ----------
+        index : mapping of place to (how often it changes, its name)
+        value : (how often, expression), optional
+            The event's value.
+        """
+
+        def read(code: str, position: int) -> Leaf:
+            if code == "state":
+                often, name = index[self.program.places[position]]
+                return often, f"s{position}[{name}]"
+            if position == len(self.kind.ends):
+                assert value is not None  # only on_pre may read it
+                return value
+            end = self.kind.ends[position]
+            if end == "one":
+                return KERNEL, f"q{position}[r{position}]"
+            often, name = index["pre" if end == "pre" else "post"]
+            return often, f"q{position}[{name}]" if end == "post" else f"q{position}[r{position} + {name}]"
+
+        return read
+
+    def lines(self, update: Update | None, prefix: str, read: Callable[[str, int], Leaf]) -> _Lines:
+        """The update's lines, by how often they run, and what its states become."""
+        result = _Lines({KERNEL: [], ROW: [], ELEMENT: []}, {})
+        if update is None:
+            return result
+        program, often, names = update.program, dict[int, int](), dict[int, str]()
+        parameters, needed = self._parameters(update), _needed(update)
+        for number, op in enumerate(program.ops):
+            if number not in needed:
+                continue
+            if op.code == "const":
+                often[number], names[number] = KERNEL, self._constant(constant(op, program.dtype))
+                continue
+            if op.code == "param":
+                often[number], text = KERNEL, parameters[op.payload]
+            elif op.code == "step":
+                often[number], text = KERNEL, "np.int64(step)"
+            elif op.code in ("state", "port"):
+                often[number], text = read(op.code, op.payload)
+            else:
+                often[number] = max(often[k] for k in op.args)
+                text = operation(op.code, [names[k] for k in op.args], program.dtype)
+            names[number] = f"{prefix}{number}"
+            result.code[often[number]].append(f"{names[number]} = {text}")
+        for k in update.changed:
+            result.new[k] = names[program.new_states[k]]
+        return result
+
+    def _parameters(self, update: Update) -> list[str]:
+        """How each parameter of the update is read."""
+        place = dict(zip(("floats", "ints"), self.places[id(update)], strict=True))
+        texts = []
+        for slot in update.program.params:
+            array = "floats" if slot.type is Type.FLOAT else "ints"
+            texts.append(f"{array}[{place[array]}]")
+            place[array] += 1
+        return texts
+
+    def _constant(self, text: str) -> str:
+        return self.constants.setdefault(text, f"K{len(self.constants)}")
+
+    def stores(self, lines: _Lines, index: Mapping[str, Leaf]) -> list[str]:
+        """Lines that give states their new values."""
+        return [f"s{k}[{index[self.program.places[k]][1]}] = {name}" for k, name in lines.new.items()]
+
+
+@dataclass(frozen=True)
+class _Lines:
+    code: dict[int, list[str]]
+    new: dict[int, str]
+
+
+def _needed(update: Update) -> set[int]:
+    stack = [update.program.new_states[k] for k in update.changed]
+    needed: set[int] = set()
+    while stack:
+        number = stack.pop()
+        if number not in needed:
+            needed.add(number)
+            stack.extend(update.program.ops[number].args)
+    return needed
+
+
+def _indent(lines: Sequence[str]) -> list[str]:
+    return ["    " + line for line in lines]
+
+
+def _advance(kernel: _Kernel) -> list[str]:
+    """Synapse by synapse along the rows; before the states of neurons move, whose old values they see."""
+    update = kernel.program.advance.get("synapse")
+    if update is None:
+        return []
+    index = {"pre": (ROW, "i"), "post": (ELEMENT, "t"), "synapse": (ELEMENT, "k")}
+    lines = kernel.lines(update, "a", kernel.leaf(index))
+    element = [*_target(lines), *lines.code[ELEMENT], *kernel.stores(lines, index)]
+    return [
+        kernel.view("begin", "int64"),
+        kernel.view("end", "int64"),
+        kernel.view("targets", kernel.kind.targets),
+        *lines.code[KERNEL],
+        f"for i in range(np.uint64(item[{FIELD['n_pre']}])):",
+        *_indent(lines.code[ROW]),
+        "    for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
+        *_indent(_indent(element)),
+    ]
+
+
+def _target(lines: _Lines) -> list[str]:
+    """The line that finds a synapse's target, if its lines need it."""
+    return ["t = np.uint64(targets[k])"] if any("t]" in line for line in lines.code[ELEMENT]) else []
+
+
+def _neurons(kernel: _Kernel) -> list[str]:
+    """The states of source neurons, of which each thread moves its own copy, and those of this thread's targets."""
+    body: list[str] = []
+    ranges = {"pre": ("Z", f"np.uint64(item[{FIELD['n_pre']}])"), "post": ("lo", "hi")}
+    for place, (low, high) in ranges.items():
+        update = kernel.program.advance.get(place)  # type: ignore[call-overload]
+        if update is None:
+            continue
+        index = {place: (ELEMENT, "i")}
+        lines = kernel.lines(update, place[:2], kernel.leaf(index))
+        if place == "post":
+            body += [f"{name} = np.uint64(item[{FIELD[name]}])" for name in ("lo", "hi")]
+        body += [*lines.code[KERNEL], f"for i in range({low}, {high}):"]
+        body += _indent([*lines.code[ELEMENT], *kernel.stores(lines, index)])
+    return body
+
+
+def _arrive(kernel: _Kernel) -> list[str]:
+    """Row by row of the events that arrive: contributions along the row, and what the events change."""
+    kind, on_pre, weight = kernel.kind, kernel.program.on_pre, kernel.program.weight
+    index = {"pre": (ROW, "i"), "post": (ELEMENT, "t"), "synapse": (ELEMENT, "k")}
+    value = (ROW, "value") if kind.graded else (KERNEL, f"{kernel.float}(1)")
+    synapse = kernel.lines(on_pre.get("synapse"), "a", kernel.leaf(index, value))
+    neuron = kernel.lines(on_pre.get("pre"), "b", kernel.leaf(index, value))
+    added = f"s{weight}[k]" + (" * scale" if kind.scaled else "") + (" * value" if kind.graded else "")
+    element = ["t = np.uint64(targets[k])", f"ring[base + t] += {added}"]
+    element += [*synapse.code[ELEMENT], *kernel.stores(synapse, index)]
+    views = [("fired", "uint32"), ("counts", "int64"), ("starts", "int64"), ("begin", "int64"), ("end", "int64")]
+    views += [("targets", kind.targets), ("ring", kind.dtype)]
+    if kind.graded:
+        views.append(("values", kind.dtype))
+    slot = f"np.uint64(step & item[{FIELD['ring_mask']}])"
+    lines = [
+        *(kernel.view(*view) for view in views),
+        f"base = {slot} * np.uint64(item[{FIELD['row']}]) + np.uint64(item[{FIELD['port']}])",
+        *([f"scale = {kernel.float}(bits_float(item[{FIELD['scale']}]))"] if kind.scaled else []),
+        *synapse.code[KERNEL],
+        *neuron.code[KERNEL],
+        f"sent = step - item[{FIELD['delay']}]",
+        f"event_mask, stride = item[{FIELD['event_mask']}], item[{FIELD['stride']}]",
+        "place = sent & event_mask",
+        f"for segment in range(item[{FIELD['segments']}] if sent >= 0 else 0):",
+        "    first = np.uint64(place * stride + starts[segment])",
+        "    events = np.uint64(counts[segment * (event_mask + 1) + place])",
+        "    for j in range(events):",
+        "        i = np.uint64(fired[first + j])",
+        *_indent(_indent(_look_ahead(kernel))),
+        *(["        value = values[first + j]"] if kind.graded else []),
+        *_indent(_indent(synapse.code[ROW])),
+        "        for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
+        *_indent(_indent(_indent(element))),
+        *_indent(_indent([*neuron.code[ROW], *kernel.stores(neuron, index)])),
+    ]
+    return lines
+
+
+def _look_ahead(kernel: _Kernel) -> list[str]:
+    """Lines that ask for the row of the event after this one, so that it is in the cache when its turn comes."""
+    kind, program = kernel.kind, kernel.program
+    read = {program.weight} | _states_read(program.on_pre.get("synapse"))
+    widths = {f"item[{FIELD['targets']}]": int(kind.targets.removeprefix("uint")) // 8}
+    widths |= {
+        f"states[{k}]": int(kind.dtype.removeprefix("float")) // 8 for k in program.of_place("synapse") if k in read
+    }
+    lines = ["if j + ONE < events:", "    following = np.uint64(fired[first + j + ONE])"]
+    for array, width in widths.items():
+        lines += [
+            f"    line = {array} + begin[following] * {width}",
+            f"    last = min(line + {AHEAD}, {array} + end[following] * {width})",
+            "    while line < last:",
+            "        prefetch(line)",
+            "        line += 64",
+        ]
+    return lines
+
+
+def _states_read(update: Update | None) -> set[int]:
+    if update is None:
+        return set()
+    return {op.payload for k, op in enumerate(update.program.ops) if k in _needed(update) and op.code == "state"}
+
+
+def reads_sources(program: SynapseProgram) -> bool:
+    """Whether what happens at an event of a target depends on the source of each synapse."""
+    update = program.on_post.get("synapse")
+    if update is None:
+        return False
+    sees = {op.payload for k, op in enumerate(update.program.ops) if k in _needed(update) and op.code == "port"}
+    names = [slot.name for slot in program.views]
+    return any(program.places[k] == "pre" for k in _states_read(update)) or any(
+        names[k].startswith("pre.") for k in sees
+    )
+
+
+def _after(kernel: _Kernel) -> list[str]:
+    """Column by column of the targets that had events."""
+    kind, on_post = kernel.kind, kernel.program.on_post
+    if not on_post:
+        return []
+    index = {"pre": (ELEMENT, "i"), "post": (ROW, "t"), "synapse": (ELEMENT, "k")}
+    synapse = kernel.lines(on_post.get("synapse"), "a", kernel.leaf(index))
+    neuron = kernel.lines(on_post.get("post"), "b", kernel.leaf(index))
+    element = ["k = np.uint64(column[c])"]
+    if kind.source:
+        element.append("i = np.uint64(column_source[c])")
+    element += [*synapse.code[ELEMENT], *kernel.stores(synapse, index)]
+    views = [("post_fired", "uint32"), ("post_counts", "int64")]
+    if synapse.new:
+        views += [("columns", "int64"), ("column", kind.column)]
+        if kind.source:
+            views.append(("column_source", kind.source))
+    lines = [
+        *(kernel.view(*view) for view in views),
+        *synapse.code[KERNEL],
+        *neuron.code[KERNEL],
+        f"place = step & item[{FIELD['post_mask']}]",
+        f"first = np.uint64(place * item[{FIELD['post_stride']}])",
+        "for j in range(np.uint64(post_counts[place])):",
+        "    t = np.uint64(post_fired[first + j])",
+    ]
+    if synapse.new:
+        lines += _indent(synapse.code[ROW])
+        lines += ["    for c in range(np.uint64(columns[t]), np.uint64(columns[t + ONE])):", *_indent(_indent(element))]
+    return [*lines, *_indent([*neuron.code[ROW], *kernel.stores(neuron, index)])]

@@ -1,0 +1,87 @@
+"""Kernels of plastic projections that do not depend on the model: indices by target, and what views with a lag see.
+
+Like generated kernels, each is a C function of (step, offset, address of its item); the fields are in ``items.py``.
+"""
+
+# mypy: ignore-errors
+# (Numba gives these functions their types)
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit
+
+from neuromorph.engine.lowlevel import pointer
+
+MANY = 1 << 62  # length of a view whose bounds nobody checks
+
+
+def keep(step, offset, item):
+    """Copy what a view sees of neurons [lo, hi) to the row of this step."""
+    item = carray(pointer(item), 7, np.int64)
+    wide = item[6]
+    source = carray(pointer(item[0]), MANY, np.uint32)
+    ring = carray(pointer(item[1] + (step & item[3]) * item[2] * 4 * wide), MANY, np.uint32)
+    for k in range(np.uint64(item[4] * wide), np.uint64(item[5] * wide)):
+        ring[k] = source[k]
+
+
+def count_targets(step, offset, item):
+    """Count how many synapses each target has."""
+    item = carray(pointer(item), 4, np.int64)
+    narrow = carray(pointer(item[0]), MANY, np.uint16)
+    wide = carray(pointer(item[0]), MANY, np.uint32)
+    totals = carray(pointer(item[3]), MANY, np.int64)
+    if item[1] == 2:
+        for k in range(np.uint64(item[2])):
+            totals[np.uint64(narrow[k])] += 1
+    else:
+        for k in range(np.uint64(item[2])):
+            totals[np.uint64(wide[k])] += 1
+
+
+@njit(error_model="numpy")
+def write(address, width, place, value):
+    """Store an unsigned integer of 2, 4 or 8 bytes."""
+    if width == 2:
+        carray(pointer(address), MANY, np.uint16)[place] = np.uint16(value)
+    elif width == 4:
+        carray(pointer(address), MANY, np.uint32)[place] = np.uint32(value)
+    else:
+        carray(pointer(address), MANY, np.uint64)[place] = np.uint64(value)
+
+
+def fill_columns(step, offset, item):
+    """List the synapses of some rows by target, in the order of the rows."""
+    item = carray(pointer(item), 9, np.int64)
+    narrow = carray(pointer(item[0]), MANY, np.uint16)
+    wide = carray(pointer(item[0]), MANY, np.uint32)
+    row_ptr = carray(pointer(item[2]), MANY, np.int64)
+    next_free = carray(pointer(item[4]), MANY, np.int64)
+    for source in range(item[3]):
+        for k in range(np.uint64(row_ptr[source]), np.uint64(row_ptr[source + 1])):
+            target = np.uint64(narrow[k]) if item[1] == 2 else np.uint64(wide[k])
+            place = np.uint64(next_free[target])
+            next_free[target] += 1
+            write(item[5], item[6], place, k)
+            if item[7] != 0:
+                write(item[7], item[8], place, source)
+
+
+def split_rows(bound, offset, item):
+    """Position in each row of the first target that is at least ``bound``; rows are ascending."""
+    item = carray(pointer(item), 5, np.int64)
+    row_ptr = carray(pointer(item[0]), MANY, np.int64)
+    narrow = carray(pointer(item[1]), MANY, np.uint16)
+    wide = carray(pointer(item[1]), MANY, np.uint32)
+    out = carray(pointer(item[4]), MANY, np.int64)
+    for row in range(item[3]):
+        low, high = row_ptr[row], row_ptr[row + 1]
+        while low < high:
+            middle = (low + high) >> 1
+            target = np.int64(narrow[middle]) if item[2] == 2 else np.int64(wide[middle])
+            if target < bound:
+                low = middle + 1
+            else:
+                high = middle
+        out[row] = low
