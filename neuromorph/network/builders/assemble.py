@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.language.expr import Type
+from neuromorph.native import compiled
 from neuromorph.network.builders.parallel import blocks, for_each
 from neuromorph.network.builders.random import ROW_BLOCKS
 from neuromorph.network.conduction import DistanceDelay
@@ -20,6 +21,8 @@ from neuromorph.network.values import delay_steps, magnitude
 Array = npt.NDArray[Any]
 
 CHUNK = 1 << 18  # synapses drawn or converted at a time; a multiple of 4
+
+gather_pairs = compiled("neuromorph.network.builders.sparse_kernels", "gather_pairs")
 
 
 def int_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -69,8 +72,6 @@ def by_pair(table: Array, made: Connections, n_pre: int, n_post: int, dtype: np.
     full = np.broadcast_to(table, (n_pre, n_post))
     if made.row_ptr is None:
         return np.ascontiguousarray(full, dtype).reshape(-1)
-    from neuromorph.network.builders.sparse_kernels import gather_pairs
-
     two = np.ascontiguousarray(table.reshape((1,) * (2 - table.ndim) + table.shape))
     steps = int(two.shape[0] > 1), int(two.shape[1] > 1)
     out = np.empty(made.row_ptr[-1], dtype)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.native import compiled
 from neuromorph.network.builders.parallel import blocks, for_each
 from neuromorph.network.builders.random import ROW_BLOCKS, row_pointers
 from neuromorph.network.rules.rule import Connections, target_dtype
 
 Ints = npt.NDArray[np.int64]
+
+fill_rows = compiled("neuromorph.network.builders.convolution_kernels", "fill_rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,6 @@ class Window:
 
 def convolution(window: Window, indexed: bool, threads: int) -> Connections:
     """Rows of ``window``; ``indexed`` adds each synapse's place in the kernel (out, in / groups, height, width)."""
-    from neuromorph.network.builders.convolution_kernels import fill_rows
-
     y, x = window.y, window.x
     y_ptr, y_out, y_tap = y.overlaps()
     x_ptr, x_out, x_tap = x.overlaps()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from numba import njit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def fill_rows(
     start, stop, row_ptr, height, width, in_group, out_group, out_height, out_width, y_ptr, y_out, y_tap, x_ptr, x_out,
     x_tap, kernel_height, kernel_width, targets, weight_index, indexed,

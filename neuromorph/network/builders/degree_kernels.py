@@ -10,7 +10,7 @@ from numba import njit
 from neuromorph.network.builders.philox_kernels import below, pair64
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(error_model="numpy", inline="always")
 def draw_with_repetition(key, row, n, skip_self, out):
     """``len(out)`` independent draws from [0, n), from [0, n) without ``row`` if ``skip_self``."""
     k = len(out)
@@ -33,7 +33,7 @@ def draw_with_repetition(key, row, n, skip_self, out):
             i += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(error_model="numpy", inline="always")
 def draw_distinct(key, row, n, skip_self, marks, out):
     """A uniform random subset of ``len(out)`` of the candidates, in any order.
 
@@ -76,7 +76,7 @@ def draw_distinct(key, row, n, skip_self, marks, out):
             marks[out[i]] = False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def count_uniform(key, start, stop, n, counts):
     """Add draws ``start`` to ``stop`` from [0, n) to ``counts``; ``start`` is a multiple of 4."""
     drawn = start
@@ -90,7 +90,7 @@ def count_uniform(key, start, stop, n, counts):
         drawn += 4
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def count_sources(key, start, stop, k, n_pre, multapses, skip_self, degrees):
     """Add to ``degrees[source]`` the synapses that targets ``[start, stop)`` draw, k each."""
     drawn = np.empty(k, np.int64)
@@ -104,7 +104,7 @@ def count_sources(key, start, stop, k, n_pre, multapses, skip_self, degrees):
             degrees[drawn[i]] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def scatter_targets(key, start, stop, k, n_pre, multapses, skip_self, cursor, targets):
     """Draw the same again and put each target at its source's ``cursor``; ascending, since targets come in order."""
     drawn = np.empty(k, np.int64)
@@ -120,7 +120,7 @@ def scatter_targets(key, start, stop, k, n_pre, multapses, skip_self, cursor, ta
             cursor[source] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def fill_rows(key, start, stop, row_ptr, n_post, multapses, skip_self, targets):
     """Rows ``[start, stop)``: as many partners as ``row_ptr`` leaves room for, ascending."""
     marks = np.zeros(1 if multapses else n_post, np.bool_)

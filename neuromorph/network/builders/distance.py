@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.native import compiled
 from neuromorph.network.builders.parallel import blocks, for_each
 from neuromorph.network.builders.random import ROW_BLOCKS, row_pointers
 from neuromorph.network.rules.rule import Connections, Stream, target_dtype
@@ -17,6 +18,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 CHUNK = 1 << 20  # candidates at a time on each thread
+
+bound, scan, draw, compact = (
+    compiled("neuromorph.network.builders.distance_kernels", name) for name in ("bound", "scan", "draw", "compact")
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,6 @@ class Cells:
 
     def bounds(self, threads: int) -> Ints:
         """At least as many as the candidates of every source."""
-        from neuromorph.network.builders.distance_kernels import bound
-
         out = np.zeros(len(self.sources), np.int64)
         for_each(
             lambda a, b: bound(a, b, self.sources, self.pointers, self.low, self.width, self.cells, self.period, out),
@@ -47,8 +50,6 @@ class Cells:
 
     def candidates(self, start: int, stop: int, most: int) -> tuple[Ints, Ints, Floats]:
         """Of sources ``[start, stop)``: row pointers, candidates and distances; ``most`` bounds their number."""
-        from neuromorph.network.builders.distance_kernels import scan
-
         row_ptr = np.zeros(stop - start + 1, np.int64)
         found, distance = np.empty(most, np.int64), np.empty(most)
         scan(
@@ -108,8 +109,6 @@ def distance_dependent(
     cells: Cells, profile: Callable[[Floats], Floats], skip_self: bool, stream: Stream
 ) -> Connections:
     """Each candidate with probability ``profile(distance)``; the draw of a pair depends on the pair alone."""
-    from neuromorph.network.builders.distance_kernels import compact, draw
-
     key = np.uint64(stream.key("topology"))
     bounds = cells.bounds(stream.threads)
     ranges = chunked(bounds)

@@ -14,13 +14,13 @@ LANE_BITS = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(error_model="numpy", inline="always")
 def around(step, period):
     """Distance along one axis; the shorter way round if it has a period. Both points lie within [0, period)."""
     return min(step, period - step) if period > 0.0 else step
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(error_model="numpy", inline="always")
 def neighbourhood(place, low, size, cells, period, first, span):
     """First cell and number of cells along each axis that can hold candidates of a source."""
     for axis in range(3):
@@ -36,7 +36,7 @@ def neighbourhood(place, low, size, cells, period, first, span):
                 span[axis] = max(min(here + 2, cells[axis]) - first[axis], 0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(error_model="numpy", inline="always")
 def cell_number(first, cells, i, j, k):
     """Number of the cell i, j, k away from the first, round the edges."""
     x = (first[0] + i) % cells[0]
@@ -44,7 +44,7 @@ def cell_number(first, cells, i, j, k):
     return (x * cells[1] + y) * cells[2] + (first[2] + k) % cells[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def bound(start, stop, sources, cell_ptr, low, size, cells, period, bounds):
     """Number of points in the cells around each source ``[start, stop)``: no row has more candidates."""
     first = np.zeros(3, np.int64)
@@ -60,7 +60,7 @@ def bound(start, stop, sources, cell_ptr, low, size, cells, period, bounds):
         bounds[row] = number
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def scan(start, stop, sources, points, cell_ptr, members, low, size, cells, period, cutoff, row_ptr, out, distance):
     """Write the candidates of rows ``[start, stop)`` within ``cutoff`` and their distances, row after row.
 
@@ -91,7 +91,7 @@ def scan(start, stop, sources, points, cell_ptr, members, low, size, cells, peri
         row_ptr[row - start + 1] = at
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def draw(start, stop, key, row_ptr, candidates, probability, skip_self, kept):
     """Keep each candidate with its probability (to 32 bits); ``kept`` counts by row.
 
@@ -120,7 +120,7 @@ def draw(start, stop, key, row_ptr, candidates, probability, skip_self, kept):
         kept[row - start] = at - begin
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def compact(row_ptr, candidates, kept, out):
     """Survivors of every row, one after the other."""
     at = 0

@@ -10,7 +10,7 @@ from numba import njit
 from neuromorph.network.builders.philox_kernels import pair64, unit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def count_rows(key, start, stop, candidates, inverse_log_q, counts):
     """Number of synapses of rows ``[start, stop)``; row s is stream s. ``inverse_log_q`` is 1 / log(1 - p)."""
     for row in range(start, stop):
@@ -31,7 +31,7 @@ def count_rows(key, start, stop, candidates, inverse_log_q, counts):
         counts[row] = number
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def fill_rows(key, start, stop, candidates, inverse_log_q, skip_self, row_ptr, targets):
     """The same draws again, written down. With ``skip_self``, candidates from the row's own number on move up one."""
     for row in range(start, stop):

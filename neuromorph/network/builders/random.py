@@ -7,11 +7,17 @@ from math import log1p
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.native import compiled
 from neuromorph.network.builders.parallel import blocks, for_each
 from neuromorph.network.rules.rule import Connections, Stream, target_dtype
 
 ROW_BLOCKS = 64
 COLUMN_BLOCKS = 8  # each keeps a cursor for every source
+
+_BY_CHANCE, _BY_DEGREE = (f"neuromorph.network.builders.{name}_kernels" for name in ("probability", "degree"))
+count_chosen, fill_chosen = compiled(_BY_CHANCE, "count_rows"), compiled(_BY_CHANCE, "fill_rows")
+count_sources, scatter_targets = compiled(_BY_DEGREE, "count_sources"), compiled(_BY_DEGREE, "scatter_targets")
+fill_rows, count_uniform = compiled(_BY_DEGREE, "fill_rows"), compiled(_BY_DEGREE, "count_uniform")
 
 
 def row_pointers(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -23,8 +29,6 @@ def row_pointers(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def fixed_probability(n_pre: int, n_post: int, p: float, skip_self: bool, stream: Stream) -> Connections:
     """Each pair with probability ``p``; ``skip_self`` leaves the diagonal out."""
-    from neuromorph.network.builders.probability_kernels import count_rows, fill_rows
-
     candidates = n_post - 1 if skip_self else n_post
     key = np.uint64(stream.key("topology"))
     # p = 1 gives 1 / -inf = -0.0 and with it a skip of 0 after every synapse
@@ -32,11 +36,11 @@ def fixed_probability(n_pre: int, n_post: int, p: float, skip_self: bool, stream
     counts = np.zeros(n_pre, np.int64)
     ranges = blocks(n_pre, ROW_BLOCKS)
     if p > 0:
-        for_each(lambda a, b: count_rows(key, a, b, candidates, inverse_log_q, counts), ranges, stream.threads)
+        for_each(lambda a, b: count_chosen(key, a, b, candidates, inverse_log_q, counts), ranges, stream.threads)
     row_ptr = row_pointers(counts)
     targets = np.empty(row_ptr[-1], target_dtype(n_post))
     for_each(
-        lambda a, b: fill_rows(key, a, b, candidates, inverse_log_q, skip_self, row_ptr, targets),
+        lambda a, b: fill_chosen(key, a, b, candidates, inverse_log_q, skip_self, row_ptr, targets),
         ranges,
         stream.threads,
     )
@@ -49,8 +53,6 @@ def fixed_in_degree(n_pre: int, n_post: int, k: int, multapses: bool, skip_self:
     Column blocks draw twice, first to count each source's synapses, then to put them where they belong, so that nothing
     but the result and one cursor for each source and block is ever held.
     """
-    from neuromorph.network.builders.degree_kernels import count_sources, scatter_targets
-
     key = np.uint64(stream.key("topology"))
     ranges = blocks(n_post, COLUMN_BLOCKS)
     number = {start: i for i, (start, _) in enumerate(ranges)}
@@ -78,8 +80,6 @@ def fixed_rows(
     counts: npt.NDArray[np.int64], n_post: int, multapses: bool, skip_self: bool, stream: Stream
 ) -> Connections:
     """``counts[s]`` targets for source s."""
-    from neuromorph.network.builders.degree_kernels import fill_rows
-
     key = np.uint64(stream.key("topology"))
     row_ptr = row_pointers(counts)
     targets = np.empty(row_ptr[-1], target_dtype(n_post))
@@ -93,8 +93,6 @@ def fixed_rows(
 
 def fixed_total(n_pre: int, n_post: int, total: int, skip_self: bool, stream: Stream) -> Connections:
     """``total`` synapses, each from a uniform random source to a uniform random target."""
-    from neuromorph.network.builders.degree_kernels import count_uniform
-
     key = np.uint64(stream.key("rows"))
     fours = blocks((total + 3) // 4, COLUMN_BLOCKS) if total else []
     ranges = [(4 * start, min(4 * stop, total)) for start, stop in fours]

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.native import compiled
 from neuromorph.network.builders.random import row_pointers
 from neuromorph.network.rules.rule import target_dtype
 
 Array = npt.NDArray[Any]
+
+_KERNELS = "neuromorph.network.builders.sparse_kernels"
+is_sorted, place_stable = compiled(_KERNELS, "is_sorted", returns=bool), compiled(_KERNELS, "place_stable")
 
 
 def from_pairs(pre: Array, post: Array, n_pre: int, n_post: int) -> tuple[npt.NDArray[np.int64], Array, Array]:
@@ -23,9 +27,7 @@ def from_pairs(pre: Array, post: Array, n_pre: int, n_post: int) -> tuple[npt.ND
     order : int32 or int64 (pairs,)
         ``order[k]`` is the given pair that became synapse k.
     """
-    from neuromorph.network.builders.sparse_kernels import place_stable
-
-    count = len(pre)
+    pre, post, count = np.ascontiguousarray(pre), np.ascontiguousarray(post), len(pre)
     wide = np.int32 if count < 1 << 31 else np.int64
     row_ptr = row_pointers(np.bincount(pre, minlength=n_pre))
     columns = row_pointers(np.bincount(post, minlength=n_post))
@@ -38,10 +40,8 @@ def from_pairs(pre: Array, post: Array, n_pre: int, n_post: int) -> tuple[npt.ND
 
 def from_rows(row_ptr: Array, indices: Array, n_post: int) -> tuple[npt.NDArray[np.int64], Array, Array | None]:
     """Compressed rows, as SciPy keeps them; ``order`` is None if they were in order already."""
-    from neuromorph.network.builders.sparse_kernels import is_sorted
-
     row_ptr = row_ptr.astype(np.int64)
-    if is_sorted(row_ptr, indices):
+    if is_sorted(row_ptr, np.ascontiguousarray(indices)):
         return row_ptr, indices.astype(target_dtype(n_post)), None
     n_pre = len(row_ptr) - 1
     pre = np.repeat(np.arange(n_pre), np.diff(row_ptr))

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def is_sorted(row_ptr, indices):
     """Whether every row's indices ascend (repetition allowed)."""
     for row in range(len(row_ptr) - 1):
@@ -18,7 +18,7 @@ def is_sorted(row_ptr, indices):
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def place_stable(keys, order, ptr, out):
     """Counting sort: entries ``order`` go, in this order, to the places of their keys. ``ptr`` is used up."""
     for k in range(len(order)):
@@ -28,7 +28,7 @@ def place_stable(keys, order, ptr, out):
         ptr[key] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def gather_pairs(start, stop, row_ptr, targets, table, row_step, column_step, out):
     """``out[k] = table[row * row_step, target * column_step]`` for the synapses of rows ``[start, stop)``."""
     for row in range(start, stop):
