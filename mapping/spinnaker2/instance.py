@@ -103,9 +103,9 @@ class MappedInstance(Instance):
             ticked=clock.ticked, dropping=clock.dropping, level=clock.level, tick=clock.tick,
         )  # fmt: skip
 
-    def base(self) -> list[Tables]:
+    def base(self, threads: int) -> list[Tables]:
         """The work of a step: update neurons; send packets; apply rows; settle the accounts."""
-        updates = base_tables(replace(self.compiled, projections=(), deliveries=()), self.memories, 1)[0]
+        updates = base_tables(replace(self.compiled, projections=(), deliveries=()), self.memories, threads)[0]
         deliveries = [(step_kernel("send_packets").address, self.ledger.item)]
         for k, kernel in enumerate(self.deployed.kernels):
             if self.compiled.projections[k].count:

@@ -62,7 +62,7 @@ class SpiNNaker2Program(CPUProgram):
         self._samples = self._written = 0
         super().__init__(target, network, lowered, compiled, seconds)  # type: ignore[arg-type]
 
-    def instance(self, compiled: Compiled, threads: int) -> Instance:
+    def instance(self, compiled: Compiled, threads: int | None) -> Instance:
         """A running copy of the network on the machine, with a ledger of its own.
 
         Raises

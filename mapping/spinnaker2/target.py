@@ -214,10 +214,6 @@ class SpiNNaker2:
             progress=progress,
         )
 
-    def thread_count(self, synapses: int) -> int:
-        """One: a step of the machine is simulated by one thread."""
-        return 1
-
 
 def positions_of(population: Any) -> npt.NDArray[np.float64] | None:
     """Coordinates that help the partition: as given, or the place in the image for (channels, height, width)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -21,6 +20,7 @@ from .inputs import SampleInputs, population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
 from .memory_state import load_states, population_states
+from .pace import available_cores
 from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
 from .run_meta import description, run_meta
 from .schedule import Compiled
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
-THREADED_SYNAPSES = 10_000_000
-"""From this many synapses on, ``threads=None`` uses all cores: below, meeting every step costs more than it saves."""
-
 
 @dataclass(frozen=True)
 class CPU:
@@ -46,8 +43,8 @@ class CPU:
     dtype : {"float32", "float64"}
         Width of all floats.
     threads : int, optional
-        Threads that share the work of a step; default: one for small networks, all cores for large ones. Results are
-        the same bit for bit.
+        Threads that share the work of a step. Default: one or all cores, whichever is faster, as measured while runs
+        go on. Results are the same bit for bit.
     weights : {"int8", "int16"}, optional
         Quantise float weights to this width, symmetrically for each projection.
     lanes : {1, 8, 16, 32, 64}, optional
@@ -101,17 +98,6 @@ class CPU:
             done = perf_counter()
         return CPUProgram(self, network, lowered, compiled, {"build": built - began, "compile": done - built})
 
-    def thread_count(self, synapses: int) -> int:
-        """Threads for a network of so many synapses."""
-        if self.threads is not None:
-            return self.threads
-        return 1 if synapses < THREADED_SYNAPSES else available_cores()
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
 
 class CPUProgram:
     """A network compiled for the CPU; see :class:`neuromorph.engine.target.Program`.
@@ -125,8 +111,8 @@ class CPUProgram:
     compiled : Compiled
     about : dict
         The network's text and hash.
-    threads, cores : int
-        Threads that share a step; cores that samples of a batch may use.
+    cores : int
+        How many samples of a batch may use.
     last_trace : Trace or None
         What the last run recorded; after Ctrl-C, everything up to it.
     batching : Batching or None
@@ -141,12 +127,11 @@ class CPUProgram:
         self.lowered = lowered
         self.dt = lowered.dt
         self.step = 0
-        self.threads = target.thread_count(sum(synapses.count for synapses in lowered.projections))
         self.cores = available_cores()
         self.about = description(network)
         self.last_trace: Trace | None = None
         self.compiled = compiled
-        self._instance = self.instance(compiled, self.threads)
+        self._instance = self.instance(compiled, target.threads)
         self._neurons = {population.name: population.neuron for population in network.populations}
         self._seconds = dict(seconds)
         self._steps_run = 0
@@ -204,7 +189,12 @@ class CPUProgram:
             )
         return self.last_trace
 
-    def instance(self, compiled: Compiled, threads: int) -> Instance:
+    @property
+    def threads(self) -> int:
+        """Threads that share a step now."""
+        return self._instance.pace.threads
+
+    def instance(self, compiled: Compiled, threads: int | None) -> Instance:
         """A running copy of a compiled network; targets that run it another way give their own."""
         return Instance(compiled, threads)
 
@@ -253,7 +243,7 @@ class CPUProgram:
             self._instance.set_values(index, made, names)
         else:
             self.compiled = with_populations(self.compiled, {index: made}, progress_for(False))
-            changed = self.instance(self.compiled, self.threads)
+            changed = self.instance(self.compiled, self.target.threads)
             changed.adopt(self._instance)
             changed.set_values(index, made, names)
             self._instance = changed
@@ -371,6 +361,7 @@ class CPUProgram:
             seconds=dict(self._seconds),
             steps=self._steps_run,
             threads=self.threads,
+            measured=dict(self._instance.pace.measured),
             batches=str(self.batching or ""),
         )
 

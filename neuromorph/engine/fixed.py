@@ -57,7 +57,8 @@ def record_events(step, offset, item):
     segments, stride, wide = item[4], item[5], item[13]
     steps_out = carray(pointer(item[6]), MANY, np.int64)
     place = step & item[14]
-    n = item[9]
+    length = carray(pointer(item[9]), 1, np.int64)
+    n = length[0]
     for segment in range(segments):
         count = counts[segment * (item[14] + 1) + place]
         first = place * stride + starts[segment]
@@ -67,7 +68,7 @@ def record_events(step, offset, item):
         for k in range(count):
             steps_out[n + k] = step + offset
         n += count
-    item[9] = n
+    length[0] = n
     if item[10] - n < 2 * item[11]:
         stop = carray(pointer(item[12]), 1, np.int64)
         stop[0] = min(stop[0], step + 1)
@@ -78,7 +79,7 @@ def record_state(step, offset, item):
     item = carray(pointer(item), 8, np.int64)
     now, every, wide = step + offset, item[4], item[7]
     if now % every == 0:
-        row = now // every - item[6]
+        row = now // every - carray(pointer(item[6]), 1, np.int64)[0]
         start = item[0] * 4 * wide
         copy_words(item[3] + start, item[5] + row * item[2] * 4 * wide + start, (item[1] - item[0]) * wide)
 

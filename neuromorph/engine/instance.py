@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,7 @@ from neuromorph.lowering.program import LoweredPopulation
 from .items import DRIVE
 from .layout import initial_buffers
 from .memory import Array, Memory, allocate
+from .pace import Pace, thread_choices
 from .recording import Recorder
 from .schedule import Compiled, Tables, base_tables, call, count_item, fixed_kernel
 
@@ -30,12 +31,49 @@ OFFSET, NEXT = DRIVE.index("offset"), DRIVE.index("next")
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a run does: tables and driver's item of each thread, and the items that count events of populations."""
+class Team:
+    """Threads that share a run: tables and driver's item of each, and the items that count events of populations."""
 
     tables: tuple[Tables, ...]
     items: tuple[npt.NDArray[np.int64], ...]
     counters: Mapping[int, npt.NDArray[np.int64]]
+
+
+class Work:
+    """What a run does, for each number of threads that may share it; made when first needed.
+
+    Parameters
+    ----------
+    make : function of threads
+    first : int
+        The number of threads that ``tables``, ``items`` and ``counters`` are for; the only one of an instance that was
+        given its number.
+    """
+
+    def __init__(self, make: Callable[[int], Team], first: int) -> None:
+        self._make, self._first = make, first
+        self._teams: dict[int, Team] = {}
+
+    def team(self, threads: int) -> Team:
+        """The work of so many threads."""
+        if threads not in self._teams:
+            self._teams[threads] = self._make(threads)
+        return self._teams[threads]
+
+    @property
+    def tables(self) -> tuple[Tables, ...]:
+        """Tables of each thread."""
+        return self.team(self._first).tables
+
+    @property
+    def items(self) -> tuple[npt.NDArray[np.int64], ...]:
+        """The driver's item of each thread."""
+        return self.team(self._first).items
+
+    @property
+    def counters(self) -> Mapping[int, npt.NDArray[np.int64]]:
+        """Items that count events of populations."""
+        return self.team(self._first).counters
 
 
 class Instance:
@@ -44,8 +82,8 @@ class Instance:
     Parameters
     ----------
     compiled : Compiled
-    threads : int
-        How many threads share the work of a step.
+    threads : int or None
+        How many threads share the work of a step; None: measured while it runs.
     window : int, optional
         Steps that run before their events are delivered, if fewer than :attr:`Compiled.window`.
 
@@ -53,21 +91,28 @@ class Instance:
     ----------
     reached : int
         The next step, also where handing over what the last chunk recorded failed.
+    pace : Pace
+        How many threads share the work now, and what was measured.
     """
 
-    def __init__(self, compiled: Compiled, threads: int, window: int | None = None) -> None:
+    def __init__(self, compiled: Compiled, threads: int | None, window: int | None = None) -> None:
         self.compiled = compiled
-        self.threads = threads
         self.window = window or compiled.window
+        self.pace = Pace(thread_choices(threads), self.window)
         self.reached = 0
-        rows = compiled.event_rows(self.window, threads)
+        most = self.pace.choices[-1]
+        rows = compiled.event_rows(self.window, most)
         self.memories: tuple[Memory, ...] = tuple(
-            allocate(population, layout, compiled.dtype, compiled.reach(k), threads, compiled.graded(k), rows)
+            allocate(population, layout, compiled.dtype, compiled.reach(k), most, compiled.graded(k), rows)
             for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
         )
         self._stop = np.full(1, FOREVER, np.int64)
         self._barrier = np.zeros(16, np.int64)  # arrivals and generation, on cache lines of their own
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._listed = self.pace.threads  # how many threads wrote the event lists that memories hold
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max(1, self.pace.choices[-1] - 1))
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -84,17 +129,21 @@ class Instance:
         totals : mapping of population to int64 (neurons,), optional
             Where to count events of steps ``window[0] <= step < window[1]``.
         """
-        tables = self.base()
-        if record:
-            self.recorder.join(tables)
-        counters = {k: count_item(self.memories[k], total, window) for k, total in (totals or {}).items()}
-        tables[0].observers += [(fixed_kernel("count").address, item) for item in counters.values()]
-        items = [table.seal(self.window, self.threads, self._barrier, self._stop) for table in tables]
-        return Work(tuple(tables), tuple(items), counters)
 
-    def base(self) -> list[Tables]:
-        """Tables of each thread that run the network and record nothing."""
-        return base_tables(self.compiled, self.memories, self.threads)
+        def make(threads: int) -> Team:
+            tables = self.base(threads)
+            if record:
+                self.recorder.join(tables)
+            counters = {k: count_item(self.memories[k], threads, total, window) for k, total in (totals or {}).items()}
+            tables[0].observers += [(fixed_kernel("count").address, item) for item in counters.values()]
+            items = [table.seal(self.window, threads, self._barrier, self._stop) for table in tables]
+            return Team(tuple(tables), tuple(items), counters)
+
+        return Work(make, self.pace.choices[0])
+
+    def base(self, threads: int) -> list[Tables]:
+        """Tables of each of so many threads that run the network and record nothing."""
+        return base_tables(self.compiled, self.memories, threads)
 
     @cached_property
     def recording(self) -> Work:
@@ -109,12 +158,17 @@ class Instance:
 
     def run(self, first: int, last: int, offset: int, work: Work) -> int:
         """Run steps from ``first`` to ``last`` or until a recorder's buffer is full; gives the next step."""
-        items = work.items
+        threads = self.pace.threads
+        items = work.team(threads).items
+        if threads != self._listed:
+            for memory in self.memories:
+                memory.join_segments(self._listed)
+            self._listed = threads
         self._stop[0] = FOREVER
         for item in items:
             item[OFFSET] = offset
         drive = fixed_kernel("drive")
-        others = [self._pool.submit(call, drive, first, last, item) for item in items[1:]] if self._pool else []
+        others = [self._pool.submit(call, drive, first, last, item) for item in items[1:]]
         try:
             call(drive, first, last, items[0])
         finally:
@@ -129,7 +183,8 @@ class Instance:
         while first < last:
             began = perf_counter()
             self.recorder.begin(first + offset)
-            after = self.run(first, min(last, first + self.recorder.limit(length)), offset, work)
+            after = self.run(first, min(last, first + self._length(length)), offset, work)
+            self.pace.ran(after - first, perf_counter() - began)
             self.reached = after
             try:
                 self.recorder.flush(sink, first + offset, after + offset)
@@ -140,6 +195,11 @@ class Instance:
             length = max(1, min(length * 8, int((after - first) * CHUNK_SECONDS / max(seconds, 1e-6))))
             first = after
             yield first, seconds
+
+    def _length(self, steps: int) -> int:
+        """Steps of a chunk of about so many: whole windows, as many as may be recorded, and no more than are timed."""
+        whole = -(-min(steps, self.pace.room) // self.window) * self.window
+        return self.recorder.limit(whole)
 
     @property
     def nbytes(self) -> int:
@@ -162,6 +222,7 @@ class Instance:
         for k, (mine, theirs) in enumerate(zip(self.memories, other.memories, strict=True)):
             mine.float_ring[:] = theirs.float_ring
             mine.int_ring[:] = theirs.int_ring
+            theirs.join_segments(other._listed)
             mine.fired[:], mine.counts[:] = theirs.fired, theirs.counts
             if mine.values is not None and theirs.values is not None:
                 mine.values[:] = theirs.values

@@ -74,7 +74,7 @@ RECORD_EVENTS = (
     "steps_out",  # int64 (capacity,)
     "ids_out",  # uint32 (capacity,)
     "values_out",  # float (capacity,)
-    "length",  # events in the buffer
+    "length",  # where the number of events in the buffer stands
     "capacity",
     "most",  # events that one window can bring
     "stop",  # where to name the last step
@@ -84,7 +84,7 @@ RECORD_EVENTS = (
 """Append a population's events to a buffer."""
 
 RECORD_STATE = ("lo", "hi", "size", "source", "every", "out", "first_row", "wide")
-"""Copy a variable to a buffer (rows, size), every n-th step."""
+"""Copy a variable to a buffer (rows, size), every n-th step; the number of its first row stands at ``first_row``."""
 
 COUNT = ("fired", "counts", "starts", "segments", "stride", "totals", "first", "last", "event_mask")
 """Count events by neuron in a window of steps."""

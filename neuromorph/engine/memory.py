@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,14 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Memory:
-    """Buffers of one population, cut into ``segments`` ranges of neurons, one for each thread.
+    """Buffers of one population.
+
+    Threads that share the work have a segment each, a range of neurons (:meth:`bounds`) and of the lists of events.
 
     Attributes
     ----------
+    size : int
+        Neurons.
     floats, ints : (layout.floats,), (layout.ints,)
         Parameters, states, event values and recorded intermediates; see :class:`Layout`.
     initial_floats, initial_ints
@@ -33,10 +37,9 @@ class Memory:
     values : (rows, stride) or None
     counts : int64 (segments, rows)
         Events of the latest steps and how many each segment lists; row = step & ``event_mask``.
-    bounds : int64 (segments + 1,)
-        Neurons of segment k are ``[bounds[k], bounds[k + 1])``; also where its part of ``fired`` begins.
     """
 
+    size: int
     stride: int
     floats: Array
     ints: Array
@@ -48,7 +51,27 @@ class Memory:
     fired: Array
     values: Array | None
     counts: Array
-    bounds: Array
+    _bounds: dict[int, Array] = field(default_factory=dict, repr=False)
+
+    def bounds(self, threads: int) -> npt.NDArray[np.int64]:
+        """Neurons of segment k of so many are ``[bounds[k], bounds[k + 1])``; also where its part of ``fired`` begins.
+
+        Always the same array, (threads + 1,), so that kernels may read it by address.
+        """
+        if threads not in self._bounds:
+            self._bounds[threads] = thread_bounds(self.size, threads)
+        return self._bounds[threads]
+
+    def join_segments(self, threads: int) -> None:
+        """Make one segment of the events that so many threads listed: others may go on."""
+        starts = self.bounds(threads)
+        for row, counts in enumerate(self.counts.T):
+            for start, count in zip(starts[1:threads], counts[1:threads], strict=True):
+                for lists in (self.fired, self.values):
+                    if count and lists is not None:
+                        lists[row, counts[0] : counts[0] + count] = lists[row, start : start + count]
+                counts[0] += count
+            counts[1:] = 0
 
     @property
     def slots(self) -> int:
@@ -123,6 +146,7 @@ def allocate(
         ports = (len(layout.float_ports), len(layout.int_ports))
     slots = 1 << (max_delay - 1).bit_length()
     memory = Memory(
+        size=population.size,
         stride=stride,
         floats=aligned(floats.shape, dtype),
         ints=aligned(ints.shape, np.int32),
@@ -134,7 +158,6 @@ def allocate(
         fired=aligned((events, stride), np.uint32),
         values=aligned((events, stride), dtype) if graded else None,
         counts=aligned((segments, events), np.int64),
-        bounds=thread_bounds(population.size, segments),
     )
     memory.reset()
     return memory

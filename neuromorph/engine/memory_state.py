@@ -13,6 +13,7 @@ from .schedule import Compiled
 KEPT = {"floats": "states", "ints": "states", "float_ring": "arriving", "int_ring": "arriving"}
 """Buffers that hold state between two steps, and as which part of it they are kept."""
 DERIVED = {
+    "size": "from the population",
     "stride": "from the size",
     "initial_floats": "from the neurons' values",
     "initial_ints": "from the neurons' values",
@@ -20,7 +21,7 @@ DERIVED = {
     "fired": "delivered when a run stops",
     "values": "delivered when a run stops",
     "counts": "delivered when a run stops",
-    "bounds": "from the size and the threads",
+    "_bounds": "from the size and the threads",
 }
 """Everything else of :class:`Memory`, and why a checkpoint need not keep it."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .items import RECORD_EVENTS, RECORD_STATE, make_item
+from .layout import Place
 from .memory import Array, Memory, address
 from .schedule import Compiled, Tables, fixed_kernel
 
@@ -20,42 +21,62 @@ EVENTS = 1 << 16
 """Least number of events that a buffer holds."""
 BYTES = 1 << 24
 """Bytes of a state buffer, unless one row needs more."""
-LENGTH, OUT, FIRST_ROW = RECORD_EVENTS.index("length"), RECORD_STATE.index("out"), RECORD_STATE.index("first_row")
 
 
 @dataclass(frozen=True)
 class EventBuffer:
-    """Events of one population: (steps, ids, values), and the item that counts them."""
+    """Events of one population: (steps, ids, values), how many there are, and how many a window can bring."""
 
     population: str
     steps: npt.NDArray[np.int64]
     ids: npt.NDArray[np.uint32]
     values: Array | None
-    item: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+    most: int
 
     def flush(self, sink: Sink) -> int:
         """Hand the events over; how many there were."""
-        n = int(self.item[LENGTH])
+        n = int(self.length[0])
         if n:
             sink.events(self.population, self.steps[:n], self.ids[:n], None if self.values is None else self.values[:n])
-        self.item[LENGTH] = 0
+        self.length[0] = 0
         return n
+
+    def item(self, memory: Memory, threads: int, wide: int, stop: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The item that fills the buffer with what so many threads list."""
+        return make_item(
+            RECORD_EVENTS,
+            fired=address(memory.fired),
+            values=address(memory.values),
+            counts=address(memory.counts),
+            starts=address(memory.bounds(threads)),
+            segments=threads,
+            stride=memory.stride,
+            steps_out=address(self.steps),
+            ids_out=address(self.ids),
+            values_out=address(self.values),
+            length=address(self.length),
+            capacity=len(self.steps),
+            most=self.most,
+            stop=address(stop),
+            wide=wide,
+            event_mask=memory.event_mask,
+        )
 
 
 @dataclass(frozen=True)
 class StateBuffer:
-    """Rows of one variable, and the items of the threads that fill it."""
+    """Rows of one variable, and the number of the first of them."""
 
     population: str
     variable: str
     every: int
     rows: Array
-    items: tuple[npt.NDArray[np.int64], ...]
+    first_row: npt.NDArray[np.int64]
 
     def begin(self, first: int) -> None:
         """The next chunk begins at step ``first`` of the time axis."""
-        for item in self.items:
-            item[FIRST_ROW] = -(-first // self.every)
+        self.first_row[0] = -(-first // self.every)
 
     def flush(self, sink: Sink, first: int, last: int) -> None:
         """Hand over the rows of steps [first, last)."""
@@ -80,23 +101,51 @@ class Recorder:
     def __init__(
         self, compiled: Compiled, memories: Sequence[Memory], stop: npt.NDArray[np.int64], window: int
     ) -> None:
-        self.events = [
-            _event_buffer(population.name, memory, compiled.wide, stop, window)
-            for population, memory in zip(compiled.populations, memories, strict=True)
+        self._compiled, self._memories, self._stop = compiled, memories, stop
+        self._events = {
+            k: _event_buffer(population.name, memories[k], window)
+            for k, population in enumerate(compiled.populations)
             if population.record_events
-        ]
-        self.states = [
-            _state_buffer(compiled, k, memories[k], variable, every)
+        }
+        self._states = [
+            (k, _state_buffer(compiled, k, memories[k], variable, every))
             for k, population in enumerate(compiled.populations)
             for variable, every in population.record_states
         ]
+        self.events = list(self._events.values())
+        self.states = [buffer for _, buffer in self._states]
 
     def join(self, tables: Sequence[Tables]) -> None:
         """Add the work to the tables of each thread."""
+        threads = len(tables)
         for thread, table in enumerate(tables):
-            table.updates += [(fixed_kernel("record_state").address, buffer.items[thread]) for buffer in self.states]
+            table.updates += [
+                (fixed_kernel("record_state").address, self._state_item(k, buffer, thread, threads))
+                for k, buffer in self._states
+            ]
             table.keep.append(self)
-        tables[0].observers += [(fixed_kernel("record_events").address, buffer.item) for buffer in self.events]
+        tables[0].observers += [
+            (
+                fixed_kernel("record_events").address,
+                buffer.item(self._memories[k], threads, self._compiled.wide, self._stop),
+            )
+            for k, buffer in self._events.items()
+        ]
+
+    def _state_item(self, k: int, buffer: StateBuffer, thread: int, threads: int) -> npt.NDArray[np.int64]:
+        memory, place = self._memories[k], _place(self._compiled, k, buffer.variable)
+        source, bounds = memory.ints if place.ints else memory.floats, memory.bounds(threads)
+        return make_item(
+            RECORD_STATE,
+            lo=int(bounds[thread]),
+            hi=int(bounds[thread + 1]),
+            size=memory.size,
+            source=address(source) + place.offset * source.itemsize,
+            every=buffer.every,
+            out=address(buffer.rows),
+            first_row=address(buffer.first_row),
+            wide=source.itemsize // 4,
+        )
 
     def limit(self, steps: int) -> int:
         """The longest chunk, of at most ``steps`` steps, whose states fit into the buffers."""
@@ -116,53 +165,24 @@ class Recorder:
     def clear(self) -> None:
         """Forget what has not been handed over."""
         for buffer in self.events:
-            buffer.item[LENGTH] = 0
+            buffer.length[0] = 0
 
 
-def _event_buffer(population: str, memory: Memory, wide: int, stop: npt.NDArray[np.int64], window: int) -> EventBuffer:
-    most = window * int(memory.bounds[-1])
+def _event_buffer(population: str, memory: Memory, window: int) -> EventBuffer:
+    most = window * memory.size
     capacity = max(EVENTS, 3 * most)
-    steps, ids = np.empty(capacity, np.int64), np.empty(capacity, np.uint32)
     values = None if memory.values is None else np.empty(capacity, memory.values.dtype)
-    item = make_item(
-        RECORD_EVENTS,
-        fired=address(memory.fired),
-        values=address(memory.values),
-        counts=address(memory.counts),
-        starts=address(memory.bounds),
-        segments=len(memory.counts),
-        stride=memory.stride,
-        steps_out=address(steps),
-        ids_out=address(ids),
-        values_out=address(values),
-        length=0,
-        capacity=capacity,
-        most=most,
-        stop=address(stop),
-        wide=wide,
-        event_mask=memory.event_mask,
-    )
-    return EventBuffer(population, steps, ids, values, item)
+    steps, ids = np.empty(capacity, np.int64), np.empty(capacity, np.uint32)
+    return EventBuffer(population, steps, ids, values, np.zeros(1, np.int64), most)
+
+
+def _place(compiled: Compiled, k: int, variable: str) -> Place:
+    layout = compiled.layouts[k]
+    assert layout is not None
+    return layout.place(variable)
 
 
 def _state_buffer(compiled: Compiled, k: int, memory: Memory, variable: str, every: int) -> StateBuffer:
-    layout, population = compiled.layouts[k], compiled.populations[k]
-    assert layout is not None
-    place = layout.place(variable)
-    source = memory.ints if place.ints else memory.floats
-    rows = np.empty((max(1, BYTES // (source.itemsize * population.size)), population.size), source.dtype)
-    items = tuple(
-        make_item(
-            RECORD_STATE,
-            lo=int(memory.bounds[thread]),
-            hi=int(memory.bounds[thread + 1]),
-            size=population.size,
-            source=address(source) + place.offset * source.itemsize,
-            every=every,
-            out=address(rows),
-            first_row=0,
-            wide=source.itemsize // 4,
-        )
-        for thread in range(len(memory.bounds) - 1)
-    )
-    return StateBuffer(population.name, variable, every, rows, items)
+    kind = (memory.ints if _place(compiled, k, variable).ints else memory.floats).dtype
+    rows = np.empty((max(1, BYTES // (kind.itemsize * memory.size)), memory.size), kind)
+    return StateBuffer(compiled.populations[k].name, variable, every, rows, np.zeros(1, np.int64))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from neuromorph.network.synapses import Synapses
@@ -48,6 +48,10 @@ class CPUReport:
         Wall time of each stage: lower (with building), compile, and run, once it ran.
     steps : int
         Steps run so far, in runs and batches.
+    threads : int
+        Threads that share a step now.
+    measured : dict of int to float
+        Seconds a step for each number of threads that was tried, where it is the engine that chooses.
     batches : str
         How batches were run; empty before the first.
     """
@@ -60,6 +64,7 @@ class CPUReport:
     steps: int
     threads: int
     batches: str = ""
+    measured: dict[int, float] = field(default_factory=dict)
 
     @property
     def neurons(self) -> int:
@@ -117,6 +122,9 @@ class CPUReport:
         speed = self.steps_per_second
         rate = f"; {self.steps:,} steps at {speed:,.0f} steps/s" if speed else ""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        if len(self.measured) > 1:
+            tried = ", ".join(f"{seconds * 1e6:.3g} with {n}" for n, seconds in self.measured.items())
+            threads += f" (us/step: {tried})"
         batches = f"; {self.batches}" if self.batches else ""
         return (
             f"{self.network} on {self.target}: {self.neurons:,} neurons, {self.synapses:,} synapses, "

@@ -14,7 +14,8 @@ While one thread does 3 and 4, another may already do 1 for the next window, but
   row is written again while a thread may read it: there are rows for two windows, and more if something reads further
   back (:meth:`Compiled.event_rows`). Lists of the present window may be read from 3 on; in ``after``, a thread may
   read its own segment of the present step.
-- Ring slots, states and parameters of neurons ``bounds[thread] <= i < bounds[thread + 1]`` are that thread's alone.
+- Ring slots, states and parameters of neurons ``bounds[thread] <= i < bounds[thread + 1]`` are that thread's alone;
+  ``bounds = memory.bounds(threads)``, for one memory serves any number of threads, one after another.
 
 ``arrivals`` come before the updates of a step. They may read the events that were sent at least a window ago, so at
 least the shortest delay ago, and add to the sums of this step (ring slot = step & ``ring_mask``), after all that
@@ -169,14 +170,15 @@ def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) ->
     replays = [_replay_arrays(compiled, k) for k in range(len(compiled.populations))]
     for thread, table in enumerate(tables):
         for k, memory in enumerate(memories):
-            table.updates.append((compiled.steps[k].address, _update_item(compiled, k, memory, thread, replays[k])))
+            item = _update_item(compiled, k, memory, thread, threads, replays[k])
+            table.updates.append((compiled.steps[k].address, item))
         table.keep += [memories, replays, compiled]
     for synapses, kernel in zip(compiled.projections, compiled.deliveries, strict=True):
         if synapses.count == 0:
             continue
-        pairs, arrays = row_parts(synapses, memories[synapses.post].bounds)
+        pairs, arrays = row_parts(synapses, memories[synapses.post].bounds(threads))
         for table, (begin, end) in zip(tables, pairs, strict=True):
-            item = _delivery_item(compiled, synapses, memories, begin, end)
+            item = _delivery_item(compiled, synapses, memories, threads, begin, end)
             table.deliveries[synapses.post].append((kernel.address, item))
             table.keep += arrays
     return tables
@@ -191,11 +193,16 @@ def _replay_arrays(compiled: Compiled, index: int) -> tuple[Array, Array, Array 
 
 
 def _update_item(
-    compiled: Compiled, k: int, memory: Memory, thread: int, replay: tuple[Array, Array, Array | None] | None
+    compiled: Compiled,
+    k: int,
+    memory: Memory,
+    thread: int,
+    threads: int,
+    replay: tuple[Array, Array, Array | None] | None,
 ) -> npt.NDArray[np.int64]:
     common = {
-        "lo": int(memory.bounds[thread]),
-        "hi": int(memory.bounds[thread + 1]),
+        "lo": int(memory.bounds(threads)[thread]),
+        "hi": int(memory.bounds(threads)[thread + 1]),
         "fired": address(memory.fired),
         "values": address(memory.values),
         "counts": address(memory.counts[thread]),
@@ -233,7 +240,7 @@ def _signed(seed: int) -> int:
 
 
 def _delivery_item(
-    compiled: Compiled, synapses: Synapses, memories: Sequence[Memory], begin: int, end: int
+    compiled: Compiled, synapses: Synapses, memories: Sequence[Memory], threads: int, begin: int, end: int
 ) -> npt.NDArray[np.int64]:
     pre, post, layout = memories[synapses.pre], memories[synapses.post], compiled.layouts[synapses.post]
     assert layout is not None
@@ -244,8 +251,8 @@ def _delivery_item(
         fired=address(pre.fired),
         values=address(pre.values),
         counts=address(pre.counts),
-        starts=address(pre.bounds),
-        segments=len(pre.counts),
+        starts=address(pre.bounds(threads)),
+        segments=threads,
         stride=pre.stride,
         begin=begin,
         end=end,
@@ -263,14 +270,14 @@ def _delivery_item(
     )
 
 
-def count_item(memory: Memory, total: Array, window: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Item that counts a population's events in a window of steps."""
+def count_item(memory: Memory, threads: int, total: Array, window: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Item that counts a population's events, which so many threads list, in a window of steps."""
     return make_item(
         COUNT,
         fired=address(memory.fired),
         counts=address(memory.counts),
-        starts=address(memory.bounds),
-        segments=len(memory.counts),
+        starts=address(memory.bounds(threads)),
+        segments=threads,
         stride=memory.stride,
         totals=address(total),
         first=window[0],

@@ -144,7 +144,7 @@ def test_every_operation_has_the_bits_of_the_evaluator(dtype: Float, threads: in
     fired = np.flatnonzero(expected[program.fired])
     values = expected[program.value][fired]
     row = STEP & memory.event_mask
-    parts = [slice(lo, lo + n) for lo, n in zip(memory.bounds, memory.counts[:, row], strict=False)]
+    parts = [slice(lo, lo + n) for lo, n in zip(memory.bounds(threads), memory.counts[:, row], strict=False)]
     assert 10 < len(fired) < SIZE - 10
     np.testing.assert_array_equal(np.concatenate([memory.fired[row, part] for part in parts]), fired)
     np.testing.assert_array_equal(np.concatenate([memory.values[row, part] for part in parts]), values)

@@ -28,7 +28,7 @@ from neuromorph import (
 )
 from neuromorph.engine import recording
 from neuromorph.engine.batch import run as batch
-from neuromorph.engine.cpu import THREADED_SYNAPSES, CPUProgram
+from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.memory import thread_bounds
 from neuromorph.progress import Silent
 
@@ -58,12 +58,6 @@ def test_threads_take_neighbouring_neurons_and_all_of_them() -> None:
             assert bounds[-1] == size
             assert (np.diff(bounds) >= 0).all()
     assert thread_bounds(1000, 2).tolist() == [0, 512, 1000]
-
-
-def test_small_networks_use_one_thread_and_large_ones_all_cores() -> None:
-    assert CPU().thread_count(1000) == 1
-    assert CPU(threads=3).thread_count(1000) == 3
-    assert CPU().thread_count(THREADED_SYNAPSES) >= 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])

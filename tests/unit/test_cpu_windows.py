@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import DT, STEPS, Delta, Noisy, networks
 
 from neuromorph import CPU, EventSource, FixedInDegree, FixedProbability, Network, Reference, Trace, ms, mV
-from neuromorph.engine import recording
+from neuromorph.engine import pace, recording
 from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.instance import NEXT, Work
 from neuromorph.engine.schedule import MAX_WINDOW
@@ -103,3 +103,37 @@ def test_the_window_is_the_shortest_delay_of_any_synapse() -> None:
     assert CPU(threads=1).compile(net, dt=1 * ms).compiled.window == MAX_WINDOW
     net.project(a, b, FixedInDegree(3), weight=1 * mV, delay=3 + np.arange(4))
     assert CPU(threads=1).compile(net, dt=1 * ms).compiled.window == 3
+
+
+@pytest.mark.parametrize("delay", [1, 5])
+def test_results_do_not_depend_on_the_numbers_tried(monkeypatch: pytest.MonkeyPatch, delay: int) -> None:
+    net = loop(delay)
+    expected = content([Reference("float32").compile(net, dt=1 * ms).run(300, progress=False)])
+    monkeypatch.setattr(pace, "available_cores", lambda: 8)
+    monkeypatch.setattr(pace, "TRIAL_SECONDS", 1e-9)  # every chunk is a trial
+    monkeypatch.setattr(pace, "MEETING_SECONDS", 0.0)
+    program = CPU().compile(net, dt=1 * ms)
+    assert program.compiled.window == delay
+    tried = []
+    traces = []
+    for length in [0, 7, 1, 16, 30, 46, *[10] * 20]:
+        tried.append(program.threads)
+        traces.append(program.run(length, progress=False))
+    assert content(traces) == expected
+    assert set(tried) == {1, 4, 8}
+    assert set(program.report().measured) == {1, 4, 8}
+    assert "us/step" in str(program.report())
+
+
+def test_events_that_threads_listed_become_one_segment() -> None:
+    program = CPU(threads=3).compile(loop(5), dt=1 * ms)
+    program.run(43, progress=False)
+    memory = program._instance.memories[1]
+    bounds, counts, fired = memory.bounds(3), memory.counts.copy(), memory.fired.copy()
+    memory.join_segments(3)
+    assert counts[1:].sum() > 0
+    for row in range(memory.event_mask + 1):
+        parts = [fired[row, start : start + n] for start, n in zip(bounds[:-1], counts[:, row], strict=True)]
+        listed = np.concatenate(parts)
+        assert memory.counts[:, row].tolist() == [len(listed), 0, 0]
+        np.testing.assert_array_equal(memory.fired[row, : len(listed)], listed)

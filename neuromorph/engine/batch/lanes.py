@@ -175,10 +175,10 @@ class LaneInstance(Instance):
         """Sums that a new group of samples must find empty, besides those of the memories."""
         return list(self._sums.values())
 
-    def base(self) -> list[Tables]:
+    def base(self, threads: int) -> list[Tables]:
         """The work of a step: weave sums, update populations, deliver."""
         compiled, widened = self.compiled, self.widened
-        tables = base_tables(replace(compiled, projections=()), self.memories, 1)
+        tables = base_tables(replace(compiled, projections=()), self.memories, threads)
         table = tables[0]
         for key, sums in self._sums.items():
             port = widened.ports[key]
