@@ -1,15 +1,22 @@
-"""The counter-based generator as scalar Numba functions, bit-identical to :mod:`neuromorph.random`."""
+"""The counter-based generator as Numba functions, bit-identical to :mod:`neuromorph.random`.
+
+Numbers are made for whole groups of 64 neurons at a time, by loops without branches that LLVM vectorises: a caller
+gives the first group (global id divided by 64), how many, and scratch arrays of 64 elements a group.
+"""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
+from neuromorph.random import POISSON_LIMIT, POISSON_MOST, POISSON_PART, POISSON_SMALL
+
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
-_PART, _LONGEST = 32.0, 256  # as in neuromorph.random
-_BLOCK = 256  # uniform numbers that are made at a time
+_1, _4, _6, _8, _16, _48 = (np.uint64(n) for n in (1, 4, 6, 8, 16, 48))
+TABLE = POISSON_MOST + 1 + 8
+"""Elements of a table of thresholds: those of all counts, and filling up to a multiple of 8."""
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
@@ -24,27 +31,30 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     return c0, c1, c2, c3
 
 
-@numba.njit(cache=True, error_model="numpy", forceinline=True)
-def random_bits(seed, neuron, step, word):  # type: ignore[no-untyped-def]
-    """32 random bits as an int64: see :func:`neuromorph.random.bits`."""
-    seed, neuron, step, word = np.uint64(seed), np.uint64(neuron), np.uint64(step), np.uint64(word)
-    lanes = philox(
-        neuron & _MASK, step & _MASK, (step >> _32) & _MASK, word >> np.uint64(2), seed & _MASK, (seed >> _32) & _MASK
-    )
-    lane = word & np.uint64(3)
-    if lane == np.uint64(0):
-        return np.int64(lanes[0])
-    if lane == np.uint64(1):
-        return np.int64(lanes[1])
-    if lane == np.uint64(2):
-        return np.int64(lanes[2])
-    return np.int64(lanes[3])
+@numba.njit(cache=True, error_model="numpy")
+def random_words(seed, group, groups, step, word, out):  # type: ignore[no-untyped-def]
+    """Words of the neurons of ``groups`` groups from ``group`` on: see :func:`neuromorph.random.bits`.
+
+    Parameters
+    ----------
+    seed, group, groups, step, word : uint64
+    out : uint32 (64 * groups,)
+    """
+    k0, k1, s0, s1, c3 = seed & _MASK, seed >> _32, step & _MASK, step >> _32, word & _MASK
+    for g in range(groups):
+        block, at = (group + g) << _4, g << _6
+        for j in range(_16):
+            a, b, c, d = philox(block | j, s0, s1, c3, k0, k1)
+            out[at + j] = np.uint32(a)
+            out[at + _16 + j] = np.uint32(b)
+            out[at + _32 + j] = np.uint32(c)
+            out[at + _48 + j] = np.uint32(d)
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
 def _exp_minus(x):  # type: ignore[no-untyped-def]
     """exp(-x) for 0 <= x <= 32 from + and * alone, so that every printer gives the same bits."""
-    r = -x * 2.0**-8
+    r = x * -(2.0**-8)
     e = 1 / 40320 + r * (1 / 362880)
     for term in (1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
         e = term + r * e
@@ -54,82 +64,148 @@ def _exp_minus(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
-def _two_words(seed, neuron, step, word):  # type: ignore[no-untyped-def]
-    """Words ``word`` and ``word + 1``, from one block where they share it."""
-    if word & 1:
-        return random_bits(seed, neuron, step, word), random_bits(seed, neuron, step, word + 1)
-    seed, neuron, step, word = np.uint64(seed), np.uint64(neuron), np.uint64(step), np.uint64(word)
-    lanes = philox(
-        neuron & _MASK, step & _MASK, (step >> _32) & _MASK, word >> np.uint64(2), seed & _MASK, (seed >> _32) & _MASK
+def _count_few(u, m):  # type: ignore[no-untyped-def]
+    """Number of k < 4 with u < P(Poisson(m) > k), for small m: the tails by their series."""
+    return (
+        np.int32(u < m * (1.0 - m * (0.5 - m * (1 / 6 - m * (1 / 24)))))
+        + np.int32(u < m * m * (0.5 - m * (1 / 3 - m * (1 / 8))))
+        + np.int32(u < m * m * m * (1 / 6 - m * (1 / 8)))
+        + np.int32(u < m * m * m * m * (1 / 24))
     )
-    if word & np.uint64(2):
-        return np.int64(lanes[2]), np.int64(lanes[3])
-    return np.int64(lanes[0]), np.int64(lanes[1])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _thresholds(mean, table):  # type: ignore[no-untyped-def]
+    """What words are compared with: the count of a word is ``base`` and one for each entry that it is above.
+
+    ``(w + 1/2) 2**-32 >= P(N <= k)`` is ``w >= ceil(2**32 P - 1/2)``; where that is 0 it holds for every word, from
+    2**32 on for none.
+
+    Returns
+    -------
+    base : int
+    entries : int
+        A multiple of 8; the last ones are filled with 2**32 - 1, which no word is above.
+    """
+    base = entries = 0
+    p = _exp_minus(mean)
+    below = p
+    k = 0
+    while k < POISSON_MOST:
+        threshold = np.ceil(below * 2.0**32 - 0.5)
+        if threshold >= 2.0**32:
+            break
+        if threshold < 1.0:
+            base += 1
+        else:
+            table[entries] = np.uint32(np.uint64(threshold) - _1)
+            entries += 1
+        k += 1
+        p = p * (mean * (1.0 / k))
+        below = below + p
+    while entries % 8:
+        table[entries] = np.uint32(_MASK)
+        entries += 1
+    return base, entries
+
+
+@numba.njit(cache=True, error_model="numpy")
+def poisson_shared(seed, group, groups, step, word, mean, words, table, out):  # type: ignore[no-untyped-def]
+    """Poisson counts of one mean for the neurons of some groups: see :func:`neuromorph.random.poisson`.
+
+    Parameters
+    ----------
+    seed, group, groups, step, word : uint64
+    mean : float64
+    words, table : uint32 (64 * groups,), (TABLE,)
+        Scratch.
+    out : int32 (64 * groups,)
+    """
+    n = groups << _6
+    out[:n] = 0
+    if not mean > 0.0:
+        return
+    mean = min(mean, POISSON_LIMIT)
+    random_words(seed, group, groups, step, word, words)
+    if mean < POISSON_SMALL:
+        low = out.view(np.uint32)  # each is read before its count takes its place
+        random_words(seed, group, groups, step, word + _1, low)
+        for i in range(n):
+            u = np.float64(words[i]) * 2.0**-32 + np.float64(low[i]) * 2.0**-64
+            out[i] = _count_few(u, mean)
+        return
+    parts = np.ceil(mean * (1.0 / POISSON_PART))
+    base, entries = _thresholds(mean / parts, table)
+    for part in range(np.uint64(parts)):
+        if part:
+            random_words(seed, group, groups, step, word + part, words)
+        _count_above(words, n, base, table, np.uint64(entries), out)
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
-def _uniform(seed, neuron, step, word):  # type: ignore[no-untyped-def]
-    """Uniform in [0, 1) with 53 bits: see :func:`neuromorph.random.uniform`."""
-    high, low = _two_words(seed, neuron, step, word)
-    return float((high << np.int64(21)) | (low >> np.int64(11))) * 2.0**-53
+def _count_above(words, n, base, table, entries, out):  # type: ignore[no-untyped-def]
+    """Add to each count the base and the number of thresholds that its word is above."""
+    for i in range(n):
+        out[i] += np.int32(base)
+    for k in range(np.uint64(0), entries, _8):
+        a, b, c, d = table[k], table[k + _1], table[k + np.uint64(2)], table[k + np.uint64(3)]
+        e, f, g, h = table[k + _4], table[k + np.uint64(5)], table[k + _6], table[k + np.uint64(7)]
+        for i in range(n):
+            w = words[i]
+            low = np.int32(w > a) + np.int32(w > b) + np.int32(w > c) + np.int32(w > d)
+            high = np.int32(w > e) + np.int32(w > f) + np.int32(w > g) + np.int32(w > h)
+            out[i] += np.int32(low + high)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def random_poisson(seed, neuron, step, word, mean):  # type: ignore[no-untyped-def]
-    """A Poisson count as an int64: see :func:`neuromorph.random.poisson`."""
-    rest = 65536.0 if mean > 65536.0 else float(mean)
-    count = np.int64(0)
-    while rest > 0.0:
-        part = rest if rest < _PART else _PART
-        rest = rest - part
-        u = _uniform(seed, neuron, step, word)
-        word += 2
-        p = _exp_minus(part)
-        below = p
-        k = 0
-        while u >= below and k < _LONGEST:
-            k += 1
-            p = p * (part / float(k))
-            below = below + p
-        count += k
-    return count
+def poisson_own(seed, group, groups, step, word, means, words, parts, p, below, out):  # type: ignore[no-untyped-def]
+    """Poisson counts of a mean for each neuron: see :func:`neuromorph.random.poisson`.
 
+    All neurons of the groups advance along their distributions together, until none is left below its number.
 
-@numba.njit(cache=True, error_model="numpy")
-def poisson_counts(seed, first, step, word, mean, lo, hi, out):  # type: ignore[no-untyped-def]
-    """:func:`random_poisson` of neurons ``first + lo`` to ``first + hi - 1`` with one mean, into ``out[lo:hi]``.
-
-    For a mean of one part, the probabilities that the loop above adds up are the same for all neurons: they are added
-    once, and each uniform number is looked up among them, beginning where a guide by its upper 8 bits says.
+    Parameters
+    ----------
+    seed, group, groups, step, word : uint64
+    means : float64 (64 * groups,)
+        Not above 0 for neurons that take no part; overwritten.
+    words, parts, p, below : uint32, int32, float64, float64 (64 * groups,)
+        Scratch.
+    out : int32 (64 * groups,)
     """
-    if not 0.0 < mean <= _PART:
-        for i in range(lo, hi):
-            out[i] = random_poisson(seed, first + i, step, word, mean)
-        return
-    below, guide, u = np.empty(_LONGEST + 1), np.empty(257, np.int64), np.empty(_BLOCK)
-    p = _exp_minus(mean)
-    below[0] = p
-    entries = 1
-    while entries < _LONGEST:
-        p = p * (mean / float(entries))
-        below[entries] = below[entries - 1] + p
-        entries += 1
-        if float(entries) > mean and below[entries - 1] == below[entries - 2]:
-            break  # from here on every sum is the same
-    k = 0
-    for j in range(256):
-        while k < entries and j * 2.0**-8 >= below[k]:
-            k += 1
-        guide[j] = k
-    begin = lo
-    while begin < hi:
-        end = min(hi, begin + np.uint64(_BLOCK))
-        for i in range(begin, end):
-            u[i - begin] = _uniform(seed, first + i, step, word)
-        for i in range(begin, end):
-            x = u[i - begin]
-            k = guide[np.int64(x * 256.0)]
-            while k < entries and x >= below[k]:
-                k += 1
-            out[i] = k if k < entries else _LONGEST
-        begin = end
+    n = groups << _6
+    few, most = np.int64(0), np.int32(0)
+    for i in range(n):
+        m = means[i] if means[i] > 0.0 else 0.0
+        m = m if m < POISSON_LIMIT else POISSON_LIMIT
+        many = m >= POISSON_SMALL
+        count = np.int32(np.ceil(m * (1.0 / POISSON_PART))) if many else np.int32(0)
+        parts[i] = count
+        most = max(most, count)
+        few += np.int64(m > 0.0) - np.int64(many)
+        means[i] = m / np.float64(count) if many else m
+        out[i] = 0
+    random_words(seed, group, groups, step, word, words)
+    if few:
+        for i in range(n):
+            p[i] = np.float64(words[i]) * 2.0**-32
+        random_words(seed, group, groups, step, word + _1, words)
+        for i in range(n):
+            count = _count_few(p[i] + np.float64(words[i]) * 2.0**-64, means[i])
+            out[i] = count if parts[i] == 0 else 0
+    for part in range(most):
+        if few or part:
+            random_words(seed, group, groups, step, word + np.uint64(part), words)
+        for i in range(n):
+            p[i] = _exp_minus(means[i])
+            below[i] = p[i] if part < parts[i] else 2.0
+        for k in range(1, POISSON_MOST + 1):
+            inverse = 1.0 / k
+            left = np.int64(0)
+            for i in range(n):
+                above = (np.float64(words[i]) + 0.5) * 2.0**-32 >= below[i]
+                left += np.int64(above)
+                out[i] += np.int32(above)
+                p[i] = p[i] * (means[i] * inverse)
+                below[i] = below[i] + p[i]
+            if left == 0:
+                break

@@ -1,8 +1,9 @@
 """Prints a step program as a compiled kernel: one loop that updates, tests and resets, then one that lists events.
 
 The first loop is straight-line arithmetic on one buffer with constant offsets, so that LLVM can vectorise it; it
-leaves a mask of the neurons that fired. The second gathers their indices (and values) in ascending order. Every
-operation is rounded as NumPy rounds it in the same type: no fast-math, no contraction, no library functions.
+leaves a mask of the neurons that fired. The second gathers their indices (and values) in ascending order, passing over
+64 neurons of which none fired at once. A population that draws random numbers runs the first loop chunk by chunk, see
+:mod:`.draws`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import Op, StepProgram
 
+from .draws import Draws
 from .items import STEP
 from .layout import Layout, shared_ops
-from .ops import constant, operation
+from .ops import constant, exponents, operation
 
 FIELD = {name: k for k, name in enumerate(STEP)}
 
@@ -21,7 +23,7 @@ _HEADER = '''"""{title}"""
 import numpy as np
 from numba import carray
 
-from neuromorph.engine.lowlevel import bits_float, float_bits, pointer
+from neuromorph.engine.lowlevel import bits_float, float_bits, lowest_bit, pointer, set_bytes, stack
 '''
 
 
@@ -31,8 +33,8 @@ def print_step(program: StepProgram, layout: Layout) -> str:
     body = printer.body()
     title = f"One step of a population: {len(program.ops)} operations in {program.dtype}, stride {layout.stride}."
     lines = [_HEADER.format(title=title)]
-    if printer.imports:
-        lines.append(f"from neuromorph.random_kernels import {', '.join(printer.imports)}\n")
+    if printer.draws:
+        lines.append(f"from neuromorph.random_kernels import {', '.join(printer.draws.imports)}\n")
     lines += [f"{name} = {value}" for name, value in printer.constants.items()]
     lines += ["", "", "def kernel(step, offset, item):", f"    item = carray(pointer(item), {len(STEP)}, np.int64)"]
     lines += ["    " + line if line else "" for line in body]
@@ -48,59 +50,59 @@ class _Printer:
         self.float = f"np.{program.dtype}"
         self.constants: dict[str, str] = {}
         self.used = self._used()
-        codes = {program.ops[number].code for number in self.used}
-        self.draws = {number: offset for number, offset in layout.draws if number in self.used}
-        names = ("random_bits", "random"), ("poisson_counts", "poisson"), ("random_poisson", "poisson")
-        self.imports = [function for function, code in names if code in codes]
+        self.shared = shared_ops(program)
+        self.exponents = exponents(program.ops)
+        self.draws = Draws(program, self.used, self.shared, layout.lanes)
 
     def body(self) -> list[str]:
+        lines = [*self._prologue(), *self._values(self.used & self.shared)]
+        loop = self._values(self.used - self.shared) + self._stores()
+        if self.draws:
+            lines += [*self.draws.scratch(), *self.draws.chunks(loop, self._value)]
+        elif loop:
+            lines += ["for i in range(lo, hi):", *("    " + line for line in loop)]
+        return lines + (self._gather() if self.program.fired is not None else [])
+
+    def _values(self, numbers: set[int]) -> list[str]:
+        return [f"v{number} = {self._print(number, self.program.ops[number])}" for number in sorted(numbers)]
+
+    def _value(self, number: int) -> list[str]:
+        """Lines that compute an op of element i, and all that it needs of what elements do not share."""
+        return self._values(self._needed([number]) - self.shared)
+
+    def _stores(self) -> list[str]:
+        """Lines that leave what element i has become."""
         program, layout = self.program, self.layout
-        shared = shared_ops(program)
-        before: list[str] = []
-        loop: list[str] = []
-        for number in sorted(self.used):
-            op = program.ops[number]
-            (before if number in shared else loop).append(f"v{number} = {self._print(number, op)}")
-        for number, offset in self.draws.items():
-            op = program.ops[number]
-            out = f"ints[{offset} : {offset + layout.stride}]"
-            mean = f"np.float64(v{op.args[0]})"
-            lanes = self._offset(layout.lanes)
-            ids = "lo, hi" if layout.lanes == 1 else f"lo // {lanes}, hi // {lanes}"
-            before.append(f"poisson_counts(seed, first_id, step, {int(op.payload)}, {mean}, {ids}, {out})")
-            if layout.lanes > 1:
-                before += self._spread(offset)
-        if program.fired is not None:
-            loop.append(f"mask[i] = v{program.fired}")
+        lines = [f"mask[i] = v{program.fired}"] if program.fired is not None else []
         if program.value is not None:
-            loop.append(f"floats[{self._offset(layout.value)} + i] = v{program.value}")
+            lines.append(f"floats[{self._offset(layout.value)} + i] = v{program.value}")
         for place, number in zip(layout.states, program.new_states, strict=True):
-            loop.append(self._store(place.ints, place.offset, number))
+            lines.append(self._store(place.ints, place.offset, number))
         observed = dict(program.observables)
-        loop += [self._store(place.ints, place.offset, observed[place.name]) for place in layout.observables]
+        lines += [self._store(place.ints, place.offset, observed[place.name]) for place in layout.observables]
         for buffer, ports in (("float_ring", layout.float_ports), ("int_ring", layout.int_ports)):
             zero = f"{self.float}(0)" if buffer == "float_ring" else "np.int64(0)"
-            loop += [
+            lines += [
                 f"{buffer}[{buffer[0]}row + {self._offset(k * layout.stride)} + i] = {zero}" for k in range(len(ports))
             ]
-        lines = self._prologue() + before
-        if loop:
-            lines += ["for i in range(lo, hi):", *("    " + line for line in loop)]
-        return lines + (self._gather() if program.fired is not None else [])
+        return lines
 
     def _used(self) -> set[int]:
         """Ops that the kernel needs: recorded observables count, others do not."""
         program = self.program
         observed = dict(program.observables)
-        stack = [*program.new_states, *(observed[place.name] for place in self.layout.observables)]
-        stack += [number for number in (program.fired, program.value) if number is not None]
-        used: set[int] = set()
+        roots = [*program.new_states, *(observed[place.name] for place in self.layout.observables)]
+        return self._needed(roots + [number for number in (program.fired, program.value) if number is not None])
+
+    def _needed(self, roots: list[int]) -> set[int]:
+        """Ops that others are computed from, and these."""
+        stack, needed = list(roots), set[int]()
         while stack:
             number = stack.pop()
-            if number not in used:
-                used.add(number)
-                stack.extend(program.ops[number].args)
-        return used
+            if number not in needed:
+                needed.add(number)
+                stack.extend(self.program.ops[number].args)
+        return needed
 
     def _prologue(self) -> list[str]:
         layout, program = self.layout, self.program
@@ -121,14 +123,14 @@ class _Printer:
                 lines.append(f"{name[0]}row = np.uint64(step & item[{FIELD['ring_mask']}]) * {self._offset(row)}")
         if program.fired is not None:
             lines.append(view("mask", layout.stride, "np.uint8"))
-            lines.append(view("mask", layout.stride // 8, "np.uint64").replace("mask =", "masks =", 1))
             lines.append(f"events = item[{FIELD['event_mask']}]")
             lines.append(view("fired", f"{layout.stride} * (events + 1)", "np.uint32"))
             lines.append(view("counts", "events + 1", "np.int64"))
             if program.value is not None:
                 lines.append(view("values", f"{layout.stride} * (events + 1)", self.float))
-        if self.imports:
-            lines += [f"seed = item[{FIELD['seed']}]", f"first_id = np.uint64(item[{FIELD['first_id']}])"]
+        if self.draws:
+            lines += [f"{name} = np.uint64(item[{FIELD[name]}])" for name in ("seed", "first_id")]
+            lines.append("now = np.uint64(step)")
         for k, place in enumerate(layout.params):
             if not place.per_neuron:
                 load = f"np.int64(ints[{place.offset}])" if place.ints else f"floats[{place.offset}]"
@@ -136,36 +138,27 @@ class _Printer:
         return lines
 
     def _gather(self) -> list[str]:
-        """Lines that list who fired; eight neurons of which none did are passed over at once."""
+        """Lines that list who fired, from the mask: 64 neurons at a time, without those outside of [lo, hi)."""
         lines = [
-            f"start = np.uint64(step & events) * {self._offset(self.layout.stride)} + lo",
-            "n = np.uint64(0)",
-            f"for word in range(lo >> {self._offset(3)}, (hi + {self._offset(7)}) >> {self._offset(3)}):",
-            f"    if masks[word] != {self._offset(0)}:",
-            f"        first = word << {self._offset(3)}",
-            f"        for i in range(max(lo, first), min(hi, first + {self._offset(8)})):",
-            "            if mask[i]:",
-            "                fired[start + n] = np.uint32(i)",
+            f"n = start = np.uint64(step & events) * {self._offset(self.layout.stride)} + lo",
+            f"for word in range(lo >> {self._offset(6)}, (hi + {self._offset(63)}) >> {self._offset(6)}):",
+            f"    first = word << {self._offset(6)}",
+            f"    who = set_bytes(item[{FIELD['mask']}] + np.int64(first))",
+            "    if first < lo:",
+            "        who = who >> (lo - first) << (lo - first)",
+            f"    if hi - first < {self._offset(64)}:",
+            f"        who = who & (({self._offset(1)} << (hi - first)) - {self._offset(1)})",
+            f"    while who != {self._offset(0)}:",
+            "        i = first + lowest_bit(who)",
+            "        fired[n] = np.uint32(i)",
         ]
         if self.layout.value is not None:
-            lines.append(f"                values[start + n] = floats[{self._offset(self.layout.value)} + i]")
-        lines += [f"                n += {self._offset(1)}", "counts[step & events] = n"]
-        return lines
-
-    def _id(self) -> str:
-        """Global id of element i's neuron."""
-        lanes = self.layout.lanes
-        return "first_id + i" if lanes == 1 else f"first_id + i // {self._offset(lanes)}"
-
-    def _spread(self, offset: int) -> list[str]:
-        """Lines that give the count of each neuron, in place, to all its lanes; last neuron first."""
-        lanes, at = self._offset(self.layout.lanes), self._offset(offset)
+            lines.append(f"        values[n] = floats[{self._offset(self.layout.value)} + i]")
         return [
-            f"for k in range(hi // {lanes}):",
-            f"    i = hi // {lanes} - k - {self._offset(1)}",
-            f"    drawn = ints[{at} + i]",
-            f"    for j in range({lanes}):",
-            f"        ints[{at} + i * {lanes} + j] = drawn",
+            *lines,
+            f"        who = who & (who - {self._offset(1)})",
+            f"        n += {self._offset(1)}",
+            "counts[step & events] = n - start",
         ]
 
     def _store(self, ints: bool, offset: int, number: int) -> str:
@@ -205,11 +198,7 @@ class _Printer:
             return self._load(op.code, op.payload)
         if op.code == "step":
             return "np.int64(step)"
-        if op.code == "random":
-            return f"np.int64(random_bits(seed, {self._id()}, step, {int(op.payload)}))"
-        args = [f"v{k}" for k in op.args]
-        if op.code == "poisson":
-            if number in self.draws:
-                return f"np.int64(ints[{self._offset(self.draws[number])} + i])"
-            return f"random_poisson(seed, {self._id()}, step, {int(op.payload)}, np.float64({args[0]}))"
-        return operation(op.code, args, self.program.dtype)
+        if op.code in ("random", "poisson"):
+            return self.draws.load(number)
+        code = "to_exponent" if number in self.exponents else op.code
+        return operation(code, [f"v{k}" for k in op.args], self.program.dtype)

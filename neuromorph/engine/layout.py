@@ -45,8 +45,6 @@ class Layout:
         Lengths of the two buffers.
     float_ports, int_ports : tuple of int
         Positions of the ports whose sums are floats and ints; a ring row holds ``stride`` elements for each.
-    draws : tuple of (op, offset)
-        Poisson counts whose mean all neurons share are drawn before the loop, into ``ints`` from the offset on.
     lanes : int
         Elements that belong to one neuron, one for each sample of a batch; they share its random words.
     """
@@ -60,7 +58,6 @@ class Layout:
     ints: int
     float_ports: tuple[int, ...]
     int_ports: tuple[int, ...]
-    draws: tuple[tuple[int, int], ...] = ()
     lanes: int = 1
 
     def place(self, name: str) -> Place:
@@ -109,9 +106,6 @@ def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = (), l
     types = {name: program.ops[op].type for name, op in program.observables}
     observables = tuple(put(n, types[n] != Type.FLOAT, True) for n in types if n in recorded)
     value = put("value", False, True).offset if program.value is not None else None
-    same = shared_ops(program)
-    poisson = [k for k, op in enumerate(program.ops) if op.code == "poisson" and op.args[0] in same]
-    draws = tuple((k, put("poisson", True, True).offset) for k in poisson)
     return Layout(
         stride=stride,
         params=tuple(params[slot.name] for slot in program.params),
@@ -122,7 +116,6 @@ def layout_of(program: StepProgram, size: int, recorded: tuple[str, ...] = (), l
         ints=max(used[True], 1),
         float_ports=tuple(k for k, port in enumerate(program.ports) if port.type == Type.FLOAT),
         int_ports=tuple(k for k, port in enumerate(program.ports) if port.type != Type.FLOAT),
-        draws=draws,
         lanes=lanes,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
 I64 = ir.IntType(64)
@@ -44,6 +45,44 @@ def bits_float(typingctx: Any, bits: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(number))
 
     return number(bits), build
+
+
+@intrinsic
+def stack(typingctx: Any, length: Any) -> Any:
+    """So many bytes on the stack of the function that this is in, from a cache line on; the length is a constant."""
+    if not isinstance(length, types.IntegerLiteral):
+        raise RequireLiteralValue("stack() takes a constant")
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8)
+        with builder.goto_entry_block():
+            memory = builder.alloca(byte, ir.IntType(32)(length.literal_value))
+            memory.align = 64
+        return memory
+
+    return types.voidptr(length), build
+
+
+@intrinsic
+def set_bytes(typingctx: Any, address: Any) -> Any:
+    """Which of the 64 bytes at an address are not 0, as bits; the first byte's is the lowest."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(8), 64)
+        data = builder.load(builder.inttoptr(args[0], vector.as_pointer()), align=1)
+        return builder.bitcast(builder.icmp_unsigned("!=", data, ir.Constant(vector, None)), I64)
+
+    return types.uint64(types.int64), build
+
+
+@intrinsic
+def lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """Position of the lowest bit that is set in a uint64 other than 0."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.uint64(types.uint64), build
 
 
 @intrinsic

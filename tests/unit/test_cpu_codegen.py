@@ -157,7 +157,7 @@ def test_only_what_is_recorded_is_computed() -> None:
     layout = layout_of(program, SIZE)
     source = print_step(program, layout)
     assert "random" not in source
-    assert "poisson_counts" in print_step(program, layout_of(program, SIZE, ("poisson",)))
+    assert "poisson_own" in print_step(program, layout_of(program, SIZE, ("poisson",)))
 
 
 def test_sizes_of_one_stride_share_a_kernel() -> None:
