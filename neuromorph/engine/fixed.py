@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from neuromorph.engine.lowlevel import atomic_add, atomic_load, atomic_store, call, pointer, sched_yield
+from neuromorph.engine.lowlevel import atomic_add, atomic_load, atomic_store, call, pause, pointer, sched_yield
 
 MANY = 1 << 62  # length of a view whose bounds nobody checks
 
@@ -118,7 +118,9 @@ def meet(barrier, threads):
         spins = 0
         while atomic_load(barrier + 64) == generation:
             spins += 1
-            if spins > 4000:
+            if spins < 500:
+                pause()
+            else:
                 sched_yield()
 
 

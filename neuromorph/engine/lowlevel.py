@@ -5,6 +5,7 @@ Only the compiled engine imports this module, and late, because it imports Numba
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 from llvmlite import ir
@@ -140,6 +141,22 @@ def prefetch(typingctx: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), build
+
+
+@intrinsic
+def pause(typingctx: Any) -> Any:
+    """Tell the processor that this thread waits in a loop: the other thread of its core gets more of it."""
+    hints = {"x86_64": "llvm.x86.sse2.pause", "amd64": "llvm.x86.sse2.pause", "aarch64": "llvm.aarch64.hint"}
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        name = hints.get(platform.machine().lower())
+        if name is not None:
+            yields = [ir.Constant(ir.IntType(32), 1)] if name.endswith("hint") else []
+            kind = ir.FunctionType(ir.VoidType(), [value.type for value in yields])
+            builder.call(builder.module.declare_intrinsic(name, fnty=kind), yields)
+        return context.get_dummy_value()
+
+    return types.void(), build
 
 
 sched_yield = types.ExternalFunction("sched_yield", types.int32())  # gives the core to a waiting thread

@@ -11,8 +11,12 @@ ROUNDS = 3
 """Trials of each number of threads, in turns; the fastest counts."""
 AGAIN_SECONDS = 5.0
 """Wall time after which the choice is measured anew: activity, or what else the machine does, may have changed."""
-MEETING_SECONDS = 2e-6
-"""Windows that one thread runs faster than this are never shared: that is about what it takes threads to meet."""
+MEETING_SECONDS = 4e-6
+"""Windows that one thread runs faster than this are never shared: half of it is about what it takes threads to meet."""
+SLOW = 1.5
+"""A trial ends early once it has taken so many times as long as another number of threads."""
+FIRST_PART = 1 / 8
+"""Part of a trial after which that is looked at first."""
 GAIN = 0.95
 """More threads must take at most this part of the time, or fewer keep the work."""
 FIRST_STEPS = 16
@@ -54,12 +58,9 @@ class Pace:
         self.threads = self.choices[0]
         self.measured: dict[int, float] = {}
         self._window = window
-        self._trials = self._rounds(ROUNDS) if len(self.choices) > 1 else []
+        self._trials = [*self.choices] * ROUNDS if len(self.choices) > 1 else []
         self._found: dict[int, float] = {}
         self._steps, self._seconds = 0, 0.0
-
-    def _rounds(self, rounds: int) -> list[int]:
-        return [*self.choices] * rounds
 
     @property
     def room(self) -> int:
@@ -67,8 +68,8 @@ class Pace:
         if not self._trials:
             return 1 << 62
         if not self._steps:
-            known = min(self._found.values(), default=0.0) or min(self.measured.values(), default=0.0)
-            return max(FIRST_STEPS, int(TRIAL_SECONDS / known)) if known else FIRST_STEPS
+            known = min(self._found.values(), default=0.0)
+            return max(FIRST_STEPS, int(FIRST_PART * TRIAL_SECONDS / known)) if known else FIRST_STEPS
         rate = max(self._seconds, 1e-9) / self._steps
         return max(self._window, min(7 * self._steps, int((TRIAL_SECONDS - self._seconds) / rate) + 1))
 
@@ -79,10 +80,12 @@ class Pace:
         self._steps += steps
         self._seconds += seconds
         if self._trials:
-            if self._seconds >= TRIAL_SECONDS:
+            known = min(self._found.values(), default=float("inf"))
+            slow = self._seconds >= FIRST_PART * TRIAL_SECONDS and self._seconds > SLOW * known * self._steps
+            if slow or self._seconds >= TRIAL_SECONDS:
                 self._end_trial()
         elif self._seconds >= AGAIN_SECONDS:
-            self._begin(self._rounds(ROUNDS - 1))
+            self._begin([*self.choices] * (ROUNDS - 1))
 
     def _begin(self, trials: list[int]) -> None:
         self._trials, self._steps, self._seconds = trials, 0, 0.0
