@@ -34,6 +34,8 @@ POISSON_WORDS = 2048
 """Words that one Poisson call site may use: one for every 32 of its mean."""
 POISSON_MOST = 255
 """Counts of a part above this have a probability below 1e-130: only rounding could get there."""
+POISSON_TABLE = POISSON_MOST + 9
+"""Elements of a table of thresholds: those of all counts, and filling up to a multiple of 8."""
 
 
 def philox(

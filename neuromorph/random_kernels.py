@@ -15,8 +15,6 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 _1, _4, _6, _8, _16, _48 = (np.uint64(n) for n in (1, 4, 6, 8, 16, 48))
-TABLE = POISSON_MOST + 1 + 8
-"""Elements of a table of thresholds: those of all counts, and filling up to a multiple of 8."""
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
@@ -117,7 +115,7 @@ def poisson_shared(seed, group, groups, step, word, mean, words, table, out):  #
     ----------
     seed, group, groups, step, word : uint64
     mean : float64
-    words, table : uint32 (64 * groups,), (TABLE,)
+    words, table : uint32 (64 * groups,), (POISSON_TABLE,)
         Scratch.
     out : int32 (64 * groups,)
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from neuromorph.lowering.program import StepProgram
-from neuromorph.random_kernels import TABLE
+from neuromorph.random import POISSON_TABLE
 
 CHUNK = 512
 """Elements whose numbers are made at a time: few enough to stay in the innermost cache."""
@@ -66,7 +66,7 @@ class Draws:
             lines.append(array("counts_", "int32"))
         lines.append(array("words", "uint32"))
         if self.shared:
-            lines.append(array("table", "uint32", TABLE))
+            lines.append(array("table", "uint32", POISSON_TABLE))
         if self.own:
             lines += [array(name, "float64") for name in ("means", "p", "below")] + [array("parts", "int32")]
             if self.lanes > 1:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from neuromorph import random
-from neuromorph.random_kernels import TABLE, poisson_own, poisson_shared
+from neuromorph.random_kernels import poisson_own, poisson_shared
 
 SEED, STEP = 2**63 + 5, 2**33 + 9
 NEURONS = 700
@@ -23,7 +23,7 @@ def covering(first: int) -> tuple[np.uint64, np.uint64, int, slice]:
 
 def shared(first: int, word: int, mean: float) -> npt.NDArray[np.int32]:
     group, groups, n, part = covering(first)
-    words, table, out = np.zeros(n, np.uint32), np.zeros(TABLE, np.uint32), np.full(n, -7, np.int32)
+    words, table, out = np.zeros(n, np.uint32), np.zeros(random.POISSON_TABLE, np.uint32), np.full(n, -7, np.int32)
     poisson_shared(np.uint64(SEED), group, groups, np.uint64(STEP), np.uint64(word), mean, words, table, out)
     return out[part]
 
