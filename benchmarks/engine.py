@@ -30,7 +30,7 @@ from peers import PEERS, Peer
 SEEDS = 5
 """Seeds whose rates tell how far rates of one network scatter."""
 TOLERANCE = 0.02
-"""Rates that differ by less than this fraction agree anyway: simulators order what happens in a step differently."""
+"""Results that differ by less than this fraction agree anyway, unless the case says otherwise."""
 HOPELESS = 4.0
 """A peer so many times slower than the fastest one sits out after two turns."""
 
@@ -64,14 +64,14 @@ class Entry:
         return median(self.walls) if self.walls else float("inf")
 
     @property
-    def rates(self) -> dict[str, float]:
-        """Mean results over all turns."""
-        return {name: mean(each[name] for each in self.results) for name in self.results[0]} if self.results else {}
+    def compared(self) -> dict[str, float]:
+        """Results of the first turn: at the same biological time in all."""
+        return self.results[0] if self.results else {}
 
 
 def thread_counts(peer: Peer) -> Sequence[int]:
     """1, 2, 4 ... all cores; ours chooses itself (0) and runs on one."""
-    if peer.name == "ours":
+    if peer.own:
         return (0, 1)
     counts = [1]
     while peer.threaded and counts[-1] < cores():
@@ -137,11 +137,12 @@ def spread(case: Case, folder: Path) -> dict[str, tuple[float, float]]:
     return {name: (mean(r[name] for r in results), stdev(r[name] for r in results)) for name in results[0]}
 
 
-def agrees(rates: dict[str, float], expected: dict[str, tuple[float, float]]) -> bool:
-    """Whether rates lie within three deviations over seeds of our mean."""
+def agrees(case: Case, results: dict[str, float], expected: dict[str, tuple[float, float]]) -> bool:
+    """Whether results lie within three deviations over seeds of our mean; true of those that there are."""
     return all(
-        abs(rates[name] - middle) <= max(3 * deviation, TOLERANCE * abs(middle))
-        for name, (middle, deviation) in expected.items()
+        abs(value - expected[name][0])
+        <= max(3 * expected[name][1], case.tolerances.get(name, TOLERANCE) * abs(expected[name][0]))
+        for name, value in results.items()
     )
 
 
@@ -153,16 +154,16 @@ def measure(case: Case, peers: Iterable[Peer], repeats: int, folder: Path, slow:
         build(entries, case.warm_up)
         for number in range(repeats):
             at_work = [e for e in entries if not e.failed]
-            best = min((e.median for e in at_work if e.peer.name != "ours"), default=float("inf"))
+            best = min((e.median for e in at_work if not e.peer.own), default=float("inf"))
             for entry in at_work:
-                if number < 2 or entry.peer.name == "ours" or entry.median <= HOPELESS * best:
+                if number < 2 or entry.peer.own or entry.median <= HOPELESS * best:
                     turn(entry, case.seconds)
     finally:
         for entry in entries:
             entry.process.stop()
     expected = spread(case, folder)
     for entry in entries:
-        entry.agrees = bool(entry.rates) and agrees(entry.rates, expected)
+        entry.agrees = agrees(case, entry.compared, expected)
     measured = engine_report.Case(
         name=case.name, title=case.title, per=case.per, expected=expected, rows=tuple(map(row, entries))
     )
@@ -174,11 +175,12 @@ def row(entry: Entry) -> engine_report.Row:
     """What a report keeps of an entry."""
     return engine_report.Row(
         peer=entry.peer.name,
+        own=entry.peer.own,
         title=entry.peer.title,
         version=entry.process.version,
         threads=entry.threads,
         times=tuple(entry.walls),
-        results=entry.rates,
+        results=entry.compared,
         agrees=entry.agrees,
         memory=entry.memory,
         build=entry.process.build_seconds,
@@ -205,7 +207,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no such case or peer: {', '.join(unknown)}")
     chosen = [c for c in CASES if c.name in options.cases or (not options.cases and (options.large or not c.large))]
-    peers = [peer for peer in PEERS if peer.name == "ours" or peer.name in options.peers]
+    peers = [peer for peer in PEERS if peer.own or peer.name in options.peers]
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.builds or Path(scratch)
         measured = [measure(case, peers, options.repeats, folder, options.slow) for case in chosen]

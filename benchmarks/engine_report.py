@@ -37,6 +37,7 @@ class Row:
     """
 
     peer: str
+    own: bool
     title: str
     version: str
     threads: int
@@ -77,7 +78,7 @@ class Case:
     @property
     def fastest(self) -> Row | None:
         """The fastest peer whose results agree."""
-        peers = [row for row in self.rows if row.peer != "ours" and row.times and row.agrees]
+        peers = [row for row in self.rows if row.times and row.agrees and not row.own]
         return min(peers, key=lambda row: row.median, default=None)
 
     @property
@@ -236,12 +237,12 @@ def draw(result: Result, path: Path) -> None:
     for panel, case in zip(axes.flat, result.cases, strict=False):
         best: dict[str, Row] = {}
         for row in case.rows:
-            if row.times and (row.peer not in best or (row.peer != "ours" and row.median < best[row.peer].median)):
+            if row.times and (row.peer not in best or (not row.own and row.median < best[row.peer].median)):
                 best[row.peer] = row
         order = sorted(best.values(), key=lambda row: -row.median)
         scale = 1e6 if case.per == "token" else 1.0
         times = [row.median * scale for row in order]
-        colours = ["#c44e52" if row.peer == "ours" else ("#4c72b0" if row.agrees else "#b0b0b0") for row in order]
+        colours = ["#c44e52" if row.own else ("#4c72b0" if row.agrees else "#b0b0b0") for row in order]
         below = [time - min(row.times) * scale for time, row in zip(times, order, strict=True)]
         above = [max(row.times) * scale - time for time, row in zip(times, order, strict=True)]
         panel.barh([row.label for row in order], times, color=colours, xerr=[below, above], ecolor="#404040")
@@ -254,7 +255,7 @@ def draw(result: Result, path: Path) -> None:
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
         for place, (time, row) in enumerate(zip(times, order, strict=True)):
-            against = "" if row.peer == "ours" else f"  x{row.median / case.ours.median:.1f}"
+            against = "" if row.own else f"  x{row.median / case.ours.median:.1f}"
             panel.text(max(row.times) * scale * 1.08, place, f"{time:.3g}{against}", va="center", fontsize=8)
     figure.savefig(path, dpi=150)
     plt.close(figure)

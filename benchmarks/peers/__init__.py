@@ -7,9 +7,12 @@ that builds and compiles it. Parameters are those of the case, in mV and ms.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 Parameters = Mapping[str, float]
 
@@ -41,7 +44,7 @@ class Measured:
     wall : float
         Seconds that the run took, building and compiling apart.
     results : mapping of str to float
-        What must agree between simulators: rates in Hz by population.
+        What must agree between simulators: rates in Hz by population, a mean weight in mV, a share of units.
     """
 
     wall: float
@@ -74,6 +77,16 @@ class Built:
     note: str = ""
 
 
+def weight_results(weights: npt.ArrayLike) -> dict[str, float]:
+    """What must agree of plastic weights (mV)."""
+    return {"weight": float(np.mean(weights)), "deviation": float(np.std(weights))}
+
+
+def balanced_sizes(n: int) -> dict[str, int]:
+    """Neurons of the populations of a balanced network."""
+    return {"exc": n * 4 // 5, "inh": n - n * 4 // 5}
+
+
 Build = Callable[[Parameters, Setup], Built]
 
 
@@ -88,25 +101,29 @@ class Peer:
     package : str
         What must be installed.
     networks : tuple of str
+    own : bool
+        Whether it is ours.
     threaded : bool
         Whether it runs on several threads.
-    environment : mapping
-        Of its process.
     """
 
     name: str
     title: str
     package: str
     networks: tuple[str, ...]
+    own: bool = False
     threaded: bool = True
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
-SPIKING = ("cuba", "cobahh", "brunel")
+SPIKING = ("cuba", "cobahh", "brunel", "stdp")
 PEERS = (
-    Peer("ours", "neuromorph", "neuromorph", SPIKING),
+    Peer("ours", "neuromorph", "neuromorph", (*SPIKING, "egru"), own=True),
+    Peer("ours_float32", "neuromorph, float32 weights", "neuromorph", ("egru",), own=True),
     Peer("brian2_standalone", "Brian 2 C++ standalone", "brian2", SPIKING),
     Peer("brian2_cython", "Brian 2 Cython", "brian2", SPIKING, threaded=False),
     Peer("nest_simulator", "NEST", "nest", SPIKING),
     Peer("annarchy", "ANNarchy", "ANNarchy", SPIKING),
+    Peer("torch_int8", "PyTorch int8", "torch", ("egru",)),
+    Peer("torch_float32", "PyTorch float32", "torch", ("egru",)),
+    Peer("numpy_dense", "NumPy float32", "numpy", ("egru",)),
 )

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 import ANNarchy as ann  # noqa: N813
+import numpy as np
 
-from . import Build, Built, Measured, Parameters, Setup
+from . import Build, Built, Measured, Parameters, Setup, balanced_sizes, weight_results
 
 
 def version() -> str:
@@ -87,22 +88,31 @@ def brunel(net: Any, parameters: Parameters) -> tuple[Any, float, float, float]:
     return cells, weight, parameters["g"] * weight, parameters["delay"]
 
 
-def build(
+def network(setup: Setup) -> Any:
+    """An empty network."""
+    net = ann.Network(dt=0.1, seed=setup.seed + 1)
+    net.config(dtype=ann.float32, num_threads=max(1, setup.threads))
+    return net
+
+
+def balanced(
     describe: Callable[[Any, Parameters], tuple[Any, float, float, float]], parameters: Parameters, setup: Setup
 ) -> Built:
     """Connect the first four fifths and the rest, and compile."""
-    net = ann.Network(dt=0.1, seed=setup.seed + 1)
-    net.config(dtype=ann.float32, num_threads=max(1, setup.threads))
+    net = network(setup)
     cells, excite, inhibit, delay = describe(net, parameters)
     n = int(parameters["n"])
     probability = parameters["probability"] if "probability" in parameters else parameters["in_degree"] / n
-    sizes = {"exc": n * 4 // 5, "inh": n - n * 4 // 5}
-    parts = {"exc": cells[: sizes["exc"]], "inh": cells[sizes["exc"] :]}
-    monitors = {}
+    cut = balanced_sizes(n)["exc"]
+    parts = {"exc": cells[:cut], "inh": cells[cut:]}
     for (name, part), weight in zip(parts.items(), (excite, inhibit), strict=True):
-        projection = net.connect(part, cells, target=name)
-        projection.fixed_probability(probability, weights=weight, delays=delay)
-        monitors[name] = net.monitor(part, "spike")
+        net.connect(part, cells, target=name).fixed_probability(probability, weights=weight, delays=delay)
+    return compiled(net, parts, setup)
+
+
+def compiled(net: Any, parts: dict[str, Any], setup: Setup, weights: Callable[[], Any] | None = None) -> Built:
+    """Record spikes of some cells and compile."""
+    monitors = {name: net.monitor(part, "spike") for name, part in parts.items()}
     net.compile(directory=f"{setup.folder}/", silent=True)
 
     def run(seconds: float) -> Measured:
@@ -110,11 +120,45 @@ def build(
         net.simulate(seconds * 1000)
         wall = time.perf_counter() - began
         fired = {name: sum(map(len, monitor.get("spike").values())) for name, monitor in monitors.items()}
-        return Measured(wall, {name: fired[name] / size / seconds for name, size in sizes.items()})
+        found = {name: fired[name] / len(part) / seconds for name, part in parts.items()}
+        return Measured(wall, found | (weight_results(weights()) if weights else {}))
 
     return Built(run)
 
 
+def stdp(parameters: Parameters, setup: Setup) -> Built:
+    """Poisson inputs onto neurons, pair-based and additive between 0 and the largest weight."""
+    net = network(setup)
+    tau, w_max = parameters["tau"], parameters["w_max"]
+    gain = 1 / math.expm1(0.1 / 20)
+    neuron = ann.Neuron(
+        equations=f"dv/dt = ({gain} * g_exc - v) / 20.0 : exponential",
+        spike="v > 20.0",
+        reset="v = 0.0",
+        refractory=2.0,
+    )
+    synapse = ann.Synapse(
+        equations=f"""
+        dx/dt = -x / {tau} : event-driven
+        dy/dt = -y / {tau} : event-driven
+        """,
+        pre_spike=f"""
+        g_target += w
+        x += {parameters["a_plus"] * w_max}
+        w = clip(w - y, 0.0, {w_max})
+        """,
+        post_spike=f"""
+        y += {parameters["a_minus"] * w_max}
+        w = clip(w + x, 0.0, {w_max})
+        """,
+    )
+    source = net.create(ann.PoissonPopulation(int(parameters["inputs"]), rates=parameters["rate"]))
+    cells = net.create(int(parameters["n"]), neuron)
+    projection = net.connect(source, cells, target="exc", synapse=synapse)
+    projection.fixed_probability(parameters["probability"], weights=w_max / 2)
+    return compiled(net, {"post": cells}, setup, lambda: np.concatenate(projection.w))
+
+
 NETWORKS: dict[str, Build] = {
-    name: partial(build, describe) for name, describe in {"cuba": cuba, "cobahh": cobahh, "brunel": brunel}.items()
-}
+    name: partial(balanced, describe) for name, describe in {"cuba": cuba, "cobahh": cobahh, "brunel": brunel}.items()
+} | {"stdp": stdp}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import nest
 
-from . import Build, Built, Measured, Parameters, Setup
+from . import Build, Built, Measured, Parameters, Setup, balanced_sizes, weight_results
 
 
 def version() -> str:
@@ -24,14 +25,19 @@ def start(setup: Setup) -> None:
 
 def connected(cells: Any, probability: float, excite: float, inhibit: float, delay: float) -> Built:
     """Connect the first four fifths and the rest, each with a weight of its own, and record both."""
-    n = len(cells)
-    populations = {"exc": (cells[: n * 4 // 5], excite), "inh": (cells[n * 4 // 5 :], inhibit)}
-    recorders = {}
+    cut = balanced_sizes(len(cells))["exc"]
+    populations = {"exc": (cells[:cut], excite), "inh": (cells[cut:], inhibit)}
     for name, (part, weight) in populations.items():
         nest.CopyModel("static_synapse_hom_w", f"from_{name}", {"weight": weight, "delay": delay})
         rule = {"rule": "pairwise_bernoulli", "p": probability}
         nest.Connect(part, cells, rule, {"synapse_model": f"from_{name}"})
-        recorders[name] = nest.Create("spike_recorder")
+    return recorded({name: part for name, (part, _) in populations.items()})
+
+
+def recorded(populations: dict[str, Any], weights: Callable[[], Any] | None = None) -> Built:
+    """Record spikes of populations, and make ready to run."""
+    recorders = {name: nest.Create("spike_recorder") for name in populations}
+    for name, part in populations.items():
         nest.Connect(part, recorders[name])
     nest.Prepare()
 
@@ -40,8 +46,8 @@ def connected(cells: Any, probability: float, excite: float, inhibit: float, del
         began = time.perf_counter()
         nest.Run(seconds * 1000)
         wall = time.perf_counter() - began
-        fired = {name: recorder.n_events - before[name] for name, recorder in recorders.items()}
-        return Measured(wall, {name: fired[name] / len(part) / seconds for name, (part, _) in populations.items()})
+        found = {name: (recorders[name].n_events - before[name]) / len(populations[name]) / seconds for name in before}
+        return Measured(wall, found | (weight_results(weights()) if weights else {}))
 
     return Built(run)
 
@@ -86,4 +92,21 @@ def brunel(parameters: Parameters, setup: Setup) -> Built:
     return connected(cells, probability, weight, -parameters["g"] * weight, delay)
 
 
-NETWORKS: dict[str, Build] = {"cuba": cuba, "cobahh": cobahh, "brunel": brunel}
+def stdp(parameters: Parameters, setup: Setup) -> Built:
+    """Poisson inputs, passed on by relays that plastic synapses can start at, onto neurons."""
+    start(setup)
+    tau, w_max = parameters["tau"], parameters["w_max"]
+    constants = {"tau_m": 20.0, "E_L": 0.0, "V_th": 20.0, "V_reset": 0.0, "t_ref": 2.0, "I_e": 0.0, "tau_minus": tau}
+    cells = nest.Create("iaf_psc_delta", int(parameters["n"]), constants)
+    relays = nest.Create("parrot_neuron", int(parameters["inputs"]))
+    nest.Connect(nest.Create("poisson_generator", 1, {"rate": parameters["rate"]}), relays)
+    plastic = {"lambda": parameters["a_plus"], "alpha": parameters["a_minus"] / parameters["a_plus"]}
+    plastic |= {"mu_plus": 0.0, "mu_minus": 0.0, "tau_plus": tau, "Wmax": w_max}
+    nest.CopyModel("stdp_synapse", "plastic", plastic)
+    rule = {"rule": "pairwise_bernoulli", "p": parameters["probability"]}
+    nest.Connect(relays, cells, rule, {"synapse_model": "plastic", "weight": w_max / 2, "delay": 0.1})
+    some = nest.GetConnections(relays[::20], cells[::20], "plastic")  # reading all would take longer than to run
+    return recorded({"post": cells}, lambda: some.weight)
+
+
+NETWORKS: dict[str, Build] = {"cuba": cuba, "cobahh": cobahh, "brunel": brunel, "stdp": stdp}
