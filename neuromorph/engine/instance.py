@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CHUNK_SECONDS = 0.1
 """Wall time between looks at progress and Ctrl-C."""
+FIRST_CHUNK = 16
+"""Steps that run before anything is known of their pace."""
 FOREVER = np.iinfo(np.int64).max
 OFFSET, NEXT = DRIVE.index("offset"), DRIVE.index("next")
 
@@ -108,6 +110,7 @@ class Instance:
         )
         self._stop = np.full(1, FOREVER, np.int64)
         self._barrier = np.zeros(16, np.int64)  # arrivals and generation, on cache lines of their own
+        self._chunk = FIRST_CHUNK  # steps of the next chunk
         self._listed = self.pace.threads  # how many threads wrote the event lists that memories hold
 
     @cached_property
@@ -179,10 +182,9 @@ class Instance:
 
     def chunks(self, sink: Sink, first: int, last: int, offset: int, work: Work) -> Iterator[tuple[int, float]]:
         """Run steps [first, last) in chunks of about 0.1 s, each handed to the sink; yields (next step, seconds)."""
-        length = 16
         while first < last:
             self.recorder.begin(first + offset)
-            steps = self._length(length)
+            steps = self._length(self._chunk)
             work.team(self.pace.threads)  # which may have to be made, and is not what is timed
             began = perf_counter()
             after = self.run(first, min(last, first + steps), offset, work)
@@ -194,7 +196,7 @@ class Instance:
                 self.recorder.clear()
                 raise
             seconds = perf_counter() - began
-            length = max(1, min(length * 8, int((after - first) * CHUNK_SECONDS / max(seconds, 1e-6))))
+            self._chunk = max(1, min(self._chunk * 8, int((after - first) * CHUNK_SECONDS / max(seconds, 1e-6))))
             first = after
             yield first, seconds
 
