@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,7 +99,7 @@ class MappedInstance(Instance):
                 for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
             )
         self.ledger: Ledger = open_ledger(
-            deployed.mapping, deployed.costs, self.memories, self._stop,
+            deployed.mapping, deployed.costs, self.memories, self.stop,
             ticked=clock.ticked, dropping=clock.dropping, level=clock.level, tick=clock.tick,
         )  # fmt: skip
 
@@ -114,10 +114,16 @@ class MappedInstance(Instance):
         keep = [*updates.keep, self.deployed, self.ledger]
         return [Tables(updates=updates.updates, deliveries=[deliveries], keep=keep)]
 
-    def tables(self, record: bool, totals: Mapping[int, Array] | None = None, window: tuple[int, int] = (0, 0)) -> Work:
+    def tables(
+        self,
+        record: bool,
+        totals: Mapping[int, Array] | None = None,
+        window: tuple[int, int] = (0, 0),
+        observe: Callable[[list[Tables]], None] | None = None,
+    ) -> Work:
         """Tables of a run; see :meth:`Instance.tables`. Only a run that is cut in chunks stops at a full series."""
-        self.ledger["cells"][5] = int(record)
-        return super().tables(record, totals, window)
+        self.ledger["cells"][5] = int(record or observe is not None)
+        return super().tables(record, totals, window, observe)
 
     def _rows_item(self, k: int) -> npt.NDArray[np.int64]:
         synapses, rows = self.compiled.projections[k], self.deployed.image.rows[k]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from time import perf_counter
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from neuromorph.network import Network, Population
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
+
+    from .live import LiveRun
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,17 @@ class CPUProgram:
             changed.adopt(self._instance)
             changed.set_values(index, made, names)
             self._instance = changed
+
+    @property
+    def current(self) -> Instance:
+        """The running copy of the network that :meth:`run` goes on with."""
+        return self._instance
+
+    def live(self, outputs: Sequence[str | Population] = ()) -> LiveRun:
+        """Run step by step, with events given from outside; see :meth:`Program.live`."""
+        from .live import LiveRun
+
+        return LiveRun(self, outputs)
 
     def state(self) -> Checkpoint:
         """The complete state; see :meth:`Program.state`."""

@@ -19,7 +19,7 @@ from .layout import initial_buffers
 from .memory import Array, Memory, allocate
 from .pace import Pace, thread_choices
 from .recording import Recorder
-from .schedule import Compiled, Tables, base_tables, call, count_item, fixed_kernel
+from .schedule import Compiled, Tables, base_tables, count_item, fixed_kernel
 
 if TYPE_CHECKING:
     from neuromorph.trace import Sink
@@ -39,6 +39,11 @@ class Team:
     tables: tuple[Tables, ...]
     items: tuple[npt.NDArray[np.int64], ...]
     counters: Mapping[int, npt.NDArray[np.int64]]
+
+    @cached_property
+    def drives(self) -> tuple[Callable[[int, int], None], ...]:
+        """The driver of each thread, as a function of the first step and the one after the last."""
+        return tuple(fixed_kernel("drive").bound(item) for item in self.items)
 
 
 class Work:
@@ -93,6 +98,8 @@ class Instance:
     ----------
     reached : int
         The next step, also where handing over what the last chunk recorded failed.
+    stop : int64 (1,)
+        Where recorders name the last step of a chunk.
     pace : Pace
         How many threads share the work now, and what was measured.
     """
@@ -108,7 +115,7 @@ class Instance:
             allocate(population, layout, compiled.dtype, compiled.reach(k), most, compiled.graded(k), rows)
             for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
         )
-        self._stop = np.full(1, FOREVER, np.int64)
+        self.stop = np.full(1, FOREVER, np.int64)
         self._barrier = np.zeros(16, np.int64)  # arrivals and generation, on cache lines of their own
         self._chunk = FIRST_CHUNK  # steps of the next chunk
         self._listed = self.pace.threads  # how many threads wrote the event lists that memories hold
@@ -120,9 +127,15 @@ class Instance:
     @cached_property
     def recorder(self) -> Recorder:
         """Buffers and work items of all that the network records."""
-        return Recorder(self.compiled, self.memories, self._stop, self.window)
+        return Recorder(self.compiled, self.memories, self.stop, self.window)
 
-    def tables(self, record: bool, totals: Mapping[int, Array] | None = None, window: tuple[int, int] = (0, 0)) -> Work:
+    def tables(
+        self,
+        record: bool,
+        totals: Mapping[int, Array] | None = None,
+        window: tuple[int, int] = (0, 0),
+        observe: Callable[[list[Tables]], None] | None = None,
+    ) -> Work:
         """Tables of a run.
 
         Parameters
@@ -131,15 +144,19 @@ class Instance:
             Whether it records what the network records.
         totals : mapping of population to int64 (neurons,), optional
             Where to count events of steps ``window[0] <= step < window[1]``.
+        observe : function of the tables of all threads, optional
+            Adds what else shall look on.
         """
 
         def make(threads: int) -> Team:
             tables = self.base(threads)
             if record:
                 self.recorder.join(tables)
+            if observe is not None:
+                observe(tables)
             counters = {k: count_item(self.memories[k], threads, total, window) for k, total in (totals or {}).items()}
             tables[0].observers += [(fixed_kernel("count").address, item) for item in counters.values()]
-            items = [table.seal(self.window, threads, self._barrier, self._stop) for table in tables]
+            items = [table.seal(self.window, threads, self._barrier, self.stop) for table in tables]
             return Team(tuple(tables), tuple(items), counters)
 
         return Work(make, self.pace.choices[0])
@@ -162,23 +179,23 @@ class Instance:
     def run(self, first: int, last: int, offset: int, work: Work) -> int:
         """Run steps from ``first`` to ``last`` or until a recorder's buffer is full; gives the next step."""
         threads = self.pace.threads
-        items = work.team(threads).items
+        team = work.team(threads)
         if threads != self._listed:
             for memory in self.memories:
                 memory.join_segments(self._listed)
             self._listed = threads
-        self._stop[0] = FOREVER
-        for item in items:
+        self.stop[0] = FOREVER
+        for item in team.items:
             item[OFFSET] = offset
-        drive = fixed_kernel("drive")
-        others = [self._pool.submit(call, drive, first, last, item) for item in items[1:]]
+        others = [self._pool.submit(drive, first, last) for drive in team.drives[1:]]
         try:
-            call(drive, first, last, items[0])
+            team.drives[0](first, last)
         finally:
-            wait(others)  # also when Ctrl-C arrived meanwhile: no thread may run on in memory that we flush
+            if others:
+                wait(others)  # also when Ctrl-C arrived meanwhile: no thread may run on in memory that we flush
         for other in others:
             other.result()
-        return int(items[0][NEXT])
+        return int(team.items[0][NEXT])
 
     def chunks(self, sink: Sink, first: int, last: int, offset: int, work: Work) -> Iterator[tuple[int, float]]:
         """Run steps [first, last) in chunks of about 0.1 s, each handed to the sink; yields (next step, seconds)."""

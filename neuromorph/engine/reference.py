@@ -69,6 +69,7 @@ class RunningPopulation:
         types = [np.int64 if port.type is Type.INT else self.dtype for port in ports]
         self.sums: list[Array] = [np.zeros((self._slots, self.lowered.size), t) for t in types]
         self.observed: dict[str, Array] = {}
+        self.given: tuple[Array, Array | None] | None = None
         self._nothing()
 
     def set_state(self, name: str, values: Array) -> None:
@@ -111,7 +112,9 @@ class RunningPopulation:
     def _replay(self, step: int) -> None:
         replay = self.lowered.replay
         self._nothing()
-        if replay is not None and step + 1 < len(replay.step_ptr):
+        if self.given is not None:  # a live source
+            (self.fired, self.values), self.given = self.given, None
+        elif replay is not None and step + 1 < len(replay.step_ptr):
             part = slice(replay.step_ptr[step], replay.step_ptr[step + 1])
             self.fired = replay.indices[part].astype(np.int64)
             self.values = None if replay.values is None else replay.values[part].astype(self.dtype)

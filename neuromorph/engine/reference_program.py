@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from time import perf_counter
@@ -24,6 +24,7 @@ from neuromorph.lowering.program import Float, LoweredNetwork
 from neuromorph.progress import Progress, progress_for
 
 if TYPE_CHECKING:
+    from neuromorph.engine.live_reference import ReferenceLive
     from neuromorph.engine.report import CPUReport
     from neuromorph.network import Network, Population, Projection
     from neuromorph.trace import Sink, Trace
@@ -188,6 +189,12 @@ class ReferenceProgram:
         for slot, initial in zip(lowered.program.states, lowered.state_init, strict=True):
             if slot.name in values:
                 running.set_state(slot.name, initial)
+
+    def live(self, outputs: Sequence[str | Population] = ()) -> ReferenceLive:
+        """Run step by step, with events given from outside; see :meth:`Program.live`."""
+        from neuromorph.engine.live_reference import ReferenceLive
+
+        return ReferenceLive(self, outputs)
 
     def state(self) -> Checkpoint:
         """The complete state; see :meth:`Program.state`."""

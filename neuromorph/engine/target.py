@@ -15,6 +15,7 @@ from neuromorph.errors import TargetError
 if TYPE_CHECKING:
     from neuromorph.engine.checkpoint import Checkpoint
     from neuromorph.engine.inputs import SampleInputs
+    from neuromorph.engine.live_inputs import Fired, Given
     from neuromorph.engine.plastic.synapse_values import SynapseValues
     from neuromorph.network import Network, Population, Projection
     from neuromorph.trace import Trace
@@ -27,6 +28,43 @@ class Report(Protocol):
     def __str__(self) -> str: ...
 
     def _repr_html_(self) -> str: ...
+
+
+class LiveLoop(Protocol):
+    """A program that is run step by step."""
+
+    def step(self, inputs: Mapping[str | Population, Given] | None = None, steps: int = 1) -> Mapping[str, Fired]:
+        """Run one step, or several of which the first has the inputs.
+
+        Parameters
+        ----------
+        inputs : mapping of live source to events
+            What each source emits; sources that are left out emit nothing. Either an array of all its neurons (0: no
+            event; else an event, of this value if the source is graded) or a tuple (indices,), for graded sources
+            (indices, values); indices ascend.
+        steps : int
+
+        Returns
+        -------
+        mapping of population to Fired
+            Events of the outputs in these steps, as views that the next call changes.
+
+        Raises
+        ------
+        TargetError
+            An unknown source, or inputs that do not fit it; no step has been run then.
+        """
+        ...
+
+    def state(self, population: str | Population, name: str) -> npt.NDArray[Any]:
+        """A state after the last step, (neurons,), in SI units; also a named intermediate that the network records.
+
+        Raises
+        ------
+        TargetError
+            The population has no such state.
+        """
+        ...
 
 
 class Program(Protocol):
@@ -58,6 +96,16 @@ class Program(Protocol):
             Write the state to this file at the end of the run, also after Ctrl-C.
         every : Quantity or int, optional
             Write it after every so much time or so many steps, too: what a crash can cost.
+        """
+        ...
+
+    def live(self, outputs: Sequence[str | Population] = ()) -> LiveLoop:
+        """Run step by step: give events to the network's :class:`Live` sources and look at what comes of them.
+
+        Parameters
+        ----------
+        outputs : sequence of str or Population
+            Populations whose events are wanted.
         """
         ...
 

@@ -122,7 +122,7 @@ def from_nir(
 def latency(population: Population) -> int:
     """Steps by which a population that :func:`from_nir` made is behind the graph's input."""
     neuron = population.neuron
-    return 0 if isinstance(neuron, EventSource) else int(dict(neuron.values).get("start", 0))
+    return int(dict(neuron.values).get("start", 0)) if isinstance(neuron, Neuron) else 0
 
 
 def _refuse(title: str, problems: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import types
+from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_int64
 from dataclasses import dataclass
 from time import perf_counter
@@ -46,6 +47,16 @@ class Kernel:
     loaded: bool
     code: Any
     name: str = "kernel"
+
+    def bound(self, item: npt.NDArray[np.int64]) -> Callable[[int, int], None]:
+        """The kernel as a function of (step, offset) for one item: the quickest call from Python."""
+        function, address = _C_KERNEL(self.address), item.ctypes.data
+
+        def call_it(step: int, offset: int) -> None:
+            function(step, offset, address)
+
+        call_it.keep = self, item  # type: ignore[attr-defined]
+        return call_it
 
     def assembly(self) -> str:
         """The instructions as text; they are compiled again for it."""

@@ -38,7 +38,7 @@ from neuromorph.network.rules import (
     Stream,
     SumPool2D,
 )
-from neuromorph.network.sources import EventSource
+from neuromorph.network.sources import EventSource, Live
 from neuromorph.network.synapses import Synapses
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "Forecast",
     "Gaussian",
     "Integers",
+    "Live",
     "LogNormal",
     "Network",
     "Normal",

@@ -12,6 +12,7 @@ import numpy as np
 
 from neuromorph.errors import NetworkError
 from neuromorph.language.expr import Type
+from neuromorph.language.neuron import Neuron
 from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import Distribution
 from neuromorph.network.rules.rule import Count, target_dtype
@@ -200,7 +201,7 @@ def _population(
 ) -> PopulationForecast:
     neuron, width = population.neuron, np.dtype(dtype).itemsize
     states, own = len(neuron.states), 0
-    if states:  # sources have values of their own, which exist already
+    if isinstance(neuron, Neuron):  # sources have values of their own, which exist already
         names = {s.name for s in neuron.states}
         own = sum(name not in names and _each(value) for name, value in neuron.values)
     longest = max((_longest_delay(p, dt) for p in projections if p.post is population), default=1)

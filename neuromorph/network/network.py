@@ -23,7 +23,7 @@ from neuromorph.network.population import (
 )
 from neuromorph.network.projection import Projection
 from neuromorph.network.rules.rule import Rule
-from neuromorph.network.sources import EventSource
+from neuromorph.network.sources import Source
 from neuromorph.network.values import check_delay, check_weights
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Network:
 
     def population(
         self,
-        neuron: Neuron | EventSource,
+        neuron: Neuron | Source,
         size: int | tuple[int, ...] | None = None,
         name: str | None = None,
         positions: Any = None,
@@ -89,7 +89,7 @@ class Network:
 
         Parameters
         ----------
-        neuron : Neuron or EventSource
+        neuron : Neuron, EventSource or Live
         size : int or tuple of int, optional
             Number of neurons, or the shape they are laid out in, row-major. Default 1, or the source's size.
         name : str, optional
@@ -106,20 +106,20 @@ class Network:
         """
         if isinstance(neuron, type) or not (hasattr(neuron, "ports") and hasattr(neuron, "name")):
             raise NetworkError(
-                f"population {name or ''}: expected a neuron or an EventSource, got {neuron!r}; decorate a class body "
-                "with @neuron"
+                f"population {name or ''}: expected a neuron or a source of events, got {neuron!r}; decorate a class "
+                "body with @neuron"
             )
         chosen = self._free_name(neuron.name) if name is None else _read_name("population", name)
         subject = f"population {chosen}"
         if any(p.name == chosen for p in self.populations):
             raise NetworkError(f"{subject}: the network has a population of this name; choose another", name=chosen)
         if size is None:
-            size = neuron.size if isinstance(neuron, EventSource) else 1
+            size = neuron.size if isinstance(neuron, Source) else 1
         shape = read_shape(subject, size)
         count = int(np.prod(shape, dtype=object))
-        if isinstance(neuron, EventSource) and neuron.size != count:
+        if isinstance(neuron, Source) and neuron.size != count:
             raise NetworkError(
-                f"{subject}: size {count}, its EventSource has {neuron.size} neurons; leave the size out", size=count
+                f"{subject}: size {count}, its {neuron.name} has {neuron.size} neurons; leave the size out", size=count
             )
         check_values(subject, neuron, count, shape)
         first_id = sum(p.size for p in self.populations)

@@ -13,7 +13,7 @@ from neuromorph.errors import NetworkError
 
 if TYPE_CHECKING:
     from neuromorph.language import Neuron
-    from neuromorph.network.sources import EventSource
+    from neuromorph.network.sources import Source
 
 
 class NoSuchPortError(NetworkError, AttributeError):
@@ -40,7 +40,7 @@ class Population:
     name : str
     index : int
         Position among the network's populations.
-    neuron : Neuron or EventSource
+    neuron : Neuron, EventSource or Live
     shape : tuple of int
         Neurons in row-major order, e.g. (channels, height, width).
     first_id : int
@@ -53,7 +53,7 @@ class Population:
 
     name: str
     index: int
-    neuron: Neuron | EventSource
+    neuron: Neuron | Source
     shape: tuple[int, ...]
     first_id: int
     coordinates: npt.NDArray[np.float64] | None = None

@@ -1,4 +1,4 @@
-"""Replayed events: a population that fires when its data say so."""
+"""Sources of events: populations that fire when their data, or the program that runs them, say so."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ class EventSource:
     steps: Any = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, int | np.integer) or isinstance(self.size, bool) or self.size < 1:
-            raise NetworkError(f"EventSource: size is {self.size!r}; give the number of neurons, an int of at least 1")
+        _check_size("EventSource", self.size)
         if self.times is not None and self.steps is not None:
             raise NetworkError("EventSource: both times and steps are given; give one of them")
         if (self.times is None and self.steps is None) != (self.indices is None):
@@ -136,6 +135,60 @@ class EventSource:
 
     def __repr__(self) -> str:
         return f"EventSource({self.size}, {self.count} events)"
+
+
+@dataclass(frozen=True)
+class Live:
+    """Neurons whose events are given while the network runs, step by step: see :meth:`Program.live`.
+
+    It stands where a neuron model stands in a population. In a run that is not live it is silent.
+
+    Attributes
+    ----------
+    size : int
+        Number of neurons.
+    graded : bool
+        Whether events carry values; otherwise they are spikes.
+
+    Raises
+    ------
+    NetworkError
+        If the size is not a number of neurons.
+    """
+
+    name: ClassVar[str] = "Live"
+    doc: ClassVar[str] = "Events given while the network runs."
+    ports: ClassVar[tuple[Any, ...]] = ()
+    params: ClassVar[tuple[Any, ...]] = ()
+    states: ClassVar[tuple[Any, ...]] = ()
+    named: ClassVar[tuple[Any, ...]] = ()
+
+    size: int
+    graded: bool = False
+
+    def __post_init__(self) -> None:
+        _check_size("Live", self.size)
+
+    @property
+    def count(self) -> int:
+        """Number of events known beforehand."""
+        return 0
+
+    def event_list(self, dt: float) -> EventList:
+        """No events, for a run that is not live."""
+        return EventList(np.zeros(1, np.int64), np.empty(0, np.uint32), np.empty(0) if self.graded else None)
+
+    def __repr__(self) -> str:
+        return f"Live({self.size}{', graded=True' if self.graded else ''})"
+
+
+Source = EventSource | Live
+"""What stands for a neuron in a population that only sends."""
+
+
+def _check_size(kind: str, size: Any) -> None:
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+        raise NetworkError(f"{kind}: size is {size!r}; give the number of neurons, an int of at least 1")
 
 
 def _whole(name: str, given: Any) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.network.distributions import Distribution
-from neuromorph.network.sources import EventSource
+from neuromorph.network.sources import Source
 from neuromorph.units import Quantity
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def network_text(network: Network) -> str:
     lines = [f"network {network.name}", f"seed {network.seed}"]
     models: dict[str, str] = {}
     for p in network.populations:
-        text = describe(p.neuron) if isinstance(p.neuron, EventSource) else p.neuron.text()
+        text = describe(p.neuron) if isinstance(p.neuron, Source) else p.neuron.text()
         label = models.setdefault(text, f"model {len(models)}")
         where = "" if p.coordinates is None else f" at {describe(p.coordinates)}"
         events = "" if p.record_events else " not recorded"

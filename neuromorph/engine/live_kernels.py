@@ -1,0 +1,71 @@
+"""Compiled: what a live source is given for a step, made into the list that its replay kernel reads.
+
+Kernels of (step, number of events, address of an item); the item's fields are :data:`neuromorph.engine.live.GIVEN`.
+"""
+
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit
+
+from neuromorph.engine.lowlevel import pointer
+
+MANY = 1 << 62
+STEP_PTR, STEPS = 2, 3  # fields of a replay item
+
+
+@njit(error_model="numpy")
+def emit(step, n, item):
+    """Let the source emit the n events of its list in this step, and nothing later."""
+    pair = carray(pointer(item[5]), 2, np.int64)
+    replays = carray(pointer(item[6]), MANY, np.int64)
+    pair[0] = 0
+    pair[1] = n
+    for k in range(item[7]):
+        replay = carray(pointer(replays[k]), 4, np.int64)
+        replay[STEP_PTR] = item[5] - 8 * step  # so that this step's two entries are the pair
+        replay[STEPS] = step + 1
+
+
+def emit_dense(step, offset, item):
+    """Events wherever the dense array is not 0, with what it holds as their values."""
+    item = carray(pointer(item), 9, np.int64)
+    size, wide = np.uint64(item[1]), item[2]
+    indices = carray(pointer(item[3]), MANY, np.uint32)
+    n = np.uint64(0)
+    if wide == 0:
+        flags = carray(pointer(item[0]), MANY, np.uint8)
+        for k in range(size):
+            if flags[k] != 0:
+                indices[n] = np.uint32(k)
+                n += np.uint64(1)
+    elif wide == 1:
+        singles = carray(pointer(item[0]), MANY, np.float32)
+        single_values = carray(pointer(item[4]), MANY, np.float32)
+        for k in range(size):
+            if singles[k] != 0:
+                indices[n] = np.uint32(k)
+                single_values[n] = singles[k]
+                n += np.uint64(1)
+    else:
+        doubles = carray(pointer(item[0]), MANY, np.float64)
+        double_values = carray(pointer(item[4]), MANY, np.float64)
+        for k in range(size):
+            if doubles[k] != 0:
+                indices[n] = np.uint32(k)
+                double_values[n] = doubles[k]
+                n += np.uint64(1)
+    emit(step, np.int64(n), item)
+
+
+def emit_listed(step, n, item):
+    """The n events of the list, unless its indices do not ascend or exceed the size: then none, and a mark."""
+    item = carray(pointer(item), 9, np.int64)
+    indices = carray(pointer(item[3]), MANY, np.uint32)
+    item[8] = 0
+    for k in range(n):
+        if np.int64(indices[k]) >= item[1] or (k > 0 and indices[k] <= indices[k - 1]):
+            item[8] = 1
+    emit(step, 0 if item[8] else n, item)
