@@ -14,7 +14,7 @@ from neuromorph.lowering.program import Op, StepProgram
 from .draws import Draws
 from .items import STEP
 from .layout import Layout, shared_ops
-from .ops import constant, exponents, operation
+from .ops import HELPERS, constant, exponents, operation
 
 FIELD = {name: k for k, name in enumerate(STEP)}
 
@@ -23,8 +23,11 @@ _HEADER = '''"""{title}"""
 import numpy as np
 from numba import carray
 
-from neuromorph.engine.lowlevel import bits_float, float_bits, lowest_bit, pointer, set_bytes, stack
+from neuromorph.engine.lowlevel import {helpers}
 '''
+
+
+_HELPERS = ("lowest_bit", "pointer", "set_bytes", "stack")
 
 
 def print_step(program: StepProgram, layout: Layout) -> str:
@@ -32,7 +35,7 @@ def print_step(program: StepProgram, layout: Layout) -> str:
     printer = _Printer(program, layout)
     body = printer.body()
     title = f"One step of a population: {len(program.ops)} operations in {program.dtype}, stride {layout.stride}."
-    lines = [_HEADER.format(title=title)]
+    lines = [_HEADER.format(title=title, helpers=", ".join(sorted((*HELPERS, *_HELPERS))))]
     if printer.draws:
         lines.append(f"from neuromorph.random_kernels import {', '.join(printer.draws.imports)}\n")
     lines += [f"{name} = {value}" for name, value in printer.constants.items()]

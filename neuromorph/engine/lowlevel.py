@@ -49,6 +49,18 @@ def bits_float(typingctx: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def choose(typingctx: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """``yes if condition else no`` without a branch; both are numbers of one type."""
+    if condition != types.boolean or yes != no:
+        return None
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return yes(condition, yes, no), build
+
+
+@intrinsic
 def stack(typingctx: Any, length: Any) -> Any:
     """So many bytes on the stack of the function that this is in, from a cache line on; the length is a constant."""
     if not isinstance(length, types.IntegerLiteral):

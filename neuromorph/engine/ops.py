@@ -12,6 +12,9 @@ import numpy as np
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import Float, Op
 
+HELPERS = ("bits_float", "choose", "float_bits")
+"""Names of :mod:`neuromorph.engine.lowlevel` that the expressions use."""
+
 
 def constant(op: Op, dtype: Float) -> str:
     """A ``const`` op as a number of its type."""
@@ -59,8 +62,8 @@ _FORMS: dict[str, str] = {
     "div": "{0} / {1}",
     "neg": "-{0}",
     "abs": "abs({0})",
-    "min": "{0} if {0} < {1} else {1}",
-    "max": "{0} if {0} > {1} else {1}",
+    "min": "choose({0} < {1}, {0}, {1})",
+    "max": "choose({0} > {1}, {0}, {1})",
     "sqrt": "np.sqrt({0})",
     "floor": "np.floor({0})",
     "rint": "np.rint({0})",
@@ -80,6 +83,6 @@ _FORMS: dict[str, str] = {
     "and": "{0} & {1}",
     "or": "{0} | {1}",
     "not": "not {0}",
-    "select": "{1} if {0} else {2}",
+    "select": "choose({0}, {1}, {2})",
 }
-"""How each primitive is written; bools join with & and | so that no branch is made."""
+"""How each primitive is written; bools join with & and |, and ``choose`` selects, so that no branch is made."""

@@ -103,7 +103,7 @@ class _Kernel:
             "import numpy as np",
             "from numba import carray",
             "",
-            "from neuromorph.engine.lowlevel import bits_float, float_bits, pointer, prefetch",
+            "from neuromorph.engine.lowlevel import bits_float, choose, float_bits, pointer, prefetch",
             "",
             "Z, ONE = np.uint64(0), np.uint64(1)",
             "MANY = 1 << 62",
