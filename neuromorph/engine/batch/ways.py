@@ -79,6 +79,17 @@ def event_fields(events: EventList, dtype: str) -> tuple[npt.NDArray[np.int64], 
     return np.array(fields, np.int64), [array for array in (step_ptr, indices, values) if array is not None]
 
 
+def begin_sample(instance: Instance, settings: Sequence[Setting], values: Sequence[Array]) -> None:
+    """Bring a memory to the initial states of a sample, which sets ``values`` (one array for each setting)."""
+    instance.reset()
+    for setting, array in zip(settings, values, strict=True):
+        place, memory = setting.place(instance.compiled.layouts[setting.population]), instance.memories
+        buffer = memory[setting.population].ints if place.ints else memory[setting.population].floats
+        buffer[place.offset : place.offset + len(array)] = array
+    for plastic in instance.plastic:  # they look at the states of populations
+        plastic.reset(instance.memories, instance.compiled.layouts)
+
+
 @dataclass
 class _Worker:
     """One thread's memory and tables."""
@@ -100,6 +111,8 @@ def _worker(instance: Instance, counted: Counts) -> _Worker:
     for memory in instance.memories:
         pairs += [(memory.initial_floats, memory.floats), (memory.initial_ints, memory.ints)]
         pairs += [(np.zeros_like(ring), ring) for ring in (memory.float_ring, memory.int_ring)]
+    for plastic in instance.plastic:
+        pairs += plastic.restored()
     if isinstance(instance, LaneInstance):
         pairs += [(np.zeros_like(sums), sums) for sums in instance.cleared]
     copies = [(address(source), address(target), source.nbytes // 4) for source, target in pairs]
@@ -165,7 +178,10 @@ class Way:
                     n_totals=len(counters),
                 )
             )
-        self._drive(items, groups)
+        if self.instances[0].plastic:
+            self._drive_each(part, arranged, replays, totals, steps)
+        else:
+            self._drive(items, groups)
         for k, total in totals.items():
             counts[k][part.first + begin : part.first + end] = self._samples(total)[: end - begin]
 
@@ -179,6 +195,31 @@ class Way:
             jobs = [pool.submit(call, kernel, cuts[k], cuts[k + 1], item) for k, item in enumerate(items)]
         for job in jobs:
             job.result()
+
+    def _drive_each(
+        self,
+        part: Part,
+        values: list[Array],
+        replays: Mapping[int, npt.NDArray[np.int64]],
+        totals: Counts,
+        steps: int,
+    ) -> None:
+        """As :meth:`_drive` where more than buffers has to be reset: the states of plastic synapses."""
+        samples = len(next(iter(totals.values()), values[0] if values else next(iter(replays.values()))))
+        threads = len(self._workers)
+
+        def run(number: int) -> None:
+            worker = self._workers[number]
+            for sample in range(samples * number // threads, samples * (number + 1) // threads):
+                begin_sample(worker.instance, part.settings, [array[sample] for array in values])
+                for k, fields in replays.items():
+                    worker.replay_item(k)[EVENTS] = fields[sample]
+                for k, item in worker.work.counters.items():
+                    item[TOTALS] = address(totals[k][sample])
+                call(fixed_kernel("drive"), 0, steps, worker.work.items[0])
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, range(threads)))
 
     def _arranged(self, values: Array, groups: int) -> Array:
         """Values (samples, n) as the groups take them, (groups, n * lanes); the last sample fills its group up."""

@@ -4,8 +4,9 @@ In step s, for each plastic projection in the network's order:
 
 1. Every ``.dot`` is integrated over dt and every ``.next`` evaluated, all from the values before.
 2. Events that were sent ``delay`` steps ago arrive. Each of their synapses adds ``weight * value`` to the port's sum of
-   step s, with the weight as it is now and after everything that projections without plasticity bring: by step of
-   sending, then source, then place in the row. Then every ``.on_pre`` is evaluated from the values before the event; a
+   step s (where equations see the weight in the unit of the port, ``weight * (unit * value)``, each product rounded),
+   with the weight as it is now, and after everything that projections without plasticity bring: by step of sending,
+   then source, then place in the row. Then every ``.on_pre`` is evaluated from the values before the event; a
    PreState's once for the source, the others' once for each synapse.
 
 When every projection has done so, the populations make step s. Then, for each plastic projection in order:
@@ -15,7 +16,7 @@ When every projection has done so, the populations make step s. Then, for each p
 
 A PostView sees the target at the end of step s - 1 in 1 and 2, at the end of step s in 3; a PreView and a Third see
 their neuron at the end of step s - d all the while, d the projection's shortest delay. Before the first step, states
-have their initial values and intermediates are 0.
+have the values that they begin it with, and intermediates are 0.
 """
 
 from neuromorph.engine.plastic.synapse_values import SynapseValues

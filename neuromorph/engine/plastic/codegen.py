@@ -277,7 +277,9 @@ def _arrive(kernel: _Kernel) -> list[str]:
     value = (ROW, "value") if kind.graded else (KERNEL, f"{kernel.float}(1)")
     synapse = kernel.lines(on_pre.get("synapse"), "a", kernel.leaf(index, value))
     neuron = kernel.lines(on_pre.get("pre"), "b", kernel.leaf(index, value))
-    added = f"s{weight}[k]" + (" * scale" if kind.scaled else "") + (" * value" if kind.graded else "")
+    factor = "factor" if kind.scaled else "value" if kind.graded else ""
+    added = f"s{weight}[k]" + (f" * {factor}" if factor else "")
+    product = ["factor = scale * value" if kind.graded else "factor = scale"] if kind.scaled else []
     element = ["t = np.uint64(targets[k])", f"ring[base + t] += {added}"]
     element += [*synapse.code[ELEMENT], *kernel.stores(synapse, index)]
     views = [("fired", "uint32"), ("counts", "int64"), ("starts", "int64"), ("begin", "int64"), ("end", "int64")]
@@ -301,6 +303,7 @@ def _arrive(kernel: _Kernel) -> list[str]:
         "        i = np.uint64(fired[first + j])",
         *_indent(_indent(_look_ahead(kernel))),
         *(["        value = values[first + j]"] if kind.graded else []),
+        *_indent(_indent(product)),
         *_indent(_indent(synapse.code[ROW])),
         "        for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
         *_indent(_indent(_indent(element))),

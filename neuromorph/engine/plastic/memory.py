@@ -87,12 +87,21 @@ class PlasticMemory:
         for k, value in enumerate(self.lowered.initial):
             self.state(k)[:] = value
         self.share()
+        self.look(memories, layouts)
+
+    def look(self, memories: Sequence[Memory], layouts: Sequence[Layout | None]) -> None:
+        """Let views with a lag see, until it is over, what the neurons begin step 0 with."""
         for view, rows in zip(self.lowered.views, self.seen, strict=True):
             if rows is not None:
                 layout, memory = layouts[view.population], memories[view.population]
                 assert layout is not None  # a source of events has nothing to look at
                 offset = layout.place(view.variable).offset
                 rows[:, : memory.stride] = memory.floats[offset : offset + memory.stride]
+
+    def restored(self) -> list[tuple[Array, Array]]:
+        """Copies of all that a run changes, as it is now, and where they belong."""
+        changing = (self.pre, self.post, self.synapse, *self.seen)
+        return [(array.copy(), array) for array in changing if array is not None]
 
     def load(self, program: SynapseProgram) -> None:
         """Take the parameters of another copy of the same program."""

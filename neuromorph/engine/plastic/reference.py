@@ -62,7 +62,7 @@ class RunningPlastic:
         ]
         self.sent: dict[int, tuple[Array, Array | None]] = {}
         self.seen: dict[int, list[Array]] = {}
-        self.first_seen = self._look()
+        self.first_seen: list[Array] = []
 
     def _look(self) -> list[Array]:
         """What views with a lag would see now."""
@@ -81,6 +81,8 @@ class RunningPlastic:
     def before(self, step: int) -> None:
         """Advance all states by one step, then let events arrive."""
         lowered, program = self.lowered, self.lowered.program
+        if step == 0:
+            self.first_seen = self._look()
         views = self._views(step)
         everything: dict[str, Any] = {
             "pre": np.arange(lowered.n_pre),
@@ -96,11 +98,8 @@ class RunningPlastic:
             begin, lengths = rows.row_ptr[fired], rows.row_ptr[fired + 1] - rows.row_ptr[fired]
             synapses = np.arange(lengths.sum()) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
             each = np.ones(len(fired), self.dtype) if values is None else values.astype(self.dtype)
-            added = self.states[program.weight][synapses]
-            if lowered.scale != 1.0:
-                added = added * number(lowered.scale)
-            if values is not None:
-                added = added * np.repeat(each, lengths)
+            factors = each if lowered.scale == 1.0 else number(lowered.scale) * each
+            added = self.states[program.weight][synapses] * np.repeat(factors, lengths)
             np.add.at(sums, self._targets[synapses], added)
             events = {"pre": each, "synapse": np.repeat(each, lengths)}
             self._apply(program.on_pre, {"pre": fired, "synapse": synapses}, views, step, events)

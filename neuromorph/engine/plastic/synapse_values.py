@@ -75,13 +75,28 @@ class Described(Protocol):
     lowered: LoweredNetwork
 
 
+class Built(Protocol):
+    """A built projection whose synapses do not change, however it is stored."""
+
+    @property
+    def name(self) -> str:
+        """Of the projection."""
+        ...
+
+    def expanded(self) -> Synapses:
+        """Its synapses in rows, or dense."""
+        ...
+
+
 def read_synapses(
-    program: Described, projection: str | Projection, states: Mapping[int, Sequence[Array]]
+    program: Described, projection: str | Projection, built: Sequence[Built], states: Mapping[int, Sequence[Array]]
 ) -> SynapseValues:
     """The synapses of a projection of a program.
 
     Parameters
     ----------
+    built : sequence of Built
+        The projections whose synapses do not change.
     states : mapping of int to sequence of arrays
         Present states of each plastic projection, by its index in the network.
 
@@ -90,13 +105,14 @@ def read_synapses(
     NetworkError
     """
     name = projection if isinstance(projection, str) else projection.name
-    static = {s.name: s for s in program.lowered.projections}
+    static = {each.name: each for each in built}
     plastic = {p.name: p for p in program.lowered.plastic}
     if name in plastic:
         lowered = plastic[name]
         return _plastic(program.network.projections[lowered.index], lowered, states[lowered.index])
     if name in static:
-        return _static(program.network.projections[static[name].index], static[name])
+        synapses = static[name].expanded()
+        return _static(program.network.projections[synapses.index], synapses)
     known = {**static, **plastic}
     raise NetworkError(f"{program.lowered.name} has no projection {name!r}; {suggestion(name, known)}", known=[*known])
 
