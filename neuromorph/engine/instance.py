@@ -19,7 +19,7 @@ from .layout import initial_buffers
 from .memory import Array, Memory, allocate
 from .pace import Pace, thread_choices
 from .recording import Recorder
-from .schedule import Compiled, Tables, base_tables, count_item, fixed_kernel
+from .schedule import Compiled, Tables, base_tables, count_item, fixed_kernel, window_of
 
 if TYPE_CHECKING:
     from neuromorph.trace import Sink
@@ -92,7 +92,7 @@ class Instance:
     threads : int or None
         How many threads share the work of a step; None: measured while it runs.
     window : int, optional
-        Steps that run before their events are delivered, if fewer than :attr:`Compiled.window`.
+        Most steps that run before their events are delivered, if fewer than :attr:`Compiled.window`.
 
     Attributes
     ----------
@@ -156,7 +156,8 @@ class Instance:
                 observe(tables)
             counters = {k: count_item(self.memories[k], threads, total, window) for k, total in (totals or {}).items()}
             tables[0].observers += [(fixed_kernel("count").address, item) for item in counters.values()]
-            items = [table.seal(self.window, threads, self._barrier, self.stop) for table in tables]
+            steps = window_of(self.memories, threads, self.window)
+            items = [table.seal(steps, threads, self._barrier, self.stop) for table in tables]
             return Team(tuple(tables), tuple(items), counters)
 
         return Work(make, self.pace.choices[0])
