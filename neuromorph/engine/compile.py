@@ -16,6 +16,7 @@ from .cache import Kernel, compile_kernel
 from .codegen import print_step
 from .kernels import DeliveryKind, kind_of, print_delivery
 from .layout import Layout, layout_of
+from .plastic.compile import compile_plastic
 from .schedule import Compiled, fixed_kernel
 
 
@@ -39,6 +40,7 @@ def compile_network(lowered: LoweredNetwork, progress: Progress | None = None) -
         deliveries=(),
         dtype=lowered.dtype,
         seed=lowered.seed,
+        plastic=tuple(compile_plastic(each, lowered.populations, progress) for each in lowered.plastic),
     )
     deliveries = tuple(compile_delivery(compiled, synapses, progress) for synapses in projections)
     return replace(compiled, deliveries=deliveries)
@@ -63,7 +65,7 @@ def compile_step(population: LoweredPopulation, progress: Progress, lanes: int =
     """
     if population.program is None:
         return None, fixed_kernel("replay")
-    recorded = tuple(name for name, _ in population.record_states)
+    recorded = (*(name for name, _ in population.record_states), *population.seen)
     layout = layout_of(population.program, population.size, recorded, lanes)
     return layout, compile_kernel(print_step(population.program, layout), f"population {population.name}", progress)
 

@@ -21,6 +21,7 @@ from .instance import Instance
 from .interrupt import deferred_interrupt
 from .memory_state import load_states, population_states
 from .pace import available_cores
+from .plastic.synapse_values import SynapseValues, read_synapses
 from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
 from .run_meta import description, run_meta
 from .schedule import Compiled
@@ -29,7 +30,7 @@ from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_
 if TYPE_CHECKING:
     from neuromorph.engine.batch.choice import Batching
     from neuromorph.language.neuron import Neuron
-    from neuromorph.network import Network, Population
+    from neuromorph.network import Network, Population, Projection
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
@@ -207,7 +208,7 @@ class CPUProgram:
 
     def lanes_refused(self) -> str:
         """Why samples of a batch cannot run side by side; empty if they can."""
-        return ""
+        return "each sample has weights of its own where synapses change" if self.lowered.plastic else ""
 
     def batch_room(self, steps: int) -> int:
         """Samples of so many steps that each thread of a batch may run before :meth:`count` is called."""
@@ -324,6 +325,11 @@ class CPUProgram:
 
     def write_costs(self, sink: Sink, *, done: bool) -> None:
         """For targets that count costs: write those since the last call, and sums once a run is ``done``."""
+
+    def synapses(self, projection: str | Projection) -> SynapseValues:
+        """The synapses of a projection as they are now; see :meth:`Program.synapses`."""
+        states = {each.lowered.index: each.states() for each in self._instance.plastic}
+        return read_synapses(self, projection, self.compiled.projections, states)
 
     def run_batch(
         self,

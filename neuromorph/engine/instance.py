@@ -18,6 +18,8 @@ from .items import DRIVE
 from .layout import initial_buffers
 from .memory import Array, Memory, allocate
 from .pace import Pace, thread_choices
+from .plastic.memory import PlasticMemory, allocate_plastic
+from .plastic.tables import join
 from .recording import Recorder
 from .schedule import Compiled, Tables, base_tables, count_item, fixed_kernel, window_of
 
@@ -115,6 +117,9 @@ class Instance:
             allocate(population, layout, compiled.dtype, compiled.reach(k), most, compiled.graded(k), rows)
             for k, (population, layout) in enumerate(zip(compiled.populations, compiled.layouts, strict=True))
         )
+        self.plastic: tuple[PlasticMemory, ...] = tuple(
+            allocate_plastic(each, self.memories, compiled.layouts, most, self.window) for each in compiled.plastic
+        )
         self.stop = np.full(1, FOREVER, np.int64)
         self._barrier = np.zeros(16, np.int64)  # arrivals and generation, on cache lines of their own
         self._chunk = FIRST_CHUNK  # steps of the next chunk
@@ -164,7 +169,9 @@ class Instance:
 
     def base(self, threads: int) -> list[Tables]:
         """Tables of each of so many threads that run the network and record nothing."""
-        return base_tables(self.compiled, self.memories, threads)
+        tables = base_tables(self.compiled, self.memories, threads)
+        join(tables, self.compiled, self.memories, self.plastic)
+        return tables
 
     @cached_property
     def recording(self) -> Work:
@@ -176,6 +183,8 @@ class Instance:
         self.reached = 0
         for memory in self.memories:
             memory.reset()
+        for plastic in self.plastic:
+            plastic.reset(self.memories, self.compiled.layouts)
 
     def run(self, first: int, last: int, offset: int, work: Work) -> int:
         """Run steps from ``first`` to ``last`` or until a recorder's buffer is full; gives the next step."""
@@ -184,7 +193,11 @@ class Instance:
         if threads != self._listed:
             for memory in self.memories:
                 memory.join_segments(self._listed)
+            for plastic in self.plastic:
+                plastic.share()
             self._listed = threads
+        for plastic in self.plastic if first == 0 else ():
+            plastic.look(self.memories, self.compiled.layouts)
         self.stop[0] = FOREVER
         for item in team.items:
             item[OFFSET] = offset

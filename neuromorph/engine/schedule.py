@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,9 @@ COUNTS_LINE = 8
 
 Call = tuple[int, npt.NDArray[np.int64]]
 """Address of a kernel, and its item."""
+
+if TYPE_CHECKING:
+    from .plastic.compile import CompiledPlastic
 
 _C_KERNEL = CFUNCTYPE(None, c_int64, c_int64, c_int64)
 
@@ -134,6 +137,8 @@ class Compiled:
     layouts : one for each population, None for sources
     steps : kernel of each population
     projections, deliveries : built synapses and their kernels
+    plastic : tuple of CompiledPlastic
+        Projections whose synapses change.
     dtype : str
     seed : int
     """
@@ -145,15 +150,21 @@ class Compiled:
     deliveries: tuple[Kernel, ...]
     dtype: str
     seed: int
+    plastic: tuple[CompiledPlastic, ...] = ()
 
     @cached_property
     def window(self) -> int:
         """Steps that may run before their events must be delivered: the shortest delay, at most :data:`MAX_WINDOW`."""
-        return min([MAX_WINDOW, *(synapses.min_delay for synapses in self.projections if synapses.count)])
+        delays = [synapses.min_delay for synapses in self.projections if synapses.count]
+        return min([MAX_WINDOW, *delays, *(each.lowered.min_delay for each in self.plastic)])
 
     def event_rows(self, window: int, threads: int) -> int:
-        """Rows of the event lists: those of two windows, the one that is written and the one that is read."""
-        return max(1 << (2 * window - 1).bit_length(), 2 if threads == 1 else COUNTS_LINE)
+        """Rows of the event lists: those of two windows, the one that is written and the one that is read.
+
+        Plastic projections read what was sent their longest delay ago.
+        """
+        back = max([window, *(each.lowered.max_delay for each in self.plastic)])
+        return max(1 << (window + back - 1).bit_length(), 2 if threads == 1 else COUNTS_LINE)
 
     @property
     def wide(self) -> int:
