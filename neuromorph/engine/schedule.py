@@ -55,8 +55,8 @@ WINDOW_BYTES = 1 << 18
 """Sums that a thread may put off reading for the sake of longer windows.
 
 The slot that gets the sums of the longest delay is often the one that was read last, and still in the second-level
-cache; after a window of many steps it no longer is. Measured with 100,000 neurons and a delay of 15 steps: in windows of
-15, steps take 9 % longer than one by one.
+cache; after a window of many steps it no longer is. Measured with 100,000 neurons and a delay of 15 steps: in windows
+of 15, steps take 9 % longer than one by one.
 """
 
 COUNTS_LINE = 8
