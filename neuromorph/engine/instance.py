@@ -252,8 +252,8 @@ class Instance:
             (memory.ints if place.ints else memory.floats)[part] = (ints if place.ints else floats)[part]
 
     def adopt(self, other: Instance) -> None:
-        """Take over the states and the events in flight of another instance of the same network."""
-        self.reached = other.reached
+        """Take over the states, the events in flight and the pace of another instance of the same network."""
+        self.reached, self.pace = other.reached, other.pace
         for k, (mine, theirs) in enumerate(zip(self.memories, other.memories, strict=True)):
             mine.float_ring[:] = theirs.float_ring
             mine.int_ring[:] = theirs.int_ring

@@ -123,6 +123,8 @@ def test_results_do_not_depend_on_the_numbers_tried(monkeypatch: pytest.MonkeyPa
     assert set(tried) == {1, 4, 8}
     assert set(program.report().measured) == {1, 4, 8}
     assert "us/step" in str(program.report())
+    program.set("delta", theta=np.linspace(1, 3, 200) * mV)  # compiled anew, for each neuron has its own
+    assert set(program.report().measured) == {1, 4, 8}
 
 
 def test_events_that_threads_listed_become_one_segment() -> None:
