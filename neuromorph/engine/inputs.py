@@ -14,7 +14,7 @@ from neuromorph.errors import NetworkError, TargetError
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.program import EventList, LoweredNetwork, LoweredPopulation
 from neuromorph.network.sources import EventSource
-from neuromorph.units import si_value
+from neuromorph.units import NONE, si_value
 
 if TYPE_CHECKING:
     from neuromorph.network import Population
@@ -116,7 +116,9 @@ def _values(neuron: Neuron, population: str, variable: str, value: Any, size: in
         raise NetworkError(
             f"{subject}: {neuron.name} has no parameter or state {variable!r}; it has {', '.join(units)}"
         )
-    array = np.asarray(si_value(value, units[variable].dim, subject))
+    unit = units[variable]
+    plain = type(value) is np.ndarray and value.dtype.kind in "iuf" and unit.dim == NONE
+    array = value if plain else np.asarray(si_value(value, unit.dim, subject))  # plain ones stay as narrow as they are
     shared = variable in {p.name for p in neuron.params} and _is_shared(neuron, variable)
     if array.ndim == 1 and shared:
         array = array[:, None]

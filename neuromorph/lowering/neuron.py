@@ -117,6 +117,8 @@ def lower_neuron(
 def require_range(model: str, slot: Slot, value: npt.NDArray[Any], dtype: Float) -> None:
     """Raise a LanguageError if a number of `model` is beyond the type that holds it."""
     limits = np.iinfo(np.int32) if slot.type is Type.INT else np.finfo(dtype)
+    if value.size and limits.min <= value.min() and value.max() <= limits.max:
+        return
     beyond = np.isfinite(value) & ((value < float(limits.min)) | (value > float(limits.max)))
     if np.any(beyond):
         width = "32-bit ints" if slot.type is Type.INT else dtype

@@ -77,6 +77,8 @@ def _numbers(neuron: Neuron, name: str, given: Any, type_: Type, size: int, seed
             number = np.asarray(given.sample(np.random.Generator(np.random.Philox(key=key)), size))
         if type_ is Type.INT and np.any(number != np.floor(number)):
             raise LanguageError(f"{subject}: {given!r} does not give whole numbers, and dtype=int needs them")
+    elif type(given) is np.ndarray and given.dtype.kind in "iuf":
+        number = given  # already in SI units; not copied, for it may hold the values of many samples
     else:
         number = np.asarray(as_quantity(given, subject).value)
     if number.ndim > 1:

@@ -23,6 +23,8 @@ GROUP_BYTES = 1 << 21
 """Bytes of a group's states and sums above which it has fewer lanes: they should stay in a core's cache."""
 FEWEST = 8
 """Lanes that a group has at least."""
+MOST_SYNAPSES = 1 << 28
+"""Lanes read plain rows, beside the form in which a projection is stored for runs: up to so many synapses."""
 
 
 class Batching:
@@ -46,7 +48,7 @@ class Batching:
 
     def __init__(self, program: CPUProgram, compiled: Compiled, inputs: frozenset[tuple[int, str]]) -> None:
         self.base, self.compiled, self.inputs = program.compiled, compiled, inputs
-        self.reason = program.lanes_refused()
+        self.reason = program.lanes_refused() or _refused(compiled)
         self._program = program
         self._wanted: int | None = getattr(program.target, "lanes", None)
         self._one: Way | None = None
@@ -118,3 +120,13 @@ class Batching:
         said = [f"{way.seconds * 1e6:.3g} us a step of a sample {names[way.lanes]}" for way in ways]
         chosen = f"{best.lanes} samples of a batch run side by side" if best.lanes > 1 else "samples run one by one"
         return f"{chosen} ({', '.join(said)})"
+
+
+def _refused(compiled: Compiled) -> str:
+    """Why a network cannot run in lanes; empty if it can."""
+    for plastic in compiled.plastic:
+        return f"the weights of {plastic.lowered.name} are each sample's own"
+    synapses = sum(projection.count for projection in compiled.projections)
+    if synapses > MOST_SYNAPSES:
+        return f"{synapses:,} synapses are too many to be kept twice"
+    return ""

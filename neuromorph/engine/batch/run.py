@@ -22,15 +22,15 @@ from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
 from .choice import Batching
-from .ways import EVENTS, TOTALS, Part, Setting, event_fields
+from .ways import EVENTS, TOTALS, Part, Setting, begin_sample, event_fields
 
 if TYPE_CHECKING:
     from neuromorph.engine.cpu import CPUProgram
     from neuromorph.engine.schedule import Compiled
     from neuromorph.units import Quantity
 
-GROUP_VALUES = 1 << 22
-"""Input values that are converted at a time."""
+GROUP_VALUES = 1 << 18
+"""Input values that are converted at a time: as many as a cache holds."""
 CHUNK_SECONDS = 0.2
 """Wall time between looks at progress and Ctrl-C."""
 
@@ -163,7 +163,7 @@ class _Job:
             if not place.per_neuron:
                 continue
             array = array.reshape(-1, population.size)
-            if np.array_equal(array, np.broadcast_to(usual, array.shape)):
+            if np.array_equal(array[0], np.broadcast_to(usual, array.shape[1:])) and (array == array[0]).all():
                 continue  # the same in every sample, and so in the initial memory
             stored = int32_values(population, place, array) if place.ints else array.astype(compiled.dtype)
             settings.append(Setting(index, slot, np.ascontiguousarray(stored)))
@@ -196,11 +196,7 @@ class _Job:
         work = instance.tables(record=True, totals=totals, window=self.window)
         for part in self._parts():
             for sample in range(part.count):
-                instance.reset()
-                for setting in part.settings:
-                    place, memory = setting.place(compiled.layouts[setting.population]), instance.memories
-                    buffer = memory[setting.population].ints if place.ints else memory[setting.population].floats
-                    buffer[place.offset : place.offset + setting.values.shape[1]] = setting.values[sample]
+                begin_sample(instance, part.settings, [setting.values[sample] for setting in part.settings])
                 keep = []
                 for k, lists in part.events.items():
                     fields, arrays = event_fields(lists[sample], compiled.dtype)

@@ -5,7 +5,7 @@ Each thread has a memory of its own and runs samples, or groups of samples, of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
