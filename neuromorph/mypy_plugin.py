@@ -1,4 +1,4 @@
-"""Mypy plugin: the name of a class that ``@neuron`` decorates is a :class:`Neuron`.
+"""Mypy plugin: the name of a class under ``@neuron`` is a :class:`Neuron`, under ``@synapse`` a :class:`Synapse`.
 
 Mypy ignores what a class decorator returns. With ``plugins = ["neuromorph.mypy_plugin"]`` in its configuration,
 ``LIF(tau_m=10 * ms)``, ``net.population(LIF, 100)`` and ``LIF.with_method("euler")`` are understood.
@@ -14,26 +14,29 @@ from mypy.plugin import ClassDefContext, FunctionSigContext, Plugin
 from mypy.plugins.common import add_method
 from mypy.types import AnyType, FunctionLike, Instance, NoneType, TypeOfAny
 
-DECORATOR = "neuromorph.language.neuron.neuron"
-NEURON = "neuromorph.language.neuron.Neuron"
+DECORATED = {
+    "neuromorph.language.neuron.neuron": "neuromorph.language.neuron.Neuron",
+    "neuromorph.language.synapse.synapse": "neuromorph.language.synapse.Synapse",
+}
+"""What each decorator makes of a class."""
 _MARK = "neuromorph"
 
 
-def _decorated(context: ClassDefContext) -> bool:
-    """Let the class object fall back to Neuron, and its constructor take any values by name."""
-    neuron = context.api.named_type_or_none(NEURON)
-    if neuron is None:
+def _decorated(context: ClassDefContext, made: str) -> bool:
+    """Let the class object fall back to what the decorator makes, and its constructor take any values by name."""
+    model = context.api.named_type_or_none(made)
+    if model is None:
         return False
     info = context.cls.info
     values = Argument(Var("values"), AnyType(TypeOfAny.explicit), None, ARG_STAR2)
     add_method(context, "__init__", [values], NoneType())
-    info.metaclass_type = neuron
+    info.metaclass_type = model
     info.metadata[_MARK] = {}
     return True
 
 
 def _constructed(context: FunctionSigContext) -> FunctionLike:
-    """The constructor gives a Neuron."""
+    """The constructor gives a copy of the model."""
     fallback = context.default_signature.fallback
     return context.default_signature.copy_modified(ret_type=Instance(fallback.type, []))
 
@@ -42,7 +45,8 @@ class NeuronPlugin(Plugin):
     """See the module's docstring."""
 
     def get_class_decorator_hook_2(self, fullname: str) -> Callable[[ClassDefContext], bool] | None:
-        return _decorated if fullname == DECORATOR else None
+        made = DECORATED.get(fullname)
+        return None if made is None else lambda context: _decorated(context, made)
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
         symbol = self.lookup_fully_qualified(fullname)

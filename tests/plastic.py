@@ -149,6 +149,7 @@ def plastic_projections(draw: st.DrawFn, net: Network, pre: Population, post: Po
     kind = draw(st.sampled_from(["rule", "rule", "dense", "pairs"]))
     given: dict[str, Any] = {"delay": draw(st.sampled_from(delays))}
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    rule: Any
     if kind == "rule":
         rule = draw(rules(pre, post))
         given["weight"] = draw(st.sampled_from([0.7 * unit, Uniform(0.2 * unit, 1.5 * unit)]))

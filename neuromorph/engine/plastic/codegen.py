@@ -332,6 +332,20 @@ def _look_ahead(kernel: _Kernel) -> list[str]:
     return lines
 
 
+def _look_ahead_column(kernel: _Kernel) -> list[str]:
+    """Lines that ask for what the next target's synapses keep, which lies all over memory."""
+    update = kernel.program.on_post["synapse"]
+    width = int(kernel.kind.dtype.removeprefix("float")) // 8
+    places = kernel.program.of_place("synapse")
+    touched = [k for k in places if k in _states_read(update) or k in update.changed]
+    return [
+        "if j + ONE < np.uint64(post_counts[place]):",
+        "    following = np.uint64(post_fired[first + j + ONE])",
+        "    for c in range(np.uint64(columns[following]), np.uint64(columns[following + ONE])):",
+        *(f"        prefetch(states[{k}] + np.int64(column[c]) * {width})" for k in touched),
+    ]
+
+
 def _states_read(update: Update | None) -> set[int]:
     if update is None:
         return set()
@@ -377,6 +391,7 @@ def _after(kernel: _Kernel) -> list[str]:
         "    t = np.uint64(post_fired[first + j])",
     ]
     if synapse.new:
+        lines += _indent(_look_ahead_column(kernel))
         lines += _indent(synapse.code[ROW])
         lines += ["    for c in range(np.uint64(columns[t]), np.uint64(columns[t + ONE])):", *_indent(_indent(element))]
     return [*lines, *_indent([*neuron.code[ROW], *kernel.stores(neuron, index)])]
