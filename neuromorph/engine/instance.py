@@ -94,7 +94,7 @@ class Instance:
     threads : int or None
         How many threads share the work of a step; None: measured while it runs.
     window : int, optional
-        Most steps that run before their events are delivered, if fewer than :attr:`Compiled.window`.
+        Steps that run before their events are delivered; default: see :func:`~.schedule.window_of`.
 
     Attributes
     ----------
@@ -108,8 +108,9 @@ class Instance:
 
     def __init__(self, compiled: Compiled, threads: int | None, window: int | None = None) -> None:
         self.compiled = compiled
-        self.window = window or compiled.window
-        self.pace = Pace(thread_choices(threads), self.window)
+        choices = thread_choices(threads)
+        self.window = window or max(window_of(compiled, n) for n in choices)
+        self.pace = Pace(choices, self.window)
         self.reached = 0
         most = self.pace.choices[-1]
         rows = compiled.event_rows(self.window, most)
@@ -161,7 +162,7 @@ class Instance:
                 observe(tables)
             counters = {k: count_item(self.memories[k], threads, total, window) for k, total in (totals or {}).items()}
             tables[0].observers += [(fixed_kernel("count").address, item) for item in counters.values()]
-            steps = window_of(self.memories, threads, self.window)
+            steps = min(self.window, window_of(self.compiled, threads))
             items = [table.seal(steps, threads, self._barrier, self.stop) for table in tables]
             return Team(tuple(tables), tuple(items), counters)
 

@@ -183,15 +183,17 @@ class Compiled:
         return chosen.replay is not None and chosen.replay.values is not None
 
 
-def window_of(memories: Sequence[Memory], threads: int, longest: int) -> int:
-    """Steps between two meetings of so many threads: ``longest``, or as many as leave the sums in the cache.
+def window_of(compiled: Compiled, threads: int) -> int:
+    """Steps between two meetings of so many threads: the shortest delay, or as many as leave the sums in the cache.
 
     One thread, which waits for nobody, runs steps one by one.
     """
     if threads == 1:
         return 1
-    sums = sum(memory.ring_bytes // memory.slots for memory in memories) // threads
-    return max(1, min(longest, WINDOW_BYTES // max(sums, 1)))
+    layouts = [layout for layout in compiled.layouts if layout is not None]
+    width = np.dtype(compiled.dtype).itemsize
+    sums = sum(each.stride * (width * len(each.float_ports) + 8 * len(each.int_ports)) for each in layouts)
+    return max(1, min(compiled.window, WINDOW_BYTES * threads // max(sums, 1)))
 
 
 def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) -> list[Tables]:
