@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import DT, STEPS, Delta, Noisy, networks
 
 from neuromorph import CPU, EventSource, FixedInDegree, FixedProbability, Network, Reference, Trace, ms, mV
-from neuromorph.engine import pace, recording
+from neuromorph.engine import pace, recording, schedule
 from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.instance import NEXT, Work
 from neuromorph.engine.schedule import MAX_WINDOW
@@ -43,7 +43,7 @@ def runs(program: CPUProgram, lengths: list[int]) -> dict[str, bytes]:
 @given(least=st.sampled_from([1, 2, 3, 5]), data=st.data())
 @QUICK
 def test_runs_cut_anywhere_on_any_number_of_threads_are_the_reference(least: int, data: st.DataObject) -> None:
-    net = data.draw(networks(max_populations=3, max_projections=4, min_delay=least))
+    net = data.draw(networks(max_populations=2, max_projections=4, min_delay=least))
     cuts = sorted(data.draw(st.lists(st.integers(0, STEPS), max_size=6)))
     lengths = np.diff([0, *cuts, STEPS]).tolist()
     expected = content([Reference("float32").compile(net, dt=DT).run(STEPS, progress=False)])
@@ -103,6 +103,16 @@ def test_the_window_is_the_shortest_delay_of_any_synapse() -> None:
     assert CPU(threads=1).compile(net, dt=1 * ms).compiled.window == MAX_WINDOW
     net.project(a, b, FixedInDegree(3), weight=1 * mV, delay=3 + np.arange(4))
     assert CPU(threads=1).compile(net, dt=1 * ms).compiled.window == 3
+
+
+def test_windows_are_as_long_as_the_sums_stay_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = CPU(threads=1).compile(loop(5), dt=1 * ms).compiled
+    assert [schedule.window_of(compiled, threads) for threads in (1, 2, 3)] == [1, 5, 5]
+    row = 4 * sum(layout.stride for layout in compiled.layouts if layout is not None)  # each has one float port
+    monkeypatch.setattr(schedule, "WINDOW_BYTES", row)
+    assert [schedule.window_of(compiled, threads) for threads in (1, 2, 3)] == [1, 2, 3]
+    monkeypatch.setattr(schedule, "WINDOW_BYTES", 1)
+    assert [schedule.window_of(compiled, threads) for threads in (1, 2, 3)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("delay", [1, 5])
