@@ -86,7 +86,7 @@ def kind_of(synapses: Synapses, rows: Rows, value: str, sums: str) -> Kind:
 
 def print_rows(kind: Kind) -> str:
     """The generated module of one kind of rows: ``kernel(step, offset, item)`` with the fields of :data:`ITEM`."""
-    outside, inside = _contribution(kind)
+    outside, per_event, inside = _contribution(kind)
     apply = ["for w in range(np.uint64(sub_start[k]), np.uint64(sub_start[k] + count)):"]
     apply += ["    t = np.uint64(order[np.uint64(slice_begin) + np.uint64(local[w])])"]
     apply += ["    " + line for line in inside]
@@ -150,31 +150,33 @@ def print_rows(kind: Kind) -> str:
         "    n = np.uint64(counts[parity])",
         "    for j in range(n):",
         "        s = np.uint64(fired[np.uint64(parity * stride) + j])",
-        *(["        value = values[np.uint64(parity * stride) + j]"] if kind.value else []),
-        *(["        shared = weight * np." + kind.sum + "(value)"] if kind.value and kind.shared_weight else []),
+        *("        " + line for line in per_event),
         *("        " + line for line in body),
         *("    " + line for line in after),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _contribution(kind: Kind) -> tuple[list[str], list[str]]:
-    """Lines before the events, and for each synapse ``w`` at neuron ``t``: rounded exactly as the CPU engine does."""
+def _contribution(kind: Kind) -> tuple[list[str], list[str], list[str]]:
+    """Lines before the events, for each event, and for each synapse ``w`` at neuron ``t``: rounded as on the CPU."""
     where = "Z" if kind.shared_weight else "np.uint64(index[w])" if kind.index else "w"
     weight = f"np.{kind.sum}(weights[{where}])"
-    if kind.scale is not None:
-        weight += f" * np.{kind.sum}({float(np.dtype(kind.sum).type(kind.scale))!r})"
-    outside = ["shift = np.int64(0)"]
-    inside = []
+    factor = "" if kind.scale is None else f"np.{kind.sum}({float(np.dtype(kind.sum).type(kind.scale))!r})"
+    if kind.value:
+        value = f"np.{kind.sum}(values[np.uint64(parity * stride) + j])"
+        factor = f"{factor} * {value}" if factor else value
+    outside, per_event = ["shift = np.int64(0)"], [f"factor = {factor}"] if factor else []
+    amount = "weight" if kind.shared_weight else weight
     if kind.shared_weight:
         outside.append(f"weight = {weight}")
-        amount = "shared" if kind.value else "weight"
-    else:
-        amount = f"({weight}) * np.{kind.sum}(value)" if kind.value else weight
+    if factor and kind.shared_weight:
+        per_event.append("amount = weight * factor")
+        amount = "amount"
+    elif factor:
+        amount = f"{weight} * factor"
     delay = f"np.int64(delays[{'Z' if kind.shared_delay else 'w'}])"
-    inside.append(f"slot = np.uint64((step + {delay} + shift) & ring_mask) * row + port")
-    inside.append(f"ring[slot + t] += {amount}")
-    return outside, inside
+    inside = [f"slot = np.uint64((step + {delay} + shift) & ring_mask) * row + port", f"ring[slot + t] += {amount}"]
+    return outside, per_event, inside
 
 
 def _views(kind: Kind) -> list[str]:

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.cache import Kernel, compile_kernel
-from neuromorph.engine.compile import delivery_kind
+from neuromorph.engine.compile import traffic_of
 from neuromorph.engine.instance import Instance, Work
 from neuromorph.engine.items import make_item
 from neuromorph.engine.memory import Array, Memory, address, allocate
 from neuromorph.engine.schedule import Compiled, Tables, base_tables
+from neuromorph.network.synapses import Synapses
 from neuromorph.progress import Progress, Silent
 
 from .delivery import ITEM, kind_of, print_rows
@@ -71,8 +72,9 @@ def compile_rows(compiled: Compiled, image: Image, progress: Progress | None = N
     """A kernel for the rows of each projection."""
     kernels = []
     for synapses, rows in zip(compiled.projections, image.rows, strict=True):
-        like = delivery_kind(compiled, synapses)
-        kind = kind_of(synapses, rows, like.value, like.sum)
+        assert isinstance(synapses, Synapses)
+        traffic = traffic_of(compiled.populations, compiled.dtype, synapses)
+        kind = kind_of(synapses, rows, traffic.value, traffic.sums)
         kernels.append(compile_kernel(print_rows(kind), f"rows: {kind}", progress or Silent()))
     return tuple(kernels)
 

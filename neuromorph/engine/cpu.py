@@ -15,14 +15,15 @@ from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
 from .checkpoint import Checkpoint, checked, restored_neuron, stretches, take
-from .compile import compile_network, delivery_kind, with_populations
+from .compile import compile_network, traffic_of, with_populations
+from .delivery import Stored, store
 from .inputs import SampleInputs, population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
 from .memory_state import load_states, population_states
 from .pace import available_cores
 from .plastic.synapse_values import SynapseValues, read_synapses
-from .report import CPUReport, PopulationCost, ProjectionCost, array_bytes
+from .report import CPUReport, PopulationCost, ProjectionCost
 from .run_meta import description, run_meta
 from .schedule import Compiled
 from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_seconds
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from neuromorph.engine.batch.choice import Batching
     from neuromorph.language.neuron import Neuron
     from neuromorph.network import Network, Population, Projection
+    from neuromorph.network.synapses import Synapses
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
@@ -95,9 +97,16 @@ class CPU:
         with progress_for(progress) as shown:
             shown.stage(f"building {network.name}")
             began = perf_counter()
-            lowered = lower(network, seconds, self.dtype, self.weights, allow_memory=allow_memory, progress=shown)
+            stored: list[Stored] = []
+
+            def take(synapses: Synapses, populations: tuple[LoweredPopulation, ...]) -> None:
+                stored.append(store(synapses, traffic_of(populations, self.dtype, synapses), consume=True))
+
+            lowered = lower(
+                network, seconds, self.dtype, self.weights, allow_memory=allow_memory, progress=shown, take=take
+            )
             built = perf_counter()
-            compiled = compile_network(lowered, shown)
+            compiled = compile_network(lowered, shown, stored)
             done = perf_counter()
         return CPUProgram(self, network, lowered, compiled, {"build": built - began, "compile": done - built})
 
@@ -265,7 +274,9 @@ class CPUProgram:
     def state(self) -> Checkpoint:
         """The complete state; see :meth:`Program.state`."""
         states = population_states(self.compiled, self._instance.memories, self.step)
-        return take(self, list(self._neurons.values()), states, self.extra_state())
+        return take(
+            self, list(self._neurons.values()), states, self.extra_state(), self._instance.plastic_states(self.step)
+        )
 
     def checkpoint(self, path: str | PathLike[str]) -> None:
         """Write the complete state to a file; see :meth:`Program.checkpoint`."""
@@ -282,6 +293,7 @@ class CPUProgram:
                 self._take_neuron(index, neuron, ())
         self.reset()
         load_states(self.compiled, self._instance.memories, saved.step, states)
+        self._instance.load_plastic(saved.step, saved.plastic)
         self.load_extra(saved.extra)
         self.step = self._instance.reached = saved.step
 
@@ -369,8 +381,13 @@ class CPUProgram:
             )
         )
         projections = tuple(
-            ProjectionCost(synapses.name, str(delivery_kind(compiled, synapses)), synapses.count, array_bytes(synapses))
-            for synapses in compiled.projections
+            ProjectionCost(each.name, f"{each.form} ({each.reason})", each.count, each.form.arrays())
+            for each in compiled.projections
+            if isinstance(each, Stored)
+        )
+        projections += tuple(
+            ProjectionCost(each.lowered.name, each.storage(), each.lowered.count, each.array_bytes())
+            for each in self._instance.plastic
         )
         return CPUReport(
             target=repr(self.target),
@@ -386,7 +403,8 @@ class CPUProgram:
 
     def source(self) -> str:
         """The generated code: a kernel for each population and each kind of projection."""
-        kernels = {kernel.source: kernel.title for kernel in (*self.compiled.steps, *self.compiled.deliveries)}
+        plastic = (kernel for each in self.compiled.plastic for kernel in each.kernels.values())
+        kernels = {kernel.source: kernel.title for kernel in (*self.compiled.steps, *self.compiled.deliveries, *plastic)}
         return "\n\n".join(f"# --- {title}\n{source}" for source, title in kernels.items())
 
     def __repr__(self) -> str:

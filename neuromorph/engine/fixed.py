@@ -168,22 +168,3 @@ def drive_batch(first, last, item):
             counter = carray(pointer(totals[3 * k]), 9, np.int64)
             counter[5] = totals[3 * k + 1] + sample * totals[3 * k + 2]
         run_steps(0, item[1], item[0])
-
-
-def split_rows(bound, offset, item):
-    """Position in each row of the first target that is at least ``bound``; rows are ascending."""
-    item = carray(pointer(item), 5, np.int64)
-    row_ptr = carray(pointer(item[0]), MANY, np.int64)
-    narrow = carray(pointer(item[1]), MANY, np.uint16)
-    wide = carray(pointer(item[1]), MANY, np.uint32)
-    out = carray(pointer(item[4]), MANY, np.int64)
-    for row in range(item[3]):
-        low, high = row_ptr[row], row_ptr[row + 1]
-        while low < high:
-            middle = (low + high) >> 1
-            target = np.int64(narrow[middle]) if item[2] == 2 else np.int64(wide[middle])
-            if target < bound:
-                low = middle + 1
-            else:
-                high = middle
-        out[row] = low

@@ -25,29 +25,6 @@ STEP = (
 )
 """Advance a population and list its events."""
 
-DELIVERY = (
-    "fired",  # uint32 (rows, stride): indices of the source population's events, row = step & event_mask
-    "values",  # float (rows, stride): their values
-    "counts",  # int64 (segments, rows): number of events of each segment
-    "starts",  # int64 (segments,): where each segment of fired begins
-    "segments",
-    "stride",  # of the source population
-    "begin",  # int64 (n_pre,): this thread's part of each row; lo for dense
-    "end",  # int64 (n_pre,): hi for dense
-    "targets",
-    "weights",
-    "weight_index",
-    "delays",
-    "ring",  # (slots, ports, stride of the target population)
-    "ring_mask",  # slots - 1
-    "row",  # ports * stride: elements of a slot
-    "port",  # offset of the port in a slot
-    "n_post",
-    "scale",  # bits of a float64: what quantised weights are multiplied by
-    "event_mask",  # rows of the event lists - 1
-)
-"""Carry a population's events through a projection."""
-
 REPLAY = (
     "lo",
     "hi",
@@ -107,9 +84,6 @@ DRIVE = (
 BATCH = ("drive", "steps", "copies", "n_copies", "rows", "n_rows", "totals", "n_totals")
 """Run samples: the driver's item, and tables of (source, target, words) to restore, (all samples, target, words) to set
 and (counter's item, totals of the first sample, bytes of a sample) to count."""
-
-SPLIT_ROWS = ("row_ptr", "targets", "width", "rows", "out")
-"""Find where a range of targets begins in each row."""
 
 
 def make_item(fields: Sequence[str], **values: int) -> npt.NDArray[np.int64]:

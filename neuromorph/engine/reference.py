@@ -13,10 +13,11 @@ In step t, every population does the following; ``x`` are its states.
 5. Where it fires, the event's value is taken from the new states; then all resets are made from them.
 6. What is recorded of the step are the states now, and named intermediates as step 4 saw them.
 
-Then each event is sent: along a synapse of delay d it adds ``weight * value`` to the port's sum of step t + d. What
-arrives through synapses that change is added in step t + d, after all that; see :mod:`neuromorph.engine.plastic`. Ints
-are 32 bits wide where they are stored and 64 bits in between. Steps 2 to 5 are a population's step program
-(:mod:`neuromorph.lowering`), which this engine evaluates operation by operation.
+Then each event is sent: along a synapse of delay d it adds ``weight * value`` to the port's sum of step t + d; where
+weights are quantised, ``weight * (scale * value)``. What arrives through synapses that change is added in step t + d,
+after all that; see :mod:`neuromorph.engine.plastic`. Ints are 32 bits wide where they are stored and 64 bits in between.
+Steps 2 to 5 are a population's step program (:mod:`neuromorph.lowering`), which this engine evaluates operation by
+operation.
 """
 
 from __future__ import annotations
@@ -119,10 +120,10 @@ class RunningPopulation:
             self.fired = replay.indices[part].astype(np.int64)
             self.values = None if replay.values is None else replay.values[part].astype(self.dtype)
 
-    def has_value(self, name: str) -> bool:
-        """Whether a state or observable has a value: observables have none before the first step."""
+    def is_state(self, name: str) -> bool:
+        """Whether this is the name of a state, not of an observable, which has no value before the first step."""
         program = self.lowered.program
-        return name in self.observed or (program is not None and any(slot.name == name for slot in program.states))
+        return program is not None and any(slot.name == name for slot in program.states)
 
     def value_of(self, name: str) -> Array:
         """A state or observable after the step."""
@@ -164,10 +165,12 @@ def deliver(synapses: Synapses, sums: Array, step: int, fired: Array, values: Ar
     kind = places if synapses.weight_index is None else synapses.weight_index[places]
     weights = np.broadcast_to(synapses.weights, places.shape) if synapses.weights.ndim == 0 else synapses.weights[kind]
     added = weights.astype(sums.dtype)
+    factors = None if values is None else values.astype(sums.dtype)
     if synapses.weight_scale is not None:
-        added = added * number(synapses.weight_scale)
-    if values is not None:
-        added = added * np.repeat(values.astype(sums.dtype), lengths)
+        scale = number(synapses.weight_scale)
+        factors = np.full(len(fired), scale) if factors is None else scale * factors
+    if factors is not None:
+        added = added * np.repeat(factors, lengths)
     delays = synapses.delays.astype(np.int64)
     arrival = (step + (delays if delays.ndim == 0 else delays[places])) % len(sums)
     np.add.at(sums, (arrival, targets), added)  # unbuffered: adds in the order of the arrays

@@ -44,7 +44,8 @@ from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.network.synapses import Synapses
 
 from .cache import Kernel, compile_kernel
-from .items import COUNT, DELIVERY, DRIVE, REPLAY, SPLIT_ROWS, STEP, make_item
+from .delivery import Stored
+from .items import COUNT, DRIVE, REPLAY, STEP, make_item
 from .layout import Layout
 from .memory import Array, Memory, address
 
@@ -136,7 +137,8 @@ class Compiled:
     ----------
     layouts : one for each population, None for sources
     steps : kernel of each population
-    projections, deliveries : built synapses and their kernels
+    projections, deliveries : stored synapses and their kernels
+        On targets that deliver in another way, plain synapses and no kernels.
     plastic : tuple of CompiledPlastic
         Projections whose synapses change.
     dtype : str
@@ -146,7 +148,7 @@ class Compiled:
     populations: tuple[LoweredPopulation, ...]
     layouts: tuple[Layout | None, ...]
     steps: tuple[Kernel, ...]
-    projections: tuple[Synapses, ...]
+    projections: tuple[Stored | Synapses, ...]
     deliveries: tuple[Kernel, ...]
     dtype: str
     seed: int
@@ -166,6 +168,11 @@ class Compiled:
         back = max([window, *(each.lowered.max_delay for each in self.plastic)])
         return max(1 << (window + back - 1).bit_length(), 2 if threads == 1 else COUNTS_LINE)
 
+    @cached_property
+    def expanded(self) -> tuple[Synapses, ...]:
+        """The projections as plain rows."""
+        return tuple(each.expanded() for each in self.projections)
+
     @property
     def wide(self) -> int:
         """4-byte words of a float."""
@@ -177,10 +184,7 @@ class Compiled:
 
     def graded(self, population: int) -> bool:
         """Whether the population's events carry values."""
-        chosen = self.populations[population]
-        if chosen.program is not None:
-            return chosen.program.value is not None
-        return chosen.replay is not None and chosen.replay.values is not None
+        return self.populations[population].graded
 
 
 def window_of(compiled: Compiled, threads: int) -> int:
@@ -208,11 +212,11 @@ def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) ->
     for synapses, kernel in zip(compiled.projections, compiled.deliveries, strict=True):
         if synapses.count == 0:
             continue
-        pairs, arrays = row_parts(synapses, memories[synapses.post].bounds(threads))
-        for table, (begin, end) in zip(tables, pairs, strict=True):
-            item = _delivery_item(compiled, synapses, memories, threads, begin, end)
-            table.deliveries[synapses.post].append((kernel.address, item))
-            table.keep += arrays
+        assert isinstance(synapses, Stored)
+        head = _delivery_head(compiled, synapses, memories, threads)
+        for table, (lo, hi) in zip(tables, pairwise(memories[synapses.post].bounds(threads).tolist()), strict=True):
+            items = synapses.form.items(head, synapses.traffic, lo, hi) if lo < hi else []
+            table.deliveries[synapses.post] += [(kernel.address, item) for item in items]
     return tables
 
 
@@ -271,35 +275,25 @@ def _signed(seed: int) -> int:
     return (seed + 2**63) % 2**64 - 2**63
 
 
-def _delivery_item(
-    compiled: Compiled, synapses: Synapses, memories: Sequence[Memory], threads: int, begin: int, end: int
-) -> npt.NDArray[np.int64]:
+def _delivery_head(compiled: Compiled, synapses: Stored, memories: Sequence[Memory], threads: int) -> dict[str, int]:
+    """What every item of a delivery begins with; see :data:`.delivery.HEAD`."""
     pre, post, layout = memories[synapses.pre], memories[synapses.post], compiled.layouts[synapses.post]
     assert layout is not None
     ints = synapses.port in layout.int_ports
     ports = layout.int_ports if ints else layout.float_ports
-    return make_item(
-        DELIVERY,
-        fired=address(pre.fired),
-        values=address(pre.values),
-        counts=address(pre.counts),
-        starts=address(pre.bounds(threads)),
-        segments=threads,
-        stride=pre.stride,
-        begin=begin,
-        end=end,
-        targets=address(synapses.targets),
-        weights=address(synapses.weights),
-        weight_index=address(synapses.weight_index),
-        delays=address(synapses.delays),
-        ring=address(post.int_ring if ints else post.float_ring),
-        ring_mask=post.slots - 1,
-        row=len(ports) * post.stride,
-        port=ports.index(synapses.port) * post.stride,
-        n_post=synapses.n_post,
-        scale=int(np.float64(synapses.weight_scale or 1.0).view(np.int64)),
-        event_mask=pre.event_mask,
-    )
+    return {
+        "fired": address(pre.fired),
+        "values": address(pre.values),
+        "counts": address(pre.counts),
+        "starts": address(pre.bounds(threads)),
+        "segments": threads,
+        "event_mask": pre.event_mask,
+        "stride": pre.stride,
+        "ring": address(post.int_ring if ints else post.float_ring),
+        "ring_mask": post.slots - 1,
+        "row": len(ports) * post.stride,
+        "port": ports.index(synapses.port) * post.stride,
+    }
 
 
 def count_item(memory: Memory, threads: int, total: Array, window: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -316,38 +310,6 @@ def count_item(memory: Memory, threads: int, total: Array, window: tuple[int, in
         last=window[1],
         event_mask=memory.event_mask,
     )
-
-
-def row_parts(synapses: Synapses, bounds: npt.NDArray[np.int64]) -> tuple[list[tuple[int, int]], list[Array]]:
-    """For each range of targets, where its part of each row begins and ends.
-
-    Returns
-    -------
-    pairs : list of (begin, end)
-        Addresses of int64 (n_pre,) arrays; for dense projections, which need none, the range itself.
-    arrays : list of arrays
-        What the addresses point into.
-    """
-    if synapses.row_ptr is None or synapses.targets is None:
-        return [(int(lo), int(hi)) for lo, hi in pairwise(bounds)], []
-    cuts = [synapses.row_ptr[:-1], *(_cut(synapses, int(b)) for b in bounds[1:-1]), synapses.row_ptr[1:]]
-    return [(address(begin), address(end)) for begin, end in pairwise(cuts)], cuts
-
-
-def _cut(synapses: Synapses, bound: int) -> npt.NDArray[np.int64]:
-    assert synapses.row_ptr is not None
-    assert synapses.targets is not None
-    out = np.empty(synapses.n_pre, np.int64)
-    item = make_item(
-        SPLIT_ROWS,
-        row_ptr=address(synapses.row_ptr),
-        targets=address(synapses.targets),
-        width=synapses.targets.itemsize,
-        rows=synapses.n_pre,
-        out=address(out),
-    )
-    call(fixed_kernel("split_rows"), bound, 0, item)
-    return out
 
 
 def call(kernel: Kernel, first: int, second: int, item: npt.NDArray[np.int64]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_pr
 
 if TYPE_CHECKING:
     from neuromorph.network import Network, Population
+    from neuromorph.network.synapses import Synapses
     from neuromorph.progress import Progress
     from neuromorph.units import Quantity
 
@@ -29,6 +31,7 @@ def lower(
     *,
     allow_memory: bool = False,
     progress: Progress | None = None,
+    take: Callable[[Synapses, tuple[LoweredPopulation, ...]], None] | None = None,
 ) -> LoweredNetwork:
     """Check a network and make of it what targets run.
 
@@ -46,6 +49,9 @@ def lower(
         Try even if the forecast says that the memory will not suffice.
     progress : Progress, optional
         Told of each projection that is built.
+    take : function of (synapses, populations), optional
+        Is given every projection as soon as it is built, convolutions and pooling as their geometry; the result then
+        has no projections, so that ``take`` may release one before the next is built.
 
     Raises
     ------
@@ -54,7 +60,7 @@ def lower(
     NetworkError
         The forecast exceeds the memory at hand.
     """
-    from neuromorph.network import build
+    from neuromorph.network.builders import build_each
     from neuromorph.network.forecast import forecast
     from neuromorph.network.quantise import quantise
 
@@ -76,23 +82,31 @@ def lower(
         ]
     if problems:
         raise CheckError(_subject(network, step), problems)
-    built = build(network, step, dtype=dtype, allow_memory=True, progress=progress)
-    pairs = tuple(zip(network.projections, built, strict=True))
-    projections = tuple(synapses for j, synapses in pairs if j.synapse is None)
-    plastic = tuple(
-        lower_plastic(j, synapses, step, dtype, network.seed) for j, synapses in pairs if j.synapse is not None
-    )
-    if weights is not None:
-        projections = tuple(quantise(p, _BITS[weights]) for p in projections)
+    projections: list[Synapses] = []
+    plastic, max_delay = [], 1
+    built = build_each(network, step, dtype=dtype, geometry=take is not None, progress=progress)
+    for described in network.projections:
+        synapses = next(built)
+        max_delay = max(max_delay, synapses.max_delay)
+        if described.synapse is not None:
+            plastic.append(lower_plastic(described, synapses, step, dtype, network.seed))
+            continue
+        if weights is not None:
+            synapses = quantise(synapses, _BITS[weights])
+        if take is None:
+            projections.append(synapses)
+        else:
+            take(synapses, tuple(populations))
+        del synapses  # before the next is built
     return LoweredNetwork(
         name=network.name,
         dt=step,
         seed=network.seed,
         dtype=dtype,
         populations=tuple(populations),
-        projections=projections,
-        max_delay=max((p.max_delay for p in built), default=1),
-        plastic=plastic,
+        projections=tuple(projections),
+        max_delay=max_delay,
+        plastic=tuple(plastic),
     )
 
 

@@ -156,6 +156,13 @@ class LoweredPopulation:
     record_states: tuple[tuple[str, int], ...] = ()  # (state or observable, every n-th step)
     seen: tuple[str, ...] = ()  # observables that plastic synapses look at
 
+    @property
+    def graded(self) -> bool:
+        """Whether its events carry values; else they are spikes of value 1."""
+        if self.program is not None:
+            return self.program.value is not None
+        return self.replay is not None and self.replay.values is not None
+
 
 @dataclass(frozen=True)
 class LoweredNetwork:

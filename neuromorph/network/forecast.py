@@ -203,7 +203,7 @@ def _population(
     states, own = len(neuron.states), 0
     if isinstance(neuron, Neuron):  # sources have values of their own, which exist already
         names = {s.name for s in neuron.states}
-        own = sum(name not in names and _each(value) for name, value in neuron.values)
+        own = sum(name not in names and each_has_own(value) for name, value in neuron.values)
     longest = max((_longest_delay(p, dt) for p in projections if p.post is population), default=1)
     slots = 1 << (longest - 1).bit_length()
     ring = sum(8 if port.type is Type.INT else width for port in neuron.ports) * slots
@@ -241,21 +241,21 @@ def _projection(projection: Projection, dt: float | None, dtype: str) -> Project
     if kernel is not None:
         fixed += kernel * width
         weight = np.dtype(target_dtype(kernel)).itemsize
-    elif not _each(own if own is not None else projection.weight):
+    elif not each_has_own(own if own is not None else projection.weight):
         fixed += width
         weight = 0
     given = getattr(rule, "delays", None)
     given = projection.delay if given is None else given
     delay = _delay_width(projection, given, dt)
-    if not _each(given):
+    if not each_has_own(given):
         fixed += delay
         delay = 0
-    if _each(projection.weight) or delay:  # drawn and converted chunk by chunk, one on each thread
+    if each_has_own(projection.weight) or delay:  # drawn and converted chunk by chunk, one on each thread
         count = replace(count, transient=count.transient + min(count.high, CHUNK * available_threads()) * 32)
     return ProjectionForecast(projection.name, projection.rule_name, count, target, weight, delay, fixed)
 
 
-def _each(given: Any) -> bool:
+def each_has_own(given: Any) -> bool:
     """Whether every synapse has its own."""
     return isinstance(given, Distribution | DistanceDelay) or (given is not None and np.ndim(magnitude(given)) > 0)
 

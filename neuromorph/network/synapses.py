@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from neuromorph.network.builders.convolution import Window
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,12 @@ class Synapses:
     delays : uint8 or uint16 array
         Steps, at least 1; shape () or (synapses,).
     weight_scale : float or None
-        For quantised float weights: ``weights`` are ints and each contribution is ``weights * weight_scale`` computed
-        in the program's float type.
+        For quantised float weights: ``weights`` are ints, and a contribution is ``weight * (weight_scale * value)``,
+        each product rounded to the program's float type.
+    geometry : Window or None
+        A convolution or pooling that is not listed: ``row_ptr``, ``targets`` and ``weight_index`` are None, ``delays``
+        has shape () and ``weights`` is the kernel or one number. Built only where it is asked for; see
+        :meth:`expanded`.
     """
 
     name: str
@@ -56,10 +63,13 @@ class Synapses:
     weight_index: npt.NDArray[Any] | None
     delays: npt.NDArray[Any]
     weight_scale: float | None = None
+    geometry: Window | None = None
 
     @property
     def count(self) -> int:
         """Number of synapses."""
+        if self.geometry is not None:
+            return self.geometry.synapses
         return self.n_pre * self.n_post if self.row_ptr is None else int(self.row_ptr[-1])
 
     @property
@@ -77,3 +87,14 @@ class Synapses:
         """Bytes held by the arrays."""
         arrays = (self.row_ptr, self.targets, self.weights, self.weight_index, self.delays)
         return sum(a.nbytes for a in arrays if a is not None)
+
+    def expanded(self) -> Synapses:
+        """The same synapses with the rows of their geometry listed, as every consumer understands them."""
+        if self.geometry is None:
+            return self
+        from neuromorph.network.builders.convolution import convolution
+
+        made = convolution(self.geometry, self.weights.ndim > 0, 1)
+        return replace(
+            self, row_ptr=made.row_ptr, targets=made.targets, weight_index=made.weight_index, geometry=None
+        )

@@ -79,10 +79,11 @@ def test_delivery_is_the_plain_loop(case):
             target = place if dense else synapses.targets[k]
             at = k if synapses.weight_index is None else synapses.weight_index[k]
             weight = number(synapses.weights if synapses.weights.ndim == 0 else synapses.weights[at])
+            factor = None if values is None else number(values[event])
             if synapses.weight_scale is not None:
-                weight = weight * number(synapses.weight_scale)
-            if values is not None:
-                weight = weight * number(values[event])
+                factor = number(synapses.weight_scale) if factor is None else number(synapses.weight_scale) * factor
+            if factor is not None:
+                weight = weight * factor
             delay = int(synapses.delays if synapses.delays.ndim == 0 else synapses.delays[k])
             expected[(step + delay) % len(sums), target] += weight
     deliver(synapses, sums, step, fired, values)

@@ -131,7 +131,7 @@ def print_rows(kind: LaneKind) -> str:
     """Row by row: each synapse serves all lanes in which its source fired."""
     shift, size = (kind.lanes - 1).bit_length(), np.dtype(kind.sum).itemsize
     where = "Z" if kind.shared_weight else "np.uint64(weight_index[k])" if kind.index else "k"
-    weight = f"np.{kind.sum}(weights[{where}])" + (" * scale" if kind.scaled else "")
+    weight = f"np.{kind.sum}(weights[{where}])" + (" * scale" if kind.scaled and not kind.value else "")
     slot = f"np.uint64((step + np.int64(delays[{'Z' if kind.shared_delay else 'k'}])) & ring_mask) * row + port"
     target = "np.uint64(targets[k])" if kind.targets else "(k - begin)"
     synapse = [f"w = {weight}", f"base = {slot}"]
@@ -148,13 +148,13 @@ def print_rows(kind: LaneKind) -> str:
         "    while n < np.uint64(events) and np.uint64(fired[first + n]) >> SHIFT == s:",
         "        lane = np.uint64(fired[first + n]) & LAST",
         "        bits |= ONE << lane",
-        *(["        lane_values[lane] = values[first + n]"] if kind.value else []),
+        *([f"        lane_values[lane] = {_value(kind, 'first + n')}"] if kind.value else []),
         "        n += ONE",
     ]  # fmt: skip
     single = [
         "for m in range(j, n):",
         "    lane = np.uint64(fired[first + m]) & LAST",
-        *([f"    value = np.{kind.sum}(values[first + m])"] if kind.value else []),
+        *([f"    value = {_value(kind, 'first + m')}"] if kind.value else []),
         "    " + loop,
         *("        " + line for line in synapse),
         f"        sums[{one}] += w{' * value' if kind.value else ''}",
@@ -188,7 +188,7 @@ def print_matrix(kind: LaneKind) -> str:
     shift = (kind.lanes - 1).bit_length()
     width = 64 // np.dtype(kind.sum).itemsize
     narrow, size = np.dtype(kind.weights).itemsize, np.dtype(kind.sum).itemsize
-    value = f"np.{kind.sum}(values[first + j])" if kind.value else ""
+    value = _value(kind, "first + j") if kind.value else ""
     lines = [
         "events = counts[place]",
         "if events == 0:",
@@ -219,7 +219,7 @@ def print_matrix(kind: LaneKind) -> str:
     lines += ["    else:", sweep.format(0, narrow, "left"), "        column = n_post"]
     constants = [f"SHIFT, LAST = np.uint64({shift}), np.uint64({kind.lanes - 1})"]
     for vectors in (8, 4, 2, 1, 0):
-        options = f"{max(vectors, 1)}, {bool(kind.value)}, {kind.scaled}, {vectors == 0}"
+        options = f"{max(vectors, 1)}, {bool(kind.value)}, {kind.scaled and not kind.value}, {vectors == 0}"
         constants += [
             f'add{vectors} = add_rows("{kind.sum}", "{kind.weights}", {options})',
             "",
@@ -236,6 +236,11 @@ def print_matrix(kind: LaneKind) -> str:
         ]
     imports = ["from neuromorph.engine.batch.vectors import add_rows"]
     return _module(kind, imports, constants, lines)
+
+
+def _value(kind: LaneKind, event: str) -> str:
+    """What an event's weights are multiplied by: its value, times the scale of quantised weights."""
+    return f"{'scale * ' * kind.scaled}np.{kind.sum}(values[{event}])"
 
 
 def print_weave(sums: str, ring: str, lanes: int) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.cache import Kernel, compile_kernel
 from neuromorph.engine.compile import compile_step
+from neuromorph.engine.delivery import Stored
 from neuromorph.engine.instance import Instance
 from neuromorph.engine.items import make_item
 from neuromorph.engine.memory import Array, address, aligned
@@ -81,16 +83,30 @@ def widen(compiled: Compiled, lanes: int, progress: Progress) -> Widened:
         populations=populations,
         layouts=tuple(layout for layout, _ in made),
         steps=tuple(kernel for _, kernel in made),
+        projections=tuple(_plain(each) for each in compiled.projections),
         deliveries=(),
     )
-    ports = _ports(compiled)
+    ports = _ports(wide)
     kinds = []
-    for synapses in compiled.projections:
+    for synapses in wide.expanded:
         port = ports[synapses.post, synapses.port]
         value = compiled.dtype if compiled.graded(synapses.pre) else ""
         kinds.append(lane_kind(synapses, lanes, value, port.sums, port.apart))
     kernels = tuple(compile_kernel(print_delivery(kind), f"delivery: {kind}", progress) for kind in kinds)
     return Widened(wide, lanes, ports, tuple(kinds), kernels)
+
+
+def _plain(stored: Stored | Synapses) -> Synapses:
+    """A projection as rows whose arrays kernels can read by address; ints in the narrowest type that holds them."""
+    synapses = stored.expanded()
+    names = ("row_ptr", "targets", "weights", "weight_index", "delays")
+    arrays: dict[str, Any] = {name: getattr(synapses, name) for name in names}
+    if synapses.weights.dtype.kind == "i" and synapses.weights.size:
+        ends = int(synapses.weights.min()), int(synapses.weights.max())
+        fits = (kind for kind in ("int8", "int16") if all(np.can_cast(np.min_scalar_type(end), kind) for end in ends))
+        arrays["weights"] = synapses.weights.astype(next(fits, synapses.weights.dtype))
+    ordered: dict[str, Any] = {k: None if a is None else np.asarray(a, order="C") for k, a in arrays.items()}
+    return replace(synapses, **ordered)
 
 
 def _widened(population: LoweredPopulation, lanes: int) -> LoweredPopulation:
@@ -125,13 +141,13 @@ def woven_events(samples: list[EventList]) -> EventList:
 def _ports(compiled: Compiled) -> dict[tuple[int, int], Port]:
     """How the sums of each port that something reaches are kept."""
     ports = {}
-    for synapses in compiled.projections:
+    for synapses in compiled.expanded:
         key = synapses.post, synapses.port
         if key in ports:
             continue
         program = compiled.populations[synapses.post].program
         assert program is not None
-        onto = [each for each in compiled.projections if (each.post, each.port) == key]
+        onto = [each for each in compiled.expanded if (each.post, each.port) == key]
         apart = any(_is_matrix(each) for each in onto)
         ring = compiled.dtype if program.ports[synapses.port].type == Type.FLOAT else "int64"
         narrow = apart and ring == "int64" and _most(onto) < 2**31
@@ -186,7 +202,7 @@ class LaneInstance(Instance):
             table.arrivals.append((kernel.address, self._weave_item(key, sums)))
         block = [
             (kernel.address, self._delivery_item(synapses, kind, table))
-            for synapses, kind, kernel in zip(compiled.projections, widened.kinds, widened.kernels, strict=True)
+            for synapses, kind, kernel in zip(compiled.expanded, widened.kinds, widened.kernels, strict=True)
             if synapses.count
         ]
         table.deliveries = [block]

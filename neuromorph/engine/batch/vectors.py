@@ -107,7 +107,7 @@ def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool,
     graded : bool
         Multiply each row by its event's value.
     scaled : bool
-        Weights are quantised; see ``scale``.
+        Multiply each row by ``scale``: that of quantised weights, unless it is in the values already.
     partial : bool
         Only the first ``count`` columns exist; ``vectors`` is then 1.
 

@@ -204,6 +204,10 @@ class Conv1D:
             )
         self._plane().check(_Line(pre), post, subject)
 
+    def window(self, pre: Layer) -> Window:
+        """Both axes, the first of length 1, and the channels."""
+        return self._plane().window(_Line(pre))
+
     def count(self, pre: Layer, post: Layer) -> Count:
         """Exact."""
         return self._plane().count(_Line(pre), post)
@@ -302,6 +306,10 @@ class AvgPool2D:
     def check(self, pre: Layer, post: Layer, subject: str) -> None:
         """Shapes must agree."""
         self._sum().check(pre, post, subject)
+
+    def window(self, pre: Layer) -> Window:
+        """Both axes; each channel is a group."""
+        return self._sum().window(pre)
 
     def count(self, pre: Layer, post: Layer) -> Count:
         """Exact."""
