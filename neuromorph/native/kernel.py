@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_int64
 from dataclasses import dataclass
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -66,6 +67,7 @@ class Kernel:
 _kernels: dict[str, Kernel] = {}
 """Kernels of this process by content: the same source is never compiled or loaded twice."""
 
+_lock = Lock()
 _C_KERNEL = CFUNCTYPE(None, c_int64, c_int64, c_int64)
 
 
@@ -85,10 +87,15 @@ def compile_kernel(source: str, title: str, progress: Progress | None = None, na
         The source cannot be compiled.
     """
     key = cache.content_key(source, name)
-    known = _kernels.get(key)
-    if known is not None:
+    with _lock:  # threads that need the same kernel wait for one of them to compile it
+        known = _kernels.get(key)
+        if known is None:
+            (progress or Silent()).stage(f"compiling {title}")
+            known = _kernels[key] = _made(key, source, title, name)
         return known
-    (progress or Silent()).stage(f"compiling {title}")
+
+
+def _made(key: str, source: str, title: str, name: str) -> Kernel:
     began = perf_counter()
     code = _load(key)
     loaded = code is not None
@@ -96,8 +103,7 @@ def compile_kernel(source: str, title: str, progress: Progress | None = None, na
         made, symbols = compile_function(_function(source, name))
         cache.keep(key, made, symbols)
         code = Loaded(made, symbols)
-    kernel = _kernels[key] = Kernel(title, source, code.address, perf_counter() - began, loaded, code, name)
-    return kernel
+    return Kernel(title, source, code.address, perf_counter() - began, loaded, code, name)
 
 
 def call(kernel: Kernel, first: int, second: int, item: npt.NDArray[np.int64]) -> None:
