@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import DT, STEPS, Delta, Noisy, networks
+from strategies import DT, STEPS, Delta, Graded, Noisy, networks
 
-from neuromorph import CPU, EventSource, FixedInDegree, FixedProbability, Network, Reference, Trace, ms, mV
+from neuromorph import (
+    CPU,
+    EventSource,
+    FixedInDegree,
+    FixedProbability,
+    Integers,
+    Network,
+    Reference,
+    Trace,
+    Uniform,
+    ms,
+    mV,
+)
 from neuromorph.engine import pace, recording, schedule
 from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.instance import NEXT, Work
 from neuromorph.engine.schedule import MAX_WINDOW
 
 THREADS = (1, 2, 3, 5)
-QUICK = settings(max_examples=12, deadline=None)
 
 
 def content(traces: list[Trace]) -> dict[str, bytes]:
@@ -40,16 +53,45 @@ def runs(program: CPUProgram, lengths: list[int]) -> dict[str, bytes]:
     return content([program.run(length, progress=False) for length in lengths])
 
 
-@given(least=st.sampled_from([1, 2, 3, 5]), data=st.data())
-@QUICK
-def test_runs_cut_anywhere_on_any_number_of_threads_are_the_reference(least: int, data: st.DataObject) -> None:
-    net = data.draw(networks(max_populations=2, max_projections=4, min_delay=least))
-    cuts = sorted(data.draw(st.lists(st.integers(0, STEPS), max_size=6)))
-    lengths = np.diff([0, *cuts, STEPS]).tolist()
+@st.composite
+def cut_runs(draw: st.DrawFn) -> list[int]:
+    """Lengths of runs that add up to ``STEPS``."""
+    cuts = sorted(draw(st.lists(st.integers(0, STEPS), max_size=6)))
+    return np.diff([0, *cuts, STEPS]).tolist()
+
+
+def check(net: Network, threads: int, lengths: list[int], least: int) -> None:
+    """Compare such runs with one run of the reference."""
     expected = content([Reference("float32").compile(net, dt=DT).run(STEPS, progress=False)])
-    program = CPU(threads=data.draw(st.sampled_from(THREADS))).compile(net, dt=DT)
+    program = CPU(threads=threads).compile(net, dt=DT)
     assert program.compiled.window >= least
     assert runs(program, lengths) == expected
+
+
+@given(least=st.sampled_from([1, 2, 3, 5]), lengths=cut_runs(), threads=st.sampled_from(THREADS), data=st.data())
+@settings(max_examples=5)
+def test_runs_cut_anywhere_on_any_number_of_threads_are_the_reference(
+    least: int, lengths: list[int], threads: int, data: st.DataObject
+) -> None:
+    check(data.draw(networks(max_populations=2, max_projections=4, min_delay=least)), threads, lengths, least)
+
+
+@st.composite
+def delays(draw: st.DrawFn, least: int) -> Any:
+    return draw(st.sampled_from([least, least + 4, Integers(least, least + 9), MAX_WINDOW + 3]))
+
+
+@given(least=st.integers(1, 8), lengths=cut_runs(), threads=st.sampled_from(THREADS), data=st.data())
+@settings(max_examples=25)
+def test_any_mixture_of_delays_runs_as_in_the_reference(
+    least: int, lengths: list[int], threads: int, data: st.DataObject
+) -> None:
+    sizes = st.integers(1, 64)  # of one stride: what changes between examples is not compiled anew
+    net = Network(seed=data.draw(st.integers(0, 99)), name="mixed")
+    noisy, graded = net.population(Noisy, data.draw(sizes)), net.population(Graded, data.draw(sizes))
+    for pre, port in ((noisy, graded.a), (noisy, noisy.x_in), (graded, graded.g), (graded, noisy.x_in)):
+        net.project(pre, port, FixedProbability(0.3), weight=Uniform(-0.5, 1.0), delay=data.draw(delays(least)))
+    check(net, threads, lengths, least)
 
 
 def loop(delay: int) -> Network:
