@@ -36,7 +36,7 @@ class Case:
         Fraction by which a result may differ beside its spread over seeds; 2 % where nothing is said, since simulators
         order what happens in one step differently.
     left_out : mapping of str to str
-        Peers that are not run unless asked for, and why.
+        Peers, or peers with a number of threads (``"nest_simulator-1"``), that are not run unless asked for, and why.
     large : bool
         Only run when asked for.
     """
@@ -75,6 +75,11 @@ CASES = (
         BRUNEL | {"n": 100_000, "in_degree": 1000},
         0.1,
         0.05,
+        left_out={
+            "brian2_cython": "minutes for a turn",
+            "nest_simulator": "minutes for a turn, and 8 GB",
+            "annarchy": "minutes to build, and 10 GB",
+        },
     ),
     Case(
         "brunel_1e9",
@@ -83,6 +88,7 @@ CASES = (
         BRUNEL | {"n": 1_000_000, "in_degree": 1000},
         0.1,
         0.02,
+        left_out=dict.fromkeys(("brian2_standalone", "brian2_cython", "nest_simulator", "annarchy"), "14 GB or more"),
         large=True,
     ),
     Case(

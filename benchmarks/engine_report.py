@@ -1,4 +1,7 @@
-"""What a benchmark run found, as JSON, tables and a figure."""
+"""What a benchmark run found, as JSON, tables and a figure.
+
+python benchmarks/engine_report.py [FOLDER]     # put what FOLDER/engine.json says into README
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -14,6 +18,9 @@ from statistics import median
 from typing import Any
 
 from engine_footprint import Footprint, Memory
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- python benchmarks/engine_report.py writes from here -->", "<!-- to here -->"
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,14 @@ def footprint_text(footprint: Footprint) -> str:
     return f"{table}\n\n{start}, {footprint.cached:.2f} s with a full one."
 
 
+def readme(result: Result) -> str:
+    """What README quotes."""
+    about = result.machine
+    parts = [f"On {about['cores']} cores of {about['processor']}, {about['memory_gib']} GiB, {about['date']}:"]
+    parts += [summary(result), *([footprint_text(result.footprint)] if result.footprint else [])]
+    return "\n\n".join(parts)
+
+
 def page(result: Result) -> str:
     """The whole report in Markdown."""
     about = result.machine
@@ -200,11 +215,16 @@ def page(result: Result) -> str:
 def read(path: Path) -> Result:
     """A result from its JSON."""
     found = json.loads(path.read_text())
-    cases = tuple(Case(**(case | {"rows": tuple(Row(**row) for row in case["rows"])})) for case in found["cases"])
+
+    def case(read: dict[str, Any]) -> Case:
+        rows = tuple(Row(**(row | {"times": tuple(row["times"])})) for row in read["rows"])
+        expected = {name: (mean, deviation) for name, (mean, deviation) in read["expected"].items()}
+        return Case(**(read | {"rows": rows, "expected": expected}))
+
     footprint = found["footprint"]
     if footprint:
         footprint = Footprint(**(footprint | {"memory": tuple(Memory(**each) for each in footprint["memory"])}))
-    return Result(found["machine"], cases, footprint)
+    return Result(found["machine"], tuple(map(case, found["cases"])), footprint)
 
 
 def write(result: Result, folder: Path) -> None:
@@ -223,7 +243,7 @@ def write(result: Result, folder: Path) -> None:
 
 
 def draw(result: Result, path: Path) -> None:
-    """Bars of every simulator at its best number of threads, a panel for each network, on a logarithmic scale."""
+    """Median and range of every simulator at its best number of threads, a panel for each network, logarithmic."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -243,19 +263,39 @@ def draw(result: Result, path: Path) -> None:
         scale = 1e6 if case.per == "token" else 1.0
         times = [row.median * scale for row in order]
         colours = ["#c44e52" if row.own else ("#4c72b0" if row.agrees else "#b0b0b0") for row in order]
-        below = [time - min(row.times) * scale for time, row in zip(times, order, strict=True)]
-        above = [max(row.times) * scale - time for time, row in zip(times, order, strict=True)]
-        panel.barh([row.label for row in order], times, color=colours, xerr=[below, above], ecolor="#404040")
+        for place, (row, time, colour) in enumerate(zip(order, times, colours, strict=True)):
+            panel.plot([min(row.times) * scale, max(row.times) * scale], [place, place], color=colour, linewidth=2)
+            panel.plot(time, place, "o", color=colour, markersize=7)
+            against = "" if row.own else f"  ({row.median / case.ours.median:.1f} times ours)"
+            panel.text(max(row.times) * scale * 1.15, place, f"{time:.3g}{against}", va="center", fontsize=8)
+        panel.set_yticks(range(len(order)), [row.label for row in order])
+        panel.set_ylim(-0.6, len(order) - 0.4)
         panel.set_xscale("log")
-        panel.set_xlim(min(times) / 2, max(times) * 4)
+        panel.set_xlim(min(times) / 2, max(times) * 20)
         panel.set_title(case.title, fontsize=9, loc="left")
         panel.set_xlabel(
             "microseconds a token" if case.per == "token" else "seconds for a biological second", fontsize=8
         )
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
-        for place, (time, row) in enumerate(zip(times, order, strict=True)):
-            against = "" if row.own else f"  x{row.median / case.ours.median:.1f}"
-            panel.text(max(row.times) * scale * 1.08, place, f"{time:.3g}{against}", va="center", fontsize=8)
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def quoted(text: str) -> tuple[str, str, str]:
+    """README before, within and behind the part that :func:`readme` writes."""
+    before, rest = text.split(BEGIN, 1)
+    within, behind = rest.split(END, 1)
+    return before, within.strip(), behind
+
+
+def main() -> None:
+    """Update README."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmarks" / "results"
+    page = ROOT / "README.md"
+    before, _, behind = quoted(page.read_text())
+    page.write_text(f"{before}{BEGIN}\n{readme(read(folder / 'engine.json'))}\n{END}{behind}")
+
+
+if __name__ == "__main__":
+    main()

@@ -67,16 +67,16 @@ def cobahh(net: Any, parameters: Parameters) -> tuple[Any, float, float, float]:
 
 
 def brunel(net: Any, parameters: Parameters) -> tuple[Any, float, float, float]:
-    """Brunel 2000; the drive is binomial of a thousand trials, since ANNarchy draws no Poisson numbers.
+    """Brunel 2000; the drive is Gaussian, with the mean and variance of Poisson numbers, which ANNarchy does not draw.
 
     Jumps are written as a steady state that the membrane nears, so that one step is (v + jumps) exp(-dt / tau).
     """
     weight = parameters["weight"]
-    chance = parameters["eta"] * 20 / weight / 20 * 0.1 / 1000
+    mean = parameters["eta"] * 20 / weight / 20 * 0.1
     gain = 1 / math.expm1(0.1 / 20)
     neuron = ann.Neuron(
         equations=f"""
-        drive = Binomial(1000, {chance})
+        drive = Normal({mean}, {math.sqrt(mean)})
         dv/dt = ({gain} * (g_exc - g_inh + {weight} * drive) - v) / 20.0 : exponential
         """,
         spike="v > 20.0",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-import numpy as np
-
 import neuromorph
-from neuromorph import CPU, EventSource, FixedProbability, Hz, Network, ms, mV, second
+from neuromorph import CPU, FixedProbability, Hz, Live, Network, ms, mV, second
 from neuromorph.models import BernoulliSource, LIFDelta, balanced
 from neuromorph.models.egru_layers import egru_layer
 from neuromorph.models.plasticity import PairSTDP
@@ -91,18 +89,24 @@ def stdp(parameters: Parameters, setup: Setup) -> Built:
 def egru(parameters: Parameters, setup: Setup, weights: Literal["int8"] | None = "int8") -> Built:
     """One layer of EGRUs, int8 weights; see :func:`neuromorph.models.egru_layers.egru_layer`."""
     net = Network(seed=setup.seed, name="egru")
-    given = np.tile(egru_tokens.tokens(parameters, setup.seed), (40, 1))
-    source = net.population(EventSource.from_dense(given), given.shape[1], record=False)
+    tokens = egru_tokens.tokens(parameters, setup.seed)
+    source = net.population(Live(tokens.shape[1], graded=True), record=False)
     layer = egru_layer(net, source, egru_tokens.weights(parameters, setup.seed), start=1, name="layer")
     program = CPU(threads=setup.threads or None, weights=weights).compile(net, dt=1 * ms, progress=False)
+    live = program.live(outputs=[layer])
+    count = 0
 
-    def run(seconds: float) -> Measured:
-        began = time.perf_counter()
-        trace = program.run(seconds * second, progress=False)
-        wall = time.perf_counter() - began
-        return Measured(wall, {"active": trace.count(layer.name) / layer.size / (seconds * 1000)})
+    def step(number: int) -> None:
+        nonlocal count
+        live.step({source: tokens[number]})
+        count += len(live[layer].indices)
 
-    return Built(run)
+    def fired() -> float:
+        nonlocal count
+        taken, count = count, 0
+        return taken
+
+    return egru_tokens.one_by_one(step, fired, layer.size)
 
 
 NETWORKS: dict[str, Build] = {"cuba": cuba, "cobahh": cobahh, "brunel": brunel, "stdp": stdp, "egru": egru}
