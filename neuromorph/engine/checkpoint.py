@@ -12,6 +12,7 @@ Layout of the file (suffix ``.h5``)::
         states/<state>           (neurons,) as the engine keeps it
         arriving/<port>          (steps, neurons): row k arrives in step + k; rows after the last one are zero
         values/<name>            float64 or int64, () or (neurons,), SI: what set() changed
+    /plastic/<n>                 name; arrays of a projection whose synapses change, see neuromorph.engine.plastic.saved
     /extra/<name>                what only this kind of target knows, such as how late a machine's cores are
 """
 
@@ -89,6 +90,8 @@ class Checkpoint:
     populations : mapping of str to PopulationState
     extra : mapping of str to array
         What only this kind of target knows.
+    plastic : mapping of str to mapping of str to array
+        Of each projection whose synapses change; see :mod:`neuromorph.engine.plastic.saved`.
     about : mapping of str to str
         ``text`` of the network, ``target``, and the versions of what computed.
     """
@@ -101,6 +104,7 @@ class Checkpoint:
     step: int
     populations: Mapping[str, PopulationState]
     extra: Mapping[str, Array] = field(default_factory=dict)
+    plastic: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -175,12 +179,15 @@ class Checkpoint:
             for part in _PARTS:
                 for name, array in sorted(getattr(population, part).items()):
                     yield f"populations/{number}/{part}/{name}", array
+        for number, arrays in enumerate(self.plastic.values()):
+            for name, array in sorted(arrays.items()):
+                yield f"plastic/{number}/{name}", array
         for name, array in sorted(self.extra.items()):
             yield f"extra/{name}", array
 
     def _digest(self) -> str:
         digest = blake2b(digest_size=16)
-        head = (self.network, self.key, self.dt, self.dtype, self.weights, self.step, *self.populations)
+        head = (self.network, self.key, self.dt, self.dtype, self.weights, self.step, *self.populations, *self.plastic)
         digest.update(repr(head).encode())
         for name, array in self._arrays():
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
@@ -197,6 +204,8 @@ class Checkpoint:
             group.attrs["name"] = name
             for part in _PARTS:
                 group.create_group(part)
+        for number, name in enumerate(self.plastic):
+            h5.create_group(f"plastic/{number}").attrs["name"] = name
         for name, array in self._arrays():
             h5.create_dataset(name, data=array)
         for name, value in self.about.items():
@@ -210,9 +219,13 @@ class Checkpoint:
             group = h5[f"populations/{number}"]
             parts = {part: {name: np.asarray(data[()]) for name, data in group[part].items()} for part in _PARTS}
             populations[_plain(group.attrs["name"])] = PopulationState(**parts)
+        plastic = {}
+        for number in range(len(h5["plastic"]) if "plastic" in h5 else 0):
+            group = h5[f"plastic/{number}"]
+            plastic[_plain(group.attrs["name"])] = {name: np.asarray(data[()]) for name, data in group.items()}
         extra = {name: np.asarray(data[()]) for name, data in h5["extra"].items()} if "extra" in h5 else {}
         about = {name: data.asstr()[()] for name, data in h5["about"].items()} if "about" in h5 else {}
-        return cls(**head, populations=populations, extra=extra, about=about)
+        return cls(**head, populations=populations, extra=extra, plastic=plastic, about=about)
 
     def __repr__(self) -> str:
         return f"<Checkpoint of {self.network}: step {self.step}, {self.dtype}, {self.nbytes:,} bytes>"
@@ -245,6 +258,7 @@ def take(
     neurons: Sequence[object],
     states: Iterable[tuple[Mapping[str, Array], Mapping[str, Array]]],
     extra: Mapping[str, Array] | None = None,
+    plastic: Mapping[str, Mapping[str, Array]] | None = None,
 ) -> Checkpoint:
     """The checkpoint of a program.
 
@@ -254,6 +268,8 @@ def take(
         Of each population, with the values that it has now.
     states : iterable of (states, arriving)
         Of each population; see :class:`PopulationState`.
+    extra, plastic : mappings
+        See :class:`Checkpoint`.
     """
     populations = {}
     for lowered, neuron, (values, arriving) in zip(program.lowered.populations, neurons, states, strict=True):
@@ -267,6 +283,7 @@ def take(
         step=program.step,
         populations=populations,
         extra=dict(extra or {}),
+        plastic=dict(plastic or {}),
         about=about,
     )
 

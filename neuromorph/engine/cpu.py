@@ -403,8 +403,9 @@ class CPUProgram:
 
     def source(self) -> str:
         """The generated code: a kernel for each population and each kind of projection."""
-        plastic = (kernel for each in self.compiled.plastic for kernel in each.kernels.values())
-        kernels = {kernel.source: kernel.title for kernel in (*self.compiled.steps, *self.compiled.deliveries, *plastic)}
+        compiled = self.compiled
+        plastic = (kernel for each in compiled.plastic for kernel in each.kernels.values())
+        kernels = {kernel.source: kernel.title for kernel in (*compiled.steps, *compiled.deliveries, *plastic)}
         return "\n\n".join(f"# --- {title}\n{source}" for source, title in kernels.items())
 
     def __repr__(self) -> str:

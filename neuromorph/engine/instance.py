@@ -19,6 +19,7 @@ from .layout import initial_buffers
 from .memory import Array, Memory, allocate
 from .pace import Pace, thread_choices
 from .plastic.memory import PlasticMemory, allocate_plastic
+from .plastic.saved import load_memory, state_of_memory
 from .plastic.tables import join
 from .recording import Recorder
 from .schedule import Compiled, Tables, base_tables, count_item, fixed_kernel, window_of
@@ -252,9 +253,24 @@ class Instance:
             part = slice(place.offset, place.offset + (memory.stride if place.per_neuron else 1))
             (memory.ints if place.ints else memory.floats)[part] = (ints if place.ints else floats)[part]
 
+    def plastic_states(self, step: int) -> dict[str, dict[str, Array]]:
+        """What a checkpoint before ``step`` keeps of each plastic projection, by name."""
+        layouts = self.compiled.layouts
+        return {
+            each.lowered.name: state_of_memory(each, self.memories, layouts, step, self._listed)
+            for each in self.plastic
+        }
+
+    def load_plastic(self, step: int, saved: Mapping[str, Mapping[str, Array]]) -> None:
+        """Put back what :meth:`plastic_states` gave; the populations have to be restored first."""
+        for each in self.plastic:
+            load_memory(each, self.memories, self.compiled.layouts, step, saved[each.lowered.name])
+
     def adopt(self, other: Instance) -> None:
         """Take over the states, the events in flight and the pace of another instance of the same network."""
         self.reached, self.pace = other.reached, other.pace
+        for changing, changed in zip(self.plastic, other.plastic, strict=True):
+            changing.take(changed)
         for k, (mine, theirs) in enumerate(zip(self.memories, other.memories, strict=True)):
             mine.float_ring[:] = theirs.float_ring
             mine.int_ring[:] = theirs.int_ring

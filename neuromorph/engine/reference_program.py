@@ -14,6 +14,7 @@ from neuromorph.engine.checkpoint import Checkpoint, checked, fill_ring, restore
 from neuromorph.engine.inputs import SampleInputs, population_index, read_inputs, settable
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.plastic.reference import RunningPlastic
+from neuromorph.engine.plastic.saved import load_reference, state_of_reference
 from neuromorph.engine.plastic.synapse_values import SynapseValues, read_synapses
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.run_meta import description, run_meta
@@ -205,7 +206,8 @@ class ReferenceProgram:
             ports = zip(() if program is None else program.ports, population.sums, strict=True)
             arriving = {port.name: ring_rows(sums, self.step, population.lowered.size) for port, sums in ports}
             states.append(({slot.name: values.copy() for slot, values in named}, arriving))
-        return take(self, self._neurons, states)
+        plastic = {each.lowered.name: state_of_reference(each, self.step) for each in self.plastic}
+        return take(self, self._neurons, states, plastic=plastic)
 
     def checkpoint(self, path: str | PathLike[str]) -> None:
         """Write the complete state to a file; see :meth:`Program.checkpoint`."""
@@ -227,6 +229,8 @@ class ReferenceProgram:
             for port, sums in zip(program.ports, population.sums, strict=True):
                 subject = f"population {population.lowered.name}, port {port.name}"
                 fill_ring(sums, saved.step, state.arriving[port.name], subject)
+        for plastic in self.plastic:
+            load_reference(plastic, saved.step, saved.plastic[plastic.lowered.name])
         self.step = saved.step
 
     def index_of(self, population: str | Population) -> int:
@@ -254,7 +258,8 @@ class ReferenceProgram:
 
     def synapses(self, projection: str | Projection) -> SynapseValues:
         """The synapses of a projection as they are now; see :meth:`Program.synapses`."""
-        return read_synapses(self, projection, {p.lowered.index: p.states for p in self.plastic})
+        states = {each.lowered.index: each.states for each in self.plastic}
+        return read_synapses(self, projection, self.lowered.projections, states)
 
     def run_batch(
         self,

@@ -52,3 +52,19 @@ def test_compiled_like_the_reference(net: Network, dtype: Any, threads: int, dat
     cuts = data.draw(st.lists(st.integers(0, TOTAL), max_size=3))
     assert run(CPU(dtype=dtype, threads=threads), net, *cuts) == expected
     assert run(Reference(dtype=dtype), net, *cuts) == expected
+
+
+@given(plastic_networks(), st.data())
+@SETTINGS
+def test_a_restored_run_goes_on_as_if_it_had_never_stopped(net: Network, data: st.DataObject) -> None:
+    engines = [Reference(dtype="float32"), CPU(threads=1), CPU(threads=2)]
+    first, second = (data.draw(st.sampled_from(engines)) for _ in range(2))
+    cut = data.draw(st.integers(0, TOTAL))
+    program = first.compile(net, dt=DT, progress=False)
+    program.run(cut, progress=False)
+    saved = program.state()
+    expected = result(program, program.run(TOTAL - cut, progress=False))
+    other = second.compile(net, dt=DT, progress=False)
+    other.run(data.draw(st.integers(0, 7)), progress=False)
+    other.restore(saved)
+    assert result(other, other.run(TOTAL - cut, progress=False)) == expected

@@ -66,17 +66,25 @@ class RunningPlastic:
 
     def _look(self) -> list[Array]:
         """What views with a lag would see now."""
-        return [self._value(v.population, v.variable) for v in self.lowered.views if v.lag]
+        return [self.value(v.population, v.variable) for v in self.lowered.views if v.lag]
 
-    def _value(self, population: int, variable: str) -> Array:
+    def value(self, population: int, variable: str) -> Array:
+        """What a view of a population's variable would see now."""
         source = self._populations[population]
-        known = source.value_of(variable) if source.has_value(variable) else np.zeros(source.lowered.size, self.dtype)
-        return np.array(known, self.dtype)
+        if source.is_state(variable) or variable in source.observed:
+            return np.array(source.value_of(variable), self.dtype)
+        return np.zeros(source.lowered.size, self.dtype)
+
+    def show(self, population: int, variable: str, values: Array) -> None:
+        """Let views see these values of an intermediate until the population makes a step; states show themselves."""
+        source = self._populations[population]
+        if not source.is_state(variable):
+            source.observed[variable] = values
 
     def _views(self, step: int) -> list[Array]:
         """Value of each view in ``step``, by neuron."""
         lagged = iter(self.seen.get(step - self.lowered.min_delay, self.first_seen))
-        return [next(lagged) if v.lag else self._value(v.population, v.variable) for v in self.lowered.views]
+        return [next(lagged) if v.lag else self.value(v.population, v.variable) for v in self.lowered.views]
 
     def before(self, step: int) -> None:
         """Advance all states by one step, then let events arrive."""
