@@ -1,15 +1,22 @@
 """The counter-based generator as Numba functions, bit-identical to :mod:`neuromorph.random`.
 
 Numbers are made for whole groups of 64 neurons at a time, by loops without branches that LLVM vectorises: a caller
-gives the first group (global id divided by 64), how many, and scratch arrays of 64 elements a group.
+gives the first group (global id divided by 64), how many, and the addresses of arrays of 64 elements a group. (Arrays
+as arguments would be counted by Numba's run-time library, which cached kernels do without.)
 """
+
+# mypy: ignore-errors
+# (Numba gives these functions their types)
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from neuromorph.random import POISSON_LIMIT, POISSON_MOST, POISSON_PART, POISSON_SMALL
+from neuromorph.native.arrays import carray
+
+from neuromorph.engine.lowlevel import pointer
+from neuromorph.random import POISSON_LIMIT, POISSON_MOST, POISSON_PART, POISSON_SMALL, POISSON_TABLE
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -18,7 +25,7 @@ _1, _4, _6, _8, _16, _48 = (np.uint64(n) for n in (1, 4, 6, 8, 16, 48))
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
-def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+def philox(c0, c1, c2, c3, k0, k1):
     """Philox 4x32-10 of four counter words and two key words; all are uint64 below 2**32."""
     for _ in range(10):
         p0 = _M0 * c0
@@ -30,14 +37,16 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def random_words(seed, group, groups, step, word, out):  # type: ignore[no-untyped-def]
+def random_words(seed, group, groups, step, word, out):
     """Words of the neurons of ``groups`` groups from ``group`` on: see :func:`neuromorph.random.bits`.
 
     Parameters
     ----------
     seed, group, groups, step, word : uint64
-    out : uint32 (64 * groups,)
+    out : int64
+        Address of uint32 (64 * groups,).
     """
+    out = carray(pointer(out), np.int64(groups << _6), np.uint32)
     k0, k1, s0, s1, c3 = seed & _MASK, seed >> _32, step & _MASK, step >> _32, word & _MASK
     for g in range(groups):
         block, at = (group + g) << _4, g << _6
@@ -50,7 +59,7 @@ def random_words(seed, group, groups, step, word, out):  # type: ignore[no-untyp
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
-def _exp_minus(x):  # type: ignore[no-untyped-def]
+def _exp_minus(x):
     """exp(-x) for 0 <= x <= 32 from + and * alone, so that every printer gives the same bits."""
     r = x * -(2.0**-8)
     e = 1 / 40320 + r * (1 / 362880)
@@ -62,7 +71,7 @@ def _exp_minus(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy", forceinline=True)
-def _count_few(u, m):  # type: ignore[no-untyped-def]
+def _count_few(u, m):
     """Number of k < 4 with u < P(Poisson(m) > k), for small m: the tails by their series."""
     return (
         np.int32(u < m * (1.0 - m * (0.5 - m * (1 / 6 - m * (1 / 24)))))
@@ -73,7 +82,7 @@ def _count_few(u, m):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _thresholds(mean, table):  # type: ignore[no-untyped-def]
+def _thresholds(mean, table):
     """What words are compared with: the count of a word is ``base`` and one for each entry that it is above.
 
     ``(w + 1/2) 2**-32 >= P(N <= k)`` is ``w >= ceil(2**32 P - 1/2)``; where that is 0 it holds for every word, from
@@ -85,6 +94,7 @@ def _thresholds(mean, table):  # type: ignore[no-untyped-def]
     entries : int
         A multiple of 8; the last ones are filled with 2**32 - 1, which no word is above.
     """
+    table = carray(pointer(table), POISSON_TABLE, np.uint32)
     base = entries = 0
     p = _exp_minus(mean)
     below = p
@@ -108,44 +118,14 @@ def _thresholds(mean, table):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def poisson_shared(seed, group, groups, step, word, mean, words, table, out):  # type: ignore[no-untyped-def]
-    """Poisson counts of one mean for the neurons of some groups: see :func:`neuromorph.random.poisson`.
-
-    Parameters
-    ----------
-    seed, group, groups, step, word : uint64
-    mean : float64
-    words, table : uint32 (64 * groups,), (POISSON_TABLE,)
-        Scratch.
-    out : int32 (64 * groups,)
-    """
-    n = groups << _6
-    out[:n] = 0
-    if not mean > 0.0:
-        return
-    mean = min(mean, POISSON_LIMIT)
-    random_words(seed, group, groups, step, word, words)
-    if mean < POISSON_SMALL:
-        low = out.view(np.uint32)  # each is read before its count takes its place
-        random_words(seed, group, groups, step, word + _1, low)
-        for i in range(n):
-            u = np.float64(words[i]) * 2.0**-32 + np.float64(low[i]) * 2.0**-64
-            out[i] = _count_few(u, mean)
-        return
-    parts = np.ceil(mean * (1.0 / POISSON_PART))
-    base, entries = _thresholds(mean / parts, table)
-    for part in range(np.uint64(parts)):
-        if part:
-            random_words(seed, group, groups, step, word + part, words)
-        _count_above(words, n, base, table, np.uint64(entries), out)
-
-
-@numba.njit(cache=True, error_model="numpy", forceinline=True)
-def _count_above(words, n, base, table, entries, out):  # type: ignore[no-untyped-def]
+def _count_above(n, words, base, table, entries, out):
     """Add to each count the base and the number of thresholds that its word is above."""
+    words = carray(pointer(words), np.int64(n), np.uint32)
+    table = carray(pointer(table), POISSON_TABLE, np.uint32)
+    out = carray(pointer(out), np.int64(n), np.int32)
     for i in range(n):
         out[i] += np.int32(base)
-    for k in range(np.uint64(0), entries, _8):
+    for k in range(np.uint64(0), np.uint64(entries), _8):
         a, b, c, d = table[k], table[k + _1], table[k + np.uint64(2)], table[k + np.uint64(3)]
         e, f, g, h = table[k + _4], table[k + np.uint64(5)], table[k + _6], table[k + np.uint64(7)]
         for i in range(n):
@@ -156,7 +136,43 @@ def _count_above(words, n, base, table, entries, out):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True, error_model="numpy")
-def poisson_own(seed, group, groups, step, word, means, words, parts, p, below, out):  # type: ignore[no-untyped-def]
+def poisson_shared(seed, group, groups, step, word, mean, words, more, table, out):
+    """Poisson counts of one mean for the neurons of some groups: see :func:`neuromorph.random.poisson`.
+
+    Parameters
+    ----------
+    seed, group, groups, step, word : uint64
+    mean : float64
+    words, more, table : int64
+        Addresses of scratch, uint32 (64 * groups,), (64 * groups,), (POISSON_TABLE,).
+    out : int64
+        Address of int32 (64 * groups,).
+    """
+    n = groups << _6
+    counts = carray(pointer(out), np.int64(n), np.int32)
+    for i in range(n):
+        counts[i] = 0
+    if not mean > 0.0:
+        return
+    random_words(seed, group, groups, step, word, words)
+    if mean < POISSON_SMALL:
+        random_words(seed, group, groups, step, word + _1, more)
+        high = carray(pointer(words), np.int64(n), np.uint32)
+        low = carray(pointer(more), np.int64(n), np.uint32)
+        for i in range(n):
+            counts[i] = _count_few(np.float64(high[i]) * 2.0**-32 + np.float64(low[i]) * 2.0**-64, mean)
+        return
+    mean = min(mean, POISSON_LIMIT)
+    parts = np.ceil(mean * (1.0 / POISSON_PART))
+    base, entries = _thresholds(mean / parts, table)
+    for part in range(np.uint64(parts)):
+        if part:
+            random_words(seed, group, groups, step, word + part, words)
+        _count_above(n, words, base, table, entries, out)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def poisson_own(seed, group, groups, step, word, means, words, parts, p, below, out):
     """Poisson counts of a mean for each neuron: see :func:`neuromorph.random.poisson`.
 
     All neurons of the groups advance along their distributions together, until none is left below its number.
@@ -164,13 +180,18 @@ def poisson_own(seed, group, groups, step, word, means, words, parts, p, below, 
     Parameters
     ----------
     seed, group, groups, step, word : uint64
-    means : float64 (64 * groups,)
-        Not above 0 for neurons that take no part; overwritten.
-    words, parts, p, below : uint32, int32, float64, float64 (64 * groups,)
-        Scratch.
-    out : int32 (64 * groups,)
+    means : int64
+        Address of float64 (64 * groups,): not above 0 for neurons that take no part; overwritten.
+    words, parts, p, below : int64
+        Addresses of scratch, uint32, int32, float64, float64 (64 * groups,).
+    out : int64
+        Address of int32 (64 * groups,).
     """
     n = groups << _6
+    drawn, size = words, np.int64(n)
+    words, parts = carray(pointer(words), size, np.uint32), carray(pointer(parts), size, np.int32)
+    means, p = carray(pointer(means), size, np.float64), carray(pointer(p), size, np.float64)
+    below, out = carray(pointer(below), size, np.float64), carray(pointer(out), size, np.int32)
     few, most = np.int64(0), np.int32(0)
     for i in range(n):
         m = means[i] if means[i] > 0.0 else 0.0
@@ -182,17 +203,17 @@ def poisson_own(seed, group, groups, step, word, means, words, parts, p, below, 
         few += np.int64(m > 0.0) - np.int64(many)
         means[i] = m / np.float64(count) if many else m
         out[i] = 0
-    random_words(seed, group, groups, step, word, words)
+    random_words(seed, group, groups, step, word, drawn)
     if few:
         for i in range(n):
             p[i] = np.float64(words[i]) * 2.0**-32
-        random_words(seed, group, groups, step, word + _1, words)
+        random_words(seed, group, groups, step, word + _1, drawn)
         for i in range(n):
             count = _count_few(p[i] + np.float64(words[i]) * 2.0**-64, means[i])
             out[i] = count if parts[i] == 0 else 0
     for part in range(most):
         if few or part:
-            random_words(seed, group, groups, step, word + np.uint64(part), words)
+            random_words(seed, group, groups, step, word + np.uint64(part), drawn)
         for i in range(n):
             p[i] = _exp_minus(means[i])
             below[i] = p[i] if part < parts[i] else 2.0

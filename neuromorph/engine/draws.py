@@ -54,23 +54,24 @@ class Draws:
         return f"np.int64(drawn{number}[at + i])"
 
     def scratch(self) -> list[str]:
-        """Lines that make the scratch arrays, on the stack."""
-
-        def array(name: str, kind: str, length: int = self.neurons) -> str:
-            return f"{name} = carray(stack({length * np.dtype(kind).itemsize}), {length}, np.{kind})"
-
+        """Lines that make the scratch arrays, on the stack: ``x`` is the array at the address ``at_x``."""
         elements = self.neurons if self.lanes == 1 else self.chunk
-        lines = [array(f"drawn{k}", "uint32", elements) for k in self.words]
-        lines += [array(f"drawn{k}", "int32", elements) for k in (*self.shared, *self.own)]
+        arrays = [(f"drawn{k}", "uint32", elements) for k in self.words]
+        arrays += [(f"drawn{k}", "int32", elements) for k in (*self.shared, *self.own)]
+        arrays.append(("words", "uint32", self.neurons))
         if self.lanes > 1:
-            lines.append(array("counts_", "int32"))
-        lines.append(array("words", "uint32"))
+            arrays.append(("counts_", "int32", self.neurons))
         if self.shared:
-            lines.append(array("table", "uint32", POISSON_TABLE))
+            arrays += [("more", "uint32", self.neurons), ("table", "uint32", POISSON_TABLE)]
         if self.own:
-            lines += [array(name, "float64") for name in ("means", "p", "below")] + [array("parts", "int32")]
+            arrays += [(name, "float64", self.neurons) for name in ("means", "p", "below")]
+            arrays.append(("parts", "int32", self.neurons))
             if self.lanes > 1:
-                lines.append(array("wanted", "float64", self.chunk))
+                arrays.append(("wanted", "float64", self.chunk))
+        lines = []
+        for name, kind, length in arrays:
+            lines.append(f"at_{name} = stack({length * np.dtype(kind).itemsize})")
+            lines.append(f"{name} = carray(pointer(at_{name}), {length}, np.{kind})")
         return lines
 
     def chunks(self, loop: Sequence[str], values: Callable[[int], list[str]]) -> list[str]:
@@ -94,12 +95,12 @@ class Draws:
         asks = "seed, group, groups, now, np.uint64({word})"
         for k in self.words:
             out = self._drawn(k, "words")
-            lines.append(f"random_words({asks.format(word=self.program.ops[k].payload)}, {out})")
+            lines.append(f"random_words({asks.format(word=self.program.ops[k].payload)}, at_{out})")
             lines += self._spread(k, "words")
         for k in self.shared:
             op, out = self.program.ops[k], self._drawn(k, "counts_")
             head = asks.format(word=op.payload)
-            lines.append(f"poisson_shared({head}, np.float64(v{op.args[0]}), words, table, {out})")
+            lines.append(f"poisson_shared({head}, np.float64(v{op.args[0]}), at_words, at_more, at_table, at_{out})")
             lines += self._spread(k, "counts_")
         for k in self.own:
             lines += self._own(k, asks.format(word=self.program.ops[k].payload), values)
@@ -127,20 +128,22 @@ class Draws:
     def _own(self, number: int, asks: str, values: Callable[[int], list[str]]) -> list[str]:
         """Lines that draw counts of a mean for each element: lane by lane, since a neuron's lanes share its words."""
         mean = self.program.ops[number].args[0]
-        call = f"poisson_own({asks}, means, words, parts, p, below, {self._drawn(number, 'counts_')})"
+        out = self._drawn(number, "counts_")
+        call = f"poisson_own({asks}, at_means, at_words, at_parts, at_p, at_below, at_{out})"
         where = "means[at + i]" if self.lanes == 1 else "wanted[at + i]"
         compute = [
             "for i in range(begin, end):",
             *("    " + line for line in values(mean)),
             f"    {where} = np.float64(v{mean})",
         ]
+        empty = ["for j in range(groups << np.uint64(6)):", "    means[j] = 0.0"]
         if self.lanes == 1:
-            return ["means[:] = 0.0", *compute, call]
+            return [*empty, *compute, call]
         lanes = f"np.uint64({self.lanes})"
         return [
             *compute,
             f"for k in range({lanes}):",
-            "    means[:] = 0.0",
+            *("    " + line for line in empty),
             f"    for j in range((end - begin) // {lanes}):",
             f"        means[shift + j] = wanted[j * {lanes} + k]",
             f"    {call}",

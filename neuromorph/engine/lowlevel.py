@@ -62,7 +62,7 @@ def choose(typingctx: Any, condition: Any, yes: Any, no: Any) -> Any:
 
 @intrinsic
 def stack(typingctx: Any, length: Any) -> Any:
-    """So many bytes on the stack of the function that this is in, from a cache line on; the length is a constant."""
+    """Address of so many bytes on the stack of the calling function, at a cache line; the length is a constant."""
     if not isinstance(length, types.IntegerLiteral):
         raise RequireLiteralValue("stack() takes a constant")
 
@@ -71,9 +71,9 @@ def stack(typingctx: Any, length: Any) -> Any:
         with builder.goto_entry_block():
             memory = builder.alloca(byte, ir.IntType(32)(length.literal_value))
             memory.align = 64
-        return memory
+        return builder.ptrtoint(memory, I64)
 
-    return types.voidptr(length), build
+    return types.int64(length), build
 
 
 @intrinsic

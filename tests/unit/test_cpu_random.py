@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from neuromorph import random
+from neuromorph.engine.memory import address
 from neuromorph.random_kernels import poisson_own, poisson_shared
 
 SEED, STEP = 2**63 + 5, 2**33 + 9
@@ -23,8 +24,11 @@ def covering(first: int) -> tuple[np.uint64, np.uint64, int, slice]:
 
 def shared(first: int, word: int, mean: float) -> npt.NDArray[np.int32]:
     group, groups, n, part = covering(first)
-    words, table, out = np.zeros(n, np.uint32), np.zeros(random.POISSON_TABLE, np.uint32), np.full(n, -7, np.int32)
-    poisson_shared(np.uint64(SEED), group, groups, np.uint64(STEP), np.uint64(word), mean, words, table, out)
+    scratch = [np.zeros(size, np.uint32) for size in (n, n, random.POISSON_TABLE)]
+    out = np.full(n, -7, np.int32)
+    poisson_shared(
+        np.uint64(SEED), group, groups, np.uint64(STEP), np.uint64(word), mean, *map(address, (*scratch, out))
+    )
     return out[part]
 
 
@@ -33,7 +37,7 @@ def own(first: int, word: int, means: npt.NDArray[np.float64]) -> npt.NDArray[np
     given, out = np.zeros(n), np.full(n, -7, np.int32)
     given[part] = means
     scratch = np.zeros(n, np.uint32), np.zeros(n, np.int32), np.zeros(n), np.zeros(n)
-    poisson_own(np.uint64(SEED), group, groups, np.uint64(STEP), np.uint64(word), given, *scratch, out)
+    poisson_own(np.uint64(SEED), group, groups, np.uint64(STEP), np.uint64(word), *map(address, (given, *scratch, out)))
     return out[part]
 
 

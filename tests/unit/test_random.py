@@ -46,7 +46,7 @@ def test_word_is_a_lane_of_a_block():
 )
 def test_vector_twin_gives_the_same_bits(seed, group, groups, step, word):
     out = np.zeros(64 * groups, np.uint32)
-    random_kernels.random_words(*(np.uint64(x) for x in (seed, group, groups, step, word)), out)
+    random_kernels.random_words(*(np.uint64(x) for x in (seed, group, groups, step, word)), out.ctypes.data)
     assert np.array_equal(out, random.bits(seed, 64 * group + np.arange(64 * groups), step, word))
 
 
