@@ -156,7 +156,7 @@ def test_processes_share_the_cache_also_when_they_start_together(tmp_path: Path)
 def test_what_a_source_imports_from_here_decides_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {path.name for path in imported_files(source(7))} == {"lowlevel.py"}
     names = {path.name for path in imported_files("from neuromorph.network.builders.degree_kernels import fill_rows\n")}
-    assert names == {"degree_kernels.py", "philox_kernels.py", "random_kernels.py", "random.py", "lowlevel.py"}
+    assert names >= {"degree_kernels.py", "philox_kernels.py", "random_kernels.py", "random.py"}
     (tmp_path / "kernels.py").write_text("from .deeper import x\n")
     (tmp_path / "deeper.py").write_text("x = 1\n")
     text = "from .kernels import x\n"
