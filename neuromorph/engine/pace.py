@@ -11,6 +11,8 @@ ROUNDS = 3
 """Trials of each number of threads, in turns; the fastest counts."""
 AGAIN_SECONDS = 5.0
 """Wall time after which the choice is measured anew: activity, or what else the machine does, may have changed."""
+CHANGED, CHANGED_SECONDS = 2.0, 1.0
+"""It is measured after this time already if steps take so many times as long as they did, or as short."""
 MEETING_SECONDS = 4e-6
 """Windows that one thread runs faster than this are never shared: half of it is about what it takes threads to meet."""
 SLOW = 1.5
@@ -84,8 +86,12 @@ class Pace:
             slow = self._seconds >= FIRST_PART * TRIAL_SECONDS and self._seconds > SLOW * known * self._steps
             if slow or self._seconds >= TRIAL_SECONDS:
                 self._end_trial()
-        elif self._seconds >= AGAIN_SECONDS:
+        elif self._seconds >= AGAIN_SECONDS or (self._seconds >= CHANGED_SECONDS and self._changed()):
             self._begin([*self.choices] * (ROUNDS - 1))
+
+    def _changed(self) -> bool:
+        ratio = self._seconds / self._steps / self.measured[self.threads]
+        return not 1 / CHANGED < ratio < CHANGED
 
     def _begin(self, trials: list[int]) -> None:
         self._trials, self._steps, self._seconds = trials, 0, 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from neuromorph.engine import pace
-from neuromorph.engine.pace import AGAIN_SECONDS, TRIAL_SECONDS, Pace, available_cores, thread_choices
+from neuromorph.engine.pace import AGAIN_SECONDS, CHANGED_SECONDS, TRIAL_SECONDS, Pace, available_cores, thread_choices
 
 
 def spend(chosen: Pace, seconds: float, cost: Callable[[int], float]) -> dict[int, float]:
@@ -28,12 +28,16 @@ def test_the_fastest_number_of_threads_runs_nearly_all_of_the_time(costs: dict[i
     assert spent[best] > 0.97 * sum(spent.values())
 
 
-def test_the_choice_follows_the_network() -> None:
+@pytest.mark.parametrize(
+    ("factor", "seconds"), [(1.2, AGAIN_SECONDS), (4.0, 2 * CHANGED_SECONDS), (0.2, CHANGED_SECONDS)]
+)
+def test_the_choice_follows_the_network(factor: float, seconds: float) -> None:
     chosen = Pace((1, 4), 1)
-    spend(chosen, 1.0, {1: 9e-5, 4: 4e-5}.__getitem__)
+    spend(chosen, 0.5, {1: 9e-5, 4: 4e-5}.__getitem__)
     assert chosen.threads == 4
-    spend(chosen, AGAIN_SECONDS + 0.5, {1: 1e-5, 4: 3e-5}.__getitem__)
+    spend(chosen, seconds + 0.2, {1: factor * 2e-5, 4: factor * 4e-5}.__getitem__)
     assert chosen.threads == 1
+    assert chosen.measured == pytest.approx({1: factor * 2e-5, 4: factor * 4e-5})
 
 
 def test_trials_add_up_over_short_runs() -> None:
