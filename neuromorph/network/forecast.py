@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.errors import NetworkError
-from neuromorph.language.expr import Type
+from neuromorph.language.expr import Type, nodes
 from neuromorph.language.neuron import Neuron
 from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import Distribution
@@ -20,6 +20,7 @@ from neuromorph.network.values import MAX_DELAY, dimension, magnitude, seconds
 from neuromorph.units import NONE
 
 if TYPE_CHECKING:
+    from neuromorph.language.synapse import Synapse
     from neuromorph.network.network import Network
     from neuromorph.network.population import Population
     from neuromorph.network.projection import Projection
@@ -223,7 +224,7 @@ def _longest_delay(projection: Projection, dt: float | None) -> int:
         high, is_time = given.bounds[1], dimension(given) != NONE
     else:
         values = np.asarray(magnitude(given))
-        high, is_time = float(values.max(initial=1)), dimension(given) != NONE
+        high, is_time = float(values.max(initial=0)), dimension(given) != NONE
     steps = high if not is_time else 1.0 if dt is None else high / dt
     return int(min(max(steps, 1.0), MAX_DELAY)) if np.isfinite(steps) else 1
 
@@ -252,7 +253,30 @@ def _projection(projection: Projection, dt: float | None, dtype: str) -> Project
         delay = 0
     if each_has_own(projection.weight) or delay:  # drawn and converted chunk by chunk, one on each thread
         count = replace(count, transient=count.transient + min(count.high, CHUNK * available_threads()) * 32)
-    return ProjectionForecast(projection.name, projection.rule_name, count, target, weight, delay, fixed)
+    made = ProjectionForecast(projection.name, projection.rule_name, count, target, weight, delay, fixed)
+    return made if projection.synapse is None else _plastic(projection, projection.synapse, made, dtype)
+
+
+def _plastic(projection: Projection, synapse: Synapse, built: ProjectionForecast, dtype: str) -> ProjectionForecast:
+    """What a projection takes whose synapses change: states, initial weights, and a list of the synapses by target."""
+    pre, post, width = projection.pre, projection.post, np.dtype(dtype).itemsize
+    own = [state for state in synapse.states if state.place == "synapse"]
+    changes = [state.on_post for state in own if state.on_post is not None]
+    sources = {state.name for state in synapse.states if state.place == "pre"}
+    seen = any(n.payload in sources or str(n.payload).startswith("pre.") for n in nodes(*changes))
+    by_target = (4 if changes else 0) + (np.dtype(target_dtype(pre.size)).itemsize if seen else 0)
+    initial = width if built.weight_bytes else 0
+    neurons = sum({"pre": pre.size, "post": post.size}.get(state.place, 0) for state in synapse.states)
+    # as built, weights are float64; synapses of several delays are sorted by them
+    transient = built.count.high * (built.weight_bytes and 8) + built.count.high * 24 * bool(built.delay_bytes)
+    return replace(
+        built,
+        count=replace(built.count, transient=built.count.transient + transient),
+        target_bytes=np.dtype(target_dtype(post.size)).itemsize,
+        weight_bytes=width * len(own) + initial + by_target,
+        delay_bytes=0,
+        fixed_bytes=8 * (pre.size + post.size + 2) + width * neurons,
+    )
 
 
 def each_has_own(given: Any) -> bool:

@@ -9,9 +9,11 @@ import pytest
 
 from neuromorph.engine import CPU, Reference
 from neuromorph.errors import NetworkError
-from neuromorph.language import Event, Port, State, neuron
+from neuromorph.language import Event, Port, State, Weight, neuron, synapse
 from neuromorph.lowering import check
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
+from neuromorph.models import LIFDelta
+from neuromorph.models.plasticity import PairSTDP
 from neuromorph.network import (
     AllToAll,
     AvgPool2D,
@@ -33,7 +35,7 @@ from neuromorph.network import (
 )
 from neuromorph.network import forecast as module
 from neuromorph.network.forecast import available_memory, size
-from neuromorph.units import ms
+from neuromorph.units import ms, mV
 
 
 @neuron
@@ -167,3 +169,36 @@ def test_without_a_step_times_count_as_narrow_delays() -> None:
 
 def test_available_memory_is_a_number_of_bytes() -> None:
     assert 1 << 20 < available_memory() <= 1 << 62
+
+
+def test_rings_are_as_long_as_a_delay_given_as_a_time() -> None:
+    def neurons(delay: Any) -> int:
+        net = Network()
+        cells = net.population(LIFDelta, 1000)
+        net.project(cells, cells, OneToOne(), weight=1 * mV, delay=delay)
+        return net.forecast(0.1 * ms).neuron_bytes
+
+    assert neurons(1 * ms) == neurons(10)
+    assert neurons(1 * ms) < 10 * neurons(1)
+
+
+def test_plastic_projections_are_forecast_as_they_are_reported() -> None:
+    for delay in (1, Uniform(0.1 * ms, 0.5 * ms)):
+        net = Network(seed=3)
+        cells = net.population(LIFDelta, 400)
+        rule = PairSTDP if delay == 1 else Own
+        net.project(cells, cells, FixedProbability(0.2), weight=Uniform(0 * mV, 1 * mV), delay=delay, synapse=rule)
+        expected = net.forecast(0.1 * ms).projections[0]
+        found = CPU().compile(net, dt=0.1 * ms, progress=False).report().projections[0]
+        assert found.nbytes == pytest.approx(expected.nbytes, rel=0.05)
+        assert net.forecast(0.1 * ms).peak > expected.nbytes
+
+
+@synapse
+class Own:
+    """Synapses that keep everything themselves."""
+
+    x = State(0.0)
+    w = Weight()
+    x.on_pre = x + 1
+    w.on_post = w + 0.1 * x

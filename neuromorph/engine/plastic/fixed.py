@@ -9,9 +9,10 @@ Like generated kernels, each is a C function of (step, offset, address of its it
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
+from neuromorph.native.arrays import carray
 
 MANY = 1 << 62  # length of a view whose bounds nobody checks
 

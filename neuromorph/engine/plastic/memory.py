@@ -118,7 +118,8 @@ class PlasticMemory:
         lowered = self.lowered
         sizes = {"row_ptr": sum(rows.row_ptr.nbytes for rows in lowered.rows), "targets": lowered.targets.nbytes}
         sizes |= {name: value.nbytes for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return sizes | {"seen": sum(rows.nbytes for rows in self.seen if rows is not None)}
+        initial = sum(values.nbytes for values in lowered.initial)
+        return sizes | {"initial": initial, "seen": sum(rows.nbytes for rows in self.seen if rows is not None)}
 
     def storage(self) -> str:
         """How it is stored, for people."""
