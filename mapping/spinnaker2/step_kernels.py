@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
+from neuromorph.native.arrays import carray
 
 from .kernels import fifo_drops, fold_bins
 

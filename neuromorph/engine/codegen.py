@@ -21,9 +21,9 @@ FIELD = {name: k for k, name in enumerate(STEP)}
 _HEADER = '''"""{title}"""
 
 import numpy as np
-from numba import carray
 
 from neuromorph.engine.lowlevel import {helpers}
+from neuromorph.native.arrays import carray
 '''
 
 

@@ -11,9 +11,10 @@ add to a step number: samples of a batch follow one another on one time axis.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
 
 from neuromorph.engine.lowlevel import atomic_add, atomic_load, atomic_store, call, pause, pointer, sched_yield
+from neuromorph.native.arrays import carray
 
 MANY = 1 << 62  # length of a view whose bounds nobody checks
 

@@ -8,9 +8,10 @@ Kernels of (step, number of events, address of an item); the item's fields are :
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
+from neuromorph.native.arrays import carray
 
 MANY = 1 << 62
 STEP_PTR, STEPS = 2, 3  # fields of a replay item
