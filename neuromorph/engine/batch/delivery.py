@@ -8,8 +8,8 @@ them. Sums are kept in one of two orders:
   one vector, with a mask of those whose source fired: the others keep the bits that they have. If few fired, they are
   served lane by lane while the row is in the cache.
 - *apart*, element = lane * stride + target, for ports with a dense projection. The sums of some targets of one lane
-  stay in registers while the rows of all its events are added (:func:`print_matrix`): the work grows with the events,
-  not with the lanes. Before a population is updated, the sums of the step are woven (:func:`print_weave`).
+  stay in registers while the rows of all its events are added (:mod:`.matrix`): the work grows with the events, not
+  with the lanes. Before a population is updated, the sums of the step are woven (:func:`print_weave`).
 
 Either way the sum at each target is taken as in a run of one sample: by step of sending, projection, source, place in
 the row.
@@ -45,6 +45,9 @@ LANE_DELIVERY = (
     "lists",  # uint32 (lanes, n_pre): scratch, sources by lane
     "list_values",  # float (lanes, n_pre): their values
     "list_counts",  # int64 (lanes,)
+    "block_ends",  # int64 (blocks + 1, lanes): scratch, where events of the blocks of sources end in the lists
+    "block_events",  # int64 (blocks + 1,): and among the events of all lanes
+    "ahead",  # 1 if the matrix is too large for the cache
     "n_pre",
 )
 """Carry the events of all lanes of a population through a projection."""
@@ -65,6 +68,8 @@ class LaneKind:
         Samples side by side, a power of two.
     targets : str
         Type of the targets; ``""`` is dense.
+    columns : int
+        Targets, for a matrix; else 0.
     weights, index, delays : str
         Types of the arrays; no ``index`` is ``""``.
     shared_weight, shared_delay, scaled : bool
@@ -88,11 +93,12 @@ class LaneKind:
     value: str
     sum: str
     apart: bool
+    columns: int
 
     @property
     def matrix(self) -> bool:
-        """Whether :func:`print_matrix` delivers it."""
-        return self.apart and not self.targets and not self.shared_weight and self.shared_delay and not self.index
+        """Whether :mod:`.matrix` delivers it."""
+        return self.columns > 0
 
     @property
     def few(self) -> int:
@@ -100,7 +106,7 @@ class LaneKind:
         return max(1, self.lanes * np.dtype(self.sum).itemsize // 64)
 
     def __str__(self) -> str:
-        how = "matrix" if self.matrix else "rows" if self.targets else "dense rows"
+        how = f"matrix of {self.columns} columns" if self.matrix else "rows" if self.targets else "dense rows"
         order = "apart" if self.apart else "woven"
         return f"{how} of {self.weights} into {self.lanes} lanes of {self.sum}, {order}"
 
@@ -119,16 +125,20 @@ def lane_kind(synapses: Synapses, lanes: int, value: str, sums: str, apart: bool
         value=value,
         sum=sums,
         apart=apart,
+        columns=synapses.n_post if is_matrix(synapses) else 0,
     )
 
 
-def print_delivery(kind: LaneKind) -> str:
-    """The generated module of a lane delivery kernel, ``kernel(step, offset, item)`` with fields LANE_DELIVERY."""
-    return print_matrix(kind) if kind.matrix else print_rows(kind)
+def is_matrix(synapses: Synapses) -> bool:
+    """Whether a projection has a weight for every pair, and one delay."""
+    return synapses.targets is None and synapses.weights.ndim > 0 and synapses.delays.ndim == 0
 
 
 def print_rows(kind: LaneKind) -> str:
-    """Row by row: each synapse serves all lanes in which its source fired."""
+    """The generated module of a delivery kernel, ``kernel(step, offset, item)`` with fields LANE_DELIVERY.
+
+    Row by row: each synapse serves all lanes in which its source fired.
+    """
     shift, size = (kind.lanes - 1).bit_length(), np.dtype(kind.sum).itemsize
     where = "Z" if kind.shared_weight else "np.uint64(weight_index[k])" if kind.index else "k"
     weight = f"np.{kind.sum}(weights[{where}])" + (" * scale" if kind.scaled and not kind.value else "")
@@ -148,13 +158,13 @@ def print_rows(kind: LaneKind) -> str:
         "    while n < np.uint64(events) and np.uint64(fired[first + n]) >> SHIFT == s:",
         "        lane = np.uint64(fired[first + n]) & LAST",
         "        bits |= ONE << lane",
-        *([f"        lane_values[lane] = {_value(kind, 'first + n')}"] if kind.value else []),
+        *([f"        lane_values[lane] = {value_of(kind, 'first + n')}"] if kind.value else []),
         "        n += ONE",
     ]  # fmt: skip
     single = [
         "for m in range(j, n):",
         "    lane = np.uint64(fired[first + m]) & LAST",
-        *([f"    value = {_value(kind, 'first + m')}"] if kind.value else []),
+        *([f"    value = {value_of(kind, 'first + m')}"] if kind.value else []),
         "    " + loop,
         *("        " + line for line in synapse),
         f"        sums[{one}] += w{' * value' if kind.value else ''}",
@@ -177,68 +187,10 @@ def print_rows(kind: LaneKind) -> str:
         f"SHIFT, LAST = np.uint64({shift}), np.uint64({kind.lanes - 1})",
         f'add = add_lanes({kind.lanes}, "{kind.sum}", {bool(kind.value)})',
     ]
-    return _module(kind, imports, constants, lines)
+    return module(kind, imports, constants, lines)
 
 
-def print_matrix(kind: LaneKind) -> str:
-    """A dense matrix: for some sources and some targets, lane by lane, rows are added to sums in registers.
-
-    First the events are listed by lane; then some columns of the matrix serve all lanes before the next are read.
-    """
-    shift = (kind.lanes - 1).bit_length()
-    width = 64 // np.dtype(kind.sum).itemsize
-    narrow, size = np.dtype(kind.weights).itemsize, np.dtype(kind.sum).itemsize
-    value = _value(kind, "first + j") if kind.value else ""
-    lines = [
-        "events = counts[place]",
-        "if events == 0:",
-        "    return",
-        f"for lane in range({kind.lanes}):",
-        "    list_counts[lane] = 0",
-        "for j in range(np.uint64(events)):",
-        "    element = np.uint64(fired[first + j])",
-        "    lane = element & LAST",
-        "    at = lane * n_pre + np.uint64(list_counts[lane])",
-        "    lists[at] = np.uint32(element >> SHIFT)",
-        *([f"    list_values[at] = {value}"] if kind.value else []),
-        "    list_counts[lane] += 1",
-        "base = np.uint64((step + np.int64(delays[Z])) & ring_mask) * row + port",
-        f"fixed = (np.int64(n_post) * {narrow}, n_pre, sums_at, apart, lists_at, list_values_at, list_counts, scale)",
-        "column = np.uint64(0)",
-        "while column < n_post:",
-        "    left = n_post - column",
-    ]
-    sweep = "        sweep{}(base + column, weights_at + np.int64(column) * {}, *fixed, np.int64({}))"
-    for vectors in (8, 4, 2, 1):
-        columns = vectors * width
-        lines += [
-            f"    {'if' if vectors == 8 else 'elif'} left >= np.uint64({columns}):",
-            sweep.format(vectors, narrow, 0),
-            f"        column += np.uint64({columns})",
-        ]
-    lines += ["    else:", sweep.format(0, narrow, "left"), "        column = n_post"]
-    constants = [f"SHIFT, LAST = np.uint64({shift}), np.uint64({kind.lanes - 1})"]
-    for vectors in (8, 4, 2, 1, 0):
-        options = f"{max(vectors, 1)}, {bool(kind.value)}, {kind.scaled and not kind.value}, {vectors == 0}"
-        constants += [
-            f'add{vectors} = add_rows("{kind.sum}", "{kind.weights}", {options})',
-            "",
-            "",
-            '@njit(error_model="numpy")',
-            f"def sweep{vectors}(first, columns, row_bytes, n_pre, sums, apart, lists, values, counts, scale, left):",
-            f"    for lane in range({kind.lanes}):",
-            "        begin = np.int64(lane) * np.int64(n_pre)",
-            f"        at = sums + np.int64(first + np.uint64(lane) * apart) * {size}",
-            f"        sources, given, events = lists + begin * 4, values + begin * {size}, counts[lane]",
-            f"        add{vectors}(at, columns, row_bytes, sources, given, events, scale, left)",
-            "",
-            "",
-        ]
-    imports = ["from neuromorph.engine.batch.vectors import add_rows"]
-    return _module(kind, imports, constants, lines)
-
-
-def _value(kind: LaneKind, event: str) -> str:
+def value_of(kind: LaneKind, event: str) -> str:
     """What an event's weights are multiplied by: its value, times the scale of quantised weights."""
     return f"{'scale * ' * kind.scaled}np.{kind.sum}(values[{event}])"
 
@@ -250,9 +202,9 @@ def print_weave(sums: str, ring: str, lanes: int) -> str:
         f'"""Weave {lanes} lanes of {sums} into {ring}."""',
         "",
         "import numpy as np",
-        "from numba import carray",
         "",
         "from neuromorph.engine.lowlevel import pointer",
+        "from neuromorph.native.arrays import carray",
         "",
         "MANY = 1 << 62",
         "",
@@ -274,7 +226,9 @@ def print_weave(sums: str, ring: str, lanes: int) -> str:
     ]) + "\n"  # fmt: skip
 
 
-def _module(kind: LaneKind, imports: list[str], constants: list[str], body: list[str]) -> str:
+def module(kind: LaneKind, imports: list[str], constants: list[str], body: list[str]) -> str:
+    """A kernel's source: its item's arrays, then ``body``."""
+
     def view(name: str, dtype: str) -> str:
         return f"{name} = carray(pointer(item[{FIELD[name]}]), MANY, np.{dtype})"
 
@@ -295,15 +249,18 @@ def _module(kind: LaneKind, imports: list[str], constants: list[str], body: list
     if kind.index:
         views.append(view("weight_index", kind.index))
     if kind.matrix:
-        views += [view("lists", "uint32"), view("list_counts", "int64")]
+        views += [view("lists", "uint32")]
+        views += [view(name, "int64") for name in ("list_counts", "block_ends", "block_events")]
+        views.append(f"ahead = item[{FIELD['ahead']}]")
     lines = [
         f'"""Delivery to lanes: {kind}."""',
         "",
         "import numpy as np",
-        "from numba import carray, njit",
+        "",
+        "from neuromorph.native.arrays import carray",
         "",
         *imports,
-        "from neuromorph.engine.lowlevel import bits_float, pointer",
+        "from neuromorph.engine.lowlevel import bits_float, pointer, prefetch",
         "",
         "Z, ONE = np.uint64(0), np.uint64(1)",
         "MANY = 1 << 62",

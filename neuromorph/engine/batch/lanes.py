@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.cache import Kernel, compile_kernel
 from neuromorph.engine.compile import compile_step
 from neuromorph.engine.delivery import Stored
 from neuromorph.engine.instance import Instance
@@ -24,10 +23,12 @@ from neuromorph.engine.memory import Array, address, aligned
 from neuromorph.engine.schedule import Compiled, Tables, base_tables
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import EventList, LoweredPopulation
+from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 from neuromorph.progress import Progress
 
-from .delivery import LANE_DELIVERY, WEAVE, LaneKind, lane_kind, print_delivery, print_weave
+from .delivery import LANE_DELIVERY, WEAVE, LaneKind, is_matrix, lane_kind, print_rows, print_weave
+from .matrix import CACHE_BYTES, print_matrix, scratch, tiled
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class Widened:
         Populations of ``size * lanes`` elements; projections as they were, without kernels.
     lanes : int
     ports : dict of (population, port) to Port
-    kinds, kernels : of each projection
+    kinds, kernels, weights : of each projection
+        Weights of matrices are in tiles.
     """
 
     compiled: Compiled
@@ -67,6 +69,7 @@ class Widened:
     ports: dict[tuple[int, int], Port]
     kinds: tuple[LaneKind, ...]
     kernels: tuple[Kernel, ...]
+    weights: tuple[Array, ...]
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -92,8 +95,15 @@ def widen(compiled: Compiled, lanes: int, progress: Progress) -> Widened:
         port = ports[synapses.post, synapses.port]
         value = compiled.dtype if compiled.graded(synapses.pre) else ""
         kinds.append(lane_kind(synapses, lanes, value, port.sums, port.apart))
-    kernels = tuple(compile_kernel(print_delivery(kind), f"delivery: {kind}", progress) for kind in kinds)
-    return Widened(wide, lanes, ports, tuple(kinds), kernels)
+    sources = (print_matrix(kind) if kind.matrix else print_rows(kind) for kind in kinds)
+    kernels = tuple(
+        compile_kernel(source, f"delivery: {kind}", progress) for kind, source in zip(kinds, sources, strict=True)
+    )
+    weights = tuple(
+        tiled(kind, synapses) if kind.matrix else synapses.weights
+        for kind, synapses in zip(kinds, wide.expanded, strict=True)
+    )
+    return Widened(wide, lanes, ports, tuple(kinds), kernels, weights)
 
 
 def _plain(stored: Stored | Synapses) -> Synapses:
@@ -148,15 +158,11 @@ def _ports(compiled: Compiled) -> dict[tuple[int, int], Port]:
         program = compiled.populations[synapses.post].program
         assert program is not None
         onto = [each for each in compiled.expanded if (each.post, each.port) == key]
-        apart = any(_is_matrix(each) for each in onto)
+        apart = any(is_matrix(each) for each in onto)
         ring = compiled.dtype if program.ports[synapses.port].type == Type.FLOAT else "int64"
         narrow = apart and ring == "int64" and _most(onto) < 2**31
         ports[key] = Port(apart, "int32" if narrow else ring, ring)
     return ports
-
-
-def _is_matrix(synapses: Synapses) -> bool:
-    return synapses.targets is None and synapses.weights.ndim > 0 and synapses.delays.ndim == 0
 
 
 def _most(onto: list[Synapses]) -> int:
@@ -201,8 +207,8 @@ class LaneInstance(Instance):
             kernel = compile_kernel(print_weave(port.sums, port.ring, widened.lanes), f"weave {port.sums}")
             table.arrivals.append((kernel.address, self._weave_item(key, sums)))
         block = [
-            (kernel.address, self._delivery_item(synapses, kind, table))
-            for synapses, kind, kernel in zip(compiled.expanded, widened.kinds, widened.kernels, strict=True)
+            (widened.kernels[k].address, self._delivery_item(k, synapses, table))
+            for k, synapses in enumerate(compiled.expanded)
             if synapses.count
         ]
         table.deliveries = [block]
@@ -234,14 +240,15 @@ class LaneInstance(Instance):
             size=self.widened.sizes[key[0]],
         )
 
-    def _delivery_item(self, synapses: Synapses, kind: LaneKind, table: Tables) -> npt.NDArray[np.int64]:
+    def _delivery_item(self, k: int, synapses: Synapses, table: Tables) -> npt.NDArray[np.int64]:
+        kind, weights = self.widened.kinds[k], self.widened.weights[k]
         pre, lanes = self.memories[synapses.pre], self.widened.lanes
         key = synapses.post, synapses.port
         sums, row, port = (self._sums[key], 0, 0) if kind.apart else self._ring(*key)
-        lists = aligned((lanes, synapses.n_pre if kind.matrix else 0), np.uint32)
-        list_values = aligned(lists.shape, self.compiled.dtype)
-        lane_values, list_counts = aligned((lanes,), self.compiled.dtype), aligned((lanes,), np.int64)
-        table.keep += [lists, list_values, lane_values, list_counts]
+        lists = dict.fromkeys(("lists", "list_values", "list_counts", "block_ends", "block_events"))
+        lists |= scratch(kind, synapses, self.compiled.dtype) if kind.matrix else {}
+        lane_values = aligned((lanes,), self.compiled.dtype)
+        table.keep += [lists, lane_values]
         return make_item(
             LANE_DELIVERY,
             fired=address(pre.fired),
@@ -251,7 +258,7 @@ class LaneInstance(Instance):
             stride=pre.stride,
             row_ptr=address(synapses.row_ptr),
             targets=address(synapses.targets),
-            weights=address(synapses.weights),
+            weights=address(weights),
             weight_index=address(synapses.weight_index),
             delays=address(synapses.delays),
             scale=int(np.float64(synapses.weight_scale or 1.0).view(np.int64)),
@@ -262,8 +269,7 @@ class LaneInstance(Instance):
             port=port,
             apart=sums.shape[2] if kind.apart else 0,
             lane_values=address(lane_values),
-            lists=address(lists),
-            list_values=address(list_values),
-            list_counts=address(list_counts),
+            **{name: address(array) for name, array in lists.items()},
+            ahead=int(weights.nbytes > CACHE_BYTES),
             n_pre=synapses.n_pre,
         )

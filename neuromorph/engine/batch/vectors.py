@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -93,8 +92,8 @@ def add_lanes(lanes: int, dtype: str, graded: bool) -> Any:
 
 
 @cache
-def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool, partial: bool = False) -> Any:
-    """``add(sums, columns, row_bytes, sources, values, events, scale, count)``: rows of a matrix into sums, in order.
+def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool) -> Any:
+    """``add(sums, rows, sources, values, events, scale)``: rows of a matrix into sums, in order.
 
     The sums stay in registers while the rows of all events are added, one after another.
 
@@ -103,47 +102,31 @@ def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool,
     dtype, weights : str
         Types of the sums and of the matrix.
     vectors : int
-        Vectors of 64 bytes of sums that are done at a time.
+        Vectors of 64 bytes of sums; a row of the matrix has as many elements.
     graded : bool
         Multiply each row by its event's value.
     scaled : bool
         Multiply each row by ``scale``: that of quantised weights, unless it is in the values already.
-    partial : bool
-        Only the first ``count`` columns exist; ``vectors`` is then 1.
 
     Notes
     -----
-    The function's arguments: addresses of sums, of the first column's element in row 0, of the events' sources (uint32)
-    and of their values; bytes of a row; the number of events; what quantised weights are multiplied by; columns.
+    The function's arguments: addresses of sums, of row 0, of the events' sources (uint32) and of their values; the
+    number of events, at least 1; the scale.
     """
-    width = 64 // np.dtype(dtype).itemsize
-    narrow = np.dtype(weights).itemsize
+    size, narrow = np.dtype(dtype).itemsize, np.dtype(weights).itemsize
+    width = 64 // size
 
     @intrinsic
-    def add(
-        typingctx: Any,
-        sums: Any,
-        columns: Any,
-        row_bytes: Any,
-        sources: Any,
-        values: Any,
-        events: Any,
-        scale: Any,
-        count: Any,
-    ) -> Any:
+    def add(typingctx: Any, sums: Any, rows: Any, sources: Any, values: Any, events: Any, scale: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             plus, times = _operations(builder, dtype)
-            to, first, row_bytes, sources, values, events, scale, count = args
+            to, first, sources, values, events, scale = args
             places = [builder.add(to, _I64(64 * k)) for k in range(vectors)]
             start = [_load(builder, place, dtype, width, 64) for place in places]
             factor = _splat(builder, scale, width) if scaled else None
-            mask = None
-            if partial:
-                lanes = ir.Constant(ir.VectorType(_I64, width), list(range(width)))
-                mask = builder.icmp_signed("<", lanes, _splat(builder, count, width))
             before = builder.block
             loop, after = builder.append_basic_block("rows"), builder.append_basic_block("after")
-            builder.cbranch(builder.icmp_signed(">", events, _I64(0)), loop, after)
+            builder.branch(loop)
             builder.position_at_end(loop)
             j = builder.phi(_I64)
             j.add_incoming(_I64(0), before)
@@ -152,17 +135,15 @@ def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool,
                 phi.add_incoming(vector, before)
             at = builder.add(sources, builder.mul(j, _I64(4)))
             source = builder.zext(builder.load(builder.inttoptr(at, _I32.as_pointer())), _I64)
-            row = builder.add(first, builder.mul(source, row_bytes))
+            row = builder.add(first, builder.mul(source, _I64(vectors * width * narrow)))
             value = None
             if graded:
-                size = np.dtype(dtype).itemsize
                 at = builder.add(values, builder.mul(j, _I64(size)))
                 value = _splat(builder, builder.load(builder.inttoptr(at, _element(dtype).as_pointer())), width)
             made = []
             for k, phi in enumerate(running):
                 at = builder.add(row, _I64(k * width * narrow))
-                weight = _row_part(builder, at, weights, width, mask)
-                weight = _convert(builder, weight, dtype, width)
+                weight = _convert(builder, _load(builder, at, weights, width, width * narrow), dtype, width)
                 weight = weight if factor is None else times(weight, factor)
                 weight = weight if value is None else times(weight, value)
                 made.append(plus(phi, weight))
@@ -172,30 +153,11 @@ def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool,
                 phi.add_incoming(vector, loop)
             builder.cbranch(builder.icmp_signed("<", following, events), loop, after)
             builder.position_at_end(after)
-            ends = [builder.phi(vector.type) for vector in start]
-            for end, vector, new in zip(ends, start, made, strict=True):
-                end.add_incoming(vector, before)
-                end.add_incoming(new, loop)
-            for end, place in zip(ends, places, strict=True):
-                _store(builder, end, place, 64)
+            for vector, place in zip(made, places, strict=True):
+                _store(builder, vector, place, 64)
             return context.get_dummy_value()
 
-        number = getattr(types, dtype)
-        address = types.int64
-        return types.void(address, address, address, address, address, address, number, address), build
+        number, address = getattr(types, dtype), types.int64
+        return types.void(address, address, address, address, types.int64, number), build
 
     return add
-
-
-def _row_part(builder: Any, address: Any, weights: str, lanes: int, mask: Any | None) -> Any:
-    """Some weights of a row; with a mask, zeros instead of those that are masked out, which are not touched."""
-    align = np.dtype(weights).itemsize
-    if mask is None:
-        return _load(builder, address, weights, lanes, align)
-    kind = ir.VectorType(_element(weights), lanes)
-    letter = {"f": "f", "i": "i"}[np.dtype(weights).kind]
-    name = f"llvm.masked.load.v{lanes}{letter}{8 * align}.p0"
-    signature = ir.FunctionType(kind, [kind.as_pointer(), _I32, mask.type, kind])
-    function = get_or_insert_function(builder.module, signature, name)  # type: ignore[no-untyped-call]
-    pointer = builder.inttoptr(address, kind.as_pointer())
-    return builder.call(function, [pointer, _I32(align), mask, ir.Constant(kind, None)])
