@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.cache import Kernel, compile_kernel
 from neuromorph.engine.compile import traffic_of
 from neuromorph.engine.instance import Instance, Work
 from neuromorph.engine.items import make_item
 from neuromorph.engine.memory import Array, Memory, address, allocate
 from neuromorph.engine.schedule import Compiled, Tables, base_tables
+from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 from neuromorph.progress import Progress, Silent
 

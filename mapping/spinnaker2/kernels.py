@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def is_dropped(drops: Any, count: int, key: int) -> bool:
     """Whether an ascending list holds the key."""
     low, high = 0, count
@@ -21,7 +21,7 @@ def is_dropped(drops: Any, count: int, key: int) -> bool:
     return low < count and drops[low] == key
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def fifo_drops(arrival: Any, ready: float, service: float, capacity: int, dropped: Any) -> int:
     """Run packets, sorted by arrival, through a FIFO that is served from ``ready`` on; mark and count those it drops.
 
@@ -69,7 +69,7 @@ def part_latency(ptr: Any, link: Any, times: Any, g_ptr: Any, g_parts: Any, part
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def fold_bins(bins: Any) -> None:
     """Halve the resolution of bins (bins, n): neighbours join, the second half becomes free."""
     half = len(bins) // 2

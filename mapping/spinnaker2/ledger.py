@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.cache import Kernel, compile_kernel
 from neuromorph.engine.memory import Memory, address
+from neuromorph.native import Kernel, compile_kernel
 
 if TYPE_CHECKING:
     from .map import Mapping as Mapped
@@ -150,7 +150,6 @@ def step_kernel(name: str) -> Kernel:
         f"from neuromorph.mapping.spinnaker2.step_kernels import {name}",
         "",
         "MANY = 1 << 62",
-        f"# {step_kernels_hash()}",
         "",
         "",
         "def kernel(step, offset, item):",
@@ -163,17 +162,6 @@ def step_kernel(name: str) -> Kernel:
             lines.append(f"    {argument} = carray(pointer(item[{FIELDS.index(argument)}]), {shape}, np.{dtype})")
     lines.append(f"    {name}({', '.join(wanted)})")
     return compile_kernel("\n".join(lines) + "\n", f"SpiNNaker2 {name}")
-
-
-@cache
-def step_kernels_hash() -> str:
-    """Hash of the compiled helpers' text, so that cached machine code follows their changes."""
-    import hashlib
-    from pathlib import Path
-
-    here = Path(__file__).parent
-    text = b"".join((here / name).read_bytes() for name in ("kernels.py", "step_kernels.py"))
-    return hashlib.sha256(text).hexdigest()[:16]
 
 
 @dataclass

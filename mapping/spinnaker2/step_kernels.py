@@ -21,7 +21,7 @@ from .kernels import fifo_drops, fold_bins
 UPDATE, SEND, RECEIVE, SYNAPSE, RECORD = 0, 1, 2, 3, 4
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def send_packets(
     step: Any, parts: Any, populations: Any, fifo: Any, dropping: Any, level: Any, send_cycles: Any, drop_rows: Any,
     table: Any,
@@ -90,7 +90,7 @@ def send_packets(
     cells[7] = full
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _overflows(
     parity: Any, parts: Any, populations: Any, fifo: Any, send_cycles: Any, drop_rows: Any, table: Any, part: Any,
     group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, service: Any, ns: Any,
@@ -152,7 +152,7 @@ def _overflows(
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def settle(
     step: Any, parts: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any, synapse_cycles: Any, bins: Any,
     worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any, link_class: Any, link_ns: Any,
@@ -249,7 +249,7 @@ def settle(
         stop[0] = min(stop[0], step + 1)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _keep_worst(
     step: Any, parts: Any, links: Any, worst: Any, row: Any, most: Any, ns: Any, ticked: Any, work: Any,
     link_load: Any, worst_step: Any, worst_time: Any, worst_work: Any, worst_links: Any, cells: Any,

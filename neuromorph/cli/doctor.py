@@ -72,6 +72,6 @@ def run(options: argparse.Namespace) -> int:
 
 def cache_folder() -> str:
     """Where compiled kernels are kept."""
-    from neuromorph.engine.cache import cache_directory
+    from neuromorph.native import cache_directory
 
     return str(cache_directory())

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
+from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 from neuromorph.progress import Progress, Silent
 
-from .cache import Kernel, compile_kernel
 from .codegen import print_step
 from .delivery import Stored, Traffic, store
 from .layout import Layout, layout_of

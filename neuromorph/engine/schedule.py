@@ -41,9 +41,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.lowering.program import LoweredPopulation
+from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 
-from .cache import Kernel, compile_kernel
 from .delivery import Stored
 from .items import COUNT, DRIVE, REPLAY, STEP, make_item
 from .layout import Layout

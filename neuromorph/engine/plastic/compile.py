@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from neuromorph.engine.cache import Kernel, compile_kernel
 from neuromorph.lowering.plastic import PlasticProjection
 from neuromorph.lowering.program import LoweredPopulation
+from neuromorph.native import Kernel, compile_kernel
 from neuromorph.progress import Progress
 
 from .codegen import PlasticKind, print_plastic, reads_sources
