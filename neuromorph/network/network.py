@@ -222,6 +222,12 @@ class Network:
         NetworkError
             If the neuron has nothing of that name.
         """
+        if isinstance(population, Projection):
+            raise NetworkError(
+                f"recording of {population.name}: synapses are not recorded step by step; run in parts, and read them "
+                "with program.synapses(projection) after each",
+                got=population,
+            )
         if not isinstance(population, Population):
             raise NetworkError(f"recording: expected a population, got {population!r:.80}", got=population)
         subject = f"recording of {population.name}"
