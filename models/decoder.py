@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.network import Dense, EventSource, Network
+from neuromorph.network import Dense, EventSource, Live, Network
 
 from .egru_layers import EGRUWeights, egru_layer
 from .recurrent import Linear
@@ -51,12 +51,13 @@ def recording() -> Recording:
         return Recording(x, file["y"], file["h"], file["events"], file["out"])
 
 
-def decoder(events: _Array) -> Network:
+def decoder(events: _Array | None = None) -> Network:
     """The trained network: 96 inputs, 4 linear units, 2 EGRU units (EvNN form), 2 linear outputs.
 
     Parameters
     ----------
-    events : array, shape (steps, 96)
+    events : array, shape (steps, 96), optional
+        Input spikes; None: they are given live.
 
     Returns
     -------
@@ -67,7 +68,8 @@ def decoder(events: _Array) -> Network:
     with np.load(_DATA / "track1_neuron1_weights.npz") as file:
         w = {name: np.asarray(file[name]) for name in file}
     net = Network(name="decoder")
-    spikes = net.population(EventSource.from_dense(events), events.shape[1], name="spikes")
+    inputs = len(w["egru.0.weight"].T)
+    spikes = net.population(Live(inputs) if events is None else EventSource.from_dense(events), name="spikes")
     features = net.population(Linear(b=w["egru.0.bias"], start=1), 4, name="features")
     velocity_bias = w["head.bias"]
     net.project(spikes, features.a, Dense(w["egru.0.weight"].T))
