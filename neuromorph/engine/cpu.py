@@ -16,7 +16,7 @@ from neuromorph.progress import Progress, progress_for
 
 from .checkpoint import Checkpoint, checked, restored_neuron, stretches, take
 from .compile import compile_network, traffic_of, with_populations
-from .delivery import Stored, store
+from .delivery import Stored, store, stored_forecast
 from .inputs import SampleInputs, population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
@@ -102,9 +102,9 @@ class CPU:
             def take(synapses: Synapses, populations: tuple[LoweredPopulation, ...]) -> None:
                 stored.append(store(synapses, traffic_of(populations, self.dtype, synapses), consume=True))
 
-            lowered = lower(
-                network, seconds, self.dtype, self.weights, allow_memory=allow_memory, progress=shown, take=take
-            )
+            if not allow_memory:
+                stored_forecast(network, seconds, self.dtype).require()
+            lowered = lower(network, seconds, self.dtype, self.weights, allow_memory=True, progress=shown, take=take)
             built = perf_counter()
             compiled = compile_network(lowered, shown, stored)
             done = perf_counter()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Synapses:
-    """One projection, built: rows of synapses by source neuron.
+    """One projection, built: rows of synapses by source neuron. Arrays that a rule was given are read-only.
 
     The sum at a port is taken in one order everywhere: by step of sending, then projection index, then source index,
     then position in the row. Engines add contributions one by one in that order.

@@ -8,19 +8,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assembly import called, require_vectors, vector_loops
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
-from neuromorph.engine.delivery import Choice, Stored, Traffic, choose, store
+from neuromorph import (
+    CPU,
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    EventSource,
+    FixedOutDegree,
+    Integers,
+    Network,
+    Sparse,
+    ms,
+    mV,
+)
+from neuromorph.engine.delivery import Choice, Stored, Traffic, choose, store, stored_forecast
 from neuromorph.engine.delivery import lists as lists_module
 from neuromorph.engine.memory import address, aligned
 from neuromorph.engine.reference import deliver
 from neuromorph.engine.schedule import call
+from neuromorph.models import LIFDelta
 from neuromorph.native import compile_kernel
 from neuromorph.network.builders.convolution import Axis, Window
 from neuromorph.network.synapses import Synapses
 
 SLOTS = 8
+SEEDS = st.integers(0, 2**32 - 1)
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 SPIKES, VALUES = Traffic("", "float32"), Traffic("float32", "float32")
 DOUBLE, WHOLE = Traffic("float64", "float64"), Traffic("", "int64")
@@ -41,7 +58,7 @@ def random_weights(rng: np.random.Generator, kind: str, shape: Any) -> tuple[np.
     return np.asarray(rng.integers(-100, 100, shape), kind), float(rng.random()) + 0.01
 
 
-def synapses_of(rng: np.random.Generator, **given: Any) -> Synapses:
+def synapses_of(**given: Any) -> Synapses:
     return Synapses("s", 0, 0, 1, 1, **{"row_ptr": None, "targets": None, "weight_index": None, **given})
 
 
@@ -96,30 +113,108 @@ def check(stored: Stored, synapses: Synapses, rng: np.random.Generator) -> None:
     assert one.tobytes() == two.tobytes()
 
 
+def network() -> Network:
+    """Projections of every form, with exact numbers of synapses."""
+    rng = np.random.default_rng(0)
+    net = Network(seed=1)
+    source = net.population(EventSource(700, steps=[1], indices=[0]), name="source")
+    few, many = net.population(LIFDelta(), 900, name="few"), net.population(LIFDelta(), 70_000, name="many")
+    image = net.population(EventSource(3 * 8 * 9, steps=[1], indices=[0]), (3, 8, 9), name="image")
+    maps, pooled = net.population(LIFDelta(), (4, 6, 7)), net.population(LIFDelta(), (4, 3, 3))
+    net.project(source, few.v_in, FixedOutDegree(200), weight=1 * mV, name="bits")
+    net.project(source, few.v_in, FixedOutDegree(20), weight=1 * mV, name="lists")
+    net.project(source, many.v_in, FixedOutDegree(300), weight=1 * mV, name="blocks")
+    net.project(source, many.v_in, FixedOutDegree(1), weight=1 * mV, name="no blocks")
+    net.project(source, few.v_in, Dense(rng.normal(size=(700, 900)).astype(np.float32) * mV), name="matrix")
+    net.project(image, maps.v_in, Conv2D(rng.normal(size=(4, 3, 3, 3)) * mV), name="convolution")
+    net.project(maps, pooled.v_in, AvgPool2D(2), weight=2 * mV, name="pool")
+    return net
+
+
+def test_the_forecast_is_what_the_report_counts() -> None:
+    program = CPU(threads=1).compile(network(), dt=1 * ms, progress=False)
+    expected = stored_forecast(program.network, 1e-3, "float32")
+    for made, said in zip(program.report().projections, expected.projections, strict=True):
+        assert made.nbytes == said.nbytes, (made.name, made.storage)
+    forms = [cost.storage.replace(",", "").split(" ")[0] for cost in program.report().projections]
+    assert forms == ["bit", "lists", "lists", "lists", "matrix", "geometry", "geometry"]
+    blocks, none = program.report().projections[2:4]
+    assert ("2 blocks" in blocks.storage, "uint32" in none.storage) == (True, True)
+
+
+def test_a_large_convolution_is_not_refused_for_synapses_that_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Network()
+    image = net.population(EventSource(32 * 64 * 64, steps=[1], indices=[0]), (32, 64, 64))
+    maps = net.population(LIFDelta(), (64, 64, 64))
+    net.project(image, maps.v_in, Conv2D(np.ones((64, 32, 5, 5)) * mV, padding=2))
+    monkeypatch.setattr("neuromorph.network.forecast.available_memory", lambda: 200_000_000)
+    assert not net.forecast(1 * ms).fits
+    assert CPU(threads=1).compile(net, dt=1 * ms, progress=False).report().nbytes < 50_000_000
+
+
+def test_what_a_rule_was_given_is_never_written_over() -> None:
+    rng = np.random.default_rng(4)
+    pre, post = np.divmod(np.arange(40 * 50), 50)
+    weights, delays = rng.normal(size=2000).astype(np.float32), rng.integers(1, 3, 2000)
+    kept = weights.copy()
+    matrix = sparse.csr_array((weights, (pre, post)), shape=(40, 50))
+    net = Network()
+    source = net.population(EventSource(40, steps=[1], indices=[0]))
+    few = net.population(LIFDelta(), 50)
+    net.project(source, few.v_in, Sparse((pre, post, weights, delays)), weight=1 * mV)
+    net.project(source, few.v_in, Sparse(matrix), weight=1 * mV, delay=Integers(1, 2))
+    form = CPU(threads=1).compile(net, dt=1 * ms, progress=False).compiled.projections[1].form
+    assert form.runs == 2
+    assert not np.array_equal(form.weights, kept)
+    np.testing.assert_array_equal(weights, kept)
+    np.testing.assert_array_equal(matrix.data, kept)
+
+
+@pytest.mark.parametrize("form", ["bits", "matrix", "scaled matrix"])
+def test_rows_are_added_as_vectors(form: str) -> None:
+    width = require_vectors()
+    given: dict[str, Any] = {"n_pre": 100, "n_post": 200, "delays": np.asarray(1, np.uint8)}
+    if form == "bits":
+        row_ptr, targets = random_rows(np.random.default_rng(5), 100, 200, 0.3, False)
+        synapses = synapses_of(row_ptr=row_ptr, targets=targets, weights=np.asarray(0.1, np.float32), **given)
+        stored = forced(synapses, SPIKES, "bits")
+    else:
+        scale = 0.1 if form == "scaled matrix" else None
+        kind = np.float32 if scale is None else np.int8
+        stored = forced(synapses_of(weights=np.ones(20_000, kind), weight_scale=scale, **given), VALUES, "matrix")
+    text = compile_kernel(stored.form.source(stored.traffic), form).assembly()
+    assert not [name for name in called(text) if "neuromorph_kernel" not in name]  # the wrapper calls the kernel
+    loops = vector_loops(text, width)
+    assert len(loops) >= 4, "one for each size of a group of events"
+    assert not any(i.is_scalar_float for loop in loops for i in loop)
+    additions = [sum(i.name.startswith("vadd") and i.bits >= width for i in loop) for loop in loops]
+    assert max(additions) >= 8, "several events pass over sums that stay in a register"
+
+
 def forced(synapses: Synapses, traffic: Traffic, form: Any) -> Stored:
     return store(synapses, traffic, lambda s, t: Choice(form, "test"))
 
 
-SEEDS = st.integers(0, 2**32 - 1)
-
-
 @pytest.mark.parametrize(
-    ("traffic", "weights", "shared"),
+    ("traffic", "weights", "shared", "delays"),
     [
-        (SPIKES, "float32", True),
-        (SPIKES, "float32", False),
-        (VALUES, "float32", True),
-        (VALUES, "float32", False),
-        (VALUES, "int8", False),
-        (SPIKES, "int16", False),
-        (VALUES, "int8", True),
-        (DOUBLE, "float64", False),
-        (WHOLE, "int32", True),
-        (WHOLE, "int16", False),
+        (SPIKES, "float32", True, "one"),
+        (SPIKES, "float32", True, "few"),
+        (SPIKES, "float32", True, "many"),
+        (SPIKES, "float32", False, "few"),
+        (VALUES, "float32", True, "one"),
+        (VALUES, "float32", False, "one"),
+        (VALUES, "float32", False, "few"),
+        (VALUES, "float32", False, "many"),
+        (VALUES, "int8", False, "one"),
+        (SPIKES, "int16", False, "few"),
+        (DOUBLE, "int8", True, "one"),
+        (DOUBLE, "float64", False, "few"),
+        (WHOLE, "int32", True, "one"),
+        (WHOLE, "int16", False, "many"),
     ],
 )
-@pytest.mark.parametrize("delays", ["one", "few", "many"])
-@settings(QUICK, max_examples=10)
+@settings(QUICK, max_examples=20)
 @given(seed=SEEDS)
 def test_lists(traffic: Traffic, weights: str, shared: bool, delays: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -131,7 +226,7 @@ def test_lists(traffic: Traffic, weights: str, shared: bool, delays: str, seed: 
     else:
         steps = rng.integers(1, 3 if delays == "few" else SLOTS, len(targets)).astype(np.uint16)
     synapses = synapses_of(
-        rng, n_pre=n_pre, n_post=n_post, row_ptr=row_ptr, targets=targets, weights=made, delays=steps,
+        n_pre=n_pre, n_post=n_post, row_ptr=row_ptr, targets=targets, weights=made, delays=steps,
         weight_scale=None if traffic is WHOLE else scale,
     )  # fmt: skip
     check(forced(synapses, traffic, "lists"), synapses, rng)
@@ -149,7 +244,7 @@ def test_bits(traffic: Traffic, weights: str, seed: int) -> None:
     row_ptr, targets = random_rows(rng, n_pre, n_post, rng.random(), False)
     made, scale = random_weights(rng, weights, ())
     synapses = synapses_of(
-        rng, n_pre=n_pre, n_post=n_post, row_ptr=row_ptr, targets=targets, weights=made,
+        n_pre=n_pre, n_post=n_post, row_ptr=row_ptr, targets=targets, weights=made,
         delays=np.asarray(rng.integers(1, SLOTS), np.uint8), weight_scale=None if traffic is WHOLE else scale,
     )  # fmt: skip
     check(forced(synapses, traffic, "bits"), synapses, rng)
@@ -177,7 +272,7 @@ def test_matrix(traffic: Traffic, weights: str, shared: bool, seed: int) -> None
     n_pre, n_post = (int(n) for n in rng.integers(1, 200, 2))
     made, scale = random_weights(rng, weights, () if shared else n_pre * n_post)
     synapses = synapses_of(
-        rng, n_pre=n_pre, n_post=n_post, weights=made, delays=np.asarray(rng.integers(1, SLOTS), np.uint8),
+        n_pre=n_pre, n_post=n_post, weights=made, delays=np.asarray(rng.integers(1, SLOTS), np.uint8),
         weight_scale=None if traffic is WHOLE else scale,
     )  # fmt: skip
     check(forced(synapses, traffic, "matrix"), synapses, rng)
@@ -213,7 +308,7 @@ def test_geometry(traffic: Traffic, weights: str, shared: bool, window: Window, 
     kernel = window.out_channels * (window.channels // window.groups) * window.y.taps * window.x.taps
     made, scale = random_weights(rng, weights, () if shared else kernel)
     synapses = synapses_of(
-        rng, n_pre=window.channels * window.y.size * window.x.size,
+        n_pre=window.channels * window.y.size * window.x.size,
         n_post=window.out_channels * window.y.out * window.x.out, weights=made,
         delays=np.asarray(rng.integers(1, SLOTS), np.uint8), weight_scale=None if traffic is WHOLE else scale,
         geometry=window,
@@ -228,7 +323,7 @@ def test_targets_count_from_blocks_where_there_are_many(monkeypatch: pytest.Monk
     row_ptr, targets = random_rows(rng, n_pre, n_post, 0.01, True)
     delays = np.asarray(2, np.uint8)
     given = {"n_pre": n_pre, "n_post": n_post, "row_ptr": row_ptr, "delays": delays, "weights": np.float32(0.1)}
-    synapses = synapses_of(rng, targets=targets, **given)
+    synapses = synapses_of(targets=targets, **given)
     kept = targets.copy()
     stored = forced(synapses, SPIKES, "lists")
     assert isinstance(stored.form, lists_module.Lists)
@@ -240,7 +335,7 @@ def test_targets_count_from_blocks_where_there_are_many(monkeypatch: pytest.Monk
     consumed = store(replace(synapses, targets=kept.copy()), SPIKES, consume=True)
     np.testing.assert_array_equal(consumed.form.targets, stored.form.targets)
     np.testing.assert_array_equal(targets, kept)
-    few = synapses_of(rng, targets=np.array([5, 149_999], np.uint32), **(given | {"row_ptr": np.array([0] * 40 + [2])}))
+    few = synapses_of(targets=np.array([5, 149_999], np.uint32), **(given | {"row_ptr": np.array([0] * 40 + [2])}))
     assert forced(few, SPIKES, "lists").form.targets.dtype == np.uint32  # the cuts would take more than they save
 
 
@@ -248,8 +343,8 @@ def test_delays_are_sorted_where_runs_are_long_enough() -> None:
     rng = np.random.default_rng(2)
     row_ptr, targets = random_rows(rng, 20, 500, 0.2, False)
     given = {"n_pre": 20, "n_post": 500, "row_ptr": row_ptr, "targets": targets, "weights": np.float32(0.1)}
-    few = synapses_of(rng, delays=rng.integers(1, 4, len(targets)).astype(np.uint8), **given)
-    many = synapses_of(rng, delays=rng.integers(1, 200, len(targets)).astype(np.uint8), **given)
+    few = synapses_of(delays=rng.integers(1, 4, len(targets)).astype(np.uint8), **given)
+    many = synapses_of(delays=rng.integers(1, 200, len(targets)).astype(np.uint8), **given)
     sorted_, own = forced(few, SPIKES, "lists").form, forced(many, SPIKES, "lists").form
     assert (sorted_.runs, sorted_.own_delays, sorted_.delays.tolist()) == (3, False, [1, 2, 3])
     assert (own.runs, own.own_delays) == (1, True)
@@ -261,17 +356,17 @@ def test_the_choice_follows_kind_and_density() -> None:
     row_ptr, targets = random_rows(rng, 100, 200, 0.1, False)
     given = {"n_pre": 100, "n_post": 200, "delays": np.asarray(1, np.uint8), "weights": np.float32(0.1)}
     rows = {"row_ptr": row_ptr, "targets": targets}
-    assert choose(synapses_of(rng, **given, **rows), SPIKES).form == "bits"
-    assert choose(synapses_of(rng, **given, **rows), replace(SPIKES, sums="float64")).form == "lists"
+    assert choose(synapses_of(**given, **rows), SPIKES).form == "bits"
+    assert choose(synapses_of(**given, **rows), replace(SPIKES, sums="float64")).form == "lists"
     own = np.ones(len(targets), np.float32)
-    assert choose(synapses_of(rng, **(given | rows | {"weights": own})), SPIKES).form == "lists"
+    assert choose(synapses_of(**(given | rows | {"weights": own})), SPIKES).form == "lists"
     twice = {"row_ptr": 2 * row_ptr, "targets": np.repeat(targets, 2)}
-    assert choose(synapses_of(rng, **given, **twice), SPIKES).reason.startswith("pairs with more than one")
+    assert choose(synapses_of(**given, **twice), SPIKES).reason.startswith("pairs with more than one")
     sparse = random_rows(rng, 100, 200, 0.02, False)
-    assert choose(synapses_of(rng, **given, row_ptr=sparse[0], targets=sparse[1]), SPIKES).form == "lists"
-    assert choose(synapses_of(rng, **given), SPIKES).form == "matrix"
+    assert choose(synapses_of(**given, row_ptr=sparse[0], targets=sparse[1]), SPIKES).form == "lists"
+    assert choose(synapses_of(**given), SPIKES).form == "matrix"
     each = np.ones(100 * 200, np.uint8)
-    assert choose(synapses_of(rng, **(given | {"delays": each})), SPIKES).form == "lists"
+    assert choose(synapses_of(**(given | {"delays": each})), SPIKES).form == "lists"
 
 
 @settings(QUICK, max_examples=5)
@@ -279,7 +374,7 @@ def test_the_choice_follows_kind_and_density() -> None:
 def test_a_matrix_with_delays_of_its_own_becomes_lists(seed: int) -> None:
     rng = np.random.default_rng(seed)
     synapses = synapses_of(
-        rng, n_pre=30, n_post=40, weights=rng.normal(size=1200).astype(np.float32),
+        n_pre=30, n_post=40, weights=rng.normal(size=1200).astype(np.float32),
         delays=rng.integers(1, 4, 1200).astype(np.uint8),
     )  # fmt: skip
     check(store(synapses, VALUES), synapses, rng)

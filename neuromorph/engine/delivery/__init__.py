@@ -9,7 +9,8 @@ Each storage form is a module: its arrays, and how its kernel is printed. :func:
 """
 
 from .choice import Choice, choose
+from .forecast import stored_forecast
 from .frame import HEAD, Traffic
 from .stored import Chooser, Form, Stored, store
 
-__all__ = ["HEAD", "Choice", "Chooser", "Form", "Stored", "Traffic", "choose", "store"]
+__all__ = ["HEAD", "Choice", "Chooser", "Form", "Stored", "Traffic", "choose", "store", "stored_forecast"]

@@ -61,9 +61,9 @@ class Sorting:
     def _each(self, work: Any) -> None:
         for_each(work, self._ranges, available_threads() if len(self._delays) >= 1 << 18 else 1)
 
-    def __call__(self, values: Array) -> Array:
-        """The synapses' values in this order."""
-        out = np.empty(values.shape, values.dtype)
+    def __call__(self, values: Array, consume: bool) -> Array:
+        """The synapses' values in this order; over the same memory if nobody else needs it."""
+        out = values if consume and values.flags.writeable else np.empty(values.shape, values.dtype)
         self._each(lambda a, b: sort_by_delay(a, b, self._row_ptr, self._delays, self._rank, self._begin, values, out))
         return out
 

@@ -58,12 +58,22 @@ def count_delays(start, stop, row_ptr, delays, rank, numbers):
 
 @njit(error_model="numpy")
 def sort_by_delay(start, stop, row_ptr, delays, rank, begin, values, out):
-    """Put each row's values in the order of their delays; equal ones keep their order. ``begin[row, rank]``: where."""
+    """Put each row's values in the order of their delays; equal ones keep their order.
+
+    ``begin[row, rank]`` says where those of a delay begin; ``out`` may be ``values`` itself.
+    """
     at = np.empty(begin.shape[1], np.int64)
+    longest = 0
+    for row in range(start, stop):
+        longest = max(longest, row_ptr[row + 1] - row_ptr[row])
+    before = np.empty(longest, values.dtype)
     for row in range(start, stop):
         for d in range(len(at)):
             at[d] = begin[row, d]
-        for k in range(row_ptr[row], row_ptr[row + 1]):
+        first = row_ptr[row]
+        for k in range(first, row_ptr[row + 1]):
+            before[k - first] = values[k]
+        for k in range(first, row_ptr[row + 1]):
             d = rank[delays[k]]
-            out[at[d]] = values[k]
+            out[at[d]] = before[k - first]
             at[d] += 1

@@ -88,7 +88,7 @@ def store(synapses: Synapses, traffic: Traffic, chooser: Chooser = choose, *, co
     chooser : function of (synapses, traffic), optional
         Default: :func:`~.choice.choose`.
     consume : bool
-        Nobody else needs the arrays of ``synapses``, so that they may be written over.
+        Nobody else needs the arrays of ``synapses``: those that are writeable may be written over.
     """
     choice = chooser(synapses, traffic)
     return Stored(

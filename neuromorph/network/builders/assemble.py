@@ -47,7 +47,9 @@ def convert(values: Array, factor: Any, dtype: np.dtype[Any]) -> Array:
     """``values * factor`` in ``dtype``, chunk by chunk; not copied if there is nothing to do."""
     values = np.asarray(values, order="C")  # one weight for all keeps its shape ()
     if factor is None and values.dtype == dtype:
-        return values
+        view = values.view()
+        view.flags.writeable = False  # it may be the user's
+        return view
     scale = 1 if factor is None else magnitude(factor)
     flat = values.reshape(-1)
     out = np.empty(flat.shape, dtype)
