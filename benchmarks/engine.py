@@ -13,7 +13,6 @@ Writes ``engine.json``, ``engine.md``, ``engine.csv`` and ``engine.png`` into th
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ SEEDS = 5
 TOLERANCE = 0.02
 """Results that differ by less than this fraction agree anyway, unless the case says otherwise."""
 HOPELESS = 4.0
-"""A peer so many times slower than the fastest one sits out after two turns."""
+"""A peer so many times slower than the fastest one sits out after its first turn."""
 
 
 @dataclass
@@ -160,7 +159,7 @@ def measure(case: Case, peers: Iterable[Peer], repeats: int, folder: Path, slow:
             at_work = [e for e in entries if not e.failed]
             best = min((e.median for e in at_work if not e.peer.own), default=float("inf"))
             for entry in at_work:
-                if number < 2 or entry.peer.own or entry.median <= HOPELESS * best:
+                if number == 0 or entry.peer.own or entry.median <= HOPELESS * best:
                     turn(entry, case.seconds)
     finally:
         for entry in entries:
@@ -203,7 +202,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also the largest networks, which need some GB")
     parser.add_argument("--slow", action="store_true", help="also peers that take minutes for a case")
     parser.add_argument("--no-footprint", action="store_true", help="skip memory and start-up times")
-    parser.add_argument("--builds", type=Path, help="keep generated code here; later runs then compile nothing")
+    parser.add_argument("--builds", type=Path, default=Path("out/benchmarks/builds"), help="where code is compiled")
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"))
     options = parser.parse_args()
     unknown = [name for name in options.cases if name not in names]
@@ -212,9 +211,7 @@ def main() -> None:
         parser.error(f"no such case or peer: {', '.join(unknown)}")
     chosen = [c for c in CASES if c.name in options.cases or (not options.cases and (options.large or not c.large))]
     peers = [peer for peer in PEERS if peer.own or peer.name in options.peers]
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.builds or Path(scratch)
-        measured = [measure(case, peers, options.repeats, folder, options.slow) for case in chosen]
+    measured = [measure(case, peers, options.repeats, options.builds, options.slow) for case in chosen]
     footprint = None if options.no_footprint else engine_footprint.measure(options.large)
     result = engine_report.Result(engine_report.machine(), tuple(measured), footprint)
     engine_report.write(result, options.out)

@@ -23,7 +23,7 @@ def build(describe: Callable[[Parameters], Description], parameters: Parameters,
     """Build a network and run a step of it, which compiles it."""
     b.prefs.core.default_float_dtype = np.float32
     b.prefs.codegen.target = "cython"
-    b.prefs.codegen.runtime.cython.cache_dir = str(setup.folder)
+    b.prefs.codegen.runtime.cython.cache_dir = str(setup.folder.parent / "cython")  # cases share some of their code
     b.defaultclock.dt = 0.1 * b.ms
     b.seed(setup.seed)
     description = describe(parameters)
