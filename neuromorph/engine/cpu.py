@@ -14,7 +14,7 @@ from neuromorph.errors import TargetError
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
-from .checkpoint import Checkpoint, checked, restored_neuron, stretches, take
+from .checkpoint import Checkpoint
 from .compile import compile_network, traffic_of, with_populations
 from .delivery import Stored, store, stored_forecast
 from .inputs import SampleInputs, population_index, settable
@@ -24,6 +24,7 @@ from .memory_state import load_states, population_states
 from .pace import available_cores
 from .plastic.synapse_values import SynapseValues, read_synapses
 from .report import CPUReport, PopulationCost, ProjectionCost
+from .restoring import checked, restored_neuron, stretches, take
 from .run_meta import description, run_meta
 from .schedule import Compiled
 from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_seconds

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .checkpoint import PopulationState, fill_ring, ring_rows
+from .checkpoint import PopulationState
 from .memory import Array, Memory
+from .restoring import fill_ring, ring_rows
 from .schedule import Compiled
 
 KEPT = {"floats": "states", "ints": "states", "float_ring": "arriving", "int_ring": "arriving"}

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neuromorph.engine.checkpoint import Checkpoint, checked, fill_ring, restored_neuron, ring_rows, stretches, take
+from neuromorph.engine.checkpoint import Checkpoint
 from neuromorph.engine.inputs import SampleInputs, population_index, read_inputs, settable
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.plastic.reference import RunningPlastic
 from neuromorph.engine.plastic.saved import load_reference, state_of_reference
 from neuromorph.engine.plastic.synapse_values import SynapseValues, read_synapses
 from neuromorph.engine.reference import RunningPopulation, advance
+from neuromorph.engine.restoring import checked, fill_ring, restored_neuron, ring_rows, stretches, take
 from neuromorph.engine.run_meta import description, run_meta
 from neuromorph.engine.target import Batch, check_choice, check_window, checkpoint_steps, duration_steps, step_seconds
 from neuromorph.language.neuron import Neuron

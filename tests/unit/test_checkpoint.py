@@ -33,10 +33,10 @@ from neuromorph import (
     us,
 )
 from neuromorph.engine import Checkpoint, Target
-from neuromorph.engine.checkpoint import network_key
 from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.memory import Memory
 from neuromorph.engine.memory_state import DERIVED, KEPT
+from neuromorph.engine.restoring import network_key
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.trace import joined, journal
 
