@@ -353,7 +353,7 @@ def test_delays_are_sorted_where_runs_are_long_enough() -> None:
 
 def test_the_choice_follows_kind_and_density() -> None:
     rng = np.random.default_rng(3)
-    row_ptr, targets = random_rows(rng, 100, 200, 0.1, False)
+    row_ptr, targets = random_rows(rng, 100, 200, 0.075, False)
     given = {"n_pre": 100, "n_post": 200, "delays": np.asarray(1, np.uint8), "weights": np.float32(0.1)}
     rows = {"row_ptr": row_ptr, "targets": targets}
     assert choose(synapses_of(**given, **rows), SPIKES).form == "bits"
