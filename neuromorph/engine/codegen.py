@@ -14,7 +14,8 @@ from neuromorph.lowering.program import Op, StepProgram
 from .draws import Draws
 from .items import STEP
 from .layout import Layout, shared_ops
-from .ops import HELPERS, constant, exponents, operation
+from .ops import HELPERS, constant, operation
+from .ranges import widths
 
 FIELD = {name: k for k, name in enumerate(STEP)}
 
@@ -54,7 +55,7 @@ class _Printer:
         self.constants: dict[str, str] = {}
         self.used = self._used()
         self.shared = shared_ops(program)
-        self.exponents = exponents(program.ops)
+        self.widths = widths(program.ops)
         self.draws = Draws(program, self.used, self.shared, layout.lanes)
 
     def body(self) -> list[str]:
@@ -203,5 +204,9 @@ class _Printer:
             return "np.int64(step)"
         if op.code in ("random", "poisson"):
             return self.draws.load(number)
-        code = "to_exponent" if number in self.exponents else op.code
-        return operation(code, [f"v{k}" for k in op.args], self.program.dtype)
+        args = [f"v{k}" for k in op.args]
+        if op.code == "to_float" and op.args[0] in self.widths:
+            args = [f"np.{self.widths[op.args[0]]}({args[0]})"]
+        if op.code == "to_int" and self.widths.get(number) == "int32":
+            args = [f"np.int32({args[0]})"]
+        return operation(op.code, args, self.program.dtype)

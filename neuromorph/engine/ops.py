@@ -36,15 +36,6 @@ def operation(code: str, args: Sequence[str], dtype: Float) -> str:
     return _FORMS[code].format(*args)
 
 
-def exponents(ops: Sequence[Op]) -> frozenset[int]:
-    """Numbers of the ``to_int`` ops that only ``exp2i`` uses: by its definition they fit into 32 bits."""
-    found = {k for k, op in enumerate(ops) if op.code == "to_int"}
-    for op in ops:
-        if op.code != "exp2i":
-            found.difference_update(op.args)
-    return frozenset(found)
-
-
 def _bits(code: str, x: str, dtype: Float) -> str:
     """IEEE 754 fields: exponent and mantissa bits of a float."""
     mantissa, bias, word = (52, 1023, "np.int64") if dtype == "float64" else (23, 127, "np.int32")
@@ -69,7 +60,6 @@ _FORMS: dict[str, str] = {
     "rint": "np.rint({0})",
     "trunc": "np.trunc({0})",
     "to_int": "np.int64({0})",
-    "to_exponent": "np.int32({0})",
     "shr": "{0} >> {1}",
     "shl": "{0} << {1}",
     "bitand": "{0} & {1}",

@@ -200,26 +200,35 @@ def phi1(z: Value) -> Value:
 
 def _split(x: Value) -> tuple[Value, Value]:
     """Exponent e (a float) and f = m - 1 with x = m 2**e, sqrt(1/2) < m <= sqrt(2); x positive and finite."""
-    f, b = _format(x), x.builder
+    f = _format(x)
     lift = 2.0**f.digits
     small = x < f.smallest
-    x = small.where(x * lift, x).most(f.smallest).least(f.largest)
+    e, m1 = _split_normal(small.where(x * lift, x).most(f.smallest).least(f.largest))
+    return e - small.where(float(f.digits), 0.0), m1
+
+
+def _split_normal(x: Value) -> tuple[Value, Value]:
+    """:func:`_split` for x that is not subnormal."""
+    b = x.builder
     m, e = b.emit("mantissa", x), b.emit("exponent", x).to_float()
     upper = m > float(np.sqrt(2.0))
-    e = e + upper.where(1.0, 0.0) - small.where(float(f.digits), 0.0)
-    return e, upper.where(m * 0.5, m) - 1.0
+    return e + upper.where(1.0, 0.0), upper.where(m * 0.5, m) - 1.0
 
 
-def log(x: Value) -> Value:
-    """Natural logarithm."""
-    f = _format(x)
-    e, m1 = _split(x)
+def _log_split(e: Value, m1: Value) -> Value:
+    """log((1 + m1) 2**e)."""
+    f = _format(e)
     s = m1 / (m1 + 2.0)
     z = s * s
     half_square = m1 * m1 * 0.5
     # log(1 + m1) = m1 - m1**2/2 + s (m1**2/2 + z R(z)): the correction is small, so little of m1 is lost.
     near = m1 - (half_square - (s * (half_square + z * _polynomial(z, f.log_terms)) + e * f.ln2_low))
-    finite = (x <= f.largest).where(near + e * f.ln2_high, x)
+    return near + e * f.ln2_high
+
+
+def log(x: Value) -> Value:
+    """Natural logarithm."""
+    finite = (x <= _format(x).largest).where(_log_split(*_split(x)), x)
     return (x > 0.0).where(finite, x.equals(0.0).where(float("-inf"), float("nan")))
 
 
@@ -323,18 +332,19 @@ def uniform(high: Value, low: Value) -> Value:
     """Uniform in [0, 1) from two words of random bits: 24 bits of the first in float32, 53 of both in float64."""
     if high.builder.dtype == "float32":
         return (high >> 8).to_float() * 2.0**-24
-    return ((high << 21) + (low >> 11)).to_float() * 2.0**-53
+    return high.to_float() * 2.0**-32 + (low >> 11).to_float() * 2.0**-53
 
 
 def normal_pair(words: tuple[Value, Value, Value, Value]) -> tuple[Value, Value]:
     """Two independent standard normal numbers from a block of four random words (Box and Muller 1958).
 
-    The radius uses 32 (float32) or 53 bits, so abs(x) stays below 6.7 or 8.6.
+    The radius uses 32 (float32) or 53 bits, so abs(x) stays below 6.8 or 8.6.
     """
+    u = words[0].to_float() * 2.0**-32
     if words[0].builder.dtype == "float32":
-        u = (words[0] + 1).to_float() * 2.0**-32
+        u = u + 2.0**-33
     else:
-        u = ((words[0] << 21) + (words[1] >> 11) + 1).to_float() * 2.0**-53
-    radius = words[0].builder.emit("sqrt", log(u) * -2.0)
+        u = u + ((words[1] >> 11) + 1).to_float() * 2.0**-53
+    radius = words[0].builder.emit("sqrt", _log_split(*_split_normal(u)) * -2.0)
     cos, sin = _turn(uniform(words[2], words[3]))
     return radius * cos, radius * sin
