@@ -37,7 +37,12 @@ def compile_network(
         layout, kernel = compile_step(population, progress)
         layouts.append(layout)
         steps.append(kernel)
-    for name in ("drive", "record_events", "record_state"):
+    needed = {
+        "drive": True,
+        "record_events": any(population.record_events for population in lowered.populations),
+        "record_state": any(population.record_states for population in lowered.populations),
+    }
+    for name in (name for name, used in needed.items() if used):
         progress.stage(f"compiling engine kernel {name}")
         fixed_kernel(name)
     deliveries = tuple(

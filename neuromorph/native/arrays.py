@@ -4,6 +4,8 @@ The same as Numba's own ``carray``, which is a function that has to be compiled 
 is written down where it stands. It makes kernels compile an eighth faster.
 """
 
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,12 +18,12 @@ from numba.np import arrayobj
 @intrinsic
 def carray(typingctx: Any, where: Any, shape: Any, dtype: Any) -> Any:
     """The memory at a void pointer as a C-contiguous array of a shape, an int or a tuple of them, and a NumPy type."""
-    kinds = list(shape) if isinstance(shape, types.BaseTuple) else [shape]
+    tupled = isinstance(shape, types.BaseTuple)
+    kinds = list(shape) if tupled else [shape]
     made = types.Array(dtype.dtype, len(kinds), "C")
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = context.get_value_type(types.intp)
-        tupled = isinstance(shape, types.BaseTuple)
         given = [builder.extract_value(args[1], k) if tupled else args[1] for k in range(made.ndim)]
         lengths = [context.cast(builder, value, kind, types.intp) for value, kind in zip(given, kinds, strict=True)]
         element = context.get_data_type(made.dtype)
