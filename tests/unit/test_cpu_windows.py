@@ -149,7 +149,7 @@ def test_the_window_is_the_shortest_delay_of_any_synapse() -> None:
 
 def test_windows_are_as_long_as_the_sums_stay_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = CPU(threads=1).compile(loop(5), dt=1 * ms).compiled
-    assert [schedule.window_of(compiled, threads) for threads in (1, 2, 3)] == [1, 5, 5]
+    assert [schedule.window_of(compiled, threads) for threads in (1, 2, 3)] == [5, 5, 5]
     row = 4 * sum(layout.stride for layout in compiled.layouts if layout is not None)  # each has one float port
     monkeypatch.setattr(schedule, "WINDOW_BYTES", row)
     assert [schedule.window_of(compiled, threads) for threads in (1, 2, 3)] == [1, 2, 3]
