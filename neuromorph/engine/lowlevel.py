@@ -171,4 +171,53 @@ def pause(typingctx: Any) -> Any:
     return types.void(), build
 
 
+ARRAYS = 32
+"""Arrays that a kernel may tell apart."""
+
+
+@intrinsic
+def load_apart(typingctx: Any, address: Any, index: Any, dtype: Any, array: Any) -> Any:
+    """Element ``index`` of the array at an address.
+
+    ``array`` is a constant below :data:`ARRAYS`; what is loaded from and stored to arrays of different numbers is
+    promised not to overlap, so that loops that gather from one and store to another can be vectorised.
+    """
+    if not isinstance(array, types.IntegerLiteral):
+        raise RequireLiteralValue("load_apart() takes a constant number of an array")
+    kind = dtype.dtype
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_data_type(kind)
+        load = builder.load(builder.gep(builder.inttoptr(args[0], element.as_pointer()), [args[1]]))
+        load.align = context.get_abi_sizeof(element)
+        _set_apart(builder, load, array.literal_value)
+        return load
+
+    return kind(address, index, dtype, array), build
+
+
+@intrinsic
+def store_apart(typingctx: Any, address: Any, index: Any, value: Any, array: Any) -> Any:
+    """Give element ``index`` of the array at an address a value; see :func:`load_apart`."""
+    if not isinstance(array, types.IntegerLiteral):
+        raise RequireLiteralValue("store_apart() takes a constant number of an array")
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_data_type(value)
+        place = builder.gep(builder.inttoptr(args[0], element.as_pointer()), [args[1]])
+        store = builder.store(args[2], place, align=context.get_abi_sizeof(element))
+        _set_apart(builder, store, array.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(address, index, value, array), build
+
+
+def _set_apart(builder: Any, instruction: Any, array: int) -> None:
+    module = builder.module
+    domain = module.add_metadata(["arrays of a kernel"])
+    scopes = [module.add_metadata([f"array {k}", domain]) for k in range(ARRAYS)]
+    instruction.set_metadata("alias.scope", module.add_metadata([scopes[array]]))
+    instruction.set_metadata("noalias", module.add_metadata([scope for k, scope in enumerate(scopes) if k != array]))
+
+
 sched_yield = types.ExternalFunction("sched_yield", types.int32())  # gives the core to a waiting thread

@@ -14,7 +14,7 @@ from strategies import DT
 from neuromorph import CPU, Network, Reference
 from neuromorph.engine.target import Program
 
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOTAL = STEPS + 15
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from neuromorph.engine.ops import constant, operation
+from neuromorph.errors import TargetError
 from neuromorph.language.expr import Type
 from neuromorph.lowering.plastic import SynapseProgram, Update
 
@@ -19,8 +20,12 @@ from .items import PLASTIC
 FIELD = {name: k for k, name in enumerate(PLASTIC)}
 KERNEL, ROW, ELEMENT = 0, 1, 2
 """How often a value is computed: once in a call, once for each row or column, once for each synapse or neuron."""
+ARRAYS = 32
+"""Arrays that a kernel may tell apart, as in :mod:`neuromorph.engine.lowlevel`, which imports Numba."""
 AHEAD = 4096
 """Bytes of the next row that are asked for ahead."""
+
+_HELPERS = ("bits_float", "choose", "float_bits", "load_apart", "pointer", "prefetch", "store_apart")
 
 Leaf = tuple[int, str]
 """How often it has to be read, and how."""
@@ -102,7 +107,7 @@ class _Kernel:
             "",
             "import numpy as np",
             "",
-            "from neuromorph.engine.lowlevel import bits_float, choose, float_bits, pointer, prefetch",
+            f"from neuromorph.engine.lowlevel import {', '.join(_HELPERS)}",
             "from neuromorph.native.arrays import carray",
             "",
             "Z, ONE = np.uint64(0), np.uint64(1)",
@@ -136,7 +141,9 @@ class _Kernel:
                 lines.append(f"r{k} = np.uint64(({row}) * views[{3 * k + 1}])")
         return lines
 
-    def leaf(self, index: Mapping[str, Leaf], value: Leaf | None = None) -> Callable[[str, int], Leaf]:
+    def leaf(
+        self, index: Mapping[str, Leaf], value: Leaf | None = None, apart: bool = False
+    ) -> Callable[[str, int], Leaf]:
         """How states and views are read where neurons and synapses have the indices given.
 
         Parameters
@@ -144,11 +151,19 @@ class _Kernel:
         index : mapping of place to (how often it changes, its name)
         value : (how often, expression), optional
             The event's value.
+        apart : bool
+            Tell LLVM that what is read for each synapse overlaps with nothing that is stored elsewhere.
         """
+        views = len(self.program.states)
+
+        def of_synapse(array: str, where: str, number: int) -> str:
+            return f"load_apart({array}, {where}, {self.float}, {number})"
 
         def read(code: str, position: int) -> Leaf:
             if code == "state":
                 often, name = index[self.program.places[position]]
+                if apart and often == ELEMENT:
+                    return often, of_synapse(f"a{position}", name, position)
                 return often, f"s{position}[{name}]"
             if position == len(self.kind.ends):
                 assert value is not None  # only on_pre may read it
@@ -157,7 +172,10 @@ class _Kernel:
             if end == "one":
                 return KERNEL, f"q{position}[r{position}]"
             often, name = index["pre" if end == "pre" else "post"]
-            return often, f"q{position}[{name}]" if end == "post" else f"q{position}[r{position} + {name}]"
+            where = name if end == "post" else f"r{position} + {name}"
+            if apart and often == ELEMENT:
+                return often, of_synapse(f"c{position}", where, views)
+            return often, f"q{position}[{where}]"
 
         return read
 
@@ -234,23 +252,25 @@ def _advance(kernel: _Kernel) -> list[str]:
     if update is None:
         return []
     index = {"pre": (ROW, "i"), "post": (ELEMENT, "t"), "synapse": (ELEMENT, "k")}
-    lines = kernel.lines(update, "a", kernel.leaf(index))
-    element = [*_target(lines), *lines.code[ELEMENT], *kernel.stores(lines, index)]
+    states = len(kernel.program.states)
+    if states + 2 > ARRAYS:
+        raise TargetError(f"CPU: a synapse of {states} states; the most is {ARRAYS - 2}", states=states)
+    lines = kernel.lines(update, "v", kernel.leaf(index, apart=True))
+    element = [*lines.code[ELEMENT], *(f"store_apart(a{k}, k, {name}, {k})" for k, name in lines.new.items())]
+    if any(" t," in line or "+ t," in line for line in element):
+        element.insert(0, f"t = np.uint64(load_apart(row, k, np.{kernel.kind.targets}, {states + 1}))")
     return [
+        *(f"a{k} = states[{k}]" for k in range(states)),
+        *(f"c{k} = views[{3 * k}]" for k in range(len(kernel.kind.ends))),
+        f"row = item[{FIELD['targets']}]",
         kernel.view("begin", "int64"),
         kernel.view("end", "int64"),
-        kernel.view("targets", kernel.kind.targets),
         *lines.code[KERNEL],
         f"for i in range(np.uint64(item[{FIELD['n_pre']}])):",
         *_indent(lines.code[ROW]),
         "    for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
         *_indent(_indent(element)),
     ]
-
-
-def _target(lines: _Lines) -> list[str]:
-    """The line that finds a synapse's target, if its lines need it."""
-    return ["t = np.uint64(targets[k])"] if any("t]" in line for line in lines.code[ELEMENT]) else []
 
 
 def _neurons(kernel: _Kernel) -> list[str]:
