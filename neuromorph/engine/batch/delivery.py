@@ -7,9 +7,9 @@ them. Sums are kept in one of two orders:
 - *woven*, element = target * lanes + lane, as the population has them. A synapse adds to the lanes of its target as to
   one vector, with a mask of those whose source fired: the others keep the bits that they have. If few fired, they are
   served lane by lane while the row is in the cache.
-- *apart*, element = lane * stride + target, for ports with a dense projection. The sums of some targets of one lane
-  stay in registers while the rows of all its events are added (:mod:`.matrix`): the work grows with the events, not
-  with the lanes. Before a population is updated, the sums of the step are woven (:func:`print_weave`).
+- *apart*, element = lane * stride + target, for ports with a dense projection: vectors of targets, so that the work
+  grows with the events, not with the lanes (:mod:`.matrix`). Before a population is updated, the sums of the step are
+  woven (:func:`print_weave`).
 
 Either way the sum at each target is taken as in a run of one sample: by step of sending, projection, source, place in
 the row.
@@ -42,12 +42,6 @@ LANE_DELIVERY = (
     "port",  # offset of the port in a slot
     "apart",  # elements from lane to lane of sums that are apart
     "lane_values",  # float (lanes,): scratch, values of one source's events by lane
-    "lists",  # uint32 (lanes, n_pre): scratch, sources by lane
-    "list_values",  # float (lanes, n_pre): their values
-    "list_counts",  # int64 (lanes,)
-    "block_ends",  # int64 (blocks + 1, lanes): scratch, where events of the blocks of sources end in the lists
-    "block_events",  # int64 (blocks + 1,): and among the events of all lanes
-    "ahead",  # 1 if the matrix is too large for the cache
     "n_pre",
 )
 """Carry the events of all lanes of a population through a projection."""
@@ -237,21 +231,17 @@ def module(kind: LaneKind, imports: list[str], constants: list[str], body: list[
     views += [f"place, ring_mask = step & item[{FIELD['event_mask']}], item[{FIELD['ring_mask']}]"]
     views += [f"first = np.uint64(place * item[{FIELD['stride']}])"]
     views += [f"{name} = np.uint64(item[{FIELD[name]}])" for name in ("row", "port", "n_post", "n_pre", "apart")]
-    views += [f"{name}_at = item[{FIELD[name]}]" for name in ("sums", "weights", "lane_values", "lists", "list_values")]
+    views += [f"{name}_at = item[{FIELD[name]}]" for name in ("sums", "weights", "lane_values")]
     if kind.scaled:
         views.append(f"scale = np.{kind.sum}(bits_float(item[{FIELD['scale']}]))")
     else:
         views.append(f"scale = np.{kind.sum}(1)")
     if kind.value:
-        views += [view(name, kind.value) for name in ("values", "lane_values", "list_values")]
+        views += [view(name, kind.value) for name in ("values", "lane_values")]
     if kind.targets:
         views += [view("row_ptr", "int64"), view("targets", kind.targets)]
     if kind.index:
         views.append(view("weight_index", kind.index))
-    if kind.matrix:
-        views += [view("lists", "uint32")]
-        views += [view(name, "int64") for name in ("list_counts", "block_ends", "block_events")]
-        views.append(f"ahead = item[{FIELD['ahead']}]")
     lines = [
         f'"""Delivery to lanes: {kind}."""',
         "",
@@ -260,7 +250,7 @@ def module(kind: LaneKind, imports: list[str], constants: list[str], body: list[
         "from neuromorph.native.arrays import carray",
         "",
         *imports,
-        "from neuromorph.engine.lowlevel import bits_float, pointer, prefetch",
+        "from neuromorph.engine.lowlevel import bits_float, pointer",
         "",
         "Z, ONE = np.uint64(0), np.uint64(1)",
         "MANY = 1 << 62",

@@ -28,7 +28,7 @@ from neuromorph.network.synapses import Synapses
 from neuromorph.progress import Progress
 
 from .delivery import LANE_DELIVERY, WEAVE, LaneKind, is_matrix, lane_kind, print_rows, print_weave
-from .matrix import CACHE_BYTES, print_matrix, scratch, tiled
+from .matrix import print_matrix, tiled
 
 
 @dataclass(frozen=True)
@@ -245,10 +245,8 @@ class LaneInstance(Instance):
         pre, lanes = self.memories[synapses.pre], self.widened.lanes
         key = synapses.post, synapses.port
         sums, row, port = (self._sums[key], 0, 0) if kind.apart else self._ring(*key)
-        lists = dict.fromkeys(("lists", "list_values", "list_counts", "block_ends", "block_events"))
-        lists |= scratch(kind, synapses, self.compiled.dtype) if kind.matrix else {}
         lane_values = aligned((lanes,), self.compiled.dtype)
-        table.keep += [lists, lane_values]
+        table.keep.append(lane_values)
         return make_item(
             LANE_DELIVERY,
             fired=address(pre.fired),
@@ -269,7 +267,5 @@ class LaneInstance(Instance):
             port=port,
             apart=sums.shape[2] if kind.apart else 0,
             lane_values=address(lane_values),
-            **{name: address(array) for name, array in lists.items()},
-            ahead=int(weights.nbytes > CACHE_BYTES),
             n_pre=synapses.n_pre,
         )

@@ -1,14 +1,13 @@
 """Dense matrices delivered to lanes: the work of every event, the memory traffic of one pass over the matrix.
 
-The matrix is kept in tiles of some columns, the rows of a tile one after another. The events of a step are listed by
-lane. Then, tile by tile and block by block of sources, each lane adds the rows of its events to sums that are kept in
-registers meanwhile; the block stays in the cache for all lanes, and the rows of the next one are asked for ahead.
+The matrix is kept in tiles of some columns, the rows of a tile one after another. Tile by tile, the events of all lanes
+come in the order of their sources, so a tile is read from its beginning to its end, and a row that several lanes need
+is read once for them; the sums of all lanes for the columns of a tile stay in the cache meanwhile.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from neuromorph.engine.memory import Array, aligned
 from neuromorph.network.synapses import Synapses
@@ -16,11 +15,7 @@ from neuromorph.network.synapses import Synapses
 from .delivery import LaneKind, module, value_of
 
 VECTORS = 8
-"""Vectors of sums that a lane keeps in registers: enough that no addition waits for the one before."""
-BLOCK_BYTES = 1 << 17
-"""Bytes of a block: a part of a core's own cache, which holds the next one, too."""
-CACHE_BYTES = 1 << 19
-"""Matrices of fewer bytes are in the cache anyway."""
+"""Vectors of sums that a tile is wide."""
 
 
 def tiles(kind: LaneKind) -> tuple[int, int, int]:
@@ -29,11 +24,6 @@ def tiles(kind: LaneKind) -> tuple[int, int, int]:
     columns = VECTORS * width
     whole, left = divmod(kind.columns, columns)
     return whole, columns, -(-left // width)
-
-
-def block_rows(kind: LaneKind) -> int:
-    """Rows of a block."""
-    return BLOCK_BYTES // (tiles(kind)[1] * np.dtype(kind.weights).itemsize)
 
 
 def tiled(kind: LaneKind, synapses: Synapses) -> Array:
@@ -49,92 +39,36 @@ def tiled(kind: LaneKind, synapses: Synapses) -> Array:
     return out
 
 
-def scratch(kind: LaneKind, synapses: Synapses, dtype: str) -> dict[str, npt.NDArray[np.generic]]:
-    """What the kernel writes events into."""
-    blocks = -(-synapses.n_pre // block_rows(kind))
-    return {
-        "lists": aligned((kind.lanes, synapses.n_pre), np.uint32),
-        "list_values": aligned((kind.lanes, synapses.n_pre if kind.value else 0), dtype),
-        "list_counts": aligned((kind.lanes,), np.int64),
-        "block_ends": aligned((blocks + 1, kind.lanes), np.int64),
-        "block_events": aligned((blocks + 1,), np.int64),
-    }
-
-
 def print_matrix(kind: LaneKind) -> str:
     """The generated module of the delivery kernel, ``kernel(step, offset, item)`` with fields LANE_DELIVERY."""
-    whole, columns, left = tiles(kind)
-    narrow = np.dtype(kind.weights).itemsize
-    value = [f"    list_values[at] = {value_of(kind, 'first + j')}"] if kind.value else []
+    whole, _, left = tiles(kind)
     lines = [
         "events = np.uint64(counts[place])",
-        "if events == Z:",
-        "    return",
-        "for lane in range(LANES):",
-        "    list_counts[lane] = 0",
-        "block = Z",
-        "for j in range(events):",
-        "    element = np.uint64(fired[first + j])",
-        "    s, lane = element >> SHIFT, element & LAST",
-        "    while s >= (block + ONE) * ROWS:",
-        "        block += ONE",
-        "        block_events[block] = j",
-        "        for k in range(LANES):",
-        "            block_ends[block * LANES + k] = list_counts[k]",
-        "    at = lane * n_pre + np.uint64(list_counts[lane])",
-        "    lists[at] = np.uint32(s)",
-        *value,
-        "    list_counts[lane] += 1",
-        "blocks = (n_pre + ROWS - ONE) // ROWS",
-        "while block < blocks:",
-        "    block += ONE",
-        "    block_events[block] = np.int64(events)",
-        "    for k in range(LANES):",
-        "        block_ends[block * LANES + k] = list_counts[k]",
-        "base = np.uint64((step + np.int64(delays[Z])) & ring_mask) * row + port",
-        "rows_at = weights_at",
+        "sums_at += np.int64(np.uint64((step + np.int64(delays[Z])) & ring_mask) * row + port) * SIZE",
     ]
     if whole:
-        lines += [f"for tile in range(np.uint64({whole})):", *("    " + line for line in _tile(kind, VECTORS))]
+        lines += [f"for _ in range({whole}):", *("    " + line for line in _tile(kind, VECTORS))]
     if left:
-        lines += [f"tile = np.uint64({whole})", *_tile(kind, left)]
+        lines += _tile(kind, left)
     constants = [
-        f"LANES, SHIFT, LAST = np.uint64({kind.lanes}), np.uint64({(kind.lanes - 1).bit_length()}), "
-        f"np.uint64({kind.lanes - 1})",
-        f"ROWS, COLUMNS = np.uint64({block_rows(kind)}), np.uint64({columns})",
+        f"SHIFT, LAST = np.uint64({(kind.lanes - 1).bit_length()}), np.uint64({kind.lanes - 1})",
+        f"SIZE = np.int64({np.dtype(kind.sum).itemsize})",
     ]
-    for vectors in {VECTORS} if not left else {VECTORS, left}:
+    for vectors in sorted({VECTORS} if not left else {VECTORS, left}):
         options = f"{vectors}, {bool(kind.value)}, {kind.scaled and not kind.value}"
-        constants.append(f'add{vectors} = add_rows("{kind.sum}", "{kind.weights}", {options})')
-    assert columns * narrow % 64 == 0
-    return module(kind, ["from neuromorph.engine.batch.vectors import add_rows"], constants, lines)
+        constants.append(f'add{vectors} = add_row("{kind.sum}", "{kind.weights}", {options})')
+    return module(kind, ["from neuromorph.engine.batch.vectors import add_row"], constants, lines)
 
 
 def _tile(kind: LaneKind, vectors: int) -> list[str]:
-    """Lines that do one tile, from ``rows_at`` on, and move on to the next."""
-    size, narrow = np.dtype(kind.sum).itemsize, np.dtype(kind.weights).itemsize
-    row = vectors * 64 // size * narrow
-    given = f"list_values_at + np.int64(lane * n_pre + begin) * {size}" if kind.value else "0"
+    """Lines that do one tile, and move on to the next."""
+    row = vectors * 64 // np.dtype(kind.sum).itemsize * np.dtype(kind.weights).itemsize
+    value = value_of(kind, "first + j") if kind.value else "scale"
     return [
-        "for block in range(blocks):",
-        "    after, after_at = block + ONE, rows_at",
-        "    if after == blocks:",
-        f"        after, after_at = Z, rows_at + np.int64(n_pre) * {row}",
-        "    soon = np.uint64(block_events[after])",
-        "    many = np.uint64(block_events[after + ONE]) - soon if ahead else Z",
-        "    for lane in range(LANES):",
-        "        last = ~Z",
-        "        for j in range(soon + many * lane // LANES, soon + many * (lane + ONE) // LANES):",
-        "            s = np.uint64(fired[first + j]) >> SHIFT",
-        "            if s != last:",
-        "                last = s",
-        f"                for line in range({-(-row // 64)}):",
-        f"                    prefetch(after_at + np.int64(s) * {row} + line * 64)",
-        "        begin = np.uint64(block_ends[block * LANES + lane])",
-        "        end = np.uint64(block_ends[(block + ONE) * LANES + lane])",
-        "        if begin < end:",
-        f"            at = sums_at + np.int64(base + lane * apart + tile * COLUMNS) * {size}",
-        "            sources = lists_at + np.int64(lane * n_pre + begin) * 4",
-        f"            add{vectors}(at, rows_at, sources, {given}, np.int64(end - begin), scale)",
-        f"rows_at += np.int64(n_pre) * {row}",
+        "for j in range(events):",
+        "    element = np.uint64(fired[first + j])",
+        "    at = sums_at + np.int64((element & LAST) * apart) * SIZE",
+        f"    add{vectors}(at, weights_at + np.int64(element >> SHIFT) * {row}, {value}, scale)",
+        f"weights_at += np.int64(n_pre) * {row}",
+        f"sums_at += {vectors * 64}",
     ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from neuromorph.engine.schedule import Compiled
     from neuromorph.units import Quantity
 
-GROUP_VALUES = 1 << 18
+GROUP_VALUES = 1 << 19
 """Input values that are converted at a time: as many as a cache holds."""
 CHUNK_SECONDS = 0.2
 """Wall time between looks at progress and Ctrl-C."""

@@ -92,72 +92,40 @@ def add_lanes(lanes: int, dtype: str, graded: bool) -> Any:
 
 
 @cache
-def add_rows(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool) -> Any:
-    """``add(sums, rows, sources, values, events, scale)``: rows of a matrix into sums, in order.
-
-    The sums stay in registers while the rows of all events are added, one after another.
+def add_row(dtype: str, weights: str, vectors: int, graded: bool, scaled: bool) -> Any:
+    """``add(sums, row, value, scale)``: a row of a matrix to neighbouring sums.
 
     Parameters
     ----------
     dtype, weights : str
-        Types of the sums and of the matrix.
+        Types of the sums, of ``value`` and ``scale``, and of the matrix; sums and row are addresses.
     vectors : int
-        Vectors of 64 bytes of sums; a row of the matrix has as many elements.
+        Vectors of 64 bytes of sums; the row has as many elements.
     graded : bool
-        Multiply each row by its event's value.
+        Multiply the row by ``value``.
     scaled : bool
-        Multiply each row by ``scale``: that of quantised weights, unless it is in the values already.
-
-    Notes
-    -----
-    The function's arguments: addresses of sums, of row 0, of the events' sources (uint32) and of their values; the
-    number of events, at least 1; the scale.
+        Multiply the row by ``scale``: that of quantised weights, unless it is in the value already.
     """
-    size, narrow = np.dtype(dtype).itemsize, np.dtype(weights).itemsize
-    width = 64 // size
+    width, narrow = 64 // np.dtype(dtype).itemsize, np.dtype(weights).itemsize
 
     @intrinsic
-    def add(typingctx: Any, sums: Any, rows: Any, sources: Any, values: Any, events: Any, scale: Any) -> Any:
+    def add(typingctx: Any, sums: Any, row: Any, value: Any, scale: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             plus, times = _operations(builder, dtype)
-            to, first, sources, values, events, scale = args
-            places = [builder.add(to, _I64(64 * k)) for k in range(vectors)]
-            start = [_load(builder, place, dtype, width, 64) for place in places]
-            factor = _splat(builder, scale, width) if scaled else None
-            before = builder.block
-            loop, after = builder.append_basic_block("rows"), builder.append_basic_block("after")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            j = builder.phi(_I64)
-            j.add_incoming(_I64(0), before)
-            running = [builder.phi(vector.type) for vector in start]
-            for phi, vector in zip(running, start, strict=True):
-                phi.add_incoming(vector, before)
-            at = builder.add(sources, builder.mul(j, _I64(4)))
-            source = builder.zext(builder.load(builder.inttoptr(at, _I32.as_pointer())), _I64)
-            row = builder.add(first, builder.mul(source, _I64(vectors * width * narrow)))
-            value = None
-            if graded:
-                at = builder.add(values, builder.mul(j, _I64(size)))
-                value = _splat(builder, builder.load(builder.inttoptr(at, _element(dtype).as_pointer())), width)
+            factors = [_splat(builder, args[2 + k], width) for k, used in enumerate((graded, scaled)) if used]
             made = []
-            for k, phi in enumerate(running):
-                at = builder.add(row, _I64(k * width * narrow))
+            for k in range(vectors):
+                at = builder.add(args[1], _I64(k * width * narrow))
                 weight = _convert(builder, _load(builder, at, weights, width, width * narrow), dtype, width)
-                weight = weight if factor is None else times(weight, factor)
-                weight = weight if value is None else times(weight, value)
-                made.append(plus(phi, weight))
-            following = builder.add(j, _I64(1))
-            j.add_incoming(following, loop)
-            for phi, vector in zip(running, made, strict=True):
-                phi.add_incoming(vector, loop)
-            builder.cbranch(builder.icmp_signed("<", following, events), loop, after)
-            builder.position_at_end(after)
-            for vector, place in zip(made, places, strict=True):
-                _store(builder, vector, place, 64)
+                for factor in factors:
+                    weight = times(weight, factor)
+                made.append(weight)
+            for k, weight in enumerate(made):
+                place = builder.add(args[0], _I64(64 * k))
+                _store(builder, plus(_load(builder, place, dtype, width, 64), weight), place, 64)
             return context.get_dummy_value()
 
-        number, address = getattr(types, dtype), types.int64
-        return types.void(address, address, address, address, types.int64, number), build
+        number = getattr(types, dtype)
+        return types.void(types.int64, types.int64, number, number), build
 
     return add

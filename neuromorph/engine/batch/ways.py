@@ -183,7 +183,7 @@ class Way:
         else:
             self._drive(items, groups)
         for k, total in totals.items():
-            counts[k][part.first + begin : part.first + end] = self._samples(total)[: end - begin]
+            self._collect(total, counts[k][part.first + begin : part.first + end])
 
     def _drive(self, items: list[npt.NDArray[np.int64]], groups: int) -> None:
         kernel, threads = fixed_kernel("drive_batch"), len(items)
@@ -229,10 +229,13 @@ class Way:
             values = np.concatenate([values, np.repeat(values[-1:], groups * self.lanes - len(values), axis=0)])
         return np.ascontiguousarray(values.reshape(groups, self.lanes, -1).swapaxes(1, 2)).reshape(groups, -1)
 
-    def _samples(self, totals: Array) -> Array:
-        """Totals (groups, n * lanes) as (samples, n)."""
-        groups = len(totals)
-        return totals.reshape(groups, -1, self.lanes).swapaxes(1, 2).reshape(groups * self.lanes, -1)
+    def _collect(self, totals: Array, counts: Array) -> None:
+        """Write totals (groups, n * lanes) into counts (samples, n)."""
+        lanes, full = self.lanes, len(counts) // self.lanes
+        woven = totals.reshape(len(totals), counts.shape[1], lanes).swapaxes(1, 2)
+        counts[: full * lanes].reshape(full, lanes, counts.shape[1])[:] = woven[:full]
+        if full < len(totals):
+            counts[full * lanes :] = woven[full, : len(counts) - full * lanes]
 
     def _replays(
         self, samples: list[EventList], groups: int, dtype: str
