@@ -14,7 +14,7 @@ def opening(distance: Expr, slope: Quantity) -> Expr:
 
 @neuron
 class TraubMilesCOBA:
-    """The Hodgkin-Huxley neuron of the COBAHH benchmark (Brette et al. 2007, benchmark 3; ``hh_cond_exp_traub`` in NEST).
+    """Hodgkin-Huxley neuron of the COBAHH benchmark (Brette et al. 2007, benchmark 3; NEST: ``hh_cond_exp_traub``).
 
     Sodium and delayed-rectifier potassium currents after Traub and Miles (1991), two exponential conductances. An
     action potential is one event, since it stays above ``theta`` for less than ``t_ref``; nothing is reset.

@@ -42,7 +42,7 @@ def send_packets(
     parity = step & 1
     n_touched = 0
     for k in range(populations):
-        count = carray(pointer(table[k, 1]), 2, np.int64)[parity]
+        count: Any = carray(pointer(table[k, 1]), 2, np.int64)[parity]
         fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
         for j in range(count):
             v = table[k, 3] + np.int64(fired[j])
@@ -105,7 +105,7 @@ def _overflows(
     rank = np.zeros(parts, np.int64)
     n = 0
     for k in range(populations):
-        count = carray(pointer(table[k, 1]), 2, np.int64)[parity]
+        count: Any = carray(pointer(table[k, 1]), 2, np.int64)[parity]
         fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
         for j in range(count):
             v = table[k, 3] + np.int64(fired[j])

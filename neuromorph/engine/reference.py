@@ -15,9 +15,9 @@ In step t, every population does the following; ``x`` are its states.
 
 Then each event is sent: along a synapse of delay d it adds ``weight * value`` to the port's sum of step t + d; where
 weights are quantised, ``weight * (scale * value)``. What arrives through synapses that change is added in step t + d,
-after all that; see :mod:`neuromorph.engine.plastic`. Ints are 32 bits wide where they are stored and 64 bits in between.
-Steps 2 to 5 are a population's step program (:mod:`neuromorph.lowering`), which this engine evaluates operation by
-operation.
+after all that; see :mod:`neuromorph.engine.plastic`. Ints are 32 bits wide where they are stored and 64 bits in
+between. Steps 2 to 5 are a population's step program (:mod:`neuromorph.lowering`), which this engine evaluates
+operation by operation.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ class _Sums:
             return self.builder.load(address, align=bits // 8)
         function = ir.FunctionType(kind, [address.type, I32, self.active.type, kind])
         name = f"llvm.masked.load.v{self.lanes}{_short(kind.element)}.p0"
-        return self.builder.call(self._intrinsic(function, name), [address, I32(bits // 8), self.active, ir.Constant(kind, None)])
+        return self.builder.call(
+            self._intrinsic(function, name), [address, I32(bits // 8), self.active, ir.Constant(kind, None)]
+        )
 
     def write(self) -> None:
         """Put the sums back, those of active lanes alone: others may belong to another thread."""

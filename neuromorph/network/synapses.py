@@ -95,6 +95,4 @@ class Synapses:
         from neuromorph.network.builders.convolution import convolution
 
         made = convolution(self.geometry, self.weights.ndim > 0, 1)
-        return replace(
-            self, row_ptr=made.row_ptr, targets=made.targets, weight_index=made.weight_index, geometry=None
-        )
+        return replace(self, row_ptr=made.row_ptr, targets=made.targets, weight_index=made.weight_index, geometry=None)

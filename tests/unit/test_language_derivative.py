@@ -40,16 +40,15 @@ def test_smooth_derivatives_agree_with_differences(expr: Expr, at: dict[str, flo
 @settings(max_examples=150, deadline=None)
 def test_piecewise_derivatives_agree_with_one_side(expr: Expr, at: dict[str, float]) -> None:
     slope = evaluate(derivative(expr, "x"), at)
-    sides = []
-    for h in (1e-6, -1e-6):
-        change = (evaluate(expr, at | {"x": at["x"] + h}) - evaluate(expr, at)) / h
-        sides.append(abs(change - slope))
+    low, high = sorted((evaluate(expr, at | {"x": at["x"] + h}) - evaluate(expr, at)) / h for h in (1e-6, -1e-6))
     # At a border the slope is that of the piece that holds at the point itself, so one side agrees or the point is
-    # isolated, as in where(x > 0, ...) with a jump on both sides of one value.
+    # isolated, as in where(x > 0, ...) with a jump on both sides of one value. Where several borders meet, as in
+    # maximum(y, abs(x)) at 0, that piece may hold nowhere else: its slope is between those of the sides.
     scale = 1 + abs(slope) + abs(evaluate(expr, at))
+    error = min(abs(low - slope), abs(high - slope))
     assume(scale < 1e2)
-    assume(min(sides) < 1e3)
-    assert min(sides) <= 1e-3 * scale**2
+    assume(error < 1e3)
+    assert error <= 1e-3 * scale**2 or low < slope < high
 
 
 @pytest.mark.parametrize(
