@@ -317,6 +317,17 @@ def test_geometry(traffic: Traffic, weights: str, shared: bool, window: Window, 
     check(forced(synapses, traffic, "geometry"), synapses, rng)
 
 
+def test_planes_of_whole_pages_are_done_channel_by_channel() -> None:
+    rng = np.random.default_rng(6)
+    window = Window(Axis(32, 3, 1, 1, 1, 1), Axis(32, 3, 1, 1, 1, 1), 2, 3, 1)
+    weights = rng.normal(size=54).astype(np.float32)
+    synapses = synapses_of(n_pre=2048, n_post=3072, weights=weights, delays=np.asarray(1, np.uint8), geometry=window)
+    stored = forced(synapses, VALUES, "geometry")
+    assert stored.form.channels_first
+    for _ in range(5):
+        check(stored, synapses, rng)
+
+
 def test_targets_count_from_blocks_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     n_pre, n_post = 40, 150_000

@@ -88,6 +88,15 @@ class Geometry:
         weights = f"{'kernel of' if self.weights.ndim else 'one'} {self.weights.dtype} weights"
         return f"geometry, {weights}{', scaled' * (self.scale is not None)}, one delay"
 
+    @property
+    def channels_first(self) -> bool:
+        """Whether a patch is done channel by channel, not line by line.
+
+        Lines of neighbouring channels that lie a multiple of 4,096 bytes apart look alike to a processor that compares
+        the low bits of addresses: reads of one would wait for writes to the other.
+        """
+        return self.window.y.out * self.window.x.out % 1024 == 0
+
     def items(self, head: dict[str, int], traffic: Traffic, lo: int, hi: int) -> list[npt.NDArray[np.int64]]:
         """Items that deliver to targets ``[lo, hi)``; ``head`` holds the fields of :data:`~.frame.HEAD`."""
         window = self.window
@@ -134,23 +143,12 @@ class Geometry:
             "kernel = (channel - group * in_group) * out_channels",
             "number = np.uint64(x_number[at_x])",
             f"span = np.uint64({self.x.step}) * (number - ONE)",
-            "for out in range(max(group * out_group, lo // plane), min((group + ONE) * out_group, last)):",
-            "    for i in range(np.uint64(y_number[at_y])):",
-            "        line = out * out_height + np.uint64(y_out[at_y]) + i * y_step",
-            "        target = line * out_width + np.uint64(x_out[at_x])",
-            "        tap = (kernel + out) * taps_y + np.uint64(y_tap[at_y]) + i * y_tap_step",
-            "        tap = tap * taps_x + np.uint64(x_tap[at_x])",
-            f"        if number == np.uint64({most}) and target >= lo and target + span < hi:",
-            f"            for q in range(np.uint64({most})):",
-            f"                {add}",
-            "        else:",
-            "            for q in range(number):",
-            f"                if lo <= {target} < hi:",
-            f"                    {add}",
+            "begin, end = max(group * out_group, lo // plane), min((group + ONE) * out_group, last)",
+            *(_by_channel(most, target, add) if self.channels_first else _by_line(most, target, add)),
         ]
         body = [
             *(f"{name} = np.uint64({name})" for name in unsigned),
-            "plane = out_height * out_width",
+            "plane, points = out_height * out_width, taps_y * taps_x",
             "last = (hi + plane - ONE) // plane",
             "base = np.uint64(((step + np.int64(delays[Z])) & ring_mask) * row + port)",
             *([] if own else [f"w = np.{traffic.sums}(weights[Z])"]),
@@ -175,6 +173,49 @@ class Geometry:
             "weight_index": made.weight_index,
             "delays": self.delays,
         }
+
+
+_LINE = (
+    "line = (np.uint64(y_out[at_y]) + i * y_step) * out_width + np.uint64(x_out[at_x])",
+    "point = (np.uint64(y_tap[at_y]) + i * y_tap_step) * taps_x + np.uint64(x_tap[at_x])",
+)
+_PLACE = "target, tap = out * plane + line, (kernel + out) * points + point"
+
+
+def _by_channel(most: int, target: str, add: str) -> list[str]:
+    """Lines that do the patch of each output channel before the next."""
+    return [
+        "for out in range(begin, end):",
+        "    for i in range(np.uint64(y_number[at_y])):",
+        *("        " + line for line in (*_LINE, _PLACE)),
+        f"        if number == np.uint64({most}) and target >= lo and target + span < hi:",
+        f"            for q in range(np.uint64({most})):",
+        f"                {add}",
+        "        else:",
+        "            for q in range(number):",
+        f"                if lo <= {target} < hi:",
+        f"                    {add}",
+    ]
+
+
+def _by_line(most: int, target: str, add: str) -> list[str]:
+    """Lines that do one line of the patch in all output channels before the next."""
+    return [
+        "for i in range(np.uint64(y_number[at_y])):",
+        *("    " + line for line in _LINE),
+        "    inside = begin * plane + line >= lo and (end - ONE) * plane + line + span < hi",
+        f"    if number == np.uint64({most}) and inside:",
+        "        for out in range(begin, end):",
+        f"            {_PLACE}",
+        f"            for q in range(np.uint64({most})):",
+        f"                {add}",
+        "    else:",
+        "        for out in range(begin, end):",
+        f"            {_PLACE}",
+        "            for q in range(number):",
+        f"                if lo <= {target} < hi:",
+        f"                    {add}",
+    ]
 
 
 def _kernel_shape(window: Window) -> tuple[int, int, int, int]:
