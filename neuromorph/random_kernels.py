@@ -13,9 +13,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from neuromorph.native.arrays import carray
-
 from neuromorph.engine.lowlevel import pointer
+from neuromorph.native.arrays import carray
 from neuromorph.random import POISSON_LIMIT, POISSON_MOST, POISSON_PART, POISSON_SMALL, POISSON_TABLE
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -24,7 +23,7 @@ _MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 _1, _4, _6, _8, _16, _48 = (np.uint64(n) for n in (1, 4, 6, 8, 16, 48))
 
 
-@numba.njit(cache=True, error_model="numpy", forceinline=True)
+@numba.njit(error_model="numpy", forceinline=True)
 def philox(c0, c1, c2, c3, k0, k1):
     """Philox 4x32-10 of four counter words and two key words; all are uint64 below 2**32."""
     for _ in range(10):
@@ -36,7 +35,7 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def random_words(seed, group, groups, step, word, out):
     """Words of the neurons of ``groups`` groups from ``group`` on: see :func:`neuromorph.random.bits`.
 
@@ -58,7 +57,7 @@ def random_words(seed, group, groups, step, word, out):
             out[at + _48 + j] = np.uint32(d)
 
 
-@numba.njit(cache=True, error_model="numpy", forceinline=True)
+@numba.njit(error_model="numpy", forceinline=True)
 def _exp_minus(x):
     """exp(-x) for 0 <= x <= 32 from + and * alone, so that every printer gives the same bits."""
     r = x * -(2.0**-8)
@@ -70,7 +69,7 @@ def _exp_minus(x):
     return e
 
 
-@numba.njit(cache=True, error_model="numpy", forceinline=True)
+@numba.njit(error_model="numpy", forceinline=True)
 def _count_few(u, m):
     """Number of k < 4 with u < P(Poisson(m) > k), for small m: the tails by their series."""
     return (
@@ -81,7 +80,7 @@ def _count_few(u, m):
     )
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def _thresholds(mean, table):
     """What words are compared with: the count of a word is ``base`` and one for each entry that it is above.
 
@@ -117,7 +116,7 @@ def _thresholds(mean, table):
     return base, entries
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def _count_above(n, words, base, table, entries, out):
     """Add to each count the base and the number of thresholds that its word is above."""
     words = carray(pointer(words), np.int64(n), np.uint32)
@@ -135,7 +134,7 @@ def _count_above(n, words, base, table, entries, out):
             out[i] += np.int32(low + high)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def poisson_shared(seed, group, groups, step, word, mean, words, more, table, out):
     """Poisson counts of one mean for the neurons of some groups: see :func:`neuromorph.random.poisson`.
 
@@ -171,7 +170,7 @@ def poisson_shared(seed, group, groups, step, word, mean, words, more, table, ou
         _count_above(n, words, base, table, entries, out)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
 def poisson_own(seed, group, groups, step, word, means, words, parts, p, below, out):
     """Poisson counts of a mean for each neuron: see :func:`neuromorph.random.poisson`.
 
