@@ -134,7 +134,7 @@ class Instance:
     @cached_property
     def recorder(self) -> Recorder:
         """Buffers and work items of all that the network records."""
-        return Recorder(self.compiled, self.memories, self.stop, self.window)
+        return Recorder(self.compiled, self.memories, self.plastic, self.stop, self.window)
 
     def tables(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,13 @@ import numpy.typing as npt
 from .items import RECORD_EVENTS, RECORD_STATE, make_item
 from .layout import Place
 from .memory import Array, Memory, address
+from .plastic.compile import plastic_kernel
+from .plastic.memory import PlasticMemory
+from .plastic.recording import record_items
 from .schedule import Compiled, Tables, fixed_kernel
 
 if TYPE_CHECKING:
+    from neuromorph.lowering.plastic import StateRecord
     from neuromorph.trace import Sink
 
 EVENTS = 1 << 16
@@ -66,9 +70,9 @@ class EventBuffer:
 
 @dataclass(frozen=True)
 class StateBuffer:
-    """Rows of one variable, and the number of the first of them."""
+    """Rows of one variable of a population or projection, and the number of the first of them."""
 
-    population: str
+    owner: str
     variable: str
     every: int
     rows: Array
@@ -83,7 +87,7 @@ class StateBuffer:
         start = -(-first // self.every)
         rows = -(-last // self.every) - start
         if rows > 0:
-            sink.states(self.population, self.variable, start * self.every, self.every, self.rows[:rows])
+            sink.states(self.owner, self.variable, start * self.every, self.every, self.rows[:rows])
 
 
 class Recorder:
@@ -92,6 +96,7 @@ class Recorder:
     Parameters
     ----------
     memories : one for each population
+    plastic : one for each projection whose synapses change
     stop : int64 (1,)
         Where recorders name the last step of a chunk when a buffer fills.
     window : int
@@ -99,7 +104,12 @@ class Recorder:
     """
 
     def __init__(
-        self, compiled: Compiled, memories: Sequence[Memory], stop: npt.NDArray[np.int64], window: int
+        self,
+        compiled: Compiled,
+        memories: Sequence[Memory],
+        plastic: Sequence[PlasticMemory],
+        stop: npt.NDArray[np.int64],
+        window: int,
     ) -> None:
         self._compiled, self._memories, self._stop = compiled, memories, stop
         self._events = {
@@ -112,8 +122,11 @@ class Recorder:
             for k, population in enumerate(compiled.populations)
             for variable, every in population.record_states
         ]
+        self._synapses = [
+            (memory, record, _synapse_buffer(memory, record)) for memory in plastic for record in memory.lowered.records
+        ]
         self.events = list(self._events.values())
-        self.states = [buffer for _, buffer in self._states]
+        self.states = [*(buffer for _, buffer in self._states), *(buffer for _, _, buffer in self._synapses)]
 
     def join(self, tables: Sequence[Tables]) -> None:
         """Add the work to the tables of each thread."""
@@ -124,6 +137,12 @@ class Recorder:
                 for k, buffer in self._states
             ]
             table.keep.append(self)
+        for synapses, record, buffer in self._synapses:
+            bounds = self._memories[synapses.lowered.post].bounds(threads)
+            items = record_items(synapses, record, buffer.rows, buffer.first_row, bounds)
+            for table, (item, keep) in zip(tables, items, strict=True):
+                table.after.append((plastic_kernel("record_picked").address, item))
+                table.keep += keep
         tables[0].observers += [
             (
                 fixed_kernel("record_events").address,
@@ -184,5 +203,15 @@ def _place(compiled: Compiled, k: int, variable: str) -> Place:
 
 def _state_buffer(compiled: Compiled, k: int, memory: Memory, variable: str, every: int) -> StateBuffer:
     kind = (memory.ints if _place(compiled, k, variable).ints else memory.floats).dtype
-    rows = np.empty((max(1, BYTES // (kind.itemsize * memory.size)), memory.size), kind)
-    return StateBuffer(compiled.populations[k].name, variable, every, rows, np.zeros(1, np.int64))
+    return _rows(compiled.populations[k].name, variable, every, memory.size, kind)
+
+
+def _synapse_buffer(memory: PlasticMemory, record: StateRecord) -> StateBuffer:
+    lowered, kind = memory.lowered, memory.synapse.dtype
+    name = lowered.program.states[record.state].name
+    return _rows(lowered.name, name, record.every, len(record.indices), kind)
+
+
+def _rows(owner: str, variable: str, every: int, size: int, kind: np.dtype[Any]) -> StateBuffer:
+    rows = np.empty((max(1, BYTES // (kind.itemsize * max(size, 1))), size), kind)
+    return StateBuffer(owner, variable, every, rows, np.zeros(1, np.int64))

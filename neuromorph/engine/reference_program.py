@@ -179,6 +179,13 @@ class ReferenceProgram:
                 for name, every in lowered.record_states:
                     if time % every == 0:
                         sink.states(lowered.name, name, time, every, population.value_of(name)[None, :])
+            for plastic in self.plastic:
+                synapses = plastic.lowered
+                for record in synapses.records:
+                    if time % record.every == 0:
+                        values = plastic.states[record.state][record.indices]
+                        name = synapses.program.states[record.state].name
+                        sink.states(synapses.name, name, time, record.every, values[None, :])
             yield
 
     def set(self, population: str | Population, **values: Any) -> None:

@@ -8,6 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+import numpy.typing as npt
+
 from neuromorph.lowering.program import LoweredNetwork
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ def run_meta(
         provenance={"versions": versions(), **(about or description(network)), **provenance},
         recorded=tuple(population.name for population in lowered.populations if population.record_events),
         first_step=first_step,
+        ids=_recorded_synapses(lowered),
     )
 
 
@@ -53,7 +57,7 @@ _described: WeakKeyDictionary[Network, tuple[tuple[Any, ...], dict[str, str]]] =
 
 def description(network: Network) -> dict[str, str]:
     """Text of a network and its hash; remembered, since arrays have to be digested for it."""
-    parts = (network.populations, network.projections, network.recordings)
+    parts = (network.populations, network.projections, network.recordings, network.synapse_recordings)
     known = _described.get(network)
     if known is None or any(a is not b for a, b in zip(known[0], parts, strict=True)):
         known = _described[network] = (parts, {"network": network.text(), "hash": network.hash})
@@ -72,7 +76,20 @@ def recordings(network: Network, lowered: LoweredNetwork) -> dict[tuple[str, str
         for variable, every in made.record_states:
             unit, scale = slots[variable] if variable in slots else named[variable]
             result[population.name, variable] = Recording(unit, scale, every)
+    for plastic in lowered.plastic:
+        for record in plastic.records:
+            slot = plastic.program.states[record.state]
+            unit, scale = slot.unit, slot.scale
+            if record.state == plastic.program.weight:  # in the unit of the port, as it often is already
+                spec = network.projections[plastic.index].port_spec.unit
+                unit, scale = spec.name, spec.scale / plastic.scale
+            result[plastic.name, slot.name] = Recording(unit, scale, record.every)
     return result
+
+
+def _recorded_synapses(lowered: LoweredNetwork) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
+    """Which synapses or neurons are recorded of each state of a projection."""
+    return {(p.name, p.program.states[r.state].name): r.indices for p in lowered.plastic for r in p.records}
 
 
 @cache

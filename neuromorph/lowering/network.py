@@ -11,7 +11,7 @@ from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.check import check_population, network_problems, network_warnings
 from neuromorph.lowering.neuron import lower_neuron
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
-from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_problems
+from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_problems, state_records
 
 if TYPE_CHECKING:
     from neuromorph.network import Network, Population
@@ -89,7 +89,9 @@ def lower(
         synapses = next(built)
         max_delay = max(max_delay, synapses.max_delay)
         if described.synapse is not None:
-            plastic.append(lower_plastic(described, synapses, step, dtype, network.seed))
+            made = lower_plastic(described, synapses, step, dtype, network.seed)
+            recorded = [r for r in network.synapse_recordings if r.projection == described.index]
+            plastic.append(replace(made, records=state_records(made, recorded)))
             continue
         if weights is not None:
             synapses = quantise(synapses, _BITS[weights])

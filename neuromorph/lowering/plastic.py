@@ -102,6 +102,25 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class StateRecord:
+    """A state that is recorded.
+
+    Attributes
+    ----------
+    state : int
+        Number of the state.
+    every : int
+        Steps from one sample to the next.
+    indices : int64 (n,)
+        Synapses or neurons whose values are recorded, ascending.
+    """
+
+    state: int
+    every: int
+    indices: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class PlasticProjection:
     """A projection whose synapses change.
 
@@ -130,6 +149,8 @@ class PlasticProjection:
         SI value of one unit of the weight's state.
     unit : str
         Unit of the port's weights.
+    records : tuple of StateRecord
+        What is recorded.
     """
 
     name: str
@@ -147,6 +168,7 @@ class PlasticProjection:
     views: tuple[View, ...]
     scale: float
     unit: str
+    records: tuple[StateRecord, ...] = ()
 
     @property
     def count(self) -> int:

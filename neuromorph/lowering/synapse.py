@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.errors import NetworkError
 from neuromorph.language.expr import Type
 from neuromorph.language.synapse import Place, Synapse
 from neuromorph.lowering.builder import Builder, Value
 from neuromorph.lowering.integrate import integrate
 from neuromorph.lowering.neuron import parameter_slots, require_range
-from neuromorph.lowering.plastic import PlasticProjection, Rows, SynapseProgram, Update, View
+from neuromorph.lowering.plastic import PlasticProjection, Rows, StateRecord, SynapseProgram, Update, View
 from neuromorph.lowering.program import Float, Slot, StepProgram
 from neuromorph.lowering.prune import prune
 from neuromorph.lowering.scope import Parameters, Scope
@@ -32,6 +33,7 @@ from neuromorph.units import as_quantity
 
 if TYPE_CHECKING:
     from neuromorph.network.projection import Projection
+    from neuromorph.network.recordings import SynapseRecording
 
 EVENT_VALUE = "event_value"
 PLACES: tuple[Place, ...] = ("pre", "post", "synapse")
@@ -190,6 +192,29 @@ def lower_plastic(
     for slot, number in zip(made.program.states, initial, strict=True):
         require_range(synapse.name, slot, number, dtype)
     return replace(made, initial=initial)
+
+
+def state_records(made: PlasticProjection, recordings: Sequence[SynapseRecording]) -> tuple[StateRecord, ...]:
+    """What is recorded of a projection.
+
+    Raises
+    ------
+    NetworkError
+        There is no synapse or neuron of an index.
+    """
+    names, records = [slot.name for slot in made.program.states], []
+    for each in recordings:
+        state = names.index(each.name)
+        size = made.size_of(state)
+        indices = np.arange(size, dtype=np.int64) if each.indices is None else each.indices
+        if indices.size and indices[-1] >= size:
+            raise NetworkError(
+                f"recording of {made.name}.{each.name}: index {indices[-1]}; there are {size}, from 0 on",
+                index=int(indices[-1]),
+                size=size,
+            )
+        records.append(StateRecord(state, each.every, indices))
+    return tuple(records)
 
 
 def _views(projection: Projection, lag: int) -> tuple[View, ...]:

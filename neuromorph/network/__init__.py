@@ -13,9 +13,10 @@ from neuromorph.network.distributions import (
     Uniform,
 )
 from neuromorph.network.forecast import Forecast, ProjectionForecast
-from neuromorph.network.network import Network, Recording
+from neuromorph.network.network import Network
 from neuromorph.network.population import Population, PortRef
 from neuromorph.network.projection import Projection
+from neuromorph.network.recordings import Recording, SynapseRecording
 from neuromorph.network.rules import (
     AllToAll,
     AvgPool2D,
@@ -78,6 +79,7 @@ __all__ = [
     "Sparse",
     "Stream",
     "SumPool2D",
+    "SynapseRecording",
     "Synapses",
     "Truncated",
     "Uniform",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from neuromorph.network.population import (
     read_shape,
 )
 from neuromorph.network.projection import Projection
+from neuromorph.network.recordings import Recording, SynapseRecording, of_population, of_projection
 from neuromorph.network.rules.rule import Rule
 from neuromorph.network.sources import Source
 from neuromorph.network.values import check_delay, check_weights
@@ -30,24 +31,6 @@ if TYPE_CHECKING:
     from neuromorph.language.synapse import Synapse
     from neuromorph.network.forecast import Forecast
     from neuromorph.units import Quantity
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A state or named intermediate of a population, recorded every so many steps.
-
-    Attributes
-    ----------
-    population : int
-        Index of the population.
-    name : str
-    every : int
-        Steps from one sample to the next.
-    """
-
-    population: int
-    name: str
-    every: int
 
 
 class Network:
@@ -66,6 +49,7 @@ class Network:
     populations : tuple of Population
     projections : tuple of Projection
     recordings : tuple of Recording
+    synapse_recordings : tuple of SynapseRecording
     """
 
     def __init__(self, seed: int = 0, name: str = "network") -> None:
@@ -76,6 +60,7 @@ class Network:
         self.populations: tuple[Population, ...] = ()
         self.projections: tuple[Projection, ...] = ()
         self.recordings: tuple[Recording, ...] = ()
+        self.synapse_recordings: tuple[SynapseRecording, ...] = ()
 
     def population(
         self,
@@ -113,6 +98,12 @@ class Network:
         subject = f"population {chosen}"
         if any(p.name == chosen for p in self.populations):
             raise NetworkError(f"{subject}: the network has a population of this name; choose another", name=chosen)
+        if any(self.projections[r.projection].name == chosen for r in self.synapse_recordings):
+            raise NetworkError(
+                f"{subject}: a projection of this name is recorded, and the trace could not tell them apart; choose "
+                "another",
+                name=chosen,
+            )
         if size is None:
             size = neuron.size if isinstance(neuron, Source) else 1
         shape = read_shape(subject, size)
@@ -207,44 +198,54 @@ class Network:
         self.projections += (made,)
         return made
 
-    def record(self, population: Population, *names: str, every: int = 1) -> None:
-        """Record states or named intermediates; values are those at the end of a step.
+    def record(self, recorded: Population | Projection, *names: str, every: int = 1, indices: Any = None) -> None:
+        """Record states or named intermediates over time; values are those at the end of a step.
+
+        The trace has them under the name of the population or projection: ``trace.state("learning", "w")``.
 
         Parameters
         ----------
-        population : Population
+        recorded : Population or Projection
+            A projection whose synapses change records their states.
         *names : str
         every : int
             Steps from one sample to the next.
+        indices : array of int, optional
+            Of a projection: only these synapses, by their numbers in :meth:`Program.synapses`; for a ``PreState`` or
+            ``PostState``, these neurons. Default: all, which can be many.
 
         Raises
         ------
         NetworkError
-            If the neuron has nothing of that name.
+            If the neuron or synapse has nothing of that name, or the projection's synapses do not change.
         """
-        if isinstance(population, Projection):
+        if isinstance(recorded, Projection):
+            self._record_synapses(recorded, names, every, indices)
+            return
+        if not isinstance(recorded, Population):
+            raise NetworkError(f"recording: expected a population or a projection, got {recorded!r:.80}", got=recorded)
+        subject = f"recording of {recorded.name}"
+        if recorded.index >= len(self.populations) or self.populations[recorded.index] is not recorded:
+            raise NetworkError(f"{subject}: population {recorded.name} belongs to another network")
+        if indices is not None:
+            raise NetworkError(f"{subject}: indices= is for synapses; leave it out for a population")
+        made = of_population(recorded, names, every)
+        kept = (r for r in self.recordings if not (r.population == recorded.index and r.name in names))
+        self.recordings = (*kept, *made)
+
+    def _record_synapses(self, projection: Projection, names: Sequence[str], every: int, indices: Any) -> None:
+        subject = f"recording of {projection.name}"
+        if projection.index >= len(self.projections) or self.projections[projection.index] is not projection:
+            raise NetworkError(f"{subject}: projection {projection.name} belongs to another network")
+        if any(p.name == projection.name for p in self.populations):
             raise NetworkError(
-                f"recording of {population.name}: synapses are not recorded step by step; run in parts, and read them "
-                "with program.synapses(projection) after each",
-                got=population,
+                f"{subject}: the network has a population of this name, too, and the trace could not tell them apart; "
+                "project(name=...) it otherwise",
+                name=projection.name,
             )
-        if not isinstance(population, Population):
-            raise NetworkError(f"recording: expected a population, got {population!r:.80}", got=population)
-        subject = f"recording of {population.name}"
-        if population.index >= len(self.populations) or self.populations[population.index] is not population:
-            raise NetworkError(f"{subject}: population {population.name} belongs to another network")
-        if not isinstance(every, int | np.integer) or every < 1:
-            raise NetworkError(f"{subject}: every={every!r}; give a number of steps, an int of at least 1")
-        neuron = population.neuron
-        known = [state.name for state in neuron.states] + [item[0] for item in neuron.named]
-        for name in names:
-            if name not in known:
-                have = f"it has {', '.join(known)}" if known else "it has no states"
-                raise NetworkError(
-                    f"{subject}: {neuron.name} has no state or value '{name}'; {have}", known=tuple(known)
-                )
-        kept = tuple(r for r in self.recordings if not (r.population == population.index and r.name in names))
-        self.recordings = kept + tuple(Recording(population.index, name, int(every)) for name in dict.fromkeys(names))
+        made = of_projection(projection, names, every, indices)
+        kept = (r for r in self.synapse_recordings if not (r.projection == projection.index and r.name in names))
+        self.synapse_recordings = (*kept, *made)
 
     def recorded(self, population: Population) -> tuple[tuple[str, int], ...]:
         """What is recorded of a population: (name, every)."""

@@ -36,6 +36,9 @@ def network_text(network: Network) -> str:
             given += f" third {j.third.name}"
         lines.append(f"projection {j.name}: {ends} {given}")
     lines += [f"record {network.populations[r.population].name}.{r.name} every {r.every}" for r in network.recordings]
+    for s in network.synapse_recordings:
+        chosen = "" if s.indices is None else f" of {describe(s.indices)}"
+        lines.append(f"record {network.projections[s.projection].name}.{s.name} every {s.every}{chosen}")
     for text, label in models.items():
         lines += [f"{label}:", *("  " + line for line in text.splitlines())]
     return "\n".join(lines) + "\n"

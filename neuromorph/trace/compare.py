@@ -165,8 +165,9 @@ def compare(a: Trace, b: Trace, rtol: float = 0.0, atol: float = 0.0) -> Compari
     """
     found = list(_recordings(a, b))
     populations = []
-    for name in a.populations:
-        if name not in b.populations:
+    of_both = {name for name, _ in a.recorded_states} & {name for name, _ in b.recorded_states}
+    for name in dict.fromkeys([*a.populations, *(name for name, _ in a.recorded_states)]):
+        if name not in b.populations and name not in of_both:
             continue
         states = tuple(
             _compare_states(a, b, name, variable, rtol, atol)
@@ -281,7 +282,7 @@ def _compare_states(
     if left.unit != right.unit:
         return of_recording(left.unit or "no unit", right.unit or "no unit")
     if not np.array_equal(left.ids, right.ids):
-        return of_recording(f"{left.ids.size:,} neurons", f"{right.ids.size:,} neurons")
+        return of_recording(f"{left.ids.size:,} columns", f"{right.ids.size:,} columns")
     common = min(rows)
     if not np.allclose(left.times[:common], right.times[:common], rtol=1e-9, atol=1e-9):
         spacing = [f"rows from {s.table.start:g} ms every {s.table.step:g} ms" for s in (left, right)]

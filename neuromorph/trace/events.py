@@ -122,7 +122,7 @@ class States:
     ----------
     population, variable, unit : str
     ids : int64 (n,)
-        Neuron of each column.
+        Neuron of each column; of the states of a projection, the synapse's number.
     times : float64 (T,)
         Time stamps in ms; the value is that at the end of the step.
     steps : int64 (T,) or None

@@ -7,7 +7,8 @@ Layout (HDF5, suffix ``.h5``)::
         timestamps           float64 (events,), units = "ms": step * dt
         node_ids             uint64 (events,): index within the population
         values               float32 (events,): only if the population sends graded events
-    /report/<population>     a recorded state; further states of it are /report/<population>.<variable>
+    /report/<population>     a recorded state; further states of it are /report/<population>.<variable>; the states of
+                             a projection's synapses alike, under its name, a node of SONATA for each synapse
         data                 float32 (rows, neurons), units, variable, scale
         exact                float64 or int32: the same unrounded, for states that are not float32
         mapping              node_ids, index_pointers (and index_pointer), element_ids, element_pos, time
@@ -122,11 +123,11 @@ class FileSink:
             self._create_spikes(population, meta.populations[population])
             self._events[population] = EventBuffer(population, meta.populations[population], meta.first_step)
         for (population, variable), recording in meta.states.items():
-            size = meta.populations[population]
+            ids = meta.ids_of(population, variable)
             group = self._h5.require_group("report").create_group(names[population, variable])
-            self._create_report(group, (population, variable), size, recording)
+            self._create_report(group, (population, variable), ids, recording)
             recording = recording._replace(scale=1.0) if converted else recording
-            self._states[population, variable] = StateBuffer(population, variable, size, recording)
+            self._states[population, variable] = StateBuffer(population, variable, ids.size, recording)
             self._reports[population, variable] = group
         self.flush()
 
@@ -321,8 +322,8 @@ class FileSink:
             stop = float(np.nextafter(stop, np.inf))
         return np.array([start, stop, step], np.float64)
 
-    def _create_report(self, group: h5py.Group, key: tuple[str, str], size: int, recording: Recording) -> None:
-        population, variable = key
+    def _create_report(self, group: h5py.Group, key: tuple[str, str], ids: Array, recording: Recording) -> None:
+        (population, variable), size = key, ids.size
         group.attrs["population"], group.attrs["variable"] = population, variable
         group.attrs["first_step"] = np.int64(self._run.first_step)
         group.attrs["every"] = np.int64(recording.every)
@@ -334,7 +335,7 @@ class FileSink:
         )
         data.attrs["units"], data.attrs["variable"], data.attrs["scale"] = recording.unit, variable, recording.scale
         mapping = group.create_group("mapping")
-        mapping["node_ids"] = np.arange(size, dtype=np.uint64)
+        mapping["node_ids"] = ids.astype(np.uint64)
         mapping["node_ids"].attrs["sorted"] = np.uint8(1)
         mapping["index_pointers"] = np.arange(size + 1, dtype=np.uint64)
         mapping["index_pointer"] = mapping["index_pointers"]  # the name that bmtk looks for

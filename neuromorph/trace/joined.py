@@ -90,4 +90,5 @@ def _states(parts: list[Trace], ends: list[int], population: str, variable: str)
     first = -(-parts[0].meta.first_step // recording.every) * recording.every
     ms = parts[0].meta.dt_ms
     every = recording.every
-    return MemoryStates(np.concatenate(rows), recording.unit, first * ms, every * ms, first, every)
+    ids = parts[0].meta.ids_of(population, variable)
+    return MemoryStates(np.concatenate(rows), recording.unit, ids, first * ms, every * ms, first, every)

@@ -42,8 +42,7 @@ class MemorySink:
             name: EventBuffer(name, meta.populations[name], meta.first_step) for name in meta.event_populations
         }
         self._states = {
-            (population, variable): StateBuffer(population, variable, meta.populations[population], recording)
-            for (population, variable), recording in meta.states.items()
+            key: StateBuffer(*key, meta.ids_of(*key).size, recording) for key, recording in meta.states.items()
         }
         self._extras = {}
         self._steps = None

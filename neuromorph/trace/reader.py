@@ -180,10 +180,10 @@ class FileStore:
 
     def _read_layout(self) -> None:
         with reading(str(self.path)):
-            if text(self._h5["run"].attrs.get("format", "") if "run" in self._h5 else "") == FORMAT:
-                self._read_run(self._h5["run"])
             self._find_spikes()
             self._find_reports()
+            if text(self._h5["run"].attrs.get("format", "") if "run" in self._h5 else "") == FORMAT:
+                self._read_run(self._h5["run"])
             if self.meta is None and not self._spikes and not self._reports:
                 raise TraceError(
                     f"{self.path}: neither a trace nor a SONATA spike or report file: it has no /spikes and no /report",
@@ -265,6 +265,7 @@ class FileStore:
         names, sizes = run["populations/name"].asstr()[:], run["populations/size"][:]
         columns = [run[f"states/{name}"] for name in ("population", "variable", "unit", "scale", "every")]
         table = [column.asstr()[:] if column.dtype.kind == "O" else column[:] for column in columns]
+        states = {(str(p), str(v)): Recording(str(u), float(s), int(e)) for p, v, u, s, e in zip(*table, strict=True)}
         self.complete = bool(run.attrs["complete"])
         self.meta = RunMeta(
             network=text(run.attrs["network"]),
@@ -272,12 +273,13 @@ class FileStore:
             steps=int(run.attrs["steps"]),
             seed=int(run.attrs["seed"]),
             populations={str(name): int(size) for name, size in zip(names, sizes, strict=True)},
-            states={
-                (str(p), str(v)): Recording(str(u), float(s), int(e)) for p, v, u, s, e in zip(*table, strict=True)
-            },
+            states=states,
             provenance=read_tree(run["provenance"]),
             recorded=tuple(self._h5["spikes"]),
             first_step=int(run.attrs["first_step"]),
+            ids={
+                key: self._reports[key]["mapping/node_ids"][:].astype(np.int64) for key in states if key[0] not in names
+            },
         )
         self.dt_ms = self.meta.dt_ms
         loaders: dict[str, _Stored] = {}

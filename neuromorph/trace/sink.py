@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import TraceError
@@ -58,6 +59,9 @@ class RunMeta:
         Populations whose events are recorded; None: all.
     first_step : int
         Number of the run's first step (a run that continues an earlier one does not start at 0).
+    ids : mapping of (owner, variable) to int64 (n,)
+        What the columns of a state are where they are not all neurons of a population: for a projection, the numbers of
+        its synapses or of the neurons that have the state; ascending.
     """
 
     network: str
@@ -69,6 +73,7 @@ class RunMeta:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     recorded: tuple[str, ...] | None = None
     first_step: int = 0
+    ids: Mapping[tuple[str, str], npt.NDArray[np.int64]] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not self.dt > 0:
@@ -76,7 +81,7 @@ class RunMeta:
         object.__setattr__(self, "populations", dict(self.populations))
         object.__setattr__(self, "states", {key: Recording(*rec) for key, rec in self.states.items()})
         object.__setattr__(self, "provenance", dict(self.provenance))
-        named = {population for population, _ in self.states} | set(self.recorded or ())
+        named = {key[0] for key in self.states if key not in self.ids} | set(self.recorded or ())
         unknown = sorted(named - set(self.populations))
         if unknown:
             raise TraceError(
@@ -89,6 +94,11 @@ class RunMeta:
     def dt_ms(self) -> float:
         """Length of a step in ms."""
         return self.dt * 1e3
+
+    def ids_of(self, owner: str, variable: str) -> npt.NDArray[np.int64]:
+        """What each column of a recorded state is: a neuron, or the number of a synapse."""
+        given = self.ids.get((owner, variable))
+        return np.arange(self.populations[owner], dtype=np.int64) if given is None else given
 
     @property
     def event_populations(self) -> tuple[str, ...]:

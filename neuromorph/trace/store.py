@@ -139,6 +139,7 @@ class MemoryStates:
 
     rows: Array
     unit: str
+    ids: npt.NDArray[np.int64]
     start: float
     step: float
     first_step: int | None
@@ -148,11 +149,6 @@ class MemoryStates:
     def shape(self) -> tuple[int, int]:
         """(rows, neurons)."""
         return self.rows.shape[0], self.rows.shape[1]
-
-    @property
-    def ids(self) -> npt.NDArray[np.int64]:
-        """Neuron of each column."""
-        return np.arange(self.rows.shape[1])
 
     def read(self, low: int, high: int, columns: Array | slice) -> Array:
         """Rows ``low`` to ``high`` of some columns, as a copy."""
@@ -223,4 +219,5 @@ class MemoryStore:
 def _state_table(buffer: StateBuffer, meta: RunMeta) -> MemoryStates:
     first = buffer.first_step if buffer.first_step is not None else meta.first_step
     every = buffer.recording.every
-    return MemoryStates(buffer.peek(), buffer.recording.unit, first * meta.dt_ms, every * meta.dt_ms, first, every)
+    ids = meta.ids_of(buffer.population, buffer.variable)
+    return MemoryStates(buffer.peek(), buffer.recording.unit, ids, first * meta.dt_ms, every * meta.dt_ms, first, every)

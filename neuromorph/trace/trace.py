@@ -152,7 +152,7 @@ class Trace:
 
     @property
     def recorded_states(self) -> tuple[tuple[str, str], ...]:
-        """(population, variable) of each recorded state."""
+        """(population or projection, variable) of each recorded state."""
         return self._opened().recorded_states()
 
     @property
@@ -227,16 +227,18 @@ class Trace:
 
         Parameters
         ----------
-        population, variable : str
+        population : str, Population or Projection
+            A projection for the states of its synapses.
+        variable : str
         ids : array of int, optional
-            Only these neurons, in this order.
+            Only these neurons, or synapses by their numbers, in this order.
         start, stop : float (ms) or Quantity, optional
             Only rows with ``start <= time < stop``.
 
         Raises
         ------
         TraceError
-            This state was not recorded, or has no such neuron.
+            This state was not recorded, or not of all of these.
         """
         name = _name(population)
         if (name, variable) not in self.recorded_states:
@@ -250,13 +252,17 @@ class Trace:
         wanted = np.atleast_1d(np.asarray(ids)).astype(np.int64)
         missing = np.setdiff1d(wanted, table.ids)
         if missing.size:
-            raise TraceError(f"{name}.{variable}: no neuron {missing[0]} among the {table.ids.size} recorded")
+            what = "neuron" if name in self.sizes else "synapse"
+            raise TraceError(f"{name}.{variable}: no {what} {missing[0]} among the {table.ids.size} recorded")
         order = np.argsort(table.ids, kind="stable")
         columns = order[np.searchsorted(table.ids, wanted, sorter=order)]
         return States(name, variable, table.unit, wanted, table, low, max(low, high), columns)
 
     def summary(self) -> list[tuple[str, ...]]:
-        """A heading and one row for each population: neurons, events, mean rate (Hz), recorded states."""
+        """A heading and one row for each population: neurons, events, mean rate (Hz), recorded states.
+
+        Projections with recorded synapses come last.
+        """
         table: list[tuple[str, ...]] = [("population", "neurons", "events", "rate (Hz)", "states")]
         seconds = (self.stop - self.start) / 1e3
         for name, size in self.sizes.items():
@@ -265,6 +271,9 @@ class Trace:
             rate = f"{count / size / seconds:.4g}" if recorded and size and seconds > 0 else "-"
             states = ", ".join(variable for population, variable in self.recorded_states if population == name)
             table.append((name, f"{size:,}", f"{count:,}" if recorded else "not recorded", rate, states or "-"))
+        for name in dict.fromkeys(owner for owner, _ in self.recorded_states if owner not in self.sizes):
+            states = ", ".join(variable for owner, variable in self.recorded_states if owner == name)
+            table.append((name, "-", "-", "-", states))
         return table
 
     # Where it goes.

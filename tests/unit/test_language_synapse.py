@@ -170,12 +170,10 @@ def test_projections_refuse_synapses_that_do_not_suit_them() -> None:
     refused("looks at 'v' of population LIF, which is voltage", synapse=typed, error=UnitError)
 
 
-def test_synapses_are_read_after_a_run_not_recorded() -> None:
+def test_synapses_are_read_after_a_run() -> None:
     net = Network()
     cells = net.population(LIFDelta, 3)
     projection = net.project(cells, cells, OneToOne(), weight=1 * mV, synapse=PairSTDP)
-    with pytest.raises(NetworkError, match=r"program\.synapses\(projection\)"):
-        net.record(projection, "w")  # type: ignore[arg-type]
     program = CPU().compile(net, dt=1 * ms, progress=False)
     with pytest.raises(NetworkError, match="no state 'z'; available: x, y"):
         program.synapses(projection)["z"]

@@ -46,6 +46,8 @@ def compile_plastic(
         Of the network.
     """
     kind = kind_of(lowered, populations)
+    if lowered.records:
+        plastic_kernel("record_picked")  # now, and not in the run
     kernels = {
         name: compile_kernel(source, f"{name} of {lowered.model}", progress)
         for name, source in print_plastic(lowered.program, kind).items()

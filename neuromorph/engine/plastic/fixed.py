@@ -27,6 +27,22 @@ def keep(step, offset, item):
         ring[k] = source[k]
 
 
+def record_picked(step, offset, item):
+    """Copy chosen values to their columns in the row of this step, every n-th step."""
+    item = carray(pointer(item), 9, np.int64)
+    now, every, wide = step + offset, item[4], np.uint64(item[8])
+    if now % every == 0:
+        row = now // every - carray(pointer(item[6]), 1, np.int64)[0]
+        values = carray(pointer(item[0]), MANY, np.uint32)
+        picks = carray(pointer(item[1]), MANY, np.int64)
+        columns = carray(pointer(item[2]), MANY, np.int64)
+        out = carray(pointer(item[5] + row * item[7] * 4 * item[8]), MANY, np.uint32)
+        for k in range(np.uint64(item[3])):
+            source, target = np.uint64(picks[k]) * wide, np.uint64(columns[k]) * wide
+            for word in range(wide):
+                out[target + word] = values[source + word]
+
+
 def count_targets(step, offset, item):
     """Count how many synapses each target has."""
     item = carray(pointer(item), 4, np.int64)

@@ -40,6 +40,9 @@ PLASTIC = (
 KEEP = ("source", "ring", "row", "mask", "lo", "hi", "wide")
 """Copy what a view with a lag sees of neurons [lo, hi) to the row of this step."""
 
+RECORD_PICKED = ("values", "picks", "columns", "count", "every", "out", "first_row", "size", "wide")
+"""Copy values number ``picks`` to ``columns`` of a row of a buffer (rows, size), every n-th step."""
+
 COUNT_TARGETS = ("targets", "width", "count", "totals")
 """Count how many synapses each target has; totals are int64 (n_post,)."""
 
