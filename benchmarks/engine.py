@@ -31,8 +31,8 @@ SEEDS = 5
 """Seeds whose rates tell how far rates of one network scatter."""
 TOLERANCE = 0.02
 """Results that differ by less than this fraction agree anyway, unless the case says otherwise."""
-HOPELESS = 4.0
-"""A peer so many times slower than the fastest one sits out after its first turn."""
+HOPELESS = (20.0, 4.0)
+"""A peer so many times slower than the fastest one sits out after its first turn, or after its second."""
 
 
 @dataclass
@@ -159,7 +159,7 @@ def measure(case: Case, peers: Iterable[Peer], repeats: int, folder: Path, slow:
             at_work = [e for e in entries if not e.failed]
             best = min((e.median for e in at_work if not e.peer.own), default=float("inf"))
             for entry in at_work:
-                if number == 0 or entry.peer.own or entry.median <= HOPELESS * best:
+                if number == 0 or entry.peer.own or entry.median <= HOPELESS[min(number, 2) - 1] * best:
                     turn(entry, case.seconds)
     finally:
         for entry in entries:

@@ -93,7 +93,7 @@ CASES = (
     ),
     Case(
         "stdp",
-        "STDP, 2,000 Poisson inputs onto 5,000 LIF, 10^6 plastic synapses",
+        "STDP, 2,000 inputs, 5,000 LIF, 10^6 synapses",
         "stdp",
         {
             "inputs": 2000,
@@ -111,7 +111,7 @@ CASES = (
     ),
     Case(
         "egru",
-        "EGRU, one token, 1,350 inputs, 1,350 units, 10 % of both active",
+        "EGRU token, 1,350 inputs and units, 10 % active",
         "egru",
         {"inputs": 1350, "units": 1350, "threshold": 0.38, "gain": 2.0, "active": 0.1},
         0.5,

@@ -119,7 +119,12 @@ def shown(seconds: float, per: str) -> str:
     """A time as tables print it."""
     if seconds == float("inf"):
         return ""
-    return f"{seconds * 1e6:.0f} us" if per == "token" else f"{seconds:.3g} s"
+    return f"{number(seconds * 1e6)} us" if per == "token" else f"{number(seconds)} s"
+
+
+def number(value: float) -> str:
+    """Three digits, never with an exponent."""
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
 def rates(row: Row) -> str:
@@ -161,20 +166,41 @@ def text(case: Case) -> str:
 
 
 def summary(result: Result) -> str:
-    """One line for each network: ours, the fastest peer, the ratio."""
+    """One line for each network: ours, the fastest peer, by how much, and the other peers in times of ours."""
     rows = []
     for case in result.cases:
         peer = case.fastest
+        others = [
+            f"{row.title} {row.median / case.ours.median:.3g}" for row in best(case) if not row.own and row is not peer
+        ]
         rows.append(
             [
                 case.title,
                 shown(case.ours.median, case.per),
                 f"{shown(peer.median, case.per)}, {peer.label}" if peer else "none ran",
                 f"{case.ratio:.1f}" if case.ratio else "",
-                f"{rates(case.ours)}; {rates(peer)}" if peer else rates(case.ours),
+                ", ".join(others),
+                f"{rates(case.ours)}; {rates(peer) or 'none'}" if peer else rates(case.ours),
             ]
         )
-    return markdown(["network", "neuromorph", "fastest peer", "ratio", "results: ours; theirs"], rows)
+    head = [
+        "network",
+        "neuromorph",
+        "fastest peer",
+        "ratio",
+        "other peers, times ours",
+        "results: ours; fastest peer's",
+    ]
+    return markdown(head, rows)
+
+
+def best(case: Case) -> list[Row]:
+    """Each simulator at its best number of threads, ours as it chose, the fastest first."""
+    found: dict[str, Row] = {}
+    for row in case.rows:
+        if row.times and (row.peer not in found or (not row.own and row.median < found[row.peer].median)):
+            found[row.peer] = row
+    return sorted(found.values(), key=lambda row: row.median)
 
 
 def footprint_text(footprint: Footprint) -> str:
@@ -255,11 +281,7 @@ def draw(result: Result, path: Path) -> None:
     for panel in axes.flat[len(result.cases) :]:
         panel.set_axis_off()
     for panel, case in zip(axes.flat, result.cases, strict=False):
-        best: dict[str, Row] = {}
-        for row in case.rows:
-            if row.times and (row.peer not in best or (not row.own and row.median < best[row.peer].median)):
-                best[row.peer] = row
-        order = sorted(best.values(), key=lambda row: -row.median)
+        order = best(case)[::-1]
         scale = 1e6 if case.per == "token" else 1.0
         times = [row.median * scale for row in order]
         colours = ["#c44e52" if row.own else ("#4c72b0" if row.agrees else "#b0b0b0") for row in order]
@@ -267,7 +289,7 @@ def draw(result: Result, path: Path) -> None:
             panel.plot([min(row.times) * scale, max(row.times) * scale], [place, place], color=colour, linewidth=2)
             panel.plot(time, place, "o", color=colour, markersize=7)
             against = "" if row.own else f"  ({row.median / case.ours.median:.1f} times ours)"
-            panel.text(max(row.times) * scale * 1.15, place, f"{time:.3g}{against}", va="center", fontsize=8)
+            panel.text(max(row.times) * scale * 1.15, place, f"{number(time)}{against}", va="center", fontsize=8)
         panel.set_yticks(range(len(order)), [row.label for row in order])
         panel.set_ylim(-0.6, len(order) - 0.4)
         panel.set_xscale("log")
