@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neuromorph.language.expr import Type
+from neuromorph.lowering.plastic import PlasticProjection
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
 from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
@@ -87,3 +88,11 @@ def with_populations(compiled: Compiled, changed: dict[int, LoweredPopulation], 
         populations[k] = population
         layouts[k], steps[k] = compile_step(population, progress)
     return replace(compiled, populations=tuple(populations), layouts=tuple(layouts), steps=tuple(steps))
+
+
+def with_plastic(compiled: Compiled, number: int, lowered: PlasticProjection) -> Compiled:
+    """The same network with other values in a plastic projection; its kernels stay where the code is the same."""
+    old = compiled.plastic[number]
+    same = lowered.program.code == old.lowered.program.code
+    made = replace(old, lowered=lowered) if same else compile_plastic(lowered, compiled.populations)
+    return replace(compiled, plastic=(*compiled.plastic[:number], made, *compiled.plastic[number + 1 :]))

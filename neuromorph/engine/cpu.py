@@ -15,13 +15,14 @@ from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
 from .checkpoint import Checkpoint
-from .compile import compile_network, traffic_of, with_populations
+from .compile import compile_network, traffic_of, with_plastic, with_populations
 from .delivery import Stored, store, stored_forecast
 from .inputs import SampleInputs, population_index, settable
 from .instance import Instance
 from .interrupt import deferred_interrupt
 from .memory_state import load_states, population_states
 from .pace import available_cores
+from .plastic.setting import given, plastic_number, restored_synapse, synapses_of, values_kept, with_values
 from .plastic.synapse_values import SynapseValues, read_synapses
 from .report import CPUReport, PopulationCost, ProjectionCost
 from .restoring import checked, restored_neuron, stretches, take
@@ -32,6 +33,7 @@ from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_
 if TYPE_CHECKING:
     from neuromorph.engine.batch.choice import Batching
     from neuromorph.language.neuron import Neuron
+    from neuromorph.language.synapse import Synapse
     from neuromorph.network import Network, Population, Projection
     from neuromorph.network.synapses import Synapses
     from neuromorph.trace import Sink, Trace
@@ -146,6 +148,7 @@ class CPUProgram:
         self.compiled = compiled
         self._instance = self.instance(compiled, target.threads)
         self._neurons = {population.name: population.neuron for population in network.populations}
+        self._synapses = synapses_of(self)
         self._seconds = dict(seconds)
         self._steps_run = 0
         self.batching: Batching | None = None
@@ -229,7 +232,7 @@ class CPUProgram:
         self._instance.reset()
         self.step = 0
 
-    def set(self, population: str | Population, **values: Any) -> None:
+    def set(self, population: str | Population | Projection, **values: Any) -> None:
         """Change parameters or initial states; see :meth:`Program.set`.
 
         Nothing is compiled again, unless a parameter that all neurons shared gets a value for each or the reverse.
@@ -237,9 +240,14 @@ class CPUProgram:
         Raises
         ------
         NetworkError, LanguageError, UnitError
-            No such population, parameter or state; a wrong shape or dimension.
+            No such population or projection, parameter or state; a wrong shape or dimension.
         """
-        index = self.index_of(population)
+        number = plastic_number(self, population)
+        if number is not None:
+            present = self.compiled.plastic[number].lowered
+            self._take_synapse(number, given(self, present, self._synapses[number], values), tuple(values))
+            return
+        index = self.index_of(population if isinstance(population, str) else population.name)
         self._take_neuron(index, self.neuron_of(index)(**values), tuple(values))
 
     def _take_neuron(self, index: int, neuron: Neuron, names: tuple[str, ...]) -> None:
@@ -261,6 +269,18 @@ class CPUProgram:
             changed.set_values(index, made, names)
             self._instance = changed
 
+    def _take_synapse(self, number: int, synapse: Synapse, names: tuple[str, ...]) -> None:
+        """Give a plastic projection another copy of its model; of the present states, only those named change."""
+        old = self.compiled.plastic[number]
+        made = with_values(self, old.lowered, synapse)
+        self._synapses[number] = synapse
+        self.compiled = with_plastic(self.compiled, number, made)
+        if self.compiled.plastic[number].kernels is not old.kernels:
+            changed = self.instance(self.compiled, self.target.threads)
+            changed.adopt(self._instance)
+            self._instance = changed
+        self._instance.set_synapses(number, made, names)
+
     @property
     def current(self) -> Instance:
         """The running copy of the network that :meth:`run` goes on with."""
@@ -275,9 +295,9 @@ class CPUProgram:
     def state(self) -> Checkpoint:
         """The complete state; see :meth:`Program.state`."""
         states = population_states(self.compiled, self._instance.memories, self.step)
-        return take(
-            self, list(self._neurons.values()), states, self.extra_state(), self._instance.plastic_states(self.step)
-        )
+        kept = values_kept(self, [each.lowered for each in self.compiled.plastic], self._synapses)
+        plastic = {name: arrays | kept[name] for name, arrays in self._instance.plastic_states(self.step).items()}
+        return take(self, list(self._neurons.values()), states, self.extra_state(), plastic)
 
     def checkpoint(self, path: str | PathLike[str]) -> None:
         """Write the complete state to a file; see :meth:`Program.checkpoint`."""
@@ -292,6 +312,10 @@ class CPUProgram:
             neuron = restored_neuron(self, index, state)
             if neuron is not None and neuron is not self.neuron_of(index):
                 self._take_neuron(index, neuron, ())
+        for number, (each, before) in enumerate(zip(self.compiled.plastic, synapses_of(self), strict=True)):
+            synapse = restored_synapse(before, saved.plastic[each.lowered.name])
+            if synapse is not self._synapses[number]:
+                self._take_synapse(number, synapse, ())
         self.reset()
         load_states(self.compiled, self._instance.memories, saved.step, states)
         self._instance.load_plastic(saved.step, saved.plastic)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.lowering.plastic import PlasticProjection
 from neuromorph.lowering.program import LoweredPopulation
 
 from .items import DRIVE
@@ -252,6 +253,11 @@ class Instance:
         for place in (*layout.params, *(state for state in layout.states if state.name in names)):
             part = slice(place.offset, place.offset + (memory.stride if place.per_neuron else 1))
             (memory.ints if place.ints else memory.floats)[part] = (ints if place.ints else floats)[part]
+
+    def set_synapses(self, number: int, lowered: PlasticProjection, names: Sequence[str]) -> None:
+        """The same for the synapses of a plastic projection."""
+        made = self.plastic[number].changed(lowered, names)
+        self.plastic = (*self.plastic[:number], made, *self.plastic[number + 1 :])
 
     def plastic_states(self, step: int) -> dict[str, dict[str, Array]]:
         """What a checkpoint before ``step`` keeps of each plastic projection, by name."""

@@ -15,6 +15,14 @@ from neuromorph.engine.inputs import SampleInputs, population_index, read_inputs
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.plastic.reference import RunningPlastic
 from neuromorph.engine.plastic.saved import load_reference, state_of_reference
+from neuromorph.engine.plastic.setting import (
+    given,
+    plastic_number,
+    restored_synapse,
+    synapses_of,
+    values_kept,
+    with_values,
+)
 from neuromorph.engine.plastic.synapse_values import SynapseValues, read_synapses
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.restoring import checked, fill_ring, restored_neuron, ring_rows, stretches, take
@@ -28,6 +36,7 @@ from neuromorph.progress import Progress, progress_for
 if TYPE_CHECKING:
     from neuromorph.engine.live_reference import ReferenceLive
     from neuromorph.engine.report import CPUReport
+    from neuromorph.language.synapse import Synapse
     from neuromorph.network import Network, Population, Projection
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
@@ -111,6 +120,7 @@ class ReferenceProgram:
         self.plastic = [RunningPlastic(p, lowered.dtype, self.populations) for p in lowered.plastic]
         self._seconds = dict(seconds)
         self._neurons = [population.neuron for population in network.populations]
+        self._synapses = synapses_of(self)
 
     def reset(self) -> None:
         """Go back to step 0; see :meth:`Program.reset`."""
@@ -188,9 +198,14 @@ class ReferenceProgram:
                         sink.states(synapses.name, name, time, record.every, values[None, :])
             yield
 
-    def set(self, population: str | Population, **values: Any) -> None:
+    def set(self, population: str | Population | Projection, **values: Any) -> None:
         """Change parameters or initial states; see :meth:`Program.set`."""
-        index = self.index_of(population)
+        number = plastic_number(self, population)
+        if number is not None:
+            synapse = given(self, self.plastic[number].lowered, self._synapses[number], values)
+            self._change_synapse(number, synapse, tuple(values))
+            return
+        index = self.index_of(population if isinstance(population, str) else population.name)
         running, neuron = self.populations[index], self.neuron_of(index)
         self._change(index, neuron(**values))
         lowered = running.lowered
@@ -214,7 +229,10 @@ class ReferenceProgram:
             ports = zip(() if program is None else program.ports, population.sums, strict=True)
             arriving = {port.name: ring_rows(sums, self.step, population.lowered.size) for port, sums in ports}
             states.append(({slot.name: values.copy() for slot, values in named}, arriving))
-        plastic = {each.lowered.name: state_of_reference(each, self.step) for each in self.plastic}
+        kept = values_kept(self, [each.lowered for each in self.plastic], self._synapses)
+        plastic = {
+            each.lowered.name: state_of_reference(each, self.step) | kept[each.lowered.name] for each in self.plastic
+        }
         return take(self, self._neurons, states, plastic=plastic)
 
     def checkpoint(self, path: str | PathLike[str]) -> None:
@@ -237,8 +255,12 @@ class ReferenceProgram:
             for port, sums in zip(program.ports, population.sums, strict=True):
                 subject = f"population {population.lowered.name}, port {port.name}"
                 fill_ring(sums, saved.step, state.arriving[port.name], subject)
-        for plastic in self.plastic:
-            load_reference(plastic, saved.step, saved.plastic[plastic.lowered.name])
+        for k, (plastic, synapse) in enumerate(zip(self.plastic, synapses_of(self), strict=True)):
+            arrays = saved.plastic[plastic.lowered.name]
+            model = restored_synapse(synapse, arrays)
+            if model is not self._synapses[k]:
+                self._change_synapse(k, model, ())
+            load_reference(plastic, saved.step, arrays)
         self.step = saved.step
 
     def index_of(self, population: str | Population) -> int:
@@ -264,6 +286,12 @@ class ReferenceProgram:
             replace(old, program=made.program, state_init=made.state_init, param_values=made.param_values)
         )
 
+    def _change_synapse(self, number: int, synapse: Synapse, names: Sequence[str]) -> None:
+        """Give a plastic projection the values of another copy of its model."""
+        running = self.plastic[number]
+        running.load(with_values(self, running.lowered, synapse), names)
+        self._synapses[number] = synapse
+
     def synapses(self, projection: str | Projection) -> SynapseValues:
         """The synapses of a projection as they are now; see :meth:`Program.synapses`."""
         states = {each.lowered.index: each.states for each in self.plastic}
@@ -283,12 +311,14 @@ class ReferenceProgram:
 
         steps = duration_steps(duration, self.dt)
         first, last = check_window(window, steps)
-        given = read_inputs(self, inputs)
-        samples = given.samples
+        wanted = read_inputs(self, inputs)
+        samples = wanted.samples
         other = ReferenceProgram(self.target, self.network, self.lowered, {})
         for k, neuron in enumerate(self._neurons):
             if isinstance(neuron, Neuron):
                 other._change(k, neuron)
+        for k, synapse in enumerate(self._synapses):
+            other._change_synapse(k, synapse, ())
         counts = {
             p.lowered.name: np.zeros((samples, p.lowered.size), np.int64)
             for p in other.populations
@@ -301,10 +331,10 @@ class ReferenceProgram:
             with progress_for(progress) as shown:
                 shown.stage(f"running {samples:,} samples of {self.network.name}", samples)
                 for sample in range(samples):
-                    for k, arrays in given.values.items():
+                    for k, arrays in wanted.values.items():
                         neuron, values = self.neuron_of(k), {name: array[sample] for name, array in arrays.items()}
                         other._change(k, replace(neuron, values=tuple({**dict(neuron.values), **values}.items())))
-                    for k, lists in given.events.items():
+                    for k, lists in wanted.events.items():
                         population = other.populations[k]
                         population.load(replace(population.lowered, replay=lists[sample]))
                     other.reset()

@@ -144,10 +144,17 @@ class Program(Protocol):
         """Go back to step 0: initial states, no events in flight, the same random numbers again."""
         ...
 
-    def set(self, population: str | Population, **values: Any) -> None:
-        """Change parameters or initial states of a population, without compiling again.
+    def set(self, population: str | Population | Projection, **values: Any) -> None:
+        """Change parameters or initial states, without compiling again.
 
         A parameter holds from the next step; an initial state takes effect at once and at every later reset.
+
+        Parameters
+        ----------
+        population : str, Population or Projection
+            A projection for the values of its synapses, if they change; a name that both have is the population's.
+        **values
+            As the model takes them, but for the weight, which is the projection's.
         """
         ...
 

@@ -56,6 +56,13 @@ class SynapseProgram:
     on_pre: Mapping[Place, Update]
     on_post: Mapping[Place, Update]
 
+    @property
+    def code(self) -> tuple[Any, ...]:
+        """All but the values of parameters: programs of equal code run on the same kernels."""
+        parts = (self.advance, self.on_pre, self.on_post)
+        updates = tuple(tuple((place, u.program, u.changed) for place, u in part.items()) for part in parts)
+        return self.states, self.views, self.places, self.weight, updates
+
     def updates(self) -> tuple[Update, ...]:
         """All of them."""
         return tuple(u for part in (self.advance, self.on_pre, self.on_post) for u in part.values())

@@ -186,12 +186,28 @@ def lower_plastic(
         scale=scale,
         unit=projection.port_spec.unit.name,
     )
+    own = (np.asarray(weights, np.float64) / scale if scale != 1.0 else weights).astype(dtype)
+    return replace(made, initial=initial_states(projection, made, own, dt, dtype, seed))
+
+
+def initial_states(
+    projection: Projection, made: PlasticProjection, weights: Numbers, dt: float, dtype: Float, seed: int
+) -> tuple[Numbers, ...]:
+    """Initial value of each state, the weight's as given in the type of all states.
+
+    Raises
+    ------
+    LanguageError
+        One is beyond the type that holds it.
+    """
+    synapse = projection.synapse
+    assert synapse is not None
     own = initial_numbers(projection, made, dt, seed)
-    own[synapse.weight] = (np.asarray(weights, np.float64) / scale if scale != 1.0 else weights).astype(dtype)
+    own[synapse.weight] = weights
     initial = tuple(own[s.name] for s in synapse.states)
     for slot, number in zip(made.program.states, initial, strict=True):
         require_range(synapse.name, slot, number, dtype)
-    return replace(made, initial=initial)
+    return initial
 
 
 def state_records(made: PlasticProjection, recordings: Sequence[SynapseRecording]) -> tuple[StateRecord, ...]:

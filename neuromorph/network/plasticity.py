@@ -50,7 +50,7 @@ def check_plasticity(
     for view in synapse.views:
         _check_view(subject, synapse, view, ends[view.end])
     for name, value in synapse.values:
-        _check_length(subject, synapse, name, value, pre, post)
+        check_length(subject, synapse, name, value, pre, post)
 
 
 def _check_port(subject: str, synapse: Synapse, port: PortSpec) -> None:
@@ -103,7 +103,8 @@ def _check_view(subject: str, synapse: Synapse, view: ViewSpec, population: Popu
         )
 
 
-def _check_length(subject: str, synapse: Synapse, name: str, value: Any, pre: Population, post: Population) -> None:
+def check_length(subject: str, synapse: Synapse, name: str, value: Any, pre: Population, post: Population) -> None:
+    """Raise NetworkError unless a state's value is one, or one for each neuron that has the state."""
     number = getattr(value, "value", value)
     if hasattr(value, "sample") or np.ndim(number) == 0:
         return

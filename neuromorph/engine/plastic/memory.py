@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,16 @@ class PlasticMemory:
                 kind = Type.FLOAT if slot.type is Type.FLOAT else Type.INT
                 (self.floats if kind is Type.FLOAT else self.ints)[place[kind]] = value
                 place[kind] += 1
+
+    def changed(self, lowered: PlasticProjection, names: Sequence[str]) -> PlasticMemory:
+        """The same arrays with other parameters and initial states; of the present states, only those named change."""
+        made = replace(self, lowered=lowered)
+        made.load(lowered.program)
+        for k, slot in enumerate(lowered.program.states):
+            if slot.name in names:
+                made.state(k)[:] = lowered.initial[k]
+        made.share()
+        return made
 
     def array_bytes(self) -> dict[str, int]:
         """Bytes of each array, those of the synapses' ends included."""

@@ -50,9 +50,12 @@ class RunningPlastic:
         self._column = np.searchsorted(self._targets[self._by_target], np.arange(lowered.n_post + 1))
         self.reset()
 
-    def load(self, lowered: PlasticProjection) -> None:
-        """Take other parameter values."""
+    def load(self, lowered: PlasticProjection, names: Sequence[str]) -> None:
+        """Take other values of parameters and initial states; of the present states, only those named change."""
         self.lowered = lowered
+        for slot, state, value in zip(lowered.program.states, self.states, lowered.initial, strict=True):
+            if slot.name in names:
+                state[...] = value
 
     def reset(self) -> None:
         """Back to the initial states, with nothing under way; the populations have to be reset first."""
