@@ -158,7 +158,7 @@ def test_missing_port_lists_what_there_is() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"neuron": 3}, "expected a neuron or an EventSource, got 3; decorate a class body with @neuron"),
+        ({"neuron": 3}, "expected a neuron or a source of events, got 3; decorate a class body with @neuron"),
         ({"neuron": LIF, "size": 0}, "population LIF: size 0; give an int of at least 1"),
         ({"neuron": LIF, "size": 2.0}, "population LIF: size 2.0; give an int"),
         ({"neuron": LIF, "size": (2, -1)}, r"population LIF: size \(2, -1\); give"),
@@ -317,7 +317,7 @@ def test_recordings() -> None:
         net.record(hidden, "w")
     with pytest.raises(NetworkError, match="EventSource has no state or value 'v'; it has no states"):
         net.record(first, "v")
-    with pytest.raises(NetworkError, match="expected a population, got 'hidden'"):
+    with pytest.raises(NetworkError, match="expected a population or a projection, got 'hidden'"):
         net.record("hidden", "v")  # type: ignore[arg-type]
     with pytest.raises(NetworkError, match="every=0; give a number of steps"):
         net.record(hidden, "v", every=0)
