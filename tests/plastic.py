@@ -186,6 +186,12 @@ def plastic_networks(draw: st.DrawFn, max_size: int = 9) -> Network:
     for _ in range(draw(st.integers(1, 3))):
         pre, post = draw(st.sampled_from(net.populations)), draw(st.sampled_from(targets))
         draw(plastic_projections(net, pre, post))
+    for made in net.projections:
+        if made.synapse is not None and draw(st.booleans()):
+            names = [state.name for state in made.synapse.states]
+            every, indices = draw(st.integers(1, 5)), draw(st.sampled_from([None, []]))
+            net.record(made, draw(st.sampled_from(names)), every=every, indices=indices)
+            net.record(made, names[-1], every=draw(st.integers(1, 5)))
     return net
 
 

@@ -91,8 +91,6 @@ def with_populations(compiled: Compiled, changed: dict[int, LoweredPopulation], 
 
 
 def with_plastic(compiled: Compiled, number: int, lowered: PlasticProjection) -> Compiled:
-    """The same network with other values in a plastic projection; its kernels stay where the code is the same."""
-    old = compiled.plastic[number]
-    same = lowered.program.code == old.lowered.program.code
-    made = replace(old, lowered=lowered) if same else compile_plastic(lowered, compiled.populations)
+    """The same network with other values in a plastic projection, whose kernels stay."""
+    made = replace(compiled.plastic[number], lowered=lowered)
     return replace(compiled, plastic=(*compiled.plastic[:number], made, *compiled.plastic[number + 1 :]))

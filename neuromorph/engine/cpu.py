@@ -271,14 +271,9 @@ class CPUProgram:
 
     def _take_synapse(self, number: int, synapse: Synapse, names: tuple[str, ...]) -> None:
         """Give a plastic projection another copy of its model; of the present states, only those named change."""
-        old = self.compiled.plastic[number]
-        made = with_values(self, old.lowered, synapse)
+        made = with_values(self, self.compiled.plastic[number].lowered, synapse)
         self._synapses[number] = synapse
         self.compiled = with_plastic(self.compiled, number, made)
-        if self.compiled.plastic[number].kernels is not old.kernels:
-            changed = self.instance(self.compiled, self.target.threads)
-            changed.adopt(self._instance)
-            self._instance = changed
         self._instance.set_synapses(number, made, names)
 
     @property

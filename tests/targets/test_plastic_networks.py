@@ -26,6 +26,10 @@ def result(program: Any, *traces: Any) -> dict[str, Any]:
         found[name, "steps"] = np.concatenate([np.asarray(e.steps) for e in events]).tobytes()
         found[name, "ids"] = np.concatenate([np.asarray(e.ids) for e in events]).astype(np.int64).tobytes()
         found[name, "values"] = [v for e in events if e.values is not None for v in np.asarray(e.values).tolist()]
+    for owner, variable in traces[0].recorded_states:
+        states = [trace.state(owner, variable) for trace in traces]
+        found[owner, variable, "steps"] = np.concatenate([np.asarray(s.steps) for s in states]).tobytes()
+        found[owner, variable, "rows"] = np.concatenate([s.data for s in states]).tobytes()
     for projection in program.network.projections:
         synapses = program.synapses(projection)
         columns = {"weights": synapses.weights, "delays": synapses.delays, "post": synapses.post, "pre": synapses.pre}

@@ -36,6 +36,8 @@ from neuromorph.engine import Checkpoint, Target
 from neuromorph.engine.cpu import CPUProgram
 from neuromorph.engine.memory import Memory
 from neuromorph.engine.memory_state import DERIVED, KEPT
+from neuromorph.engine.plastic import saved as plastic_saved
+from neuromorph.engine.plastic.memory import PlasticMemory
 from neuromorph.engine.restoring import network_key
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.trace import joined, journal
@@ -109,6 +111,13 @@ def test_every_buffer_of_a_run_is_kept_or_known_to_be_derived() -> None:
     names = {field.name for field in fields(Memory)}
     assert names == set(KEPT) | set(DERIVED), "say in memory_state.py what a checkpoint does with the new field"
     assert not set(KEPT) & set(DERIVED)
+
+
+def test_every_buffer_of_plastic_synapses_is_kept_or_known_to_be_derived() -> None:
+    names = {field.name for field in fields(PlasticMemory)}
+    known = set(plastic_saved.KEPT) | set(plastic_saved.DERIVED)
+    assert names == known, "say in plastic/saved.py what a checkpoint does with the new field"
+    assert not set(plastic_saved.KEPT) & set(plastic_saved.DERIVED)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

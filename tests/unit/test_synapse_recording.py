@@ -229,6 +229,25 @@ def test_one_name_for_two_recordings_is_refused() -> None:
         later.population(Cell, 2, name="own")
 
 
+def test_libsonata_and_bmtk_read_the_reports(tmp_path: Path) -> None:
+    import libsonata
+    from bmtk.utils.reports import CompartmentReport
+
+    net, own = network()
+    net.record(own, "w", every=7)
+    net.record(own, "z", every=3, indices=[80, 2, 41])
+    with CPU(threads=2).compile(net, dt=1 * ms).run(STEPS, progress=False, out=tmp_path / "run.h5") as trace:
+        reader = libsonata.ElementReportReader(str(tmp_path / "run.h5"))
+        assert set(reader.get_population_names()) == {"own", "own.z"}
+        for variable, name in (("w", "own"), ("z", "own.z")):
+            frame, ours = reader[name].get(), trace.state("own", variable)
+            assert frame.data.tobytes() == ours.data.tobytes()
+            assert [node for node, _ in frame.ids] == ours.ids.tolist()
+            theirs = CompartmentReport(str(tmp_path / "run.h5"), mode="r")
+            one = np.ravel(theirs.data(node_id=41, population=name))
+            np.testing.assert_array_equal(one, ours.data[:, ours.ids == 41][:, 0])
+
+
 def test_what_is_recorded_is_in_the_text() -> None:
     net, own = network()
     before = net.hash

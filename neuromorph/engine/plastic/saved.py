@@ -2,7 +2,7 @@
 
 Arrays by name: ``state <name>``; ``sent steps``, ``sent ids`` and perhaps ``sent values`` of the events that were sent
 no longer ago than the longest delay; ``view <number>`` with the rows that a view needs, oldest first: as many steps as
-it lags, or for a target what it has now.
+it lags, or for a target what it has now; ``value <name>`` of each value that was set (:mod:`.setting`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ from neuromorph.lowering.plastic import PlasticProjection
 
 from .memory import Array, PlasticMemory
 from .reference import RunningPlastic
+
+KEPT = {"pre": "states", "post": "states", "synapse": "states", "seen": "views", "floats": "values", "ints": "values"}
+"""Fields of :class:`PlasticMemory` that differ between runs of one network, and as which part they are kept."""
+DERIVED = {
+    "lowered": "from the network and the values",
+    "columns": "from the targets",
+    "column": "from the targets",
+    "column_source": "from the rows",
+}
+"""The others, and why a checkpoint need not keep them."""
 
 Sent = tuple[Array, Array | None]
 """Source neurons, ascending, and the values of their events, if they carry any."""
