@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EVENTS = 1 << 16
 """Least number of events that a buffer holds."""
 BYTES = 1 << 24
-"""Bytes of a state buffer, unless one row needs more."""
+"""Bytes of a state buffer, unless two rows need more: with one, chunks would be of one step."""
 
 
 @dataclass(frozen=True)
@@ -213,5 +213,5 @@ def _synapse_buffer(memory: PlasticMemory, record: StateRecord) -> StateBuffer:
 
 
 def _rows(owner: str, variable: str, every: int, size: int, kind: np.dtype[Any]) -> StateBuffer:
-    rows = np.empty((max(1, BYTES // (kind.itemsize * max(size, 1))), size), kind)
+    rows = np.empty((max(2, BYTES // (kind.itemsize * max(size, 1))), size), kind)
     return StateBuffer(owner, variable, every, rows, np.zeros(1, np.int64))

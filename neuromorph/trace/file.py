@@ -328,7 +328,8 @@ class FileSink:
         group.attrs["first_step"] = np.int64(self._run.first_step)
         group.attrs["every"] = np.int64(recording.every)
         columns = min(max(size, 1), 1024)
-        chunks = (min(max(65536 // columns, 16), _EVENT_CHUNK), columns)
+        planned = max(-(-self._run.steps // recording.every), 1)  # HDF5 writes whole chunks
+        chunks = (min(max(65536 // columns, 16), _EVENT_CHUNK, planned), columns)
         # float32, whatever the state is: libsonata reads no other type.
         data = group.create_dataset(
             "data", (0, size), np.float32, maxshape=(None, size), chunks=chunks, **self._filters()

@@ -248,6 +248,15 @@ def test_libsonata_and_bmtk_read_the_reports(tmp_path: Path) -> None:
             np.testing.assert_array_equal(one, ours.data[:, ours.ids == 41][:, 0])
 
 
+def test_a_file_of_few_rows_is_about_as_large_as_they_are(tmp_path: Path) -> None:
+    net = Network()
+    pre, post = net.population(EventSource(300), name="pre"), net.population(Cell, 100, name="post")
+    made = net.project(pre, post.b, AllToAll(), synapse=Pairs, name="many")
+    net.record(made, "w", every=100)
+    CPU().compile(net, dt=1 * ms).run(200, progress=False, out=tmp_path / "run.h5").close()
+    assert (tmp_path / "run.h5").stat().st_size < 2 * 30_000 * 4 + 30_000 * 40 + 100_000  # data, mapping, the rest
+
+
 def test_what_is_recorded_is_in_the_text() -> None:
     net, own = network()
     before = net.hash
