@@ -80,9 +80,9 @@ def test_full_buffers_only_shorten_chunks(
     threads: int, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "EVENTS", 1)  # three times the population is then the least
-    monkeypatch.setattr(recording, "BYTES", 1)  # one row of each state
+    monkeypatch.setattr(recording, "BYTES", 1)  # two rows of each state
     program = CPU(threads=threads).compile(busy(), dt=1 * ms)
-    assert program._instance.recorder.limit(1000) == 1
+    assert program._instance.recorder.limit(1000) == 2
     assert content(program.run(50, progress=False)) == expected
 
 
