@@ -24,7 +24,7 @@ from .memory_state import load_states, population_states
 from .pace import available_cores
 from .plastic.setting import given, plastic_number, restored_synapse, synapses_of, values_kept, with_values
 from .plastic.synapse_values import SynapseValues, read_synapses
-from .report import CPUReport, PopulationCost, ProjectionCost
+from .report import CPUReport, population_costs, projection_costs
 from .restoring import checked, restored_neuron, stretches, take
 from .run_meta import description, run_meta
 from .schedule import Compiled
@@ -384,40 +384,16 @@ class CPUProgram:
 
     def report(self) -> CPUReport:
         """Memory by array, storage of each projection, compile times, and speed after a run."""
-        compiled = self.compiled
-        populations = tuple(
-            PopulationCost(
-                name=population.name,
-                neuron=self._neurons[population.name].name,
-                neurons=population.size,
-                state_bytes=memory.nbytes - memory.ring_bytes,
-                ring_bytes=memory.ring_bytes,
-                operations=len(population.program.ops) if population.program else 0,
-                compile_seconds=kernel.seconds,
-                from_cache=kernel.loaded,
-            )
-            for population, memory, kernel in zip(
-                compiled.populations, self._instance.memories, compiled.steps, strict=True
-            )
-        )
-        projections = tuple(
-            ProjectionCost(each.name, f"{each.form} ({each.reason})", each.count, each.form.arrays())
-            for each in compiled.projections
-            if isinstance(each, Stored)
-        )
-        projections += tuple(
-            ProjectionCost(each.lowered.name, each.storage(), each.lowered.count, each.array_bytes())
-            for each in self._instance.plastic
-        )
+        instance = self._instance
         return CPUReport(
             target=repr(self.target),
             network=self.network.name,
-            populations=populations,
-            projections=projections,
+            populations=population_costs(instance, {name: neuron.name for name, neuron in self._neurons.items()}),
+            projections=projection_costs(instance),
             seconds=dict(self._seconds),
             steps=self._steps_run,
             threads=self.threads,
-            measured=dict(self._instance.pace.measured),
+            measured=dict(instance.pace.measured),
             batches=str(self.batching or ""),
         )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import TYPE_CHECKING
 
 from neuromorph.network.synapses import Synapses
+
+if TYPE_CHECKING:
+    from .instance import Instance
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,38 @@ class CPUReport:
                 more = f"<p>and {len(rows) - 50} more</p>" if len(rows) > 50 else ""
                 parts.append(f"<b>{title}</b>{html_table(head, shown)}{more}")
         return "".join(parts)
+
+
+def population_costs(instance: Instance, neurons: Mapping[str, str]) -> tuple[PopulationCost, ...]:
+    """What each population takes; ``neurons`` are the names of their neurons by those of populations."""
+    compiled = instance.compiled
+    return tuple(
+        PopulationCost(
+            name=population.name,
+            neuron=neurons[population.name],
+            neurons=population.size,
+            state_bytes=memory.nbytes - memory.ring_bytes,
+            ring_bytes=memory.ring_bytes,
+            operations=len(population.program.ops) if population.program else 0,
+            compile_seconds=kernel.seconds,
+            from_cache=kernel.loaded,
+        )
+        for population, memory, kernel in zip(compiled.populations, instance.memories, compiled.steps, strict=True)
+    )
+
+
+def projection_costs(instance: Instance) -> tuple[ProjectionCost, ...]:
+    """What each projection takes, as it is stored; those that are plastic come last."""
+    from .delivery import Stored
+
+    stored = (each for each in instance.compiled.projections if isinstance(each, Stored))
+    return (
+        *(ProjectionCost(each.name, f"{each.form} ({each.reason})", each.count, each.form.arrays()) for each in stored),
+        *(
+            ProjectionCost(each.lowered.name, each.storage(), each.lowered.count, each.array_bytes())
+            for each in instance.plastic
+        ),
+    )
 
 
 def array_bytes(synapses: Synapses) -> dict[str, int]:
