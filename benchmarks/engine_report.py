@@ -161,8 +161,9 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 def text(case: Case) -> str:
     """All rows of one case."""
     head = ["simulator", f"time for a {case.per}", "range (turns)", "of ours", "results", "peak memory", "build"]
+    table = markdown(head, [cells(case, row) for row in case.rows])
     spread = ", ".join(f"{name} {middle:.3g} ± {sd:.2g}" for name, (middle, sd) in case.expected.items())
-    return markdown(head, [cells(case, row) for row in case.rows]) + f"\n\nOurs over seeds: {spread}."
+    return f"{table}\n\nOurs over seeds: {spread}." if spread else table
 
 
 def summary(result: Result) -> str:
@@ -289,11 +290,12 @@ def draw(result: Result, path: Path) -> None:
             panel.plot([min(row.times) * scale, max(row.times) * scale], [place, place], color=colour, linewidth=2)
             panel.plot(time, place, "o", color=colour, markersize=7)
             against = "" if row.own else f"  ({row.median / case.ours.median:.1f} times ours)"
-            panel.text(max(row.times) * scale * 1.15, place, f"{number(time)}{against}", va="center", fontsize=8)
+            label, end = f"{number(time)}{against}", (max(row.times) * scale, place)
+            panel.annotate(label, end, (7, 0), textcoords="offset points", va="center", fontsize=8)
         panel.set_yticks(range(len(order)), [row.label for row in order])
         panel.set_ylim(-0.6, len(order) - 0.4)
         panel.set_xscale("log")
-        panel.set_xlim(min(times) / 2, max(times) * 20)
+        panel.set_xlim(min(times) / 2, max(times) * 30)
         panel.set_title(case.title, fontsize=9, loc="left")
         panel.set_xlabel(
             "microseconds a token" if case.per == "token" else "seconds for a biological second", fontsize=8
