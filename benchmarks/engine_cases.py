@@ -95,7 +95,10 @@ CASES = (
         BRUNEL | {"n": 1_000_000, "in_degree": 1000},
         0.1,
         0.02,
-        left_out=dict.fromkeys(("brian2_standalone", "brian2_cython", "nest_simulator", "annarchy"), "14 GB or more"),
+        left_out=dict.fromkeys(
+            ("brian2_standalone", "brian2_cython", "nest_simulator", "annarchy"),
+            "14 GB or more, judging by 10^8 synapses",
+        ),
         large=True,
     ),
     Case(
