@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neuromorph.language import Neuron
 from neuromorph.network import FixedInDegree, FixedProbability, Network, Normal, OneToOne, Population, Uniform
 from neuromorph.units import Hz, Quantity, ms, mV, nS
 
@@ -30,24 +31,13 @@ def cuba(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
         Populations ``exc`` and ``inh``; fires by itself from random initial voltages.
     """
     neuron = VogelsAbbottCUBA(v=Uniform(-60 * mV, -50 * mV))
-    net = Network(seed=seed, name="cuba")
-    exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
-    weight_e, weight_i = 60 * 0.27 / 10 * mV, -20 * 4.5 / 10 * mV
-    for post in (exc, inh):
-        net.project(exc, post.exc, FixedProbability(probability), weight=weight_e)
-        net.project(inh, post.inh, FixedProbability(probability), weight=weight_i)
-    return net
+    return _vogels_abbott("cuba", neuron, n, probability, (60 * 0.27 / 10 * mV, -20 * 4.5 / 10 * mV), seed)
 
 
 def coba(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
     """Vogels-Abbott network with conductance-based synapses (Brette et al. 2007, benchmark 1); see :func:`cuba`."""
     neuron = VogelsAbbottCOBA(v=Uniform(-60 * mV, -50 * mV), g_e=Uniform(0.0, 0.6), g_i=Uniform(0.0, 3.0))
-    net = Network(seed=seed, name="coba")
-    exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
-    for post in (exc, inh):
-        net.project(exc, post.exc, FixedProbability(probability), weight=0.6)
-        net.project(inh, post.inh, FixedProbability(probability), weight=6.7)
-    return net
+    return _vogels_abbott("coba", neuron, n, probability, (0.6, 6.7), seed)
 
 
 def cobahh(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Network:
@@ -55,11 +45,18 @@ def cobahh(n: int = 4000, *, probability: float = 0.02, seed: int = 0) -> Networ
     neuron = TraubMilesCOBA(
         v=Normal(-70 * mV, 5 * mV), g_exc=Normal(40 * nS, 15 * nS), g_inh=Normal(200 * nS, 120 * nS)
     )
-    net = Network(seed=seed, name="cobahh")
+    return _vogels_abbott("cobahh", neuron, n, probability, (6 * nS, 67 * nS), seed)
+
+
+def _vogels_abbott(
+    name: str, neuron: Neuron, n: int, probability: float, weights: tuple[Quantity | float, Quantity | float], seed: int
+) -> Network:
+    """Four fifths excitatory, one fifth inhibitory; weights (from excitatory, from inhibitory) neurons."""
+    net = Network(seed=seed, name=name)
     exc, inh = net.population(neuron, n * 4 // 5, name="exc"), net.population(neuron, n - n * 4 // 5, name="inh")
     for post in (exc, inh):
-        net.project(exc, post.exc, FixedProbability(probability), weight=6 * nS)
-        net.project(inh, post.inh, FixedProbability(probability), weight=67 * nS)
+        net.project(exc, post.exc, FixedProbability(probability), weight=weights[0])
+        net.project(inh, post.inh, FixedProbability(probability), weight=weights[1])
     return net
 
 
