@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from neuromorph.errors import LanguageError
-from neuromorph.language.expr import Expr, nodes
+from neuromorph.language.expr import Expr
 from neuromorph.language.neuron import ParamSpec, checked_method, find
 from neuromorph.language.rows import Rows, from_rows, to_rows
 from neuromorph.units import Dimension, Unit
@@ -131,10 +131,6 @@ class Synapse:
         for s in self.states:
             roots += [e for e in (s.initial, *(getattr(s, rule) for rule in RULES)) if e is not None]
         return tuple(roots)
-
-    def reads_event_value(self) -> bool:
-        """Whether what an event carries matters to more than its delivery."""
-        return any(n.op == "port" and n.payload == "event_value" for n in nodes(*self.expressions()))
 
     # --- copies ---------------------------------------------------------------------------------------------------
     def __call__(self, /, *args: Any, **values: Any) -> Synapse:

@@ -83,22 +83,3 @@ def fill_columns(step, offset, item):
             write(item[5], item[6], place, k)
             if item[7] != 0:
                 write(item[7], item[8], place, source)
-
-
-def split_rows(bound, offset, item):
-    """Position in each row of the first target that is at least ``bound``; rows are ascending."""
-    item = carray(pointer(item), 5, np.int64)
-    row_ptr = carray(pointer(item[0]), MANY, np.int64)
-    narrow = carray(pointer(item[1]), MANY, np.uint16)
-    wide = carray(pointer(item[1]), MANY, np.uint32)
-    out = carray(pointer(item[4]), MANY, np.int64)
-    for row in range(item[3]):
-        low, high = row_ptr[row], row_ptr[row + 1]
-        while low < high:
-            middle = (low + high) >> 1
-            target = np.int64(narrow[middle]) if item[2] == 2 else np.int64(wide[middle])
-            if target < bound:
-                low = middle + 1
-            else:
-                high = middle
-        out[row] = low

@@ -48,6 +48,3 @@ COUNT_TARGETS = ("targets", "width", "count", "totals")
 
 FILL_COLUMNS = ("targets", "width", "row_ptr", "n_pre", "next", "column", "column_width", "source", "source_width")
 """List the synapses of some rows by target; ``next`` holds the next free place of each target."""
-
-SPLIT_ROWS = ("row_ptr", "targets", "width", "rows", "out")
-"""Find where a range of targets begins in each row."""

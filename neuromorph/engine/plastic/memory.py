@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.engine.delivery.conversion import positions
 from neuromorph.engine.items import make_item
 from neuromorph.engine.layout import Layout
 from neuromorph.engine.memory import Memory, address, aligned
@@ -17,7 +18,7 @@ from neuromorph.lowering.plastic import PlasticProjection, SynapseProgram
 
 from .codegen import parameter_places
 from .compile import CompiledPlastic, plastic_kernel
-from .items import COUNT_TARGETS, FILL_COLUMNS, SPLIT_ROWS
+from .items import COUNT_TARGETS, FILL_COLUMNS
 
 Array = npt.NDArray[Any]
 LINE = 16
@@ -212,24 +213,10 @@ def _columns(compiled: CompiledPlastic) -> tuple[Array, Array, Array | None]:
 
 def row_cuts(lowered: PlasticProjection, bounds: npt.NDArray[np.int64]) -> list[list[Array]]:
     """For each delay and each bound of targets, the position in each row where targets reach it."""
-    from neuromorph.engine.schedule import call
-
     targets = np.ascontiguousarray(lowered.targets)
     cuts = []
     for rows in lowered.rows:
         row_ptr = np.ascontiguousarray(rows.row_ptr)
-        inner = []
-        for bound in bounds[1:-1]:
-            out = np.empty(lowered.n_pre, np.int64)
-            item = make_item(
-                SPLIT_ROWS,
-                row_ptr=address(row_ptr),
-                targets=address(targets),
-                width=targets.itemsize,
-                rows=lowered.n_pre,
-                out=address(out),
-            )
-            call(plastic_kernel("split_rows"), int(bound), 0, item)
-            inner.append(out)
-        cuts.append([row_ptr[:-1], *inner, row_ptr[1:]])
+        begin, end = row_ptr[:-1], row_ptr[1:]
+        cuts.append([begin, *(positions(begin, end, targets, int(bound)) for bound in bounds[1:-1]), end])
     return cuts
