@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from neuromorph.language.infix import ATOM, INFIX, nodes
@@ -12,7 +12,8 @@ from neuromorph.units import Unit, readable_unit
 
 if TYPE_CHECKING:
     from neuromorph.language.expr import Expr
-    from neuromorph.language.neuron import Neuron
+    from neuromorph.language.neuron import Neuron, StateSpec
+    from neuromorph.language.synapse import SynapseState
 
 _GREEK = frozenset(
     (
@@ -188,12 +189,7 @@ def equation_lines(neuron: Neuron) -> list[str]:
         x = name_latex(s.name)
         if s.jump is not None:
             lines.append(f"{x} &\\leftarrow {x} + {show(s.jump)} && \\text{{(arriving)}}")
-    for s in neuron.states:
-        x = name_latex(s.name)
-        if s.dot is not None:
-            lines.append(f"\\frac{{d {x}}}{{d t}} &= {show(s.dot)}")
-        elif s.next is not None:
-            lines.append(f"{x} &\\leftarrow {show(s.next)}")
+    lines += advances_latex(neuron.states, names)
     if neuron.event is not None:
         e = neuron.event
         line = f"{name_latex(e.name)} &: {show(e.when)}"
@@ -203,6 +199,18 @@ def equation_lines(neuron: Neuron) -> list[str]:
         lines.append(line)
     resets = ((name_latex(s.name), s.reset) for s in neuron.states if s.reset is not None)
     return lines + [f"{x} &\\leftarrow {show(e)} && \\text{{(at an event)}}" for x, e in resets]
+
+
+def advances_latex(states: Iterable[StateSpec | SynapseState], names: dict[int, str]) -> list[str]:
+    """How states advance, each as ``left &= right``."""
+    lines = []
+    for s in states:
+        x = name_latex(s.name)
+        if s.dot is not None:
+            lines.append(f"\\frac{{d {x}}}{{d t}} &= {expr_latex(s.dot, names)}")
+        elif s.next is not None:
+            lines.append(f"{x} &\\leftarrow {expr_latex(s.next, names)}")
+    return lines
 
 
 def neuron_latex(neuron: Neuron) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from neuromorph.language.expr import Expr
 from neuromorph.language.html import cut, initial_value, shown_value, table, written
 from neuromorph.language.infix import infix
-from neuromorph.language.latex import aligned, expr_latex, name_latex
-from neuromorph.language.text import exact_text, kind_text, shared_nodes, value_text, without
+from neuromorph.language.latex import advances_latex, aligned, expr_latex, name_latex
+from neuromorph.language.text import advances, exact_text, kind_text, let_lines, value_text, without
 
 if TYPE_CHECKING:
     from neuromorph.language.synapse import Synapse, SynapseState
@@ -22,11 +21,7 @@ def equations(synapse: Synapse) -> list[str]:
     """The equations of a synapse, in the order in which a step evaluates them, one in each line."""
     names = {id(e): n for n, e in synapse.named}
     lines = [f"{n} = {infix(e, without(names, e))}" for n, e in synapse.named]
-    for s in synapse.states:
-        if s.dot is not None:
-            lines.append(f"d{s.name}/dt = {infix(s.dot, names)}")
-        elif s.next is not None:
-            lines.append(f"{s.name} <- {infix(s.next, names)}")
+    lines += advances(synapse.states, names)
     for rule, what in (("on_pre", "arriving event"), ("on_post", "event of the target")):
         lines += [f"{name} <- {infix(e, names)}  ({what})" for name, e in synapse.rules(rule).items()]
     return lines
@@ -37,13 +32,8 @@ def synapse_text(synapse: Synapse) -> str:
     lines = [f"synapse {synapse.name}", f"method {synapse.method}"]
     lines += [f"param {p.name}: {kind_text(p)} = {p.default!r}" for p in synapse.params]
     lines += [f"view {v.name}: {v.dim.symbol}" for v in synapse.views]
-    names: dict[int, str] = {}
-    named = {id(e): n for n, e in synapse.named}
-    for node, alias in shared_nodes(synapse.expressions(), named):
-        lines.append(f"let {alias} = {exact_text(node, names)}")
-        names[id(node)] = alias
-    first = {n: names[id(e)] for n, e in synapse.named}
-    lines += [f"let {n} = {alias}" for n, alias in first.items() if n != alias]
+    lets, names = let_lines(synapse)
+    lines += lets
     for s in synapse.states:
         kind = "weight" if s.name == synapse.weight else f"{s.place} state"
         unit = "of the port" if s.name == synapse.weight and synapse.in_port_unit else str(s.unit)
@@ -60,20 +50,11 @@ def synapse_text(synapse: Synapse) -> str:
 def equation_lines(synapse: Synapse) -> list[str]:
     r"""The equations of a synapse, each as ``left &= right`` for an ``aligned`` block."""
     names = {id(e): n for n, e in synapse.named}
-
-    def show(e: Expr) -> str:
-        return expr_latex(e, names)
-
     lines = [f"{name_latex(n)} &= {expr_latex(e, without(names, e))}" for n, e in synapse.named]
-    for s in synapse.states:
-        x = name_latex(s.name)
-        if s.dot is not None:
-            lines.append(f"\\frac{{d {x}}}{{d t}} &= {show(s.dot)}")
-        elif s.next is not None:
-            lines.append(f"{x} &\\leftarrow {show(s.next)}")
+    lines += advances_latex(synapse.states, names)
     for rule, what in (("on_pre", "arriving event"), ("on_post", "event of the target")):
         lines += [
-            f"{name_latex(name)} &\\leftarrow {show(e)} && \\text{{({what})}}"
+            f"{name_latex(name)} &\\leftarrow {expr_latex(e, names)} && \\text{{({what})}}"
             for name, e in synapse.rules(rule).items()
         ]
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from neuromorph.units import Quantity
 if TYPE_CHECKING:
     from neuromorph.language.expr import Expr
     from neuromorph.language.neuron import Neuron, ParamSpec, PortSpec, StateSpec
+    from neuromorph.language.synapse import Synapse, SynapseState
 
 
 MAX_NODES = 100
@@ -30,11 +31,7 @@ def equations(neuron: Neuron) -> list[str]:
 
     lines = [f"{n} = {infix(e, without(names, e))}" for n, e in neuron.named]
     lines += [f"{s.name} <- {s.name} + {show(s.jump)}  (jump)" for s in neuron.states if s.jump is not None]
-    for s in neuron.states:
-        if s.dot is not None:
-            lines.append(f"d{s.name}/dt = {show(s.dot)}")
-        elif s.next is not None:
-            lines.append(f"{s.name} <- {show(s.next)}")
+    lines += advances(neuron.states, names)
     if neuron.event is not None:
         e = neuron.event
         line = f"event {e.name} when {show(e.when)}"
@@ -42,6 +39,17 @@ def equations(neuron: Neuron) -> list[str]:
         line += f", refractory for {show(e.refractory)}" if e.refractory is not None else ""
         lines.append(line + (f", holding {', '.join(e.hold)}" if e.hold else ""))
     lines += [f"{s.name} <- {show(s.reset)}  (at an event)" for s in neuron.states if s.reset is not None]
+    return lines
+
+
+def advances(states: Iterable[StateSpec | SynapseState], names: dict[int, str]) -> list[str]:
+    """How states advance, one in each line."""
+    lines = []
+    for s in states:
+        if s.dot is not None:
+            lines.append(f"d{s.name}/dt = {infix(s.dot, names)}")
+        elif s.next is not None:
+            lines.append(f"{s.name} <- {infix(s.next, names)}")
     return lines
 
 
@@ -55,13 +63,8 @@ def neuron_text(neuron: Neuron) -> str:
     lines = [f"neuron {neuron.name}", f"method {neuron.method}"]
     lines += [f"port {p.name}: {kind_text(p)}" for p in neuron.ports]
     lines += [f"param {p.name}: {kind_text(p)} = {p.default!r}" for p in neuron.params]
-    names: dict[int, str] = {}
-    named = {id(e): n for n, e in neuron.named}
-    for node, alias in shared_nodes(neuron.expressions(), named):
-        lines.append(f"let {alias} = {exact_text(node, names)}")
-        names[id(node)] = alias
-    first = {n: names[id(e)] for n, e in neuron.named}
-    lines += [f"let {n} = {alias}" for n, alias in first.items() if n != alias]
+    lets, names = let_lines(neuron)
+    lines += lets
     for s in neuron.states:
         lines.append(f"state {s.name}: {kind_text(s)} = {exact_text(s.initial, names)}")
         for rule in ("jump", "dot", "next", "reset"):
@@ -83,6 +86,18 @@ def neuron_text(neuron: Neuron) -> str:
 def kind_text(spec: PortSpec | ParamSpec | StateSpec) -> str:
     """Type and unit."""
     return f"{spec.type} {spec.unit}".rstrip()
+
+
+def let_lines(model: Neuron | Synapse) -> tuple[list[str], dict[int, str]]:
+    """Lines that define what has a line of its own, and the names of these expressions by ``id``."""
+    lines: list[str] = []
+    names: dict[int, str] = {}
+    named = {id(e): n for n, e in model.named}
+    for node, alias in shared_nodes(model.expressions(), named):
+        lines.append(f"let {alias} = {exact_text(node, names)}")
+        names[id(node)] = alias
+    first = {n: names[id(e)] for n, e in model.named}
+    return lines + [f"let {n} = {alias}" for n, alias in first.items() if n != alias], names
 
 
 def shared_nodes(roots: Sequence[Expr], named: dict[int, str]) -> list[tuple[Expr, str]]:
