@@ -30,6 +30,17 @@ def emit(step, n, item):
         replay[STEPS] = step + 1
 
 
+@njit(error_model="numpy")
+def list_values(dense, indices, values, size):
+    """Indices and values of the entries that are not 0; gives their number."""
+    n = np.uint64(0)
+    for k in range(size):
+        indices[n] = np.uint32(k)
+        values[n] = dense[k]
+        n += np.uint64(dense[k] != 0)
+    return n
+
+
 def emit_dense(step, offset, item):
     """Events wherever the dense array is not 0, with what it holds as their values.
 
@@ -45,19 +56,13 @@ def emit_dense(step, offset, item):
             indices[n] = np.uint32(k)
             n += np.uint64(flags[k] != 0)
     elif wide == 1:
-        singles = carray(pointer(item[0]), MANY, np.float32)
-        single_values = carray(pointer(item[4]), MANY, np.float32)
-        for k in range(size):
-            indices[n] = np.uint32(k)
-            single_values[n] = singles[k]
-            n += np.uint64(singles[k] != 0)
+        n = list_values(
+            carray(pointer(item[0]), MANY, np.float32), indices, carray(pointer(item[4]), MANY, np.float32), size
+        )
     else:
-        doubles = carray(pointer(item[0]), MANY, np.float64)
-        double_values = carray(pointer(item[4]), MANY, np.float64)
-        for k in range(size):
-            indices[n] = np.uint32(k)
-            double_values[n] = doubles[k]
-            n += np.uint64(doubles[k] != 0)
+        n = list_values(
+            carray(pointer(item[0]), MANY, np.float64), indices, carray(pointer(item[4]), MANY, np.float64), size
+        )
     emit(step, np.int64(n), item)
 
 
