@@ -1,7 +1,8 @@
 """Write a neuron once; run its network on CPUs and on neuromorphic machines, and see what it costs.
 
 ``from neuromorph import *`` brings the language, the rules, the units and the CPU targets. Machines are in
-:mod:`neuromorph.mapping`, ready-made neurons and networks in :mod:`neuromorph.models`.
+:mod:`neuromorph.mapping`, ready-made neurons and networks in :mod:`neuromorph.models`. Training is
+``from neuromorph import train`` (:mod:`neuromorph.train`), which loads PyTorch and so is left out of ``*``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -293,10 +294,12 @@ _LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module 'neuromorph' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "train":
+        return import_module("neuromorph.train")
+    if name not in _LATE:
+        raise AttributeError(f"module 'neuromorph' has no attribute {name!r}")
     value = getattr(import_module(f"neuromorph.{_LATE[name]}"), name)
     globals()[name] = value
     return value

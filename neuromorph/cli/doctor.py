@@ -26,6 +26,7 @@ PACKAGES = (
     ("ipykernel", "notebooks", "notebook"),
     ("pandas", "to_pandas()", "pandas"),
     ("neo", "to_neo(), for Elephant", "neo"),
+    ("torch", "training: neuromorph.train", "train"),
     ("mtkahypar", 'partition with method="mtkahypar"', "quality"),
     ("pytest", "the tests", "test"),
     ("hypothesis", "the tests", "test"),

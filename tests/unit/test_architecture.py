@@ -68,6 +68,42 @@ def test_import_is_light() -> None:
     assert not loaded & HEAVY
 
 
+def test_torch_is_imported_by_training_alone() -> None:
+    """Networks, targets and models work where torch is not installed; a function that trains may import it."""
+    for path, room in ROOMS.items():
+        if room == "core" and "train" in path.relative_to(ROOT / "neuromorph").parts:
+            continue
+        at_import = [
+            node.lineno
+            for node in ast.walk(_without_functions(ast.parse(path.read_text())))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            and any(name.split(".")[0] == "torch" or name.startswith("neuromorph.train") for name in _named(node))
+        ]
+        assert not at_import, f"{path.relative_to(ROOT)}: lines {at_import} import torch wherever the file is imported"
+
+
+def _named(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Modules that a statement may import."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names] if not node.level else []
+
+
+def _without_functions(tree: ast.Module) -> ast.Module:
+    """What runs when a module is imported: no function bodies, no ``if TYPE_CHECKING``."""
+
+    class Cut(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            return None
+
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+    cut = Cut().visit(tree)
+    assert isinstance(cut, ast.Module)
+    return cut
+
+
 def test_every_package_lists_what_it_offers() -> None:
     for init in (path for path in ROOMS if path.name == "__init__.py"):
         tree = ast.parse(init.read_text())
