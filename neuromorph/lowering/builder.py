@@ -120,10 +120,14 @@ class Builder:
     ----------
     dtype : {"float32", "float64"}
         Width of the program's floats; constants are rounded to it when they are written.
+    whole : bool
+        Leave elementary functions as one op each (:data:`neuromorph.lowering.primitives.WHOLE`) instead of expanding
+        them: for printers that differentiate, and have such functions.
     """
 
-    def __init__(self, dtype: Float) -> None:
+    def __init__(self, dtype: Float, whole: bool = False) -> None:
         self.dtype: Float = dtype
+        self.whole = whole
         self.ops: list[Op] = []
         self._known: dict[tuple[Any, ...], int] = {}
         self._float = np.dtype(dtype).type

@@ -175,6 +175,8 @@ def _exp2i(k: Value) -> Value:
 
 def exp(x: Value) -> Value:
     """e to the x."""
+    if x.builder.whole:
+        return x.builder.emit("exp", x)
     f = _format(x)
     k, less_one = _reduce(_not_below(x, f.exp_low), f.exponent_of_inf)
     return (less_one + 1.0) * _exp2i(k)  # 2**k is 0 at the least exponent and inf at the greatest: no more tests
@@ -182,6 +184,8 @@ def exp(x: Value) -> Value:
 
 def expm1(x: Value) -> Value:
     """exp(x) - 1, with relative accuracy near 0."""
+    if x.builder.whole:
+        return x.builder.emit("expm1", x)
     return _expm1(x, _format(x).expm1_high)
 
 
@@ -194,6 +198,8 @@ def _expm1(x: Value, high: float) -> Value:
 
 def phi1(z: Value) -> Value:
     """(exp(z) - 1) / z, and 1 at z = 0: the weight of a constant drive in exponential Euler."""
+    if z.builder.whole:
+        return z.builder.emit("phi1", z)
     z = z.equals(0.0).where(_format(z).smallest, z)  # there the quotient is exactly 1
     return expm1(z) / z
 
@@ -228,17 +234,23 @@ def _log_split(e: Value, m1: Value) -> Value:
 
 def log(x: Value) -> Value:
     """Natural logarithm."""
+    if x.builder.whole:
+        return x.builder.emit("log", x)
     finite = (x <= _format(x).largest).where(_log_split(*_split(x)), x)
     return (x > 0.0).where(finite, x.equals(0.0).where(float("-inf"), float("nan")))
 
 
 def sigmoid(x: Value) -> Value:
     """1 / (1 + exp(-x))."""
+    if x.builder.whole:
+        return x.builder.emit("sigmoid", x)
     return 1.0 / (exp(-x) + 1.0)
 
 
 def tanh(x: Value) -> Value:
     """Hyperbolic tangent."""
+    if x.builder.whole:
+        return x.builder.emit("tanh", x)
     t = _expm1(x * 2.0, _format(x).tanh_high)
     return t / (t + 2.0)
 
@@ -281,6 +293,8 @@ def _sum(a: Value, b: Value) -> tuple[Value, Value]:
 
 def power(x: Value, y: Value) -> Value:
     """x to the y for x >= 0 through exp(y log(x)), the logarithm in two words; nan for negative x."""
+    if x.builder.whole:
+        return x.builder.emit("power", x, y)
     f, b = _format(x), x.builder
     e, m1 = _split(x)
     d, d_error = _sum(b.const(2.0), m1)

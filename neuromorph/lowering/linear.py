@@ -144,6 +144,30 @@ class Step:
     noise: dict[tuple[int, int], Static]
 
 
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What a propagator was computed from; a static of op ``propagator`` has (this, kind, i, j) as its payload.
+
+    Attributes
+    ----------
+    states, noises : int
+        Their numbers.
+    dt : float
+        Seconds.
+    a, s : tuple of (i, j)
+        Places of the coefficients in the matrix of the system and in that of its noise.
+    args : tuple of Static
+        Coefficients at ``a``, then at ``s``.
+    """
+
+    states: int
+    noises: int
+    dt: float
+    a: tuple[tuple[int, int], ...]
+    s: tuple[tuple[int, int], ...]
+    args: tuple[Static, ...]
+
+
 def exact_step(system: LinearSystem, held: frozenset[str], dt: float) -> Step:
     """Solution of `system` over one step in which the `held` states do not move."""
     fixed = {i for i, name in enumerate(system.states) if name in held}
@@ -159,13 +183,15 @@ def exact_step(system: LinearSystem, held: frozenset[str], dt: float) -> Step:
     literal = all(c.literal for part in (a, s) for c in part.values())
     shape = np.broadcast_shapes(*(c.value.shape for part in (a, s) for c in part.values()))
     solution = propagator(_dense(a, (n, n), shape), _dense(s, (n, k), shape), dt)
+    solved = Solved(n, k, dt, tuple(a), tuple(s), (*a.values(), *s.values()))
     reach = _reach(a, n)
     key = (system.states, tuple(sorted(held)))
     label = f"[{','.join(sorted(held))} held]" if held else ""
 
     def entry(kind: str, matrix: npt.NDArray[np.float64], i: int, j: int) -> Static:
         name = f"{kind}({system.states[i]}, {system.states[j] if kind != 'noise' else j}){label}"
-        return Static((kind, key, i, j), name, matrix[:, i, j].reshape(shape), literal)
+        value = matrix[:, i, j].reshape(shape)
+        return Static((kind, key, i, j), name, value, literal, "propagator", solved.args, (solved, kind, i, j))
 
     state = {(i, j): entry("exp", solution.state, i, j) for i, j in reach}
     drive: dict[tuple[int, int], Static] = {}

@@ -35,11 +35,14 @@ class LoweredNeuron(NamedTuple):
         One for each state slot, shape (size,), float64 or int64.
     param_values : tuple of arrays
         One for each parameter slot, shape () or (size,), float64 or int64.
+    statics : tuple of Static
+        Of the same slots: how each value was made.
     """
 
     program: StepProgram
     state_init: tuple[npt.NDArray[Any], ...]
     param_values: tuple[npt.NDArray[Any], ...]
+    statics: tuple[Static, ...]
 
 
 def lower_neuron(
@@ -51,6 +54,7 @@ def lower_neuron(
     observe: Sequence[str] = (),
     seed: int = 0,
     index: int = 0,
+    whole: bool = False,
 ) -> LoweredNeuron:
     """The step program of `size` neurons.
 
@@ -69,6 +73,8 @@ def lower_neuron(
         before the reset.
     seed, index : int
         Of the network and of the population in it; distribution-valued parameters and initial states depend on them.
+    whole : bool
+        Leave elementary functions whole; see :class:`neuromorph.lowering.builder.Builder`.
 
     Raises
     ------
@@ -77,7 +83,7 @@ def lower_neuron(
     """
     params = parameter_values(neuron, size, seed, index)
     states = initial_states(neuron, params, size, dt, seed, index)
-    builder = Builder(dtype)
+    builder = Builder(dtype, whole)
     parameters = Parameters(builder)
     scope = Scope(
         builder,
@@ -87,6 +93,7 @@ def lower_neuron(
         {s.name: builder.leaf("state", s.type, k) for k, s in enumerate(neuron.states)},
         {p.name: builder.leaf("port", p.type, k) for k, p in enumerate(neuron.ports)},
         dt,
+        units={spec.name: spec.unit.scale for spec in (*neuron.params, *neuron.states)},
     )
     slots = [Slot(s.name, s.type, s.unit.name, s.unit.scale) for s in neuron.states]
     new, fired, value, observables = _step(neuron, scope, observe)
@@ -108,10 +115,11 @@ def lower_neuron(
     )
     verify(program)
     init = tuple(states[slot.name] for slot in slots)
-    values = tuple(parameters.statics[k].value for k in kept)
+    statics = tuple(parameters.statics[k] for k in kept)
+    values = tuple(static.value for static in statics)
     for slot, number in zip((*program.states, *program.params), (*init, *values), strict=True):
         require_range(neuron.name, slot, number, dtype)
-    return LoweredNeuron(program, init, values)
+    return LoweredNeuron(program, init, values, statics)
 
 
 def require_range(model: str, slot: Slot, value: npt.NDArray[Any], dtype: Float) -> None:
@@ -185,7 +193,8 @@ def _refractory_steps(time: Expr, scope: Scope) -> Value:
     """Refractory time in whole steps."""
     static = scope.statics.require(time)
     steps = np.asarray(np.maximum(np.rint(static.value / scope.dt), 0).astype(np.int64))
-    return scope.parameters(Static(("refractory", static.key), f"steps of {static.name}", steps, static.literal))
+    key = ("refractory", static.key)
+    return scope.parameters(Static(key, f"steps of {static.name}", steps, static.literal, "steps", (static,)))
 
 
 def parameter_slots(params: Sequence[ParamSpec], statics: Sequence[Static]) -> tuple[Slot, ...]:

@@ -63,6 +63,17 @@ _ANY: dict[str, Callable[..., Any]] = {
     "select": np.where,
 }
 
+WHOLE: dict[str, Callable[..., Any]] = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "phi1": lambda z: np.where(z == 0.0, 1.0, np.expm1(z) / np.where(z == 0.0, 1.0, z)).astype(z.dtype)[()],
+    "log": np.log,
+    "sigmoid": lambda x: (1.0 / (1.0 + np.exp(-x))).astype(x.dtype),
+    "tanh": np.tanh,
+    "power": np.power,
+}
+"""Elementary functions left whole, by NumPy: close to their expansions, not equal to the bit."""
+
 
 def primitives(dtype: str) -> dict[str, Callable[..., Any]]:
     """Functions by op code, for programs whose floats are `dtype`.
@@ -77,7 +88,7 @@ def primitives(dtype: str) -> dict[str, Callable[..., Any]]:
         Each takes and returns NumPy arrays or scalars of exactly the program's types.
     """
     float_type = np.dtype(dtype).type
-    return _ANY | {
+    return (_ANY | WHOLE) | {
         "to_float": lambda a: np.asarray(a).astype(float_type)[()],
         "exp2i": lambda k: _exp2i(k, float_type),
     }

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from neuromorph.language.expr import Expr, Type
+from neuromorph.language.expr import Expr, Type, nodes
 from neuromorph.lowering import elementary
 from neuromorph.lowering.builder import Builder, Value
 from neuromorph.lowering.statics import Static, Statics, literal
@@ -29,7 +29,7 @@ class Parameters:
             type_ = {"f": Type.FLOAT, "i": Type.INT, "b": Type.BOOL}[kind]
             return self._builder.const(static.value.item(), type_)
         if kind == "b":
-            number = Static(("int", static.key), static.name, static.value.astype(np.int64), False)
+            number = Static(("int", static.key), static.name, static.value.astype(np.int64), False, "int", (static,))
             return ~self(number).equals(0)
         if static.key not in self._known:
             slot_type = Type.FLOAT if kind == "f" else Type.INT
@@ -53,6 +53,8 @@ class Scope:
     rates : bool
         For derivatives, which are approximations anyway: factors that are known before the run are joined, and division
         by one is multiplication by its inverse. Elsewhere every operation is done as it is written.
+    units : mapping of str to float
+        SI value of the unit in which each state and parameter was written; for comparisons in whole programs.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Scope:
         ports: Mapping[str, Value],
         dt: float,
         rates: bool = False,
+        units: Mapping[str, float] | None = None,
     ) -> None:
         self.rates = rates
+        self.units = units or {}
         self.builder = builder
         self.statics = statics
         self.parameters = parameters
@@ -78,11 +82,15 @@ class Scope:
 
     def at(self, states: Mapping[str, Value]) -> Scope:
         """The same scope at a point where states have other values."""
-        return Scope(self.builder, self.statics, self.parameters, self.streams, states, self.ports, self.dt)
+        return self._like(states, False)
 
     def for_rates(self) -> Scope:
         """The same scope, for derivatives."""
-        return Scope(self.builder, self.statics, self.parameters, self.streams, self.states, self.ports, self.dt, True)
+        return self._like(self.states, True)
+
+    def _like(self, states: Mapping[str, Value], rates: bool) -> Scope:
+        known = self.builder, self.statics, self.parameters, self.streams
+        return Scope(*known, states, self.ports, self.dt, rates, self.units)
 
     def __call__(self, root: Expr) -> Value:
         """Value of `root` here; what is known before the run becomes a constant or a parameter."""
@@ -141,6 +149,8 @@ class Scope:
                 return _truncdiv(args[0], args[1])
             case op if op in _EXPANSIONS:
                 return _EXPANSIONS[op](args[0])
+            case "lt" | "le" | "gt" | "ge" if self.builder.whole:
+                return self.builder.emit(node.op, *args, payload=self._unit(node))
             case op:
                 return self.builder.emit(op, *args)
 
@@ -172,6 +182,13 @@ class Scope:
                 normal = self.streams.normal(self.builder, root.payload)
                 return self.parameters(factor * literal(self.dt**-0.5, "dt**-0.5")) * normal
         return self.parameters(factor) * self(root)
+
+    def _unit(self, comparison: Expr) -> float | None:
+        """SI value of the unit in which what is compared was written: that of the first symbol of its dimension."""
+        dim = comparison.args[0].dim
+        symbols = (n for n in nodes(*reversed(comparison.args)) if n.op in ("state", "param") and n.dim == dim)
+        scale = next((self.units.get(n.payload, 1.0) for n in symbols), 1.0)
+        return None if scale == 1.0 else scale
 
     def _has_factor(self, node: Expr) -> bool:
         """Whether :meth:`scaled` can join another factor to one in `node`."""

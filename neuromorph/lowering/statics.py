@@ -31,38 +31,49 @@ class Static:
         float64, int64 or bool, shape () or (neurons,).
     literal : bool
         No parameter in it: it becomes a constant instead of a parameter slot.
+    op : str
+        How the value was made: ``param`` (payload: its name), an operation of expressions, ``mul div add neg phi1``,
+        ``steps``, ``propagator`` (see :mod:`neuromorph.lowering.linear`), or ``""`` for what is given.
+    args : tuple of Static
+        What it was made of.
+    payload : object
     """
 
     key: Hashable
     name: str
     value: npt.NDArray[Any]
     literal: bool
+    op: str = ""
+    args: tuple[Static, ...] = ()
+    payload: Any = None
 
     def __mul__(self, other: Static) -> Static:
         if self.literal and self.value == 1.0:
             return other
         if other.literal and other.value == 1.0:
             return self
-        return _combine("*", self, other, np.multiply)
+        return _combine("*", "mul", self, other, np.multiply)
 
     def __truediv__(self, other: Static) -> Static:
-        return _combine("/", self, other, np.divide)
+        return _combine("/", "div", self, other, np.divide)
 
     def __neg__(self) -> Static:
-        return Static(("-", self.key), f"-({self.name})", -self.value, self.literal)
+        return Static(("-", self.key), f"-({self.name})", -self.value, self.literal, "neg", (self,))
 
     def __add__(self, other: Static) -> Static:
-        return _combine("+", self, other, np.add)
+        return _combine("+", "add", self, other, np.add)
 
     def map(self, name: str, function: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Static:
         """``function`` of the value."""
-        return Static((name, self.key), f"{name}({self.name})", np.asarray(function(self.value)), self.literal)
+        value = np.asarray(function(self.value))
+        return Static((name, self.key), f"{name}({self.name})", value, self.literal, name, (self,))
 
 
-def _combine(sign: str, a: Static, b: Static, function: Callable[..., Any]) -> Static:
+def _combine(sign: str, op: str, a: Static, b: Static, function: Callable[..., Any]) -> Static:
     with np.errstate(all="ignore"):
         value = np.asarray(function(a.value, b.value))
-    return Static((sign, a.key, b.key), f"({a.name} {sign} {b.name})", value, a.literal and b.literal)
+    name, literal = f"({a.name} {sign} {b.name})", a.literal and b.literal
+    return Static((sign, a.key, b.key), name, value, literal, op, (a, b))
 
 
 def literal(number: float, name: str | None = None) -> Static:
@@ -106,7 +117,8 @@ class Statics:
         if node.op in _DYNAMIC:
             return None
         if node.op == "param":
-            return Static(("param", node.payload), str(node.payload), np.asarray(self._params[node.payload]), False)
+            value = np.asarray(self._params[node.payload])
+            return Static(("param", node.payload), str(node.payload), value, False, "param", payload=node.payload)
         if node.op == "dt":
             return Static(("dt",), "dt", np.asarray(self._dt), True)
         if node.op == "const":
@@ -121,7 +133,8 @@ class Statics:
         with np.errstate(all="ignore"):
             value = self._apply(node.op, [a.value for a in args])
         key = (node.op, *(a.key for a in args))
-        return Static(key, infix(node, limit=80), np.asarray(value), all(a.literal for a in args))
+        literal = all(a.literal for a in args)
+        return Static(key, infix(node, limit=80), np.asarray(value), literal, node.op, tuple(args))
 
     def _apply(self, op: str, args: list[Any]) -> Any:
         if op in _LIBRARY:

@@ -15,10 +15,11 @@ _OPERANDS: dict[str, tuple[tuple[Type, ...], ...]] = {
     **dict.fromkeys(("eq", "ne"), (*_PAIR, (_B, _B))),
     **dict.fromkeys(("neg", "abs"), _NUMBER),
     **dict.fromkeys(("sqrt", "floor", "rint", "trunc", "to_int", "exponent", "mantissa", "poisson"), ((_F,),)),
+    **dict.fromkeys(("exp", "expm1", "phi1", "log", "sigmoid", "tanh"), ((_F,),)),
     **dict.fromkeys(("to_float", "exp2i"), ((_I,),)),
     **dict.fromkeys(("shr", "shl", "truncdiv", "bitand"), ((_I, _I),)),
     **dict.fromkeys(("and", "or"), ((_B, _B),)),
-    "div": ((_F, _F),),
+    **dict.fromkeys(("div", "power"), ((_F, _F),)),
     "not": ((_B,),),
     "select": ((_B, _F, _F), (_B, _I, _I), (_B, _B, _B)),
 }
