@@ -53,3 +53,7 @@ class TraceError(NeuromorphError, ValueError):
 
 class CheckpointError(NeuromorphError, ValueError):
     """A checkpoint that cannot be written, read or restored here."""
+
+
+class TrainingError(NeuromorphError, ValueError):
+    """A training that cannot start or cannot go on."""

@@ -74,8 +74,8 @@ class SampledSoftmax(nn.Module):
 
     The sum over all words in ``log Z - logit(target)``, ``Z = sum_w exp(logit(w))``, is estimated by importance
     sampling: the target is counted exactly, and each other word w that was drawn counts ``1 / expected(w)`` times,
-    where ``expected`` is how often it is drawn on average (Bengio and Senécal 2008; Blanc and Rendle 2018 for the target
-    that is counted exactly). So the estimate of Z is unbiased, for any proposal, and that of ``log Z`` approaches it
+    where ``expected`` is how often it is drawn on average (Bengio and Senécal 2008; for the exact target Blanc and
+    Rendle 2018). So the estimate of Z is unbiased, for any proposal, and that of ``log Z``, on average, comes up to it
     from below as the sample grows. A target that is drawn, too, is not counted twice.
 
     All rows share one sample, so that logits are one matrix product. It is drawn to vary little: words so frequent that
@@ -103,9 +103,7 @@ class SampledSoftmax(nn.Module):
         if not 0 < samples <= words:
             raise NetworkError(f"SampledSoftmax: {samples} samples of {words} words; take 1 to {words}", words=words)
         if not bool((proposal > 0).all()) or not bool(torch.isfinite(proposal).all()):
-            raise NetworkError(
-                "SampledSoftmax: a word of the proposal has a probability of zero or less, or not a number"
-            )
+            raise NetworkError("SampledSoftmax: a probability of the proposal is not a positive number")
         expected = _expected(proposal.double().cpu(), samples)
         certain = expected >= 1
         rest = (~certain).nonzero().squeeze(1)
