@@ -1,7 +1,7 @@
 """Neurons and networks, written with the public language only.
 
 Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`mnist`, :mod:`braille`, :mod:`decoder`,
-:mod:`egru_layers`.
+:mod:`egru_layers`, :mod:`language_model`. :mod:`wikitext` is a corpus.
 """
 
 from .hodgkin_huxley import TraubMilesCOBA
@@ -17,7 +17,7 @@ from .integrate_and_fire import (
     VogelsAbbottCOBA,
     VogelsAbbottCUBA,
 )
-from .recurrent import EGRUEvNN, EGRUPaper, Linear
+from .recurrent import EGRUEvNN, EGRUEvNNWindowed, EGRUPaper, Linear
 from .sources import BernoulliSource, PoissonSource
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "AdEx",
     "BernoulliSource",
     "EGRUEvNN",
+    "EGRUEvNNWindowed",
     "EGRUPaper",
     "IntegerCUBA",
     "Izhikevich",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.network import Dense, Network, Population
+from neuromorph.network import Dense, Network, Population, Sparse
 
-from .recurrent import EGRUEvNN
+from .recurrent import EGRUEvNN, EGRUEvNNWindowed
 
 _Array = npt.NDArray[Any]
 
@@ -54,35 +54,49 @@ class EGRUWeights:
         return cls(xavier(inputs), xavier(units), zeros, zeros, np.full(units, threshold, np.float32))
 
 
-def egru_layer(net: Network, pre: Population, weights: EGRUWeights, *, start: int, name: str) -> Population:
+def egru_layer(
+    net: Network, pre: Population, weights: EGRUWeights, *, start: int, name: str, window: int | None = None
+) -> Population:
     """Add one layer that reads ``pre`` and itself.
+
+    Matrices of which at most half is not zero become lists of synapses.
 
     Parameters
     ----------
     start : int
         First step at which the layer has input.
+    window : int, optional
+        Set the state to zero before every so many steps (:class:`~neuromorph.models.EGRUEvNNWindowed`).
     """
     h = weights.units
     gates = [slice(0, h), slice(h, 2 * h), slice(2 * h, 3 * h)]
     w, r = ([k[:, gate] for gate in gates] for k in (weights.kernel, weights.recurrent_kernel))
     b, c = ([k[gate] for gate in gates] for k in (weights.bias, weights.recurrent_bias))
-    model = EGRUEvNN(
-        b_u=b[0] + c[0], b_r=b[1] + c[1], b_x=b[2], b_y=c[2], theta=np.clip(weights.threshold, 0, 1), start=start
-    )
+    parameters = {"b_u": b[0] + c[0], "b_r": b[1] + c[1], "b_x": b[2], "b_y": c[2], "start": start}
+    parameters["theta"] = np.clip(weights.threshold, 0, 1)
+    model = EGRUEvNN(**parameters) if window is None else EGRUEvNNWindowed(**parameters, window=window)
     layer = net.population(model, h, name=name)
     for post, matrix in zip((layer.a_u, layer.a_r, layer.a_x), w, strict=True):
-        net.project(pre, post, Dense(matrix))
+        net.project(pre, post, _rule(matrix))
     for post, matrix in zip((layer.a_u, layer.a_r, layer.a_y), r, strict=True):
-        net.project(layer, post, Dense(matrix))
+        net.project(layer, post, _rule(matrix))
     return layer
 
 
+def _rule(matrix: _Array) -> Dense | Sparse:
+    if 2 * np.count_nonzero(matrix) > matrix.size:
+        return Dense(matrix)
+    pre, post = np.nonzero(matrix)
+    return Sparse((pre, post, matrix[pre, post]))
+
+
 def egru_stack(
-    net: Network, pre: Population, layers: Sequence[EGRUWeights], *, start: int = 1
+    net: Network, pre: Population, layers: Sequence[EGRUWeights], *, start: int = 1, window: int | None = None
 ) -> tuple[Population, ...]:
     """Add layers ``egru1``, ``egru2``, ... on top of each other; each starts one step after the one below."""
     populations = []
     for number, weights in enumerate(layers):
-        pre = egru_layer(net, pre, weights, start=start + number, name=f"egru{number + 1}")
+        name = f"egru{number + 1}"
+        pre = egru_layer(net, pre, weights, start=start + number, name=name, window=window)
         populations.append(pre)
     return tuple(populations)

@@ -11,7 +11,7 @@ unit runs, so that its biases do not move it before its first input.
 
 from __future__ import annotations
 
-from neuromorph.language import Event, Param, Port, State, neuron, sigmoid, step, tanh, where
+from neuromorph.language import Event, Param, Port, State, floor, neuron, sigmoid, step, tanh, where
 
 
 @neuron
@@ -42,6 +42,30 @@ class EGRUEvNN:
     r = sigmoid(a_r + b_r)  # reset gate
     g = tanh(a_x + b_x + r * (a_y + b_y))  # candidate
     c.next = where(step >= start, u * c + (1 - u) * g, c)
+    y = Event(when=c > theta, value=c)
+    c.reset = c - theta
+
+
+@neuron
+class EGRUEvNNWindowed:
+    """Event-based GRU as in EvNN, whose state is set to zero before every ``window`` steps: only outputs carry over.
+
+    So the published language models ran: they were trained and tested on windows of about 70 words, and of one window
+    the next got the outputs alone. Otherwise :class:`EGRUEvNN`.
+    """
+
+    a_u, a_r, a_x, a_y = Port(), Port(), Port(), Port()
+    b_u, b_r, b_x, b_y = Param(0.0), Param(0.0), Param(0.0), Param(0.0)
+    theta, start, window = Param(0.3), Param(0, dtype=int), Param(70, dtype=int)
+    c = State(0.0)
+
+    position = step - start
+    # the quotient of a multiple is exact, so no rounding makes or hides one
+    first = position == window * floor(position / window)
+    u = sigmoid(a_u + b_u)  # update gate: keeps the old state
+    r = sigmoid(a_r + b_r)  # reset gate
+    g = tanh(a_x + b_x + r * (a_y + b_y))  # candidate
+    c.next = where(step >= start, u * where(first, 0.0, c) + (1 - u) * g, c)
     y = Event(when=c > theta, value=c)
     c.reset = c - theta
 
