@@ -41,6 +41,7 @@ from neuromorph.network import (
     FixedTotal,
     Gaussian,
     Integers,
+    Lookup,
     Network,
     Normal,
     OneToOne,
@@ -148,6 +149,16 @@ INTS = (Whole, Shifting)
 
 # For each port unit, weights that make a neuron fire after one to a few events.
 _STRENGTH = {"mV": (3 * mV, 20 * mV), "nA": (1 * nA, 12 * nA), "": (0.3, 2.5)}
+
+
+@st.composite
+def lookups(draw: st.DrawFn, size: int) -> Lookup:
+    """A source that looks up rows, some of whose entries are 0, in most of ``STEPS`` steps."""
+    rows = draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 100)))
+    table = np.round(rng.uniform(-0.5, 1.5, (rows, size)), 3) * (rng.random((rows, size)) < 0.7)
+    ids = draw(st.lists(st.integers(-1, rows - 1), min_size=STEPS // 2, max_size=STEPS))
+    return Lookup(table.astype(draw(st.sampled_from([np.float32, np.float64]))), ids)
 
 
 @st.composite
@@ -273,6 +284,8 @@ def _add_projection(draw: st.DrawFn, net: Network, pre: Population, post: Popula
 def _emits_ints(population: Population) -> bool:
     """Whether every event is a spike, which an int port needs."""
     neuron = population.neuron
+    if isinstance(neuron, Lookup):
+        return False
     return neuron.values is None if isinstance(neuron, EventSource) else neuron.event.value is None
 
 
@@ -285,17 +298,20 @@ def networks(
     max_populations: int = 4,
     max_projections: int = 6,
     min_delay: int = 1,
+    lookup: bool = False,
 ) -> Network:
     """A small network: a source, up to ``max_populations`` populations and projections of every kind between them.
 
     Int ports meet int weights and spikes only. Events and some states are recorded. At most ``max_neurons`` neurons,
-    which must be 4 or more. No delay is shorter than ``min_delay`` steps.
+    which must be 4 or more. No delay is shorter than ``min_delay`` steps. With ``lookup`` the source may look rows up.
     """
     net = Network(seed=draw(st.integers(0, 2**64 - 1)), name="random")
     count = draw(st.integers(1, max_populations))
     share = max(1, max_neurons // (count + 1))
     sizes = st.integers(1, share)
-    net.population(draw(event_sources(draw(sizes), draw(st.booleans()) if floats else False)))
+    graded = draw(st.booleans()) if floats else False
+    looks_up = graded and lookup and draw(st.booleans())
+    net.population(draw(lookups(draw(sizes)) if looks_up else event_sources(draw(sizes), graded)))
     for _ in range(count):
         size = draw(sizes)
         shape: Any = (2, size // 2) if size % 2 == 0 and draw(st.booleans()) else size

@@ -11,7 +11,7 @@ from neuromorph.errors import TargetError
 
 from ..noc import Flow, send_packets
 from .instance import Deployed
-from .layout import PAYLOAD_BITS, is_graded, offsets
+from .layout import PAYLOAD_BITS, offsets
 
 if TYPE_CHECKING:
     from neuromorph.trace import Trace
@@ -57,6 +57,6 @@ def packet_flow(deployed: Deployed, trace: Trace, step: int) -> Flow:
         events = trace.events(population.name)
         fired.append(first[k] + np.asarray(events.ids, np.int64)[np.asarray(events.steps) == step])
     everyone = np.sort(np.concatenate([np.zeros(0, np.int64), *fired]))
-    payload = PAYLOAD_BITS if any(is_graded(population) for population in mapped.lowered.populations) else 0
+    payload = PAYLOAD_BITS if any(population.graded for population in mapped.lowered.populations) else 0
     group, time = injections(deployed, everyone)
     return send_packets(mapped.routing.routes, mapped.machine, group, time, payload)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
 
-from .layout import OUTGOING_PACKETS, REGIONS, WORD, Layout, is_graded, offsets, ring_slots
+from .layout import OUTGOING_PACKETS, REGIONS, WORD, Layout, offsets, ring_slots
 
 Array = npt.NDArray[Any]
 
@@ -153,7 +153,7 @@ def image_bytes(image: Image, lowered: LoweredNetwork, layout: Layout) -> npt.ND
         table[name] += layout.fixed[name]
     table["descriptors"] += layout.fixed["descriptors"]
     table["directory"] += layout.options.directory_entry * layout.options.directory
-    packet = 8 if any(is_graded(p) for p in lowered.populations) else 4
+    packet = 8 if any(p.graded for p in lowered.populations) else 4
     table["outgoing"] += OUTGOING_PACKETS * packet
     slots = ring_slots(lowered)
     for k, form in enumerate(layout.populations):

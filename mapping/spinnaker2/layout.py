@@ -192,13 +192,6 @@ def ring_slots(lowered: LoweredNetwork) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(ports) for ports in slots)
 
 
-def is_graded(population: LoweredPopulation) -> bool:
-    """Whether the population's events carry a value."""
-    if population.replay is not None:
-        return population.replay.values is not None
-    return population.program is not None and population.program.value is not None
-
-
 def _uses_random(population: LoweredPopulation) -> bool:
     return population.program is not None and any(op.code in ("random", "poisson") for op in population.program.ops)
 
@@ -222,7 +215,7 @@ def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOption
     recording = 0
     if options.record:
         if population.record_events:
-            recording += -(-options.flush // 8) + (WORD * options.flush if is_graded(population) else 0)
+            recording += -(-options.flush // 8) + (WORD * options.flush if population.graded else 0)
         recording += sum(WORD * -(-options.flush // every) for _, every in population.record_states)
     ring = WORD * sum(ring_slots(lowered)[index])
     return PopulationLayout(state=state, keys=WORD * sends, ring=ring, recording=recording, shared=shared)
@@ -231,7 +224,7 @@ def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOption
 def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOptions) -> dict[str, int]:
     """Bytes of the regions that every PE has."""
     packet = machine.constants.count("fifo.entry_bytes")
-    if any(is_graded(population) for population in lowered.populations):
+    if any(population.graded for population in lowered.populations):
         packet += WORD
     return {
         "code": machine.constants.count("memory.code"),

@@ -12,7 +12,7 @@ from ..machine import LINK_CLASSES
 from ..noc import timing
 from ..route import link_steps
 from .costs import update_schedule
-from .layout import PAYLOAD_BITS, is_graded, offsets
+from .layout import PAYLOAD_BITS, offsets
 
 if TYPE_CHECKING:
     from .image import Image
@@ -73,7 +73,7 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
     c = machine.constants
     before, update, record = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c)
     ptr, link, parent = link_steps(routes, machine, np.arange(keys.n_groups, dtype=np.int64))
-    speed = timing(machine, PAYLOAD_BITS if any(is_graded(p) for p in mapped.lowered.populations) else 0)
+    speed = timing(machine, PAYLOAD_BITS if any(p.graded for p in mapped.lowered.populations) else 0)
     times = hop_times(link, parent, ptr, speed.latency * 1e9)
     latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
     passed = np.bincount(link, minlength=machine.links) > 0
@@ -121,7 +121,7 @@ def _entrance(mapped: Mapping) -> npt.NDArray[np.int64]:
 def _packet_bits(mapped: Mapping) -> npt.NDArray[np.float64]:
     """Bits of a packet of each group: header and key, and a payload if it carries a value."""
     lowered, keys = mapped.lowered, mapped.routing.keys
-    graded = np.repeat([is_graded(p) for p in lowered.populations], np.diff(offsets(lowered)))
+    graded = np.repeat([p.graded for p in lowered.populations], np.diff(offsets(lowered)))
     payload = np.zeros(keys.n_groups, bool)
     sends = keys.group >= 0
     np.logical_or.at(payload, keys.group[sends], graded[sends])

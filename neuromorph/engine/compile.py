@@ -16,6 +16,7 @@ from .codegen import print_step
 from .delivery import Stored, Traffic, store
 from .layout import Layout, layout_of
 from .plastic.compile import compile_plastic
+from .replay import kernel_name
 from .schedule import Compiled, fixed_kernel
 
 
@@ -66,8 +67,9 @@ def compile_step(population: LoweredPopulation, progress: Progress, lanes: int =
 
     ``lanes`` elements of the population belong to each neuron.
     """
-    if population.program is None:
-        return None, fixed_kernel("replay")
+    if population.replay is not None:
+        return None, fixed_kernel(kernel_name(population.replay))
+    assert population.program is not None  # one of the two is always there
     recorded = (*(name for name, _ in population.record_states), *population.seen)
     layout = layout_of(population.program, population.size, recorded, lanes)
     return layout, compile_kernel(print_step(population.program, layout), f"population {population.name}", progress)

@@ -50,6 +50,43 @@ def replay(step, offset, item):
     counts[place] = n
 
 
+@njit(error_model="numpy")
+def emit_row(table, columns, ids, lanes, lo, hi, fired, values):
+    """List what is not 0 in the rows ``ids`` of a table, element = column * lanes + lane; gives the number of events.
+
+    Every entry is written where the next event goes, and stays if it is one: no branch that could be guessed wrong.
+    """
+    n = np.uint64(0)
+    for column in range(lo // lanes, hi // lanes):
+        for lane in range(lanes):
+            if ids[lane] >= 0:
+                value = table[np.int64(ids[lane]) * columns + column]
+                fired[n] = np.uint32(column * lanes + lane)
+                values[n] = value
+                n += np.uint64(value != 0)
+    return np.int64(n)
+
+
+def lookup(step, offset, item):
+    """Emit the row of a table that this step names."""
+    item = carray(pointer(item), 13, np.int64)
+    lo, hi, lanes, wide = item[0], item[1], item[6], item[11]
+    place = step & item[12]
+    first = place * item[7] + lo
+    n = 0
+    if step < item[5]:
+        ids = carray(pointer(item[4] + 4 * step * lanes), MANY, np.int32)
+        fired = carray(pointer(item[8] + 4 * first), MANY, np.uint32)
+        at = item[9] + 4 * wide * first
+        if wide == 1:
+            table = carray(pointer(item[2]), MANY, np.float32)
+            n = emit_row(table, item[3], ids, lanes, lo, hi, fired, carray(pointer(at), MANY, np.float32))
+        else:
+            table = carray(pointer(item[2]), MANY, np.float64)
+            n = emit_row(table, item[3], ids, lanes, lo, hi, fired, carray(pointer(at), MANY, np.float64))
+    carray(pointer(item[10]), MANY, np.int64)[place] = n
+
+
 def record_events(step, offset, item):
     """Append this step's events to a buffer; ask the driver to stop while another window would still fit."""
     item = carray(pointer(item), 15, np.int64)

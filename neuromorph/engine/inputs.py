@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from neuromorph.errors import NetworkError, TargetError
 from neuromorph.language.neuron import Neuron
-from neuromorph.lowering.program import EventList, LoweredNetwork, LoweredPopulation
-from neuromorph.network.sources import EventSource
+from neuromorph.lowering.program import EventList, EventTable, LoweredNetwork, LoweredPopulation, Replay
+from neuromorph.network.sources import EventSource, Lookup, read_ids
 from neuromorph.units import NONE, si_value
 
 if TYPE_CHECKING:
     from neuromorph.network import Population
 
-SampleInputs = Mapping[str, npt.NDArray[Any]] | Sequence[EventSource] | npt.NDArray[Any]
+SampleInputs = Mapping[str, npt.NDArray[Any]] | Sequence[EventSource] | Sequence[Lookup] | npt.NDArray[Any]
 """What samples set in a population: values by parameter or state, or what a source emits in each sample."""
 
 
@@ -32,13 +32,13 @@ class Given:
     samples : int
     values : dict of population to dict of name to array (samples, n)
         In SI units.
-    events : dict of population to list of EventList
+    events : dict of population to list of EventList or EventTable
         For each sample.
     """
 
     samples: int
     values: dict[int, dict[str, npt.NDArray[Any]]]
-    events: dict[int, list[EventList]]
+    events: dict[int, list[Replay]]
 
 
 class Described(Protocol):
@@ -141,7 +141,7 @@ def _is_shared(neuron: Neuron, parameter: str) -> bool:
     return not hasattr(given, "sample") and np.ndim(getattr(given, "value", given)) == 0
 
 
-def _events(lowered: LoweredNetwork, index: int, wanted: Any) -> list[EventList]:
+def _events(lowered: LoweredNetwork, index: int, wanted: Any) -> list[Replay]:
     """What a source emits in each sample."""
     population = lowered.populations[index]
     subject = f"run_batch: {population.name}"
@@ -150,6 +150,8 @@ def _events(lowered: LoweredNetwork, index: int, wanted: Any) -> list[EventList]
             f"{subject}: give values by parameter or state, e.g. {{{population.name!r}: {{'v': array}}}}; only sources "
             "take events"
         )
+    if isinstance(population.replay, EventTable):
+        return _rows(population.replay, subject, wanted)
     if isinstance(wanted, np.ndarray):
         if wanted.ndim != 3 or wanted.shape[2] != population.size:
             raise TargetError(
@@ -159,7 +161,7 @@ def _events(lowered: LoweredNetwork, index: int, wanted: Any) -> list[EventList]
                 expected=population.size,
             )
         wanted = [EventSource.from_dense(sample) for sample in wanted]
-    lists = []
+    lists: list[Replay] = []
     for sample, source in enumerate(wanted):
         if not isinstance(source, EventSource) or source.size != population.size:
             raise TargetError(
@@ -170,10 +172,39 @@ def _events(lowered: LoweredNetwork, index: int, wanted: Any) -> list[EventList]
     return lists
 
 
+def _rows(usual: EventTable, subject: str, wanted: Any) -> list[Replay]:
+    """What a source that looks rows up emits in each sample: other rows of its table."""
+    rows = len(usual.table)
+    if isinstance(wanted, np.ndarray):
+        if wanted.ndim != 2:
+            raise TargetError(
+                f"{subject}: shape {wanted.shape}; give ids as an array (samples, steps), -1 where there is none, or "
+                "one Lookup for each sample",
+                shape=wanted.shape,
+            )
+        return [replace(usual, ids=ids) for ids in read_ids(f"{subject}: ids", wanted, rows)]
+    lists: list[Replay] = []
+    known: Any = usual.table
+    for sample, source in enumerate(wanted):
+        if not isinstance(source, Lookup) or source.ids is None:
+            raise TargetError(
+                f"{subject}: sample {sample} is {source!r:.80}; give its ids as an array, or a Lookup with ids",
+                sample=sample,
+            )
+        if source.table is not known and not np.array_equal(source.table.astype(usual.table.dtype), usual.table):
+            raise TargetError(
+                f"{subject}: sample {sample} looks its rows up in another table than the network's; tables cannot "
+                "differ between samples, ids can",
+                sample=sample,
+            )
+        known = source.table
+        lists.append(replace(usual, ids=source.ids))
+    return lists
+
+
 def _as_graded(events: EventList, population: LoweredPopulation, subject: str) -> EventList:
     """Events with values if the source was compiled with values, else without."""
-    assert population.replay is not None
-    if population.replay.values is not None:
+    if population.graded:
         return events if events.values is not None else replace(events, values=np.ones(len(events.indices)))
     if events.values is None:
         return events

@@ -41,6 +41,23 @@ REPLAY = (
 )
 """Emit the events of a source population."""
 
+LOOKUP = (
+    "lo",
+    "hi",
+    "table",  # float (rows, columns)
+    "columns",
+    "ids",  # int32 (steps, lanes): row, or -1
+    "steps",
+    "lanes",  # elements for each column, side by side: each lane emits a row of its own
+    "stride",
+    "fired",
+    "values",
+    "counts",  # as for STEP
+    "wide",  # 4-byte words of a float
+    "event_mask",
+)
+"""Emit a row of a table."""
+
 RECORD_EVENTS = (
     "fired",
     "values",  # or 0

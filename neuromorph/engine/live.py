@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.native import Kernel, compile_kernel
-from neuromorph.network.sources import Live
+from neuromorph.network.sources import Live, Lookup
 
-from .items import REPLAY, make_item
-from .live_inputs import Fired, Given, no_output, no_source, no_state, read_given, wrong_indices
+from .items import LOOKUP, REPLAY, make_item
+from .live_inputs import Fired, Given, is_live, no_output, no_source, no_state, read_given, read_id, wrong_indices
 from .memory import address
 from .recording import EventBuffer
 from .schedule import Tables, fixed_kernel
@@ -123,6 +123,48 @@ class Inlet:
             self._emit_dense(step, 0)
 
 
+class RowInlet:
+    """The id that a live source looks up; as :class:`Inlet`.
+
+    Attributes
+    ----------
+    name : str
+    rows : int
+        Of the table.
+    """
+
+    def __init__(self, name: str, rows: int) -> None:
+        self.name, self.rows = name, rows
+        self._id = np.zeros(1, np.int32)
+        self._lookups: list[npt.NDArray[np.int64]] = []
+
+    def connect(self, items: Sequence[npt.NDArray[np.int64]]) -> None:
+        """Feed these items, too."""
+        self._lookups += items
+
+    def disconnect(self) -> None:
+        """Feed nothing."""
+        self._lookups = []
+
+    def silence(self) -> None:
+        """Emit nothing until an id is given."""
+        for item in self._lookups:
+            item[LOOKUP.index("steps")] = 0
+
+    def give(self, given: Given, step: int) -> None:
+        """Say which row the source emits in this step.
+
+        Raises
+        ------
+        TargetError
+            No id of a row.
+        """
+        self._id[0] = read_id(self.name, self.rows, given)
+        for item in self._lookups:
+            item[LOOKUP.index("ids")] = address(self._id) - 4 * step  # so that this step's entry is the id
+            item[LOOKUP.index("steps")] = step + 1
+
+
 class LiveRun(Mapping[str, Fired]):
     """A program that is run step by step; its items are the events of the last call of :meth:`step`.
 
@@ -136,12 +178,11 @@ class LiveRun(Mapping[str, Fired]):
     def __init__(self, program: CPUProgram, outputs: Sequence[str | Population]) -> None:
         self._program = program
         self._outputs = {program.lowered.populations[k].name: k for k in map(program.index_of, outputs)}
-        self._inlets: dict[Any, Inlet] = {}
-        self._each: list[Inlet] = []
+        self._inlets: dict[Any, Inlet | RowInlet] = {}
+        self._each: list[Inlet | RowInlet] = []
         for population in program.network.populations[: len(program.lowered.populations)]:
-            if isinstance(population.neuron, Live):
-                dtype = program.lowered.dtype if population.neuron.graded else None
-                inlet = Inlet(population.name, population.size, dtype)
+            if is_live(population.neuron):
+                inlet = _inlet(population.name, population.neuron, program.lowered.dtype)
                 self._inlets[population.name] = self._inlets[population] = inlet
                 self._each.append(inlet)
         self._steps = 1
@@ -225,6 +266,12 @@ class LiveRun(Mapping[str, Fired]):
         for name, k in self._outputs.items():
             item = self._buffers[name].item(instance.memories[k], len(tables), instance.compiled.wide, instance.stop)
             tables[0].observers.append((fixed_kernel("record_events").address, item))
+
+
+def _inlet(name: str, source: Live | Lookup, dtype: str) -> Inlet | RowInlet:
+    if isinstance(source, Lookup):
+        return RowInlet(name, source.rows)
+    return Inlet(name, source.size, dtype if source.graded else None)
 
 
 @cache

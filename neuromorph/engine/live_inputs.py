@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import TargetError
+from neuromorph.network.sources import Live, Lookup
 
 Array = npt.NDArray[Any]
 Given = npt.ArrayLike | tuple[npt.ArrayLike, ...]
-"""What a source may be given: an array of all its neurons, or a tuple (indices,) or (indices, values)."""
+"""An array of all neurons of a source, or a tuple (indices,) or (indices, values); for a Lookup an id."""
 
 
 class Fired(NamedTuple):
@@ -29,6 +30,27 @@ class Fired(NamedTuple):
     steps: npt.NDArray[np.int64]
     indices: npt.NDArray[np.uint32]
     values: Array | None
+
+
+def is_live(source: object) -> TypeGuard[Live | Lookup]:
+    """Whether a population's events are given while it runs."""
+    return isinstance(source, Live) or (isinstance(source, Lookup) and source.ids is None)
+
+
+def read_id(name: str, rows: int, given: Given) -> int:
+    """The row that a source looks up.
+
+    Raises
+    ------
+    TargetError
+        No int, or no row of the table.
+    """
+    array = np.asarray(given)
+    if array.size != 1 or array.dtype.kind not in "iu" or not -1 <= (row := int(array.reshape(-1)[0])) < rows:
+        raise TargetError(
+            f"live source {name}: given {given!r:.80}; give the id of a row, 0 to {rows - 1}, -1 for none"
+        )
+    return row
 
 
 def read_given(name: str, size: int, graded: bool, given: Given) -> Array | tuple[Array, Array | None]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.network.sources import Live
+from neuromorph.network.sources import Lookup
 
-from .live_inputs import Fired, Given, no_output, no_source, no_state, read_given, wrong_indices
+from .live_inputs import Fired, Given, is_live, no_output, no_source, no_state, read_given, read_id, wrong_indices
 
 if TYPE_CHECKING:
     from neuromorph.network import Population
@@ -35,7 +35,7 @@ class ReferenceLive(Mapping[str, Fired]):
         self._sources = {
             population.name: population.neuron
             for population in program.network.populations[: len(program.populations)]
-            if isinstance(population.neuron, Live)
+            if is_live(population.neuron)
         }
         self._fired: dict[str, Fired] = {}
 
@@ -86,6 +86,9 @@ class ReferenceLive(Mapping[str, Fired]):
     def _events(self, name: str, given: Given) -> tuple[npt.NDArray[np.int64], Array | None]:
         """Indices and values of the events that a source is given."""
         source = self._sources[name]
+        if isinstance(source, Lookup):
+            row = read_id(name, source.rows, given)
+            given = np.zeros(source.size) if row < 0 else source.table[row]
         read = read_given(name, source.size, source.graded, given)
         kind = np.dtype(self._program.lowered.dtype)
         if isinstance(read, tuple):

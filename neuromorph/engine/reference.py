@@ -31,7 +31,7 @@ import numpy.typing as npt
 from neuromorph.engine.plastic.reference import RunningPlastic
 from neuromorph.language.expr import Type
 from neuromorph.lowering.evaluate import evaluate
-from neuromorph.lowering.program import Float, LoweredPopulation
+from neuromorph.lowering.program import EventTable, Float, LoweredPopulation
 from neuromorph.network.synapses import Synapses
 
 Array = npt.NDArray[Any]
@@ -115,6 +115,11 @@ class RunningPopulation:
         self._nothing()
         if self.given is not None:  # a live source
             (self.fired, self.values), self.given = self.given, None
+        elif isinstance(replay, EventTable):
+            if step < len(replay.ids) and replay.ids[step] >= 0:
+                row = replay.table[replay.ids[step]].astype(self.dtype)
+                self.fired = np.flatnonzero(row)
+                self.values = row[self.fired]
         elif replay is not None and step + 1 < len(replay.step_ptr):
             part = slice(replay.step_ptr[step], replay.step_ptr[step + 1])
             self.fired = replay.indices[part].astype(np.int64)

@@ -45,9 +45,10 @@ from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 
 from .delivery import Stored
-from .items import COUNT, DRIVE, REPLAY, STEP, make_item
+from .items import COUNT, DRIVE, STEP, make_item
 from .layout import Layout
 from .memory import Array, Memory, address
+from .replay import event_fields, replay_item
 
 MAX_WINDOW = 16
 """Most steps of a window: event lists have rows for two of them, and longer ones would save nothing more."""
@@ -198,7 +199,7 @@ def window_of(compiled: Compiled, threads: int) -> int:
 def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) -> list[Tables]:
     """Tables that run the network and record nothing, for each of ``threads`` threads."""
     tables = [Tables(deliveries=[[] for _ in memories]) for _ in range(threads)]
-    replays = [_replay_arrays(compiled, k) for k in range(len(compiled.populations))]
+    replays = [None if p.replay is None else event_fields(p.replay, compiled.dtype) for p in compiled.populations]
     for thread, table in enumerate(tables):
         for k, memory in enumerate(memories):
             item = _update_item(compiled, k, memory, thread, threads, replays[k])
@@ -215,21 +216,13 @@ def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) ->
     return tables
 
 
-def _replay_arrays(compiled: Compiled, index: int) -> tuple[Array, Array, Array | None] | None:
-    replay = compiled.populations[index].replay
-    if replay is None:
-        return None
-    values = None if replay.values is None else np.ascontiguousarray(replay.values, compiled.dtype)
-    return np.ascontiguousarray(replay.step_ptr, np.int64), np.ascontiguousarray(replay.indices, np.uint32), values
-
-
 def _update_item(
     compiled: Compiled,
     k: int,
     memory: Memory,
     thread: int,
     threads: int,
-    replay: tuple[Array, Array, Array | None] | None,
+    replay: tuple[npt.NDArray[np.int64], list[Array]] | None,
 ) -> npt.NDArray[np.int64]:
     common = {
         "lo": int(memory.bounds(threads)[thread]),
@@ -239,23 +232,15 @@ def _update_item(
         "counts": address(memory.counts[thread]),
         "event_mask": memory.event_mask,
     }
-    if replay is not None:
-        step_ptr, indices, values = replay
-        return make_item(
-            REPLAY,
-            **common,
-            step_ptr=address(step_ptr),
-            steps=len(step_ptr) - 1,
-            indices=address(indices),
-            given=address(values),
-            stride=memory.stride,
-            wide=compiled.wide,
-        )
+    population = compiled.populations[k]
+    if replay is not None and population.replay is not None:
+        common |= {"stride": memory.stride, "wide": compiled.wide}
+        return replay_item(population.replay, replay[0], population.size, common)
     return make_item(
         STEP,
         **common,
         seed=_signed(compiled.seed),
-        first_id=compiled.populations[k].first_id,
+        first_id=population.first_id,
         floats=address(memory.floats),
         ints=address(memory.ints),
         float_ring=address(memory.float_ring),

@@ -41,7 +41,7 @@ class LiveLoop(Protocol):
         inputs : mapping of live source to events
             What each source emits; sources that are left out emit nothing. Either an array of all its neurons (0: no
             event; else an event, of this value if the source is graded) or a tuple (indices,), for graded sources
-            (indices, values); indices ascend.
+            (indices, values); indices ascend. A Lookup without ids is given the id of a row.
         steps : int
 
         Returns
@@ -174,8 +174,9 @@ class Program(Protocol):
         inputs : mapping of population name to what its samples set
             For a population of neurons a mapping of parameters and states to arrays (samples, n); (samples, 1) where
             all neurons share the value, or (samples,) for a parameter that they share anyway. For a source of events
-            one EventSource for each sample, or an array (samples, steps, n) as for :meth:`EventSource.from_dense`. What
-            is not given is the same in every sample, and so is the noise.
+            one EventSource for each sample, or an array (samples, steps, n) as for :meth:`EventSource.from_dense`; for
+            a Lookup an array of ids (samples, steps), or one Lookup for each sample. What is not given is the same in
+            every sample, and so is the noise.
         duration : Quantity or int
             Length of one sample.
         window : (first, last), optional

@@ -4,13 +4,14 @@ from neuromorph.lowering.listing import text
 from neuromorph.lowering.network import check, lower, lower_population, refuse_plastic
 from neuromorph.lowering.neuron import REFRACTORY, LoweredNeuron, lower_neuron
 from neuromorph.lowering.plastic import PlasticProjection, SynapseProgram
-from neuromorph.lowering.program import EventList, LoweredNetwork, LoweredPopulation, Op, Slot, StepProgram
+from neuromorph.lowering.program import EventList, EventTable, LoweredNetwork, LoweredPopulation, Op, Slot, StepProgram
 from neuromorph.lowering.synapse import lower_synapse
 from neuromorph.lowering.verify import verify
 
 __all__ = [
     "REFRACTORY",
     "EventList",
+    "EventTable",
     "LoweredNetwork",
     "LoweredNeuron",
     "LoweredPopulation",

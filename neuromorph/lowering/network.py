@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from neuromorph.errors import CheckError, NetworkError, NeuromorphError
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.check import check_population, network_problems, network_warnings
 from neuromorph.lowering.neuron import lower_neuron
-from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
+from neuromorph.lowering.program import EventTable, Float, LoweredNetwork, LoweredPopulation
 from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_problems, state_records
 
 if TYPE_CHECKING:
@@ -198,7 +200,10 @@ def lower_population(
         record_states=recorded,
     )
     if not isinstance(neuron, Neuron):
-        return replace(result, replay=neuron.event_list(dt))
+        replay = neuron.event_list(dt)
+        if isinstance(replay, EventTable):  # engines read rows as they are
+            replay = replace(replay, table=np.asarray(replay.table, dtype))
+        return replace(result, replay=replay)
     states = {s.name for s in neuron.states}
     seen = tuple(dict.fromkeys(name for name in seen if name not in states))
     observe = tuple(dict.fromkeys([*(name for name, _ in recorded if name not in states), *seen]))

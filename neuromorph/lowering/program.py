@@ -44,6 +44,9 @@ class Op:
         Comparisons ``lt le gt ge eq ne`` give bools; ``and or not`` join them; ``select`` (condition, yes, no).
         ``poisson`` (mean, a float; payload: first word): a count as an int, by the loop of
         :func:`neuromorph.random.poisson`, in float64 whatever the program's width.
+        Programs whose functions were left whole (never those of an engine) also have ``exp expm1 phi1 log sigmoid tanh
+        power`` on floats, and comparisons whose payload is the SI value of the unit that their operands were written
+        in, if that is not 1.
     args : tuple of int
         Numbers of earlier ops.
     type : Type
@@ -131,6 +134,26 @@ class EventList:
 
 
 @dataclass(frozen=True)
+class EventTable:
+    """Replayed events that are rows of a table: in step t a source emits what is not 0 in row ``ids[t]``.
+
+    Attributes
+    ----------
+    table : float32 or float64 (rows, size)
+        In row-major order.
+    ids : int32 (steps,)
+        -1: the step has no events; nor has any after the last.
+    """
+
+    table: npt.NDArray[Any]
+    ids: npt.NDArray[np.int32]
+
+
+Replay = EventList | EventTable
+"""What a source emits."""
+
+
+@dataclass(frozen=True)
 class LoweredPopulation:
     """A population ready for an engine: either ``program`` or ``replay`` is set.
 
@@ -151,7 +174,7 @@ class LoweredPopulation:
     program: StepProgram | None
     state_init: tuple[npt.NDArray[Any], ...]
     param_values: tuple[npt.NDArray[Any], ...]
-    replay: EventList | None = None
+    replay: Replay | None = None
     record_events: bool = True
     record_states: tuple[tuple[str, int], ...] = ()  # (state or observable, every n-th step)
     seen: tuple[str, ...] = ()  # observables that plastic synapses look at
@@ -161,7 +184,7 @@ class LoweredPopulation:
         """Whether its events carry values; else they are spikes of value 1."""
         if self.program is not None:
             return self.program.value is not None
-        return self.replay is not None and self.replay.values is not None
+        return isinstance(self.replay, EventTable) or (self.replay is not None and self.replay.values is not None)
 
 
 @dataclass(frozen=True)

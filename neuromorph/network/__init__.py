@@ -39,7 +39,7 @@ from neuromorph.network.rules import (
     Stream,
     SumPool2D,
 )
-from neuromorph.network.sources import EventSource, Live
+from neuromorph.network.sources import EventSource, Live, Lookup
 from neuromorph.network.synapses import Synapses
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "Integers",
     "Live",
     "LogNormal",
+    "Lookup",
     "Network",
     "Normal",
     "OneToOne",

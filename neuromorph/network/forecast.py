@@ -16,6 +16,7 @@ from neuromorph.language.neuron import Neuron
 from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.distributions import Distribution
 from neuromorph.network.rules.rule import Count, target_dtype
+from neuromorph.network.sources import Lookup
 from neuromorph.network.values import MAX_DELAY, dimension, magnitude, seconds
 from neuromorph.units import NONE
 
@@ -205,10 +206,11 @@ def _population(
     if isinstance(neuron, Neuron):  # sources have values of their own, which exist already
         names = {s.name for s in neuron.states}
         own = sum(name not in names and each_has_own(value) for name, value in neuron.values)
+    copied = neuron.rows * width if isinstance(neuron, Lookup) and neuron.table.itemsize != width else 0
     longest = max((_longest_delay(p, dt) for p in projections if p.post is population), default=1)
     slots = 1 << (longest - 1).bit_length()
     ring = sum(8 if port.type is Type.INT else width for port in neuron.ports) * slots
-    each = (states + own) * (8 + 2 * width) + ring + 9  # as lowered, initial and present; events of two steps
+    each = (states + own) * (8 + 2 * width) + copied + ring + 9  # as lowered, initial and present; events of two steps
     return PopulationForecast(population.name, neuron.name, population.size, each)
 
 

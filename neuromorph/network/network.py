@@ -74,7 +74,7 @@ class Network:
 
         Parameters
         ----------
-        neuron : Neuron, EventSource or Live
+        neuron : Neuron, EventSource, Live or Lookup
         size : int or tuple of int, optional
             Number of neurons, or the shape they are laid out in, row-major. Default 1, or the source's size.
         name : str, optional

@@ -40,7 +40,7 @@ class Population:
     name : str
     index : int
         Position among the network's populations.
-    neuron : Neuron, EventSource or Live
+    neuron : Neuron, EventSource, Live or Lookup
     shape : tuple of int
         Neurons in row-major order, e.g. (channels, height, width).
     first_id : int

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
-from neuromorph.lowering.program import EventList
+from neuromorph.lowering.program import EventList, EventTable
 from neuromorph.network.values import rounded_steps
 from neuromorph.units import TIME, si_value
 
@@ -182,7 +182,94 @@ class Live:
         return f"Live({self.size}{', graded=True' if self.graded else ''})"
 
 
-Source = EventSource | Live
+@dataclass(frozen=True, eq=False, repr=False)
+class Lookup:
+    """Neurons that emit rows of a table: in step t neuron k emits ``table[ids[t], k]``, unless it is 0.
+
+    So the words of a text go into a network: the table holds a row for each word of the vocabulary, the ids are the
+    text. Table and ids are kept as they are, never as a list of events, so long texts are cheap. Events
+    are graded. Chips with DRAM keep the table there and fetch one row a step.
+
+    It stands where a neuron model stands in a population.
+
+    Attributes
+    ----------
+    table : float array (rows, neurons)
+        Kept as float32 or float64, whichever it is; anything else becomes float64.
+    ids : int array (steps,), optional
+        The row of each step, -1 for none; kept as int32. None: ids are given while the network runs, step by step, see
+        :meth:`Program.live`; a run that is not live is then silent.
+
+    Raises
+    ------
+    NetworkError
+        If the table is no matrix of finite numbers, or an id no row of it.
+    """
+
+    name: ClassVar[str] = "Lookup"
+    doc: ClassVar[str] = "Rows of a table."
+    ports: ClassVar[tuple[Any, ...]] = ()
+    params: ClassVar[tuple[Any, ...]] = ()
+    states: ClassVar[tuple[Any, ...]] = ()
+    named: ClassVar[tuple[Any, ...]] = ()
+
+    graded: ClassVar[bool] = True
+
+    table: Any
+    ids: Any = None
+
+    def __post_init__(self) -> None:
+        table = np.asarray(self.table)
+        if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "biuf":
+            raise NetworkError(
+                f"Lookup: the table has shape {table.shape} ({table.dtype}); give numbers (rows, neurons)",
+                shape=table.shape,
+            )
+        if table.dtype not in (np.float32, np.float64):
+            table = table.astype(np.float64)
+        if not np.isfinite(table).all():
+            raise NetworkError("Lookup: a value of the table is not finite")
+        object.__setattr__(self, "table", np.ascontiguousarray(table))
+        if self.ids is not None:
+            object.__setattr__(self, "ids", read_ids("Lookup: ids", self.ids, len(table)))
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return int(self.table.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the table."""
+        return len(self.table)
+
+    def event_list(self, dt: float) -> EventTable:
+        """Table and ids, which know no time; without ids no events, for a run that is not live."""
+        return EventTable(self.table, np.empty(0, np.int32) if self.ids is None else self.ids)
+
+    def __repr__(self) -> str:
+        steps = "ids given live" if self.ids is None else f"{len(self.ids):,} steps"
+        return f"Lookup({self.rows:,} rows of {self.size:,}, {steps})"
+
+
+def read_ids(subject: str, given: Any, rows: int) -> npt.NDArray[np.int32]:
+    """Ids of rows of a table, of any shape, as int32.
+
+    Raises
+    ------
+    NetworkError
+        If they are no ints, or one of them is neither a row nor -1.
+    """
+    ids = np.asarray(given)
+    if ids.size and ids.dtype.kind not in "iu":
+        raise NetworkError(f"{subject} are {ids.dtype}; give ints")
+    if ids.size and not (ids.min() >= -1 and ids.max() < rows):
+        wrong = int(ids.min() if ids.min() < -1 else ids.max())
+        raise NetworkError(f"{subject}: {wrong}; rows are 0 to {rows - 1}, and -1 is none", id=wrong)
+    return np.ascontiguousarray(ids, np.int32)
+
+
+Source = EventSource | Live | Lookup
 """What stands for a neuron in a population that only sends."""
 
 

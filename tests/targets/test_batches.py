@@ -10,7 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import DT, STEPS, networks
 
-from neuromorph import CPU, Conv2D, Dense, EventSource, Network, OneToOne, Reference, TargetError, ms
+from neuromorph import (
+    CPU,
+    Conv2D,
+    Dense,
+    EventSource,
+    Lookup,
+    Network,
+    NetworkError,
+    OneToOne,
+    Reference,
+    TargetError,
+    ms,
+)
 from neuromorph.engine import Batch, Target
 from neuromorph.engine.batch import choice
 from neuromorph.language import Event, Param, Port, State, neuron
@@ -54,11 +66,13 @@ def values(draw: st.DrawFn, net: Network, samples: int) -> dict[str, dict[str, A
 @st.composite
 def batches(draw: st.DrawFn) -> tuple[Network, dict[str, Any]]:
     """A network and inputs of up to 19 samples."""
-    net, samples = draw(networks()), draw(st.integers(1, 19))
+    net, samples = draw(networks(lookup=True)), draw(st.integers(1, 19))
     inputs: dict[str, Any] = dict(values(draw, net, samples))
     source = net.populations[0]
     if not inputs or draw(st.booleans()):
         rng = np.random.default_rng(samples)
+        if isinstance(source.neuron, Lookup):
+            return net, inputs | {source.name: rng.integers(-1, source.neuron.rows, (samples, STEPS))}
         dense = rng.random((samples, STEPS, source.size)) < 0.2
         graded = source.neuron.values is not None
         inputs[source.name] = dense * np.round(rng.uniform(0.2, 1.5, dense.shape), 2) if graded else dense
@@ -107,6 +121,36 @@ def test_samples_may_have_events_of_their_own(lanes: Any, weights: Any) -> None:
     assert len({row.tobytes() for row in got.counts["out"]}) > 5
     lists = [EventSource.from_dense(sample) for sample in dense]
     assert counts(program.run_batch({"in": lists}, 20, progress=False)) == counts(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lanes", [1, 8])
+def test_samples_may_look_up_rows_of_their_own(lanes: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(5)
+    table = np.round(rng.normal(0.3, 0.5, (7, 36)), 3) * (rng.random((7, 36)) < 0.7)
+    net, ids = Network(seed=2), rng.integers(-1, 7, (11, 15))
+    source = net.population(Lookup(table, ids[0]), name="in")
+    out = net.population(Sum(theta=0.7), 5, name="out")
+    net.project(source, out, Dense(rng.normal(0.2, 0.3, (36, 5))), delay=2)
+    expected = Reference(dtype).compile(net, dt=1 * ms).run_batch({"in": ids}, 18, progress=False)
+    program = CPU(dtype, threads=2, lanes=lanes).compile(net, dt=1 * ms)
+    assert counts(program.run_batch({"in": ids}, 18, progress=False)) == counts(expected)
+    assert len({row.tobytes() for row in expected.counts["out"]}) > 5
+    lists = [Lookup(table, row[: 15 - k]) for k, row in enumerate(ids)]
+    shorter = Reference(dtype).compile(net, dt=1 * ms).run_batch({"in": lists}, 18, progress=False)
+    assert counts(program.run_batch({"in": lists}, 18, progress=False)) == counts(shorter)
+    values = {"out": {"x": np.linspace(0, 1, 4)[:, None]}}  # every sample looks up the network's own ids
+    same = Reference(dtype).compile(net, dt=1 * ms).run_batch(values, 18, progress=False)
+    assert counts(program.run_batch(values, 18, progress=False)) == counts(same)
+    for wrong, message in (
+        ([EventSource(36)], "give its ids as an array, or a Lookup"),
+        ([Lookup(2 * table, [1])], "looks its rows up in another table"),
+        (np.zeros((2, 3, 36)), r"give ids as an array \(samples, steps\)"),
+    ):
+        with pytest.raises(TargetError, match=message):
+            program.run_batch({"in": wrong}, 5, progress=False)
+    with pytest.raises(NetworkError, match="7; rows are 0 to 6"):
+        program.run_batch({"in": np.array([[7]])}, 5, progress=False)
 
 
 def test_a_stream_is_what_a_network_with_these_events_gives(target: Target) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from strategies import DT, Delta, Whole, networks
+from strategies import DT, Delta, Graded, Whole, networks
 
 from neuromorph import (
     AvgPool2D,
     Conv2D,
     EventSource,
     FixedProbability,
+    Lookup,
     Network,
     Reference,
     SumPool2D,
@@ -69,13 +70,13 @@ def run_alike(targets: Targets, net: Network, steps: int, dtype: str, weights: s
     return events
 
 
-@given(net=networks())
+@given(net=networks(lookup=True))
 @QUICK
 def test_random_networks_run_as_in_the_reference(others: Targets, net: Network) -> None:
     run_alike(others, net, 40, "float32")
 
 
-@given(net=networks(max_populations=2))
+@given(net=networks(max_populations=2, lookup=True))
 @settings(QUICK, max_examples=5)
 def test_random_networks_in_double_precision_run_as_in_the_reference(others: Targets, net: Network) -> None:
     run_alike(others, net, 40, "float64")
@@ -113,3 +114,20 @@ def test_a_network_without_events_or_synapses_runs(others: Targets) -> None:
     net.record(net["idle"], "v")
     assert run_alike(others, net, 0, "float32") == 0
     assert run_alike(others, net, 5, "float32") == 0
+
+
+def test_rows_that_are_looked_up_run_as_in_the_reference(others: Targets) -> None:
+    rng = np.random.default_rng(4)
+    table = np.where(rng.random((6, 70)) < 0.6, rng.normal(0, 1, (6, 70)), 0).astype(np.float32)
+    net = Network(seed=1)
+    words = net.population(Lookup(table, [3, 0, -1, 5, 5, 1]), name="words")
+    cells = net.population(Graded(theta=0.5), 40, name="cells")
+    net.project(words, cells.a, FixedProbability(0.5), weight=Uniform(-0.5, 1.0))
+    net.project(words, cells.g, FixedProbability(0.3), weight=0.3, delay=Uniform(1 * ms, 4 * ms))
+    assert run_alike(others, net, 12, "float32") > 20
+    program = Reference("float32").compile(net, dt=DT)
+    events = program.run(12, progress=False).events("words")
+    for step, row in enumerate([3, 0, -1, 5, 5, 1]):
+        emitted, values = events.ids[events.steps == step], table[row] if row >= 0 else np.zeros(70)
+        np.testing.assert_array_equal(emitted, np.flatnonzero(values))
+        np.testing.assert_array_equal(events.values[events.steps == step], values[values != 0])

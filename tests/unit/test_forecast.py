@@ -26,6 +26,7 @@ from neuromorph.network import (
     FixedTotal,
     Gaussian,
     Integers,
+    Lookup,
     Network,
     Normal,
     OneToOne,
@@ -157,6 +158,13 @@ def test_neurons_take_about_the_forecast() -> None:
         held = sum(cost.state_bytes + cost.ring_bytes for cost in program.report().populations)
         held += sum(a.nbytes for a in program.lowered.populations[0].state_init)
         assert module.forecast(net, 1 * ms, dtype).neuron_bytes == pytest.approx(held, rel=0.1)
+
+
+def test_a_table_counts_if_it_is_copied_to_another_width() -> None:
+    net = Network()
+    net.population(Lookup(np.ones((1000, 30))))
+    wide, narrow = (module.forecast(net, 1 * ms, dtype) for dtype in ("float64", "float32"))
+    assert narrow.neuron_bytes - wide.neuron_bytes == 1000 * 30 * 4
 
 
 def test_without_a_step_times_count_as_narrow_delays() -> None:

@@ -16,6 +16,7 @@ from neuromorph import (
     EventSource,
     FixedProbability,
     Live,
+    Lookup,
     Network,
     NetworkError,
     OneToOne,
@@ -80,6 +81,38 @@ def test_events_given_live_do_what_the_same_events_do_replayed(target: Target) -
     np.testing.assert_array_equal(after.state("units", "c").data, expected.state("units", "c").data)
     assert after.meta.first_step == STEPS
     assert not len(after.events("x"))
+
+
+def reader(ids: Any) -> Network:
+    net = Network(seed=1)
+    words = net.population(Lookup(GRADED, ids), name="words")
+    units = net.population(Graded(theta=0.1), 50, name="units")
+    net.project(words, units.a, FixedProbability(0.3), weight=Uniform(0.1, 1.0))
+    return net
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=repr)
+def test_ids_given_live_do_what_the_same_ids_do_replayed(target: Target) -> None:
+    ids = np.random.default_rng(2).integers(-1, STEPS, 20)
+    trace = target.compile(reader(ids), dt=DT).run(22, progress=False)
+    program = target.compile(reader(None), dt=DT)
+    live = program.live(outputs=["words", "units"])
+    seen: dict[str, list[Any]] = {"words": [], "units": []}
+    for step in range(22):
+        out = live.step({"words": ids[step]} if step < 20 else None)
+        for name, parts in seen.items():
+            if len(out[name].steps):
+                parts.append([part.copy() for part in out[name]])
+    for name, parts in seen.items():
+        expected = trace.events(name)
+        assert len(expected) > 50
+        for number, wanted in enumerate((expected.steps, expected.ids, expected.values)):
+            np.testing.assert_array_equal(np.concatenate([p[number] for p in parts]), wanted)
+    with pytest.raises(TargetError, match="live source words: given 30; give the id of a row, 0 to 29, -1 for none"):
+        live.step({"words": 30})
+    with pytest.raises(TargetError, match="give the id of a row"):
+        live.step({"words": GRADED[0]})
+    assert not len(program.run(3, progress=False).events("words"))
 
 
 @pytest.mark.parametrize("target", [CPU(threads=1), CPU(threads=2), Reference("float32")], ids=repr)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neuromorph.errors import NetworkError, UnitError
-from neuromorph.network import EventSource, Network
+from neuromorph.network import EventSource, Lookup, Network
 from neuromorph.units import ms, mV, second
 
 
@@ -104,3 +104,45 @@ def test_size_of_the_population_must_be_the_sources() -> None:
         Network().population(EventSource(5), 4)
     assert Network().population(EventSource(6), (2, 3)).shape == (2, 3)
     assert EventSource(1, times=1 * second, indices=0).count == 1
+
+
+def test_a_lookup_keeps_its_table() -> None:
+    table = np.arange(12, dtype=np.float32).reshape(4, 3)
+    source = Lookup(table, [3, -1, 0])
+    assert (source.size, source.rows, repr(source)) == (3, 4, "Lookup(4 rows of 3, 3 steps)")
+    assert source.table is table
+    assert source.ids.dtype == np.int32
+    assert Lookup([[1, 0], [0, 2]]).table.dtype == np.float64
+    assert repr(Lookup(table)) == "Lookup(4 rows of 3, ids given live)"
+    assert Network().population(source).size == 3
+    events = source.event_list(1e-3)
+    assert events.table is table
+    assert events.ids.tolist() == [3, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "ids", "message"),
+    [
+        (np.zeros(3), None, r"the table has shape \(3,\) .float64.; give numbers \(rows, neurons\)"),
+        (np.zeros((0, 3)), None, r"the table has shape \(0, 3\)"),
+        ([["a"]], None, "the table has shape .* give numbers"),
+        ([[np.inf]], None, "a value of the table is not finite"),
+        ([[1.0]], [0.5], "ids are float64; give ints"),
+        ([[1.0]], [0, 1], "ids: 1; rows are 0 to 0, and -1 is none"),
+        ([[1.0]], [-2], "ids: -2; rows are 0 to 0"),
+    ],
+)
+def test_lookups_are_checked(table: Any, ids: Any, message: str) -> None:
+    with pytest.raises(NetworkError, match=f"^Lookup: {message}"):
+        Lookup(table, ids)
+
+
+def test_texts_of_networks_tell_tables_and_ids_apart() -> None:
+    def text(table: Any, ids: Any) -> str:
+        net = Network()
+        net.population(Lookup(table, ids))
+        return net.text()
+
+    table = np.eye(3)
+    assert text(table, [0, 1]) == text(table.copy(), np.array([0, 1]))
+    assert len({text(table, [0, 1]), text(table, [1, 0]), text(2 * table, [0, 1]), text(table, None)}) == 4

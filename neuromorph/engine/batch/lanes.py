@@ -20,9 +20,10 @@ from neuromorph.engine.delivery import Stored
 from neuromorph.engine.instance import Instance
 from neuromorph.engine.items import make_item
 from neuromorph.engine.memory import Array, address, aligned
+from neuromorph.engine.replay import woven
 from neuromorph.engine.schedule import Compiled, Tables, base_tables
 from neuromorph.language.expr import Type
-from neuromorph.lowering.program import EventList, LoweredPopulation
+from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 from neuromorph.progress import Progress
@@ -128,24 +129,9 @@ def _widened(population: LoweredPopulation, lanes: int) -> LoweredPopulation:
         size=population.size * lanes,
         state_init=tuple(repeated(values) for values in population.state_init),
         param_values=tuple(repeated(values) for values in population.param_values),
-        replay=None if population.replay is None else woven_events([population.replay] * lanes),
+        replay=None if population.replay is None else woven([population.replay] * lanes),
         record_states=(),
     )
-
-
-def woven_events(samples: list[EventList]) -> EventList:
-    """Events of several samples, one for each lane, as those of a widened source."""
-    lanes = len(samples)
-    length = max(len(each.step_ptr) for each in samples)
-    steps = np.concatenate([np.repeat(np.arange(len(s.step_ptr) - 1), np.diff(s.step_ptr)) for s in samples])
-    counts = [len(s.indices) for s in samples]
-    lane = np.repeat(np.arange(lanes), counts)
-    elements = np.concatenate([s.indices.astype(np.int64) for s in samples]) * lanes + lane
-    order = np.lexsort((elements, steps))
-    given = [s.values for s in samples if s.values is not None]
-    values = np.concatenate(given)[order] if given else None
-    step_ptr = np.searchsorted(steps[order], np.arange(length)).astype(np.int64)
-    return EventList(step_ptr, elements[order].astype(np.uint32), values)
 
 
 def _ports(compiled: Compiled) -> dict[tuple[int, int], Port]:

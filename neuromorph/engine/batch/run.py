@@ -16,13 +16,14 @@ from neuromorph.engine.inputs import Given, SampleInputs, read_inputs
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.engine.layout import int32_values
 from neuromorph.engine.memory import address
+from neuromorph.engine.replay import event_fields, event_slice
 from neuromorph.engine.run_meta import run_meta
 from neuromorph.engine.target import Batch, check_window, duration_steps
 from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.progress import Progress, progress_for
 
 from .choice import Batching
-from .ways import EVENTS, TOTALS, Part, Setting, begin_sample, event_fields
+from .ways import TOTALS, Part, Setting, begin_sample
 
 if TYPE_CHECKING:
     from neuromorph.engine.cpu import CPUProgram
@@ -202,7 +203,7 @@ class _Job:
                     fields, arrays = event_fields(lists[sample], compiled.dtype)
                     keep.append(arrays)
                     for table in work.tables:
-                        table.updates[k][1][EVENTS] = fields
+                        table.updates[k][1][event_slice(lists[sample])] = fields
                 at = part.first + sample
                 for k, item in work.counters.items():
                     item[TOTALS] = address(self.counts[k][at])

@@ -13,18 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.instance import Instance, Work
-from neuromorph.engine.items import BATCH, COUNT, REPLAY, make_item
+from neuromorph.engine.items import BATCH, COUNT, make_item
 from neuromorph.engine.layout import Layout, Place
 from neuromorph.engine.memory import Array, address
+from neuromorph.engine.replay import event_fields, event_slice, woven
 from neuromorph.engine.schedule import call, fixed_kernel
-from neuromorph.lowering.program import EventList
+from neuromorph.lowering.program import Replay
 
-from .lanes import LaneInstance, woven_events
+from .lanes import LaneInstance
 
 TOTALS, FIRST, LAST = (COUNT.index(name) for name in ("totals", "first", "last"))
-EVENTS = slice(REPLAY.index("step_ptr"), REPLAY.index("given") + 1)
-"""Fields of a source's item that say which events it emits."""
-
 Counts = Mapping[int, npt.NDArray[np.int64]]
 """Events (samples, neurons) of each population that is counted."""
 
@@ -60,23 +58,14 @@ class Part:
     ----------
     first, count : int
     settings : list of Setting
-    events : dict of population to list of EventList
+    events : dict of population to list of EventList or EventTable
         What sources emit in each sample, where samples differ in it.
     """
 
     first: int
     count: int
     settings: list[Setting]
-    events: dict[int, list[EventList]]
-
-
-def event_fields(events: EventList, dtype: str) -> tuple[npt.NDArray[np.int64], list[Array]]:
-    """Fields :data:`EVENTS` of a source's item, and the arrays that they point into."""
-    step_ptr = np.ascontiguousarray(events.step_ptr, np.int64)
-    indices = np.ascontiguousarray(events.indices, np.uint32)
-    values = None if events.values is None else np.ascontiguousarray(events.values, dtype)
-    fields = [address(step_ptr), len(step_ptr) - 1, address(indices), address(values)]
-    return np.array(fields, np.int64), [array for array in (step_ptr, indices, values) if array is not None]
+    events: dict[int, list[Replay]]
 
 
 def begin_sample(instance: Instance, settings: Sequence[Setting], values: Sequence[Array]) -> None:
@@ -99,9 +88,11 @@ class _Worker:
     copies: list[tuple[int, int, int]]
     keep: list[Array]
 
-    def replay_item(self, population: int) -> npt.NDArray[np.int64]:
-        """The item of a source: populations come first, in order."""
-        return self.work.tables[0].updates[population][1]
+    def replayed(self, population: int) -> npt.NDArray[np.int64]:
+        """What a source emits, in its item: populations come first, in order."""
+        replay = self.instance.compiled.populations[population].replay
+        assert replay is not None
+        return self.work.tables[0].updates[population][1][event_slice(replay)]
 
 
 def _worker(instance: Instance, counted: Counts) -> _Worker:
@@ -159,7 +150,7 @@ class Way:
                 target = address(buffer) + place.offset * buffer.itemsize
                 sets.append((address(values), target, values[0].nbytes // 4))
             for k, fields in replays.items():
-                sets.append((address(fields), address(worker.replay_item(k)[EVENTS]), fields[0].nbytes // 4))
+                sets.append((address(fields), address(worker.replayed(k)), fields[0].nbytes // 4))
             counters = [(address(worker.work.counters[k]), address(t), t.strides[0]) for k, t in totals.items()]
             for item in worker.work.counters.values():
                 item[[FIRST, LAST]] = window
@@ -213,7 +204,7 @@ class Way:
             for sample in range(samples * number // threads, samples * (number + 1) // threads):
                 begin_sample(worker.instance, part.settings, [array[sample] for array in values])
                 for k, fields in replays.items():
-                    worker.replay_item(k)[EVENTS] = fields[sample]
+                    worker.replayed(k)[:] = fields[sample]
                 for k, item in worker.work.counters.items():
                     item[TOTALS] = address(totals[k][sample])
                 call(fixed_kernel("drive"), 0, steps, worker.work.items[0])
@@ -238,12 +229,12 @@ class Way:
             counts[full * lanes :] = woven[full, : len(counts) - full * lanes]
 
     def _replays(
-        self, samples: list[EventList], groups: int, dtype: str
+        self, samples: list[Replay], groups: int, dtype: str
     ) -> tuple[npt.NDArray[np.int64], list[list[Array]]]:
         """Fields :data:`EVENTS` for each group."""
         samples = samples + samples[-1:] * (groups * self.lanes - len(samples))
         lists = samples
         if self.lanes > 1:
-            lists = [woven_events(samples[g * self.lanes : (g + 1) * self.lanes]) for g in range(groups)]
+            lists = [woven(samples[g * self.lanes : (g + 1) * self.lanes]) for g in range(groups)]
         made = [event_fields(events, dtype) for events in lists]
         return np.array([fields for fields, _ in made]), [arrays for _, arrays in made]
