@@ -27,6 +27,8 @@ PACKAGES = (
     ("pandas", "to_pandas()", "pandas"),
     ("neo", "to_neo(), for Elephant", "neo"),
     ("torch", "training: neuromorph.train", "train"),
+    ("lz4", "AEDAT 4 files compressed so", "events"),
+    ("zstandard", "AEDAT 4 files compressed so", "events"),
     ("mtkahypar", 'partition with method="mtkahypar"', "quality"),
     ("pytest", "the tests", "test"),
     ("hypothesis", "the tests", "test"),

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuromorph import CPU, NetworkError, first_difference, ms
+from neuromorph import CPU, first_difference, ms
 from neuromorph.__main__ import main
-from neuromorph.interchange import from_nir, latency, nmnist_frames
+from neuromorph.events import read_nmnist
+from neuromorph.interchange import from_nir, latency
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.network import Conv2D, Network
 from neuromorph.trace import Trace
@@ -20,7 +21,7 @@ STEPS = 300
 
 @pytest.fixture(scope="module")
 def frames() -> np.ndarray:
-    return nmnist_frames(DATA / "sample_nmnist.bin", 1 * ms, STEPS)
+    return read_nmnist(DATA / "sample_nmnist.bin").bin(1 * ms, STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -35,24 +36,6 @@ def correlate(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
     maps = [sum(full(plane, taps, "valid") for plane, taps in zip(padded, out, strict=True)) for out in kernel]
     return np.array(maps)[:, ::stride, ::stride]
-
-
-def test_frames_hold_every_event(frames: np.ndarray) -> None:
-    everything = nmnist_frames(DATA / "sample_nmnist.bin", 1 * ms)
-    assert everything.shape[1:] == (2, 34, 34)
-    assert everything.sum() == 4325
-    assert np.array_equal(everything[:STEPS], frames)
-
-
-def test_frames_of_records_written_by_hand(tmp_path: Path) -> None:
-    records = [(3, 5, 1, 1999), (7, 240, 0, 0), (3, 5, 0, 10)]
-    raw = b"".join(bytes([x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255]) for x, y, p, t in records)
-    (tmp_path / "a.bin").write_bytes(raw)
-    frames = nmnist_frames(tmp_path / "a.bin", 1 * ms)
-    assert np.argwhere(frames).tolist() == [[1, 1, 5, 3], [8, 0, 5, 3]]  # the second is 2**13 us later
-    (tmp_path / "b.bin").write_bytes(raw[:-1])
-    with pytest.raises(NetworkError, match="has 5 for each event"):
-        nmnist_frames(tmp_path / "b.bin", 1 * ms)
 
 
 def test_convolutions_share_their_weights(network: Network) -> None:
