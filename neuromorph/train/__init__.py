@@ -1,7 +1,7 @@
 """Training: networks as PyTorch modules, and what recipes need. ``pip install 'neuromorph[train]'``."""
 
 try:
-    import torch as _torch  # noqa: F401: a clear message if it is missing
+    import torch as _  # noqa: F401
 except ImportError as error:
     raise ImportError("neuromorph.train needs PyTorch: pip install 'neuromorph[train]'") from error
 
@@ -9,38 +9,64 @@ from neuromorph.train.batches import Samples, Windows, columns
 from neuromorph.train.carry import carried, detach, move
 from neuromorph.train.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from neuromorph.train.dropout import DropConnect, LockedDropout, WordDropout
+from neuromorph.train.evaluation import correct, evaluate
+from neuromorph.train.formats import FixedPoint, Format, Int8, Integers, straight_through
 from neuromorph.train.groups import decay_groups
 from neuromorph.train.learning_rate import CosineFrom, cosine_factor
 from neuromorph.train.metrics import MetricsFile, read_metrics
+from neuromorph.train.pruning import GradualPruning, Pruned, cubic, prune, sparsities
+from neuromorph.train.quantisation import Quantised, unquantised
+from neuromorph.train.regularise import activity, activity_target, event_penalty, state_below_threshold
 from neuromorph.train.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
 from neuromorph.train.stopping import EarlyStopping
 from neuromorph.train.trainer import Fitted, Trainer, load_weights
+from neuromorph.train.weights import parametrise, weights_of
 
 __all__ = [
     "CosineFrom",
     "DropConnect",
     "EarlyStopping",
     "Fitted",
+    "FixedPoint",
+    "Format",
+    "GradualPruning",
+    "Int8",
+    "Integers",
     "LockedDropout",
     "MetricsFile",
+    "Pruned",
+    "Quantised",
     "SampledSoftmax",
     "Samples",
     "Trainer",
     "Windows",
     "WordDropout",
+    "activity",
+    "activity_target",
     "carried",
     "columns",
+    "correct",
     "cosine_factor",
+    "cubic",
     "decay_groups",
     "detach",
+    "evaluate",
+    "event_penalty",
     "load_checkpoint",
     "load_weights",
     "log_uniform",
     "move",
+    "parametrise",
+    "prune",
     "random_state",
     "read_metrics",
     "save_checkpoint",
     "set_random_state",
     "softmax_nll",
+    "sparsities",
+    "state_below_threshold",
+    "straight_through",
     "unigram",
+    "unquantised",
+    "weights_of",
 ]

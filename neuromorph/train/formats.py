@@ -1,0 +1,112 @@
+"""Number formats that a network trains for: which numbers there are, and how a gradient passes through rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from neuromorph.errors import NetworkError
+
+
+class Format(Protocol):
+    """A number format: a function from floats to those floats that the format has, with a gradient.
+
+    The result has the argument's shape, type and device, and zero stays zero, so that silence and missing synapses do.
+    :func:`straight_through` is the usual gradient. A format that learns (a step, a clipping level) is a
+    ``torch.nn.Module``; its parameters are found by optimisers once :class:`neuromorph.train.Quantised` has it.
+    """
+
+    def __call__(self, x: Tensor, /) -> Tensor: ...
+
+
+def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
+    """Exactly ``rounded``, with the gradient as if it were ``x`` (Bengio, Leonard and Courville 2013)."""
+    return _StraightThrough.apply(x, rounded)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _StraightThrough(torch.autograd.Function):
+    """``x + (rounded - x).detach()`` would round once more."""
+
+    @staticmethod
+    def forward(x: Tensor, rounded: Tensor) -> Tensor:
+        return rounded.clone()
+
+    @staticmethod
+    def setup_context(ctx: object, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        """Nothing to keep."""
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Ints of so many bits and one scale for the whole tensor, by the rule of :mod:`neuromorph.network.quantise`.
+
+    ``q = rint(x / scale)``, ``scale = max|x| / (2**(bits - 1) - 1)``; the result is ``q * scale``. For 8 and 16 bits,
+    ints and scale are bit for bit those that ``CPU(weights="int8")`` and ``"int16"`` store for the same floats. The
+    gradient passes straight through; the scale is taken as given.
+    """
+
+    bits: int
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 16:
+            raise NetworkError(f"Integers: {self.bits} bits; choose 2 to 16", bits=self.bits)
+
+    @property
+    def top(self) -> int:
+        """Largest int."""
+        return (1 << self.bits - 1) - 1
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The nearest numbers of the format."""
+        q, scale = self.parts(x.detach())
+        return straight_through(x, q * scale)
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The ints, in the type of ``x``, and the scale ``()``."""
+        if not x.numel():
+            return x.clone(), x.new_ones(())
+        largest = x.abs().max()
+        if not x.ndim:
+            return x.sign(), torch.where(largest == 0, 1.0, largest)
+        kind = torch.finfo(x.dtype)
+        scale = (largest.double() / self.top).to(x.dtype).clamp(min=kind.smallest_normal * kind.eps)
+        # one step less where the largest number would be infinite
+        scale = torch.where((scale * self.top).isinf(), scale.nextafter(torch.zeros_like(scale)), scale)
+        scale = torch.where(largest == 0, 1.0, scale)
+        q = (x.double() / scale.double()).round().clamp(-self.top, self.top)
+        return q.to(x.dtype), scale
+
+
+Int8 = partial(Integers, 8)
+"""8 bits: what ``CPU(weights="int8")`` runs."""
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Fixed point: multiples of ``2**-fraction`` from ``-2**(bits-1)`` to ``2**(bits-1) - 1`` of them.
+
+    What is outside is limited and has no gradient. The step does not depend on the data, as a target needs it for the
+    values of events.
+    """
+
+    bits: int
+    fraction: int
+
+    def __post_init__(self) -> None:
+        if self.bits < 2:
+            raise NetworkError(f"FixedPoint: {self.bits} bits; at least 2", bits=self.bits)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The nearest numbers of the format, halves to even."""
+        step = 2.0**-self.fraction
+        limit = 2 ** (self.bits - 1)
+        inside = x.clamp(-limit * step, (limit - 1) * step)
+        return straight_through(inside, (inside.detach() / step).round() * step)
