@@ -1,0 +1,216 @@
+"""Step programs in PyTorch, operation by operation, each rounded as the engines round it.
+
+Every primitive of :mod:`neuromorph.lowering.program` becomes one operation of PyTorch on whole tensors, or a few on
+their bits, none of which rounds differently on the CPU from NumPy: no fused multiply-add, no reciprocals in place of
+divisions and no elementary functions of a library. There are no gradients here.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuromorph import random
+from neuromorph.language.expr import Type
+from neuromorph.lowering.program import LoweredPopulation, Op, StepProgram
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+"""PyTorch's name of each float width."""
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """What one step of a population gives.
+
+    Attributes
+    ----------
+    states : list of Tensor (batch, n)
+        After the reset; ints are int64 that fit 32 bits.
+    fired : Tensor of bool, or None
+        Broadcasts to (batch, n); None: the neuron has no event.
+    value : Tensor, or None
+        Of each event; None: 1.
+    named : dict of str to Tensor
+        States and named intermediates of the program, broadcasting to (batch, n).
+    """
+
+    states: list[Tensor]
+    fired: Tensor | None
+    value: Tensor | None
+    named: dict[str, Tensor]
+
+
+class ExactPopulation:
+    """The step program of a population as a function of tensors.
+
+    Parameters
+    ----------
+    lowered : LoweredPopulation
+        With a program.
+    seed : int
+        Of the network's noise, which is the same in every sample, as in batches of the engines.
+    """
+
+    def __init__(self, lowered: LoweredPopulation, seed: int) -> None:
+        program = lowered.program
+        assert program is not None
+        self.lowered, self.seed = lowered, seed
+        self.float = DTYPES[program.dtype]
+        self._ids = lowered.first_id + np.arange(lowered.size)
+        self._params = [self._tensor(values) for values in lowered.param_values]
+        self._whole = [slot.type is Type.INT for slot in program.states]
+        self._names = [slot.name for slot in program.states], [name for name, _ in program.observables]
+        self._function, self.source = print_program(program)
+
+    def _tensor(self, values: np.ndarray[Any, Any]) -> Tensor:
+        made = torch.from_numpy(np.array(values))
+        return made.to(self.float) if made.is_floating_point() else made
+
+    def initial(self, batch: int) -> list[Tensor]:
+        """States before the first step, (batch, n) each."""
+        return [self._tensor(v).expand(batch, self.lowered.size).contiguous() for v in self.lowered.state_init]
+
+    def advance(self, states: Sequence[Tensor], ports: Sequence[Tensor], step: int) -> Advanced:
+        """One step.
+
+        Parameters
+        ----------
+        states : sequence of Tensor (batch, n)
+        ports : sequence of Tensor (batch, n)
+            Sums that arrive, in the order of the program's ports.
+        step : int
+            Of the engine.
+        """
+        new, fired, value, observed = self._function(states, self._params, ports, step, self._bits, self._poisson)
+        shape = (len(states[0]) if states else len(ports[0]), self.lowered.size)
+        kept = [
+            (s.to(torch.int32).to(torch.int64) if whole else s).expand(shape)
+            for s, whole in zip(new, self._whole, strict=True)
+        ]
+        named = dict(zip(self._names[0], kept, strict=True)) | dict(zip(self._names[1], observed, strict=True))
+        return Advanced(kept, fired, value, named)
+
+    def recorded(self) -> list[tuple[str, torch.dtype]]:
+        """States and named intermediates that the population records, and their types."""
+        program = self.lowered.program
+        assert program is not None
+        types = {slot.name: slot.type for slot in program.states}
+        types |= {name: program.ops[k].type for name, k in program.observables}
+        return [
+            (name, self.float if types[name] is Type.FLOAT else torch.int64) for name, _ in self.lowered.record_states
+        ]
+
+    def _bits(self, step: int, word: int) -> Tensor:
+        return torch.from_numpy(random.bits(self.seed, self._ids, step, word))
+
+    def _poisson(self, step: int, word: int, mean: Tensor) -> Tensor:
+        return torch.from_numpy(random.poisson(self.seed, self._ids, step, word, mean.numpy()))
+
+
+def print_program(program: StepProgram) -> tuple[Callable[..., Any], str]:
+    """A function (states, params, ports, step, bits, poisson) -> (new states, fired, value, observables), and its text.
+
+    Parameters
+    ----------
+    program : StepProgram
+
+    Returns
+    -------
+    function
+        ``bits(step, word)`` and ``poisson(step, word, mean)`` give random ints of each neuron.
+    source : str
+    """
+    names: dict[str, Any] = {"torch": torch, "sqrt": _sqrt}
+    lines = []
+    for number, op in enumerate(program.ops):
+        if op.code == "const":
+            names[f"c{number}"] = torch.tensor(op.payload, dtype=_dtype(op.type, program))
+        else:
+            lines.append(f"    v{number} = {_printed(program, op)}")
+    told = [_name(program, k) for k in program.new_states]
+    fired, value = (None if k is None else _name(program, k) for k in (program.fired, program.value))
+    observed = [_name(program, k) for _, k in program.observables]
+    lines.append(f"    return [{', '.join(told)}], {fired}, {value}, ({''.join(name + ', ' for name in observed)})")
+    source = "\n".join(["def advance(states, params, ports, step, bits, poisson):", *lines]) + "\n"
+    file = f"<step program {hash(source):x}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)  # tracebacks then show the lines
+    exec(compile(source, file, "exec"), names)
+    return names["advance"], source
+
+
+def _sqrt(x: Tensor) -> Tensor:
+    """The square root rounded to nearest; PyTorch's own comes from a library that is off by a bit at times."""
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(np.asarray(np.sqrt(x.numpy())))
+
+
+def _dtype(kind: Type, program: StepProgram) -> torch.dtype:
+    return {Type.FLOAT: DTYPES[program.dtype], Type.INT: torch.int64, Type.BOOL: torch.bool}[kind]
+
+
+def _name(program: StepProgram, number: int) -> str:
+    return f"{'c' if program.ops[number].code == 'const' else 'v'}{number}"
+
+
+def _printed(program: StepProgram, op: Op) -> str:
+    args = [_name(program, a) for a in op.args]
+    match op.code:
+        case "state" | "param" | "port":
+            return f"{op.code}s[{op.payload}]"
+        case "step":
+            return "torch.tensor(step)"
+        case "random":
+            return f"bits(step, {op.payload})"
+        case "poisson":
+            return f"poisson(step, {op.payload}, {args[0]})"
+        case "to_float":
+            return f"{args[0]}.to(torch.{program.dtype})"
+        case "exp2i" | "exponent" | "mantissa":
+            mantissa, bias, word = (52, 1023, "int64") if program.dtype == "float64" else (23, 127, "int32")
+            fields = {"mantissa": mantissa, "bias": bias, "word": f"torch.{word}", "float": f"torch.{program.dtype}"}
+            return _BITS[op.code].format(args[0], **fields, low=(1 << mantissa) - 1, one=bias << mantissa)
+    return _FORMS[op.code].format(*args)
+
+
+_BITS = {
+    "exp2i": "(({0} + {bias}) << {mantissa}).to({word}).view({float})",
+    "exponent": "({0}.view({word}) >> {mantissa}).to(torch.int64) - {bias}",
+    "mantissa": "(({0}.view({word}) & {low}) | {one}).view({float})",
+}
+
+_FORMS = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "torch.div({0}, {1})",
+    "neg": "-{0}",
+    "abs": "torch.abs({0})",
+    "min": "torch.where({0} < {1}, {0}, {1})",
+    "max": "torch.where({0} > {1}, {0}, {1})",
+    "sqrt": "sqrt({0})",
+    "floor": "torch.floor({0})",
+    "rint": "torch.round({0})",
+    "trunc": "torch.trunc({0})",
+    "to_int": "{0}.to(torch.int64)",
+    "shr": "{0} >> {1}",
+    "shl": "{0} << {1}",
+    "bitand": "{0} & {1}",
+    "truncdiv": 'torch.div({0}, {1}, rounding_mode="trunc")',
+    "lt": "{0} < {1}",
+    "le": "{0} <= {1}",
+    "gt": "{0} > {1}",
+    "ge": "{0} >= {1}",
+    "eq": "{0} == {1}",
+    "ne": "{0} != {1}",
+    "and": "{0} & {1}",
+    "or": "{0} | {1}",
+    "not": "~{0}",
+    "select": "torch.where({0}, {1}, {2})",
+}
+"""How each primitive is written; all operands are tensors, so that none is turned into another operation."""
