@@ -12,6 +12,7 @@ from neuromorph.train.dropout import DropConnect, LockedDropout, WordDropout
 from neuromorph.train.evaluation import correct, evaluate
 from neuromorph.train.formats import FixedPoint, Format, Int8, Integers, straight_through
 from neuromorph.train.groups import decay_groups
+from neuromorph.train.layers import parametrise, weights_of
 from neuromorph.train.learning_rate import CosineFrom, cosine_factor
 from neuromorph.train.metrics import MetricsFile, read_metrics
 from neuromorph.train.pruning import GradualPruning, Pruned, cubic, prune, sparsities
@@ -20,7 +21,6 @@ from neuromorph.train.regularise import activity, activity_target, event_penalty
 from neuromorph.train.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
 from neuromorph.train.stopping import EarlyStopping
 from neuromorph.train.trainer import Fitted, Trainer, load_weights
-from neuromorph.train.weights import parametrise, weights_of
 
 __all__ = [
     "CosineFrom",
