@@ -67,7 +67,7 @@ def phi1_of(z: Floats) -> Floats:
 
 def _matrices(a: Floats, s: Floats, h: float) -> tuple[Floats, Floats, Floats]:
     m, n, _ = a.shape
-    scale = _scales(a, h)
+    scale = scales(a, h)
     a = a * scale[:, None, :] / scale[:, :, None]
     s = s / scale[:, :, None]
     big = np.zeros((m, 2 * n, 2 * n))
@@ -101,7 +101,7 @@ def exponential(a: Floats) -> Floats:
     return result
 
 
-def _scales(a: Floats, h: float) -> Floats:
+def scales(a: Floats, h: float) -> Floats:
     """Powers of two, one for each state, that make couplings there and back alike.
 
     In SI units a current drives a voltage with 10**8 V/(A s) beside rates of 50/s, and the exponential of the raw

@@ -15,30 +15,58 @@ from neuromorph.train.groups import decay_groups
 from neuromorph.train.layers import parametrise, weights_of
 from neuromorph.train.learning_rate import CosineFrom, cosine_factor
 from neuromorph.train.metrics import MetricsFile, read_metrics
+from neuromorph.train.module import Module
+from neuromorph.train.parameters import PopulationValues
 from neuromorph.train.pruning import GradualPruning, Pruned, cubic, prune, sparsities
 from neuromorph.train.quantisation import Quantised, unquantised
 from neuromorph.train.regularise import activity, activity_target, event_penalty, state_below_threshold
 from neuromorph.train.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
+from neuromorph.train.sources import SourceRows
+from neuromorph.train.state import State
 from neuromorph.train.stopping import EarlyStopping
+from neuromorph.train.surrogate import (
+    ArcTan,
+    Gaussian,
+    Rectangle,
+    Sigmoid,
+    StraightThrough,
+    SuperSpike,
+    Surrogate,
+    Triangle,
+)
 from neuromorph.train.trainer import Fitted, Trainer, load_weights
+from neuromorph.train.weights import ProjectionWeights
 
 __all__ = [
+    "ArcTan",
     "CosineFrom",
     "DropConnect",
     "EarlyStopping",
     "Fitted",
     "FixedPoint",
     "Format",
+    "Gaussian",
     "GradualPruning",
     "Int8",
     "Integers",
     "LockedDropout",
     "MetricsFile",
+    "Module",
+    "PopulationValues",
+    "ProjectionWeights",
     "Pruned",
     "Quantised",
+    "Rectangle",
     "SampledSoftmax",
     "Samples",
+    "Sigmoid",
+    "SourceRows",
+    "State",
+    "StraightThrough",
+    "SuperSpike",
+    "Surrogate",
     "Trainer",
+    "Triangle",
     "Windows",
     "WordDropout",
     "activity",

@@ -1,87 +1,130 @@
-"""Which weights of a module a recipe is about, and parametrizations on all of them."""
+"""A projection's synapses as tensors, and as parameters that train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn import functional
 
-from neuromorph.errors import NetworkError
+from neuromorph.language.expr import Type
+from neuromorph.network.builders.convolution import Window, convolution
+from neuromorph.network.projection import Projection
+from neuromorph.network.rules.rule import Connections
+from neuromorph.network.synapses import Synapses
 
-Chosen = Sequence[str] | Sequence[tuple[nn.Module, str]]
-"""Names of layers that have a ``weight``, or pairs of a layer and the name of its parameter."""
 
+class ProjectionWeights(nn.Module):
+    """The weights of one projection.
 
-def weights_of(module: nn.Module, chosen: Chosen | None = None) -> dict[str, tuple[nn.Module, str]]:
-    """Layers and names of their parameters.
-
-    Parameters
+    Attributes
     ----------
-    module : torch.nn.Module
-        For a :class:`neuromorph.train.Module` layers are projections, under their names.
-    chosen : sequence of str, or of (layer, parameter name), optional
-        None: each layer's ``weight`` that has two axes or more.
-
-    Raises
-    ------
-    NetworkError
-        There is no such layer, or none at all.
+    weight : Parameter or Tensor
+        In the unit of the port, in the layout of the rule: (n_pre, n_post) where every pair is connected, the kernel of
+        a convolution, one value for each synapse (by source, then target) of other rules, or shape () for one value
+        that all share. A parameter if it trains.
+    name : str
     """
-    found = _layers(module)
-    if chosen is None:
-        if not found:
-            raise NetworkError("the module has no layer with a weight; give pairs of a layer and a parameter's name")
-        return found
-    result: dict[str, tuple[nn.Module, str]] = {}
-    for each in chosen:
-        if isinstance(each, str):
-            if each not in found:
-                raise NetworkError(f"there is no layer {each!r} with a weight; there are {', '.join(found) or 'none'}")
-            result[each] = found[each]
+
+    weight: Tensor
+
+    def __init__(self, projection: Projection, synapses: Synapses, dtype: torch.dtype, trains: bool) -> None:
+        super().__init__()
+        self.name = projection.name
+        self.scale = float(projection.port_spec.unit.scale)
+        self.whole = projection.port_spec.type is Type.INT
+        self.pairs = (synapses.n_pre, synapses.n_post)
+        self.window: Window | None = synapses.geometry
+        self.dense = synapses.row_ptr is None and self.window is None
+        kind = torch.float64 if self.whole else dtype
+        values = np.asarray(synapses.weights, np.float64) / self.scale
+        if self.window is not None and values.ndim:
+            values = values.reshape(np.shape(_kernel(projection)))
+        elif self.dense and values.ndim:
+            values = values.reshape(self.pairs)
+        start = torch.tensor(values, dtype=kind)
+        if trains:
+            self.weight = nn.Parameter(start)
         else:
-            layer, name = each
-            if not isinstance(getattr(layer, name, None), Tensor):
-                raise NetworkError(f"{type(layer).__name__} has no parameter {name!r}")
-            result[_name(module, layer, name)] = (layer, name)
-    return result
+            self.register_buffer("weight", start)
+        delays = np.asarray(synapses.delays, np.int64)
+        self.delays = tuple(int(d) for d in np.unique(delays))
+        self._index = synapses.weight_index is not None
+        if synapses.row_ptr is not None:
+            self._list(synapses)
+        if len(self.delays) > 1:
+            self._buffer("_delay_of", delays)
+
+    def unroll(self) -> None:
+        """List the synapses of a convolution one by one, for where its events come step by step."""
+        if self.window is not None:
+            made = convolution(self.window, self.weight.ndim > 0, 1)
+            self._index = self.weight.ndim > 0
+            self._list(made)
+            self.window = None
+
+    def _list(self, synapses: Synapses | Connections) -> None:
+        assert synapses.row_ptr is not None
+        assert synapses.targets is not None
+        sources = np.repeat(np.arange(self.pairs[0], dtype=np.int64), np.diff(synapses.row_ptr))
+        self._buffer("_places", sources * self.pairs[1] + synapses.targets.astype(np.int64))
+        if synapses.weight_index is not None:
+            self._buffer("_kernel_places", synapses.weight_index.astype(np.int64))
+
+    def _buffer(self, name: str, values: np.ndarray[Any, Any]) -> None:
+        self.register_buffer(name, torch.from_numpy(values.copy()), persistent=False)
+
+    def effective(self) -> Tensor:
+        """``weight`` in SI units, as the module uses it."""
+        weight = self.weight
+        return weight if self.scale == 1.0 else weight * self.scale
+
+    def matrix(self, delay: int) -> Tensor:
+        """Weights (n_pre, n_post) of the synapses of one delay, in SI units."""
+        weight, size = self.effective(), self.pairs[0] * self.pairs[1]
+        if self.dense:
+            full = weight.expand(self.pairs)
+            if len(self.delays) == 1:
+                return full
+            return torch.where(self._delay_of.view(self.pairs) == delay, full, torch.zeros_like(full))
+        places, each = self._places, weight
+        if self._index:
+            each = weight.reshape(-1)[self._kernel_places]
+        each = each.expand(places.shape)
+        if len(self.delays) > 1:
+            kept = (self._delay_of == delay).nonzero().squeeze(1)
+            places, each = places[kept], each[kept]
+        flat = torch.zeros(size, dtype=weight.dtype, device=weight.device)
+        return flat.index_add(0, places, each).view(self.pairs)
+
+    def convolved(self, events: Tensor) -> Tensor:
+        """Sums (steps, batch, n_post) that events (steps, batch, n_pre) bring through a convolution or pooling."""
+        window = self.window
+        assert window is not None
+        kernel = self.effective()
+        if kernel.ndim == 0:
+            kernel = kernel.expand(window.out_channels, window.channels // window.groups, window.y.taps, window.x.taps)
+        elif kernel.ndim == 3:
+            kernel = kernel[:, :, None, :]
+        images = events.reshape(-1, window.channels, window.y.size, window.x.size).to(kernel.dtype)
+        around = (window.x.before, window.x.after, window.y.before, window.y.after)
+        stride, dilation = (window.y.stride, window.x.stride), (window.y.dilation, window.x.dilation)
+        sums = functional.conv2d(
+            functional.pad(images, around), kernel, stride=stride, dilation=dilation, groups=window.groups
+        )
+        return sums.reshape(*events.shape[:2], -1)
 
 
-def parametrise(module: nn.Module, make: Callable[[], nn.Module], chosen: Chosen | None = None) -> list[nn.Module]:
-    """Register a new ``make()`` on every chosen weight, after what is there already; the parametrizations made.
+def _kernel(projection: Projection) -> Any:
+    from neuromorph.network.values import magnitude
 
-    ``parametrise(module, lambda: Quantised(Int8()))`` trains all weights for 8 bits.
-    """
-    made = []
-    for layer, name in weights_of(module, chosen).values():
-        made.append(make())
-        parametrize.register_parametrization(layer, name, made[-1])
-    return made
+    return magnitude(getattr(projection.rule, "weights", None))
 
 
-def original(layer: nn.Module, name: str) -> Tensor:
-    """The parameter itself, behind its parametrizations."""
-    if parametrize.is_parametrized(layer, name):
-        return cast(Tensor, parametrizations(layer, name).original)
-    return cast(Tensor, getattr(layer, name))
-
-
-def parametrizations(layer: nn.Module, name: str) -> nn.ModuleList:
-    """What makes the weight out of its parameter, in this order; an empty list if nothing does."""
-    if not parametrize.is_parametrized(layer, name):
-        return nn.ModuleList()
-    return cast(nn.ModuleList, cast(nn.ModuleDict, layer.parametrizations)[name])
-
-
-def _layers(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
-    return {
-        name or "weight": (layer, "weight")
-        for name, layer in module.named_modules()
-        if isinstance(getattr(layer, "weight", None), Tensor) and original(layer, "weight").ndim >= 2
-    }
-
-
-def _name(module: nn.Module, layer: nn.Module, parameter: str) -> str:
-    place = next((name for name, each in module.named_modules() if each is layer), type(layer).__name__)
-    return f"{place}.{parameter}" if place else parameter
+def trains_by_default(projection: Projection) -> bool:
+    """Whether a projection has float weights that someone gave."""
+    own = getattr(projection.rule, "kernel", None) is not None or hasattr(projection.rule, "synapses")
+    given = projection.weight is not None or own or type(projection.rule).__name__ == "Dense"
+    return projection.port_spec.type is not Type.INT and given

@@ -1,0 +1,282 @@
+"""A network as a module of PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from neuromorph.errors import NetworkError
+from neuromorph.language.neuron import Neuron
+from neuromorph.lowering.network import check, refuse_plastic
+from neuromorph.lowering.program import Float
+from neuromorph.network.builders import build_each
+from neuromorph.network.network import Network
+from neuromorph.network.population import Population
+from neuromorph.network.projection import Projection
+from neuromorph.network.values import seconds
+from neuromorph.train.derived import require_gradient
+from neuromorph.train.layout import Layout, layout
+from neuromorph.train.outputs import Outputs, read_outputs
+from neuromorph.train.parameters import PopulationValues, trained_names
+from neuromorph.train.plan import Link, plan
+from neuromorph.train.returned import returned
+from neuromorph.train.sequence import Call, Parts
+from neuromorph.train.sources import SourceRows, source_rows
+from neuromorph.train.state import State
+from neuromorph.train.step import PopulationStep, population_step
+from neuromorph.train.surrogate import Surrogate, Triangle
+from neuromorph.train.weights import ProjectionWeights, trains_by_default
+from neuromorph.units import Quantity
+
+_DTYPES: dict[torch.dtype, Float] = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class Module(nn.Module):
+    """A network whose weights and parameters train by back-propagation through time.
+
+    Every neuron does its own step, printed for PyTorch (:meth:`source`); at event conditions gradients are those of a
+    surrogate. Populations are retimed: row t of a population's output is what the engine emits at step t plus
+    ``lags[population]``, so a chain of layers acts at once, as layers of PyTorch do.
+
+    Parameters
+    ----------
+    network : Network
+    dt : Quantity or float
+        Length of a step; seconds if a plain number.
+    dtype : torch.float32 or torch.float64
+    surrogate : Surrogate
+        Of every event condition; a mapping gives populations by name their own, and ``""`` those not named.
+    trainable : mapping of str to sequence of str, optional
+        Parameters that train beside the default, by population: ``{"hidden": ["tau", "theta"]}``; also shared ones.
+        ``{"a -> b": ["weight"]}`` names a projection. By default, all float weights that were given train, and every
+        parameter with a value for each neuron; switch one off with ``requires_grad_(False)``.
+    detach_reset : bool
+        Pass no gradient through the choice to reset.
+    outputs : sequence of str, optional
+        What :meth:`forward` returns; default: every population without projections to others. ``"hidden"`` are event
+        values (0 where there is none), ``"hidden.fired"`` is 1 where there is an event, ``"hidden.v"`` a state after
+        each step or a named intermediate, as a trace has them, in SI units.
+    device : torch.device or str, optional
+
+    Attributes
+    ----------
+    lags : dict of str to int
+        Steps by which each population runs behind the sources.
+    seed : int
+        Of noise; that of the network at first. Sample 0 draws the engine's own numbers, every other sample has an
+        independent stream.
+
+    Raises
+    ------
+    CheckError, NetworkError, LanguageError
+        What keeps the network from running or training.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        dt: Quantity | float,
+        *,
+        dtype: torch.dtype = torch.float32,
+        surrogate: Surrogate | Mapping[str, Surrogate] | None = None,
+        trainable: Mapping[str, Sequence[str]] | None = None,
+        detach_reset: bool = False,
+        outputs: Sequence[str] | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        if dtype not in _DTYPES:
+            raise NetworkError(f"train.Module: dtype {dtype}; choose torch.float32 or torch.float64")
+        self._network = network
+        self._dtype = dtype
+        self.dt = seconds(dt)
+        self.seed = network.seed
+        refuse_plastic(network, "train.Module")
+        check(network, self.dt)
+        asked = dict(trainable or {})
+        _check_trainable(network, asked)
+        self._outputs: Outputs = read_outputs(network, outputs)
+        self._values = nn.ModuleList()
+        self._weights = nn.ModuleList()
+        self._after = nn.ModuleDict()
+        self._steps: list[PopulationStep | None] = []
+        for population in network.populations:
+            self._add_population(population, asked, surrogate, detach_reset)
+        links: list[Link] = []
+        for projection, synapses in zip(
+            network.projections, build_each(network, self.dt, dtype=_DTYPES[dtype], geometry=True), strict=True
+        ):
+            trains = trains_by_default(projection) or "weight" in asked.get(projection.name, ())
+            made = ProjectionWeights(projection, synapses, dtype, trains)
+            self._weights.append(made)
+            ends = projection.index, projection.pre.index, projection.post.index, projection.port_index
+            links += [Link(*ends, delay, made.whole, False) for delay in made.delays]
+        self._plan = plan(len(network.populations), links)
+        for link in self._plan.links:
+            if link.inside:
+                self._weights[link.projection].unroll()
+        self._layouts = self._laid_out()
+        self.register_buffer("_anchor", torch.zeros(()), persistent=False)  # says where the module is
+        self.lags = {p.name: self._plan.lags[p.index] for p in network.populations}
+        if device is not None:
+            self.to(device)
+
+    def _laid_out(self) -> tuple[Layout | None, ...]:
+        sizes = [p.size for p in self._network.populations]
+        whole = [() if step is None else step.int_ports for step in self._steps]
+        convolved = frozenset(k for k, made in enumerate(self._weights) if made.window is not None)
+        return tuple(
+            None if self._steps[members[0]] is None else layout(self._plan, members, sizes, whole, convolved)
+            for members in self._plan.components
+        )
+
+    def _add_population(
+        self,
+        population: Population,
+        asked: Mapping[str, Sequence[str]],
+        surrogate: Surrogate | Mapping[str, Surrogate] | None,
+        detach_reset: bool,
+    ) -> None:
+        if not isinstance(population.neuron, Neuron):
+            rows = source_rows(population, self.dt, self._dtype)
+            self._steps.append(None)
+            self._values.append(rows)
+            return
+        if isinstance(surrogate, Mapping):
+            surrogate = surrogate.get(population.name, surrogate.get(""))
+        names = trained_names(population, asked)
+        step = population_step(
+            population,
+            self.dt,
+            _DTYPES[self._dtype],
+            self._network.seed,
+            frozenset(names),
+            observe=self._outputs.observed(population.name),
+            surrogate=Triangle() if surrogate is None else surrogate,
+            detach_reset=detach_reset,
+        )
+        for name in asked.get(population.name, ()):
+            require_gradient(f"population {population.name}", name, step.statics)
+        values = PopulationValues(population, names, self._network.seed, self._dtype)
+        values.bind(step)
+        self._steps.append(step)
+        self._values.append(values)
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+    def projection(self, projection: str | Projection) -> ProjectionWeights:
+        """The weights of a projection, as a module with the parameter ``weight``."""
+        name = projection if isinstance(projection, str) else projection.name
+        for module in self._weights:
+            if module.name == name:
+                assert isinstance(module, ProjectionWeights)
+                return module
+        have = ", ".join(repr(j.name) for j in self._network.projections) or "none"
+        raise NetworkError(f"train.Module: no projection {name!r}; network {self._network.name} has {have}", name=name)
+
+    def population(self, population: str | Population) -> PopulationValues | SourceRows:
+        """The parameters of a population that train, as a module with an attribute for each."""
+        module = self._values[self._network[_name(population)].index]
+        assert isinstance(module, PopulationValues | SourceRows)
+        return module
+
+    def after(self, population: str | Population, transform: nn.Module) -> None:
+        """Apply a module to what a population sends to others and to the outputs, over the whole sequence.
+
+        The population's projections to itself, and among populations that reach each other, are left as they are.
+
+        Parameters
+        ----------
+        population : str or Population
+        transform : nn.Module
+            Takes and returns (steps, batch, size).
+        """
+        self._after[str(self._network[_name(population)].index)] = transform
+
+    # --- use ------------------------------------------------------------------------------------------------------
+    def forward(
+        self,
+        x: Tensor | Mapping[str, Tensor] | None = None,
+        state: State | None = None,
+        *,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> tuple[dict[str, Tensor], State]:
+        """Run a sequence.
+
+        Parameters
+        ----------
+        x : Tensor (steps, batch, n), or mapping of population names to such
+            Events of the sources, 0 where there are none; a tensor is for the only source. Ints (steps, batch) are rows
+            of a :class:`Lookup`'s table. Sources that are not given replay their own events.
+        state : State, optional
+            Where to go on; default: initial states, nothing on its way.
+        steps, batch : int, optional
+            Where nothing is given; default batch 1.
+
+        Returns
+        -------
+        y : dict of str to Tensor (steps, batch, size)
+        state : State
+        """
+        given = self._given(x)
+        with parametrize.cached():
+            return Call(self._parts(), given, state, steps, batch, self.seed, self._anchor.device).run()
+
+    def _parts(self) -> Parts:
+        return Parts(
+            self._network,
+            self._plan,
+            self._layouts,
+            self._steps,
+            list(self._values),  # type: ignore[arg-type]
+            list(self._weights),  # type: ignore[arg-type]
+            {int(index): transform for index, transform in self._after.items()},
+            self._outputs,
+            self._dtype,
+        )
+
+    def _given(self, x: Tensor | Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        sources = [p for p in self._network.populations if not isinstance(p.neuron, Neuron)]
+        if x is None:
+            return {}
+        if isinstance(x, Tensor):
+            if len(sources) != 1:
+                names = ", ".join(p.name for p in sources) or "none"
+                raise NetworkError(
+                    f"train.Module: a tensor is given, but the network has {len(sources)} sources ({names}); give a "
+                    "dict of tensors by name"
+                )
+            return {sources[0].name: x}
+        for name in x:
+            if name not in {p.name for p in sources}:
+                names = ", ".join(p.name for p in sources) or "none"
+                raise NetworkError(f"train.Module: {name!r} is no source of the network; sources are {names}")
+        return dict(x)
+
+    def network(self) -> Network:
+        """A network of the same names with the present weights and parameters, for any target."""
+        return returned(self._network, self.dt, list(self._values), list(self._weights))
+
+    def source(self) -> str:
+        """The code of every step that has run, and of its derivative."""
+        return "\n\n\n".join(step.source() for step in self._steps if step is not None)
+
+
+def _name(population: str | Population) -> str:
+    return population if isinstance(population, str) else population.name
+
+
+def _check_trainable(network: Network, asked: Mapping[str, Sequence[str]]) -> None:
+    known = {p.name for p in network.populations} | {j.name for j in network.projections}
+    for name, what in asked.items():
+        if name not in known:
+            raise NetworkError(
+                f"trainable: network {network.name} has no population or projection {name!r}; it has "
+                f"{', '.join(sorted(known)) or 'none'}",
+                name=name,
+            )
+        if isinstance(what, str):
+            raise NetworkError(f"trainable: give a list of names for {name!r}, as in [{what!r}]", name=name)

@@ -1,0 +1,89 @@
+"""What was learned, as a network again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from neuromorph.language.neuron import Neuron
+from neuromorph.network.builders import build_projection
+from neuromorph.network.network import Network
+from neuromorph.network.population import Population
+from neuromorph.network.projection import Projection
+from neuromorph.network.rules import Conv1D, Conv2D, Dense, Sparse
+from neuromorph.train.parameters import PopulationValues
+from neuromorph.train.sources import SourceRows
+from neuromorph.train.weights import ProjectionWeights
+from neuromorph.units import Quantity
+
+
+def returned(
+    network: Network,
+    dt: float,
+    values: Sequence[PopulationValues | SourceRows],
+    weights: Sequence[ProjectionWeights],
+) -> Network:
+    """A network equal to `network` but with the values that its module has now."""
+    made = Network(network.seed, network.name)
+    for population, own in zip(network.populations, values, strict=True):
+        made.population(
+            _model(population, own),
+            population.shape,
+            population.name,
+            None if population.coordinates is None else _positions(population),
+            population.record_events,
+        )
+    for projection, module in zip(network.projections, weights, strict=True):
+        rule, weight, delay = _connected(projection, module, network.seed, dt)
+        post = made.populations[projection.post.index].port(projection.port)
+        made.project(made.populations[projection.pre.index], post, rule, weight, delay, projection.name)
+    made.recordings = network.recordings
+    return made
+
+
+def _positions(population: Population) -> Any:
+    from neuromorph.units import m
+
+    return population.coordinates * m if population.positions_in_metres else population.coordinates
+
+
+def _model(population: Population, own: PopulationValues | SourceRows) -> Any:
+    if isinstance(own, SourceRows):
+        if "table" not in own._parameters:
+            return population.neuron
+        return replace(population.neuron, table=own.table.detach().cpu().numpy())  # type: ignore[type-var]
+    neuron = population.neuron
+    assert isinstance(neuron, Neuron)
+    given = {}
+    for name, value in own.given().items():
+        unit = neuron.param(name).unit
+        given[name] = Quantity(value.detach().double().cpu().numpy(), unit.dim, unit)
+    return neuron(**given)
+
+
+def _connected(projection: Projection, module: ProjectionWeights, seed: int, dt: float) -> tuple[Any, Any, Any]:
+    """Rule, weight and delay of a projection."""
+    if "weight" in module._buffers:
+        return projection.rule, projection.weight, projection.delay
+    unit = projection.port_spec.unit
+    array = module.effective().detach().cpu().numpy()
+    learned: Any = array if unit.dim.is_none else Quantity(array.astype(np.float64), unit.dim, unit)
+    rule = projection.rule
+    if array.ndim == 0:
+        if getattr(rule, "weights", None) is None:
+            return rule, float(array) if unit.dim.is_none else learned, projection.delay
+    if isinstance(rule, Conv2D | Conv1D):
+        return replace(rule, kernel=learned), None, projection.delay
+    if module.dense and array.ndim == 2:
+        return Dense(learned), None, projection.delay
+    synapses = build_projection(projection, seed, dt)
+    assert synapses.row_ptr is not None
+    assert synapses.targets is not None
+    sources = np.repeat(np.arange(synapses.n_pre), np.diff(synapses.row_ptr))
+    delays = np.broadcast_to(synapses.delays, sources.shape).astype(np.int64)
+    each = np.broadcast_to(array, sources.shape)
+    values: Any = each if unit.dim.is_none else Quantity(each.astype(np.float64), unit.dim, unit)
+    return Sparse((sources, synapses.targets.astype(np.int64), values, delays)), None, None
