@@ -15,6 +15,7 @@ import torch
 
 from neuromorph.errors import CheckpointError
 from neuromorph.trace.journal import uninterrupted
+from neuromorph.train.state import State
 
 FORMAT = "neuromorph training"
 FORMAT_VERSION = 1
@@ -63,7 +64,8 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
     if not source.is_file():
         raise CheckpointError(f"{source}: {'is a folder' if source.is_dir() else 'there is no such file'}", path=source)
     try:
-        content = torch.load(source, map_location=device, weights_only=True)
+        with torch.serialization.safe_globals([State]):
+            content = torch.load(source, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{source}: no checkpoint of a training, or damaged ({error})", path=source) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

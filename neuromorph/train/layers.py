@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from neuromorph.errors import NetworkError
+from neuromorph.train.weights import ProjectionWeights
 
 Chosen = Sequence[str] | Sequence[tuple[nn.Module, str]]
 """Names of layers that have a ``weight``, or pairs of a layer and the name of its parameter."""
@@ -20,9 +21,10 @@ def weights_of(module: nn.Module, chosen: Chosen | None = None) -> dict[str, tup
     Parameters
     ----------
     module : torch.nn.Module
-        For a :class:`neuromorph.train.Module` layers are projections, under their names.
+        Layers are named by where they are in it; projections of a :class:`neuromorph.train.Module` by their names.
     chosen : sequence of str, or of (layer, parameter name), optional
-        None: each layer's ``weight`` that has two axes or more.
+        None: the weights of each projection that train, but for a number that all synapses share, and the ``weight``
+        of each other layer if it has two axes or more.
 
     Raises
     ------
@@ -75,11 +77,17 @@ def parametrizations(layer: nn.Module, name: str) -> nn.ModuleList:
 
 
 def _layers(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
-    return {
-        name or "weight": (layer, "weight")
-        for name, layer in module.named_modules()
-        if isinstance(getattr(layer, "weight", None), Tensor) and original(layer, "weight").ndim >= 2
-    }
+    found: dict[str, tuple[nn.Module, str]] = {}
+    for path, layer in module.named_modules():
+        if not isinstance(getattr(layer, "weight", None), Tensor):
+            continue
+        stored = original(layer, "weight")
+        if isinstance(layer, ProjectionWeights):
+            if isinstance(stored, nn.Parameter) and stored.ndim:
+                found[path if layer.name in found else layer.name] = (layer, "weight")
+        elif stored.ndim >= 2:
+            found[path or "weight"] = (layer, "weight")
+    return found
 
 
 def _name(module: nn.Module, layer: nn.Module, parameter: str) -> str:
