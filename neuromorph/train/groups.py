@@ -8,6 +8,8 @@ from typing import Any
 from torch import nn
 
 from neuromorph.errors import TrainingError
+from neuromorph.train.layers import original
+from neuromorph.train.weights import ProjectionWeights
 
 
 def decay_groups(
@@ -25,8 +27,8 @@ def decay_groups(
     weight_decay : float
         Of the parameters that decay; the others have none.
     decays : callable, optional
-        ``decays(name, parameter)`` chooses; by default those with two axes or more decay, and per-neuron values
-        (thresholds, biases, time constants) do not.
+        ``decays(name, parameter)`` chooses; by default the weights of projections and what else has two axes or more
+        decay, and values of each neuron (thresholds, biases, time constants) do not.
     rates : mapping of str to float, optional
         Learning rates of parameters whose names end so, such as ``{"theta": 0.0}`` to freeze thresholds; the rest take
         the optimiser's.
@@ -36,7 +38,8 @@ def decay_groups(
     list of dict
         No group is empty. A parameter that is used twice (tied) is in one group.
     """
-    decays = decays or (lambda name, parameter: parameter.ndim >= 2)
+    synapses = {id(original(layer, "weight")) for layer in module.modules() if isinstance(layer, ProjectionWeights)}
+    decays = decays or (lambda name, parameter: parameter.ndim >= 2 or id(parameter) in synapses)
     found: dict[tuple[bool, float | None], list[nn.Parameter]] = {}
     unused = set(rates or {})
     for name, parameter in module.named_parameters():
