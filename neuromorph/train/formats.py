@@ -49,9 +49,9 @@ class Integers:
     """Ints of so many bits and one scale for the whole tensor, by the rule of :mod:`neuromorph.network.quantise`.
 
     ``q = rint(x / scale)``, ``scale = max|x| / (2**(bits - 1) - 1)``; the result is ``q * scale``. For 8 and 16 bits,
-    ints and scale are bit for bit those that ``CPU(weights="int8")`` and ``"int16"`` store for the same floats. (A weight
-    that a module keeps in a port's unit is rounded once more on its way to SI units.) The gradient passes straight
-    through; the scale is taken as given.
+    ints and scale are bit for bit those that ``CPU(weights="int8")`` and ``"int16"`` store for the same floats (but
+    weights that a module keeps in a port's unit are rounded once more on their way to SI units). The gradient passes
+    straight through; the scale is taken as given.
     """
 
     bits: int
