@@ -93,7 +93,7 @@ def lower_neuron(
         {s.name: builder.leaf("state", s.type, k) for k, s in enumerate(neuron.states)},
         {p.name: builder.leaf("port", p.type, k) for k, p in enumerate(neuron.ports)},
         dt,
-        units={spec.name: spec.unit.scale for spec in (*neuron.params, *neuron.states)},
+        units={p.name: p.unit.scale for p in neuron.params} | {s.name: s.unit.scale for s in neuron.states},
     )
     slots = [Slot(s.name, s.type, s.unit.name, s.unit.scale) for s in neuron.states]
     new, fired, value, observables = _step(neuron, scope, observe)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -102,6 +102,10 @@ class Loop:
     seeds: tuple[Tensor, Tensor] | None
     dtype: torch.dtype
     device: torch.device
+
+    def zeros(self, *shape: int) -> Tensor:
+        """Zeros of the loop's type, where the loop is."""
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
 
 @dataclass
@@ -198,7 +202,7 @@ def run(loop: Loop, given: Given) -> Result:
     tensors = given.flat()
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         shape: list[Result] = []
-        outputs = _Run.apply(loop, given, shape, *tensors)
+        outputs = _Run.apply(loop, given, shape, *tensors)  # type: ignore[no-untyped-call]
         return shape[0].like(outputs)
     return _forward(loop, given, None)
 
@@ -228,7 +232,7 @@ class _Run(torch.autograd.Function):
         return tuple(outputs)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[misc]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         saved = ctx.saved_tensors
         given = ctx.given.like(saved[: ctx.count])
@@ -240,7 +244,7 @@ class _Run(torch.autograd.Function):
 def _sums(loop: Loop, given: Given) -> tuple[Tensor, Tensor]:
     """Sums at the ports without what comes from the members: (steps, batch, columns), floats and ints."""
     shape = (loop.steps, loop.batch)
-    sums = torch.zeros((*shape, loop.columns), dtype=loop.dtype, device=loop.device)
+    sums = loop.zeros(*shape, loop.columns)
     for member, params in zip(loop.members, given.params, strict=True):
         for start, stop, offset in member.offsets:
             part = sums[..., start:stop]
@@ -263,9 +267,8 @@ def _sums(loop: Loop, given: Given) -> tuple[Tensor, Tensor]:
 
 def _forward(loop: Loop, given: Given, kept: _Kept | None) -> Result:
     sums, whole = _sums(loop, given)
-    shape, kind = (loop.steps, loop.batch), {"dtype": loop.dtype, "device": loop.device}
-    zero = torch.zeros((), **kind)  # type: ignore[arg-type]
-    events = [torch.zeros((*shape, m.size), **kind) for m in loop.members]  # type: ignore[arg-type]
+    zero = loop.zeros()
+    events = [loop.zeros(loop.steps, loop.batch, m.size) for m in loop.members]
     result = Result(
         events,
         [torch.zeros_like(e) if wanted else None for e, wanted in zip(events, loop.indicators, strict=True)],
@@ -342,12 +345,11 @@ def _backward(
     kept: _Kept,
     incoming: Result,
     wanted: Sequence[bool],
-) -> list[Tensor | None]:
-    kind = {"dtype": loop.dtype, "device": loop.device}
+) -> list[Any]:
     want = given.like(wanted)
-    zero = torch.zeros((), **kind)  # type: ignore[arg-type]
-    blank = [torch.zeros((loop.batch, m.size), **kind) for m in loop.members]  # type: ignore[arg-type]
-    sums = torch.zeros((loop.steps, loop.batch, loop.columns), **kind)  # type: ignore[arg-type]
+    zero = loop.zeros()
+    blank = [loop.zeros(loop.batch, m.size) for m in loop.members]
+    sums = loop.zeros(loop.steps, loop.batch, loop.columns)
     ports = [
         [None if whole else sums[..., a:b].unbind(0) for (a, b), whole in zip(m.ports, m.step.int_ports, strict=True)]
         for m in loop.members
@@ -361,18 +363,18 @@ def _backward(
     params: list[list[Any]] = [[None] * len(p) for p in given.params]
     for t in range(loop.steps - 1, -1, -1):
         for k in range(len(loop.members)):
-            own = incoming.events[k]
-            event = blank[k] if own is None else own[t]
+            given_event: Tensor | None = incoming.events[k]
+            event = blank[k] if given_event is None else given_event[t]
             for product, weight, stack in lines:
                 if product.source == k and t + product.delay < loop.steps:
                     event = torch.addmm(event, stack[t + product.delay], weight)
-            for place, stack in zip(loop.recorded[k], incoming.recorded[k], strict=True):
-                if stack is not None:
-                    states[k][place] = states[k][place] + stack[t]
+            for place, gradient in zip(loop.recorded[k], incoming.recorded[k], strict=True):
+                if gradient is not None:
+                    states[k][place] = states[k][place] + gradient[t]
             fired = incoming.fired[k]
             variant, hosts, saved = kept.rows[t][k]
             assert variant.backward is not None
-            found, own_params = variant.backward(
+            changes, own_params = variant.backward(
                 saved,
                 given.params[k],
                 hosts,
@@ -384,7 +386,7 @@ def _backward(
                 [None if port is None else port[t] for port in ports[k]],
             )
             states[k] = [blank[k]] * len(states[k])
-            for slot, g in zip(variant.states, found, strict=True):
+            for slot, g in zip(variant.states, changes, strict=True):
                 states[k][slot] = g
             for slot, g in zip(variant.params, own_params, strict=True):
                 params[k][slot] = g.clone() if params[k][slot] is None else params[k][slot].add_(g)
@@ -399,7 +401,8 @@ def _backward(
                 part = _reduced(sums[..., start:stop], given.params[k][offset])
                 known = result.params[k][offset]
                 result.params[k][offset] = part if known is None else known + part
-        result.states[k] = [g if w else None for g, w in zip(states[k], want.states[k], strict=True)]  # type: ignore[misc]
+        gradients = zip(states[k], want.states[k], strict=True)
+        result.states[k] = [cast(Any, g if wanted else None) for g, wanted in gradients]
     return result.flat()
 
 

@@ -92,11 +92,8 @@ def layout(
     places: dict[tuple[int, int], Columns] = {}
     widths = [0, 0]
     for p in members:
-        order = sorted(
-            range(len(whole_ports[p])),
-            key=lambda k: ((p, k) in inner, (p, k) not in outer) if (p, k) in inner else (0, 0),
-        )
-        for k in order:
+        ranked = sorted((((p, k) in inner) + ((p, k) in inner - outer), k) for k in range(len(whole_ports[p])))
+        for _, k in ranked:
             kind = int(whole_ports[p][k])
             places[p, k] = widths[kind], widths[kind] + sizes[p]
             widths[kind] += sizes[p]

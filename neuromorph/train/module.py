@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from neuromorph.network.projection import Projection
 from neuromorph.network.values import seconds
 from neuromorph.train.derived import require_gradient
 from neuromorph.train.layout import Layout, layout
+from neuromorph.train.mode import evaluated
 from neuromorph.train.outputs import Outputs, read_outputs
 from neuromorph.train.parameters import PopulationValues, trained_names
 from neuromorph.train.plan import Link, plan
@@ -75,6 +77,8 @@ class Module(nn.Module):
         What keeps the network from running or training.
     """
 
+    _anchor: Tensor  # moves with the module
+
     def __init__(
         self,
         network: Network,
@@ -99,8 +103,8 @@ class Module(nn.Module):
         asked = dict(trainable or {})
         _check_trainable(network, asked)
         self._outputs: Outputs = read_outputs(network, outputs)
-        self._values = nn.ModuleList()
-        self._weights = nn.ModuleList()
+        self.populations = nn.ModuleList()
+        self.projections = nn.ModuleList()
         self._after = nn.ModuleDict()
         self._steps: list[PopulationStep | None] = []
         for population in network.populations:
@@ -111,15 +115,16 @@ class Module(nn.Module):
         ):
             trains = trains_by_default(projection) or "weight" in asked.get(projection.name, ())
             made = ProjectionWeights(projection, synapses, dtype, trains)
-            self._weights.append(made)
+            self.projections.append(made)
             ends = projection.index, projection.pre.index, projection.post.index, projection.port_index
             links += [Link(*ends, delay, made.whole, False) for delay in made.delays]
         self._plan = plan(len(network.populations), links)
+        weights = self._all_weights()
         for link in self._plan.links:
             if link.inside:
-                self._weights[link.projection].unroll()
+                weights[link.projection].unroll()
         self._layouts = self._laid_out()
-        self.register_buffer("_anchor", torch.zeros(()), persistent=False)  # says where the module is
+        self.register_buffer("_anchor", torch.zeros(()), persistent=False)
         self.lags = {p.name: self._plan.lags[p.index] for p in network.populations}
         if device is not None:
             self.to(device)
@@ -127,7 +132,7 @@ class Module(nn.Module):
     def _laid_out(self) -> tuple[Layout | None, ...]:
         sizes = [p.size for p in self._network.populations]
         whole = [() if step is None else step.int_ports for step in self._steps]
-        convolved = frozenset(k for k, made in enumerate(self._weights) if made.window is not None)
+        convolved = frozenset(k for k, made in enumerate(self._all_weights()) if made.window is not None)
         return tuple(
             None if self._steps[members[0]] is None else layout(self._plan, members, sizes, whole, convolved)
             for members in self._plan.components
@@ -143,7 +148,7 @@ class Module(nn.Module):
         if not isinstance(population.neuron, Neuron):
             rows = source_rows(population, self.dt, self._dtype)
             self._steps.append(None)
-            self._values.append(rows)
+            self.populations.append(rows)
             return
         if isinstance(surrogate, Mapping):
             surrogate = surrogate.get(population.name, surrogate.get(""))
@@ -163,24 +168,27 @@ class Module(nn.Module):
         values = PopulationValues(population, names, self._network.seed, self._dtype)
         values.bind(step)
         self._steps.append(step)
-        self._values.append(values)
+        self.populations.append(values)
+
+    def _all_values(self) -> list[PopulationValues | SourceRows]:
+        return cast("list[PopulationValues | SourceRows]", list(self.populations))
+
+    def _all_weights(self) -> list[ProjectionWeights]:
+        return cast("list[ProjectionWeights]", list(self.projections))
 
     # --- parts ----------------------------------------------------------------------------------------------------
     def projection(self, projection: str | Projection) -> ProjectionWeights:
         """The weights of a projection, as a module with the parameter ``weight``."""
         name = projection if isinstance(projection, str) else projection.name
-        for module in self._weights:
+        for module in self._all_weights():
             if module.name == name:
-                assert isinstance(module, ProjectionWeights)
                 return module
         have = ", ".join(repr(j.name) for j in self._network.projections) or "none"
         raise NetworkError(f"train.Module: no projection {name!r}; network {self._network.name} has {have}", name=name)
 
     def population(self, population: str | Population) -> PopulationValues | SourceRows:
         """The parameters of a population that train, as a module with an attribute for each."""
-        module = self._values[self._network[_name(population)].index]
-        assert isinstance(module, PopulationValues | SourceRows)
-        return module
+        return self._all_values()[self._network[_name(population)].index]
 
     def after(self, population: str | Population, transform: nn.Module) -> None:
         """Apply a module to what a population sends to others and to the outputs, over the whole sequence.
@@ -223,16 +231,22 @@ class Module(nn.Module):
         """
         given = self._given(x)
         with parametrize.cached():
-            return Call(self._parts(), given, state, steps, batch, self.seed, self._anchor.device).run()
+            return Call(self.parts(), given, state, steps, batch, self.seed, self.device).run()
 
-    def _parts(self) -> Parts:
+    @property
+    def device(self) -> torch.device:
+        """Where the module is."""
+        return self._anchor.device
+
+    def parts(self) -> Parts:
+        """What the module is made of, for code that runs it in another way."""
         return Parts(
             self._network,
             self._plan,
             self._layouts,
             self._steps,
-            list(self._values),  # type: ignore[arg-type]
-            list(self._weights),  # type: ignore[arg-type]
+            self._all_values(),
+            self._all_weights(),
             {int(index): transform for index, transform in self._after.items()},
             self._outputs,
             self._dtype,
@@ -257,8 +271,9 @@ class Module(nn.Module):
         return dict(x)
 
     def network(self) -> Network:
-        """A network of the same names with the present weights and parameters, for any target."""
-        return returned(self._network, self.dt, list(self._values), list(self._weights))
+        """A network of the same names with the weights and parameters of ``eval`` mode as they are now, for any target."""
+        with evaluated(self):
+            return returned(self._network, self.dt, self._all_values(), self._all_weights())
 
     def source(self) -> str:
         """The code of every step that has run, and of its derivative."""

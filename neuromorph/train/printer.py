@@ -1,9 +1,9 @@
 """Prints step programs and their derivatives as Python functions of PyTorch tensors.
 
 ``forward(states, ports, params, hosts, noise, zero, event)`` writes the events' values into ``event`` and returns
-``(new states, fired, observed, saved)``; ``backward(saved, params, hosts, zero, states, event, fired, observed, ports)``
-takes the incoming gradients, writes those of the ports into ``ports`` and returns ``(states, params)``. Tensors have
-shape (..., neurons); shared values are numbers or tensors of shape ().
+``(new states, fired, observed, saved)``. ``backward(saved, params, hosts, zero, g_states, g_event, g_fired, g_observed,
+g_ports)`` takes the incoming gradients, writes those of the ports into ``g_ports`` and returns those of states and
+parameters. Tensors have shape (..., neurons); shared values are numbers or tensors of shape ().
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class _Lines:
             case "not":
                 return f"~{args[0]}"
             case "select":
-                condition, yes, no = op.args
+                _, yes, no = op.args
                 if self.ops[yes].code in ("const", "host") and self.ops[no].code in ("const", "host"):
                     return f"torch.where({args[0]}, {self.tensor(yes)}, {self.tensor(no)})"
                 both = [self.name(k) if self.ops[k].payload != 0.0 else self.tensor(k) for k in (yes, no)]

@@ -14,10 +14,11 @@ from neuromorph.network.network import Network
 from neuromorph.network.population import Population
 from neuromorph.network.projection import Projection
 from neuromorph.network.rules import Conv1D, Conv2D, Dense, Sparse
+from neuromorph.network.sources import Lookup
 from neuromorph.train.parameters import PopulationValues
 from neuromorph.train.sources import SourceRows
 from neuromorph.train.weights import ProjectionWeights
-from neuromorph.units import Quantity
+from neuromorph.units import Quantity, metre
 
 
 def returned(
@@ -33,7 +34,7 @@ def returned(
             _model(population, own),
             population.shape,
             population.name,
-            None if population.coordinates is None else _positions(population),
+            _positions(population),
             population.record_events,
         )
     for projection, module in zip(network.projections, weights, strict=True):
@@ -45,16 +46,15 @@ def returned(
 
 
 def _positions(population: Population) -> Any:
-    from neuromorph.units import m
-
-    return population.coordinates * m if population.positions_in_metres else population.coordinates
+    placed = population.coordinates
+    return placed * metre if placed is not None and population.positions_in_metres else placed
 
 
 def _model(population: Population, own: PopulationValues | SourceRows) -> Any:
     if isinstance(own, SourceRows):
-        if "table" not in own._parameters:
+        if not isinstance(population.neuron, Lookup):
             return population.neuron
-        return replace(population.neuron, table=own.table.detach().cpu().numpy())  # type: ignore[type-var]
+        return replace(population.neuron, table=own.table.detach().cpu().numpy())
     neuron = population.neuron
     assert isinstance(neuron, Neuron)
     given = {}
@@ -72,9 +72,8 @@ def _connected(projection: Projection, module: ProjectionWeights, seed: int, dt:
     array = module.effective().detach().cpu().numpy()
     learned: Any = array if unit.dim.is_none else Quantity(array.astype(np.float64), unit.dim, unit)
     rule = projection.rule
-    if array.ndim == 0:
-        if getattr(rule, "weights", None) is None:
-            return rule, float(array) if unit.dim.is_none else learned, projection.delay
+    if array.ndim == 0 and getattr(rule, "weights", None) is None:
+        return rule, float(array) if unit.dim.is_none else learned, projection.delay
     if isinstance(rule, Conv2D | Conv1D):
         return replace(rule, kernel=learned), None, projection.delay
     if module.dense and array.ndim == 2:

@@ -120,10 +120,12 @@ class Call:
     def _source(self, index: int) -> None:
         values = self.parts.values[index]
         assert isinstance(values, SourceRows)
-        rows = self.x.get(values.name)
-        if rows is None:
-            rows = values.replayed(self.done, self.steps, self.batch, self.device)
-        self.rows[index] = self.done, self._transformed(index, rows)
+        self.rows[index] = self.done, self._transformed(index, self.events(values))
+
+    def events(self, source: SourceRows) -> Tensor:
+        """What a source emits: what is given for it, else its own events."""
+        given = self.x.get(source.name)
+        return source.replayed(self.done, self.steps, self.batch, self.device) if given is None else given
 
     def _transformed(self, index: int, rows: Tensor) -> Tensor:
         transform = self.parts.after.get(index)

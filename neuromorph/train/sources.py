@@ -22,6 +22,8 @@ class SourceRows(nn.Module):
         Of a :class:`Lookup` alone.
     """
 
+    _ids: Tensor
+
     def __init__(self, population: Population, dt: float, dtype: torch.dtype) -> None:
         super().__init__()
         self.name, self.size, self._dtype = population.name, population.size, dtype

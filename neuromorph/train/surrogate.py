@@ -1,8 +1,8 @@
 """Surrogate gradients: what stands for the derivative of an event's condition.
 
-An event happens where ``v > 0``, v the difference of the two sides of the comparison in the unit that they were written
-in. The derivative of that step is zero or infinite, so back-propagation uses a bump around v = 0 instead. Forward passes
-do not depend on it.
+An event happens where ``v > 0``, v the difference of the two sides of the comparison in the unit that they were
+written in. The derivative of that step is zero or infinite, so back-propagation uses a bump around v = 0 instead.
+Forward passes do not depend on it.
 """
 
 from __future__ import annotations

@@ -154,9 +154,9 @@ def _offsets(program: StepProgram) -> tuple[StepProgram, dict[int, int | float]]
             continue
         (addition,) = users[number]
         if program.ops[addition].code == "add":
-            (other,) = (a for a in program.ops[addition].args if a != number) or (None,)
-            added = None if other is None else program.ops[other]
-            if added is not None and added.code in ("param", "const"):
+            (other,) = (a for a in program.ops[addition].args if a != number)
+            added = program.ops[other]
+            if added.code in ("param", "const"):
                 found[op.payload] = int(added.payload) if added.code == "param" else float(added.payload)
                 replaced[addition] = op.payload
 

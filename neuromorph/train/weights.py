@@ -29,6 +29,9 @@ class ProjectionWeights(nn.Module):
     """
 
     weight: Tensor
+    _places: Tensor
+    _kernel_places: Tensor
+    _delay_of: Tensor
 
     def __init__(self, projection: Projection, synapses: Synapses, dtype: torch.dtype, trains: bool) -> None:
         super().__init__()
