@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ class MetricsFile:
         self.lines = len(lines)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append a record; it is in the file when this returns."""
+        """Append a record; it is in the file when this returns. Numbers that are not finite become null."""
         try:
-            self._file.write(json.dumps(record) + "\n")
+            self._file.write(json.dumps({name: _finite(value) for name, value in record.items()}) + "\n")
             self._file.flush()
         except OSError as error:
             raise TrainingError(f"{self.path}: writing metrics failed ({error.strerror})", path=self.path) from error
@@ -47,6 +48,10 @@ class MetricsFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ class Trainer:
     each_step, each_epoch : sequence of Stepped
         Schedules: their ``step()`` is called after each batch, after each epoch.
     evaluate : callable, optional
-        ``evaluate(module)`` after each epoch, in ``eval`` mode and without gradients: metrics by name.
+        ``evaluate(module)`` after each epoch, in ``eval`` mode, without gradients and autocast: metrics by name.
     stopping : EarlyStopping, optional
         Its best epoch's weights are kept in ``best.pt``.
     folder : path, optional
@@ -170,6 +170,7 @@ class Trainer:
         KeyboardInterrupt
             Ctrl-C, after the checkpoint was written.
         """
+        self._clock = lambda: self._at.seconds
         self._begin(resume)
         began = self._saved = monotonic()
         before = self._at.seconds
@@ -257,7 +258,7 @@ class Trainer:
         metrics: dict[str, Any] = {name: total / at.batch for name, total in at.sums.items()}
         if self.evaluate is not None:
             self.module.eval()
-            with torch.no_grad(), self.autocast():
+            with torch.no_grad():
                 metrics |= {name: float(value) for name, value in self.evaluate(self.module).items()}
             self.module.train()
         metrics["rate"] = float(self.optimiser.param_groups[0]["lr"])

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from neuromorph import Live, Network, ms
 from neuromorph.errors import CheckpointError, TrainingError
+from neuromorph.models.egru_layers import EGRUWeights, egru_stack
 
 torch = pytest.importorskip("torch")
 
@@ -200,6 +202,40 @@ def test_shuffled_loader_and_pruning_resume(tmp_path: Path) -> None:
         assert same(run(folder), expected)
 
 
+@pytest.mark.parametrize("carry", ["all", "outputs"])
+def test_networks_resume_within_a_sequence(tmp_path: Path, carry: Any) -> None:
+    """States, and events on their way, of a network that was stopped between two windows."""
+    sequence = torch.rand(30, 2, 4, generator=torch.Generator().manual_seed(0))
+
+    def run(folder: Path, die_at: int | None = None) -> dict[str, Tensor]:
+        net = Network(seed=1)
+        source = net.population(Live(4, graded=True), name="in")
+        egru_stack(net, source, [EGRUWeights.random(4, 5, threshold=0.05)])
+        module = train.Module(net, dt=1 * ms)
+        optimiser = torch.optim.Adam(module.parameters(), 0.01)
+        count = 0
+
+        def loss(y: dict[str, Tensor], targets: Tensor) -> Tensor:
+            nonlocal count
+            count += 1
+            if count == die_at:
+                raise DeathError
+            return (y["egru1"].sum(-1) - targets).square().mean()
+
+        data = train.Windows(sequence, sequence.sum(-1), 7)
+        trainer = train.Trainer(module, loss, optimiser, carry=carry, folder=folder, save_every=0.0, progress=False)
+        trainer.fit(data, 2, resume=True)
+        return parameters(trainer)
+
+    expected = run(tmp_path / "whole")
+    with pytest.raises(DeathError):
+        run(tmp_path / "killed", 4)
+    state = train.load_checkpoint(tmp_path / "killed" / "checkpoint.pt")["position"]["state"]
+    assert state.step == 21
+    assert all((cell == 0).all() for cell in state.cells["egru1"]) == (carry == "outputs")
+    assert same(run(tmp_path / "killed"), expected)
+
+
 class Plain(nn.Module):
     """A layer without state."""
 
@@ -258,6 +294,7 @@ def test_best_weights_and_early_stopping(tmp_path: Path) -> None:
     fitted = trainer.fit(data, 10)
     assert (fitted.epochs, fitted.best, fitted.stopped) == (4, 2.0, True)
     assert same(seen[3], parameters(trainer))
+    assert [record.get("valid") for record in metrics(tmp_path) if "batch" not in record] == [3.0, 2.0, 2.5, None]
     trainer.load_best()
     assert same(seen[1], parameters(trainer))
     with pytest.raises(TrainingError, match=r"no metric 'accuracy'; this epoch has .*loss"):
