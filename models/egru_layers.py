@@ -1,4 +1,4 @@
-"""Layers and stacks of EGRU units in the form of EvNN, from weights as EvNN stores them."""
+"""Layers and stacks of EGRU units in the form of EvNN, from weights as EvNN stores them, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.network import Dense, Network, Population, Sparse
+from neuromorph.errors import NetworkError
+from neuromorph.language.neuron import Neuron
+from neuromorph.network import Dense, Network, Population, Projection, Sparse, build_projection
 
 from .recurrent import EGRUEvNN, EGRUEvNNWindowed
 
@@ -100,3 +102,41 @@ def egru_stack(
         pre = egru_layer(net, pre, weights, start=start + number, name=name, window=window)
         populations.append(pre)
     return tuple(populations)
+
+
+def read_egru_layer(net: Network, name: str) -> EGRUWeights:
+    """Weights of a layer that :func:`egru_layer` added; where the two biases of a gate act as one, the second is zero.
+
+    Raises
+    ------
+    NetworkError
+        If the network has no such layer.
+    """
+    layer = net[name]
+    into = {(p.pre is layer, p.port): p for p in net.projections if p.post is layer}
+    missing = [port for own, port in _PROJECTIONS if (own, port) not in into]
+    if missing or not isinstance(layer.neuron, Neuron):
+        raise NetworkError(f"population {name}: no layer of EGRU units, nothing reaches {', '.join(missing) or 'it'}")
+    values = dict(layer.neuron.values)
+    theta, b_u, b_r, b_x, b_y = (
+        np.broadcast_to(np.asarray(values[key], np.float32), layer.size)
+        for key in ("theta", "b_u", "b_r", "b_x", "b_y")
+    )
+    matrices = [_matrix(into[key]) for key in _PROJECTIONS]
+    kernel, recurrent = np.hstack(matrices[:3]), np.hstack(matrices[3:])
+    zero = np.zeros_like(b_y)
+    return EGRUWeights(kernel, recurrent, np.hstack([b_u, b_r, b_x]), np.hstack([zero, zero, b_y]), theta)
+
+
+_PROJECTIONS = [(False, "a_u"), (False, "a_r"), (False, "a_x"), (True, "a_u"), (True, "a_r"), (True, "a_y")]
+
+
+def _matrix(projection: Projection) -> _Array:
+    """Weights (n_pre, n_post), zero where there is no synapse."""
+    synapses = build_projection(projection, seed=0, dt=1e-3)
+    shape = (synapses.n_pre, synapses.n_post)
+    if synapses.row_ptr is None or synapses.targets is None:
+        return synapses.weights.reshape(shape)
+    matrix = np.zeros(shape, np.float32)
+    matrix[np.repeat(np.arange(shape[0]), np.diff(synapses.row_ptr)), synapses.targets] = synapses.weights
+    return matrix

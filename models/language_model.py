@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.engine import Program
 from neuromorph.errors import NetworkError
 from neuromorph.network import Lookup, Network
 from neuromorph.trace import Trace
@@ -29,6 +30,7 @@ _Array = npt.NDArray[Any]
 _FORMAT = "neuromorph language model"
 _PARTS = ("kernel", "recurrent_kernel", "bias", "recurrent_bias", "threshold")
 _LOGITS = 1 << 24  # logits that exist at one time: 64 MiB
+_PIECE = 4096  # words whose events exist at one time
 
 
 @dataclass(frozen=True)
@@ -117,18 +119,43 @@ class LanguageModel:
             Set states to zero before every so many words and carry only the outputs on, as the published models do.
         """
         net = Network(name="language_model")
-        source = net.population(Lookup(self.embedding, ids), name="embedding")
+        source = net.population(Lookup(self.embedding, ids), name="embedding", record=False)
         egru_stack(net, source, self.layers, start=1, window=window)
         return net
 
-    def outputs(self, trace: Trace, words: int) -> npt.NDArray[np.float32]:
-        """What the last layer sent for each of the first ``words`` words of a run: (words, d), 0 where none fired."""
+    def outputs(self, trace: Trace, first: int, words: int) -> npt.NDArray[np.float32]:
+        """What the last layer sent for ``words`` words from number ``first`` on: (words, d), 0 where none fired."""
         events = trace.events(self.output)
         y = np.zeros((words, self.embedding.shape[1]), np.float32)
-        steps = np.asarray(events.steps).astype(np.int64) - self.latency
-        inside = (steps >= 0) & (steps < words)
-        y[steps[inside], events.ids[inside]] = events.values[inside]
+        places = np.asarray(events.steps).astype(np.int64) - self.latency - first
+        inside = (places >= 0) & (places < words)
+        if events.values is not None:
+            y[places[inside], events.ids[inside]] = events.values[inside]
         return y
+
+    def read(self, program: Program, words: int) -> tuple[npt.NDArray[np.float32], dict[str, int]]:
+        """Run a program of :meth:`network` over its first ``words`` words, on any target, in pieces.
+
+        Returns
+        -------
+        outputs : (words, d)
+            As :meth:`outputs` gives them.
+        events : dict of str to int
+            How many events each layer sent for these words.
+        """
+        y = np.empty((words, self.embedding.shape[1]), np.float32)
+        events = dict.fromkeys((f"egru{k}" for k in range(1, self.latency + 1)), 0)
+        done = 0
+        while done < words:
+            now = min(_PIECE, words - done)
+            # first as many steps more as words need to come through
+            trace = program.run(now if done else now + self.latency, reset=not done)
+            y[done : done + now] = self.outputs(trace, done, now)
+            done += now
+            for layer, name in enumerate(events, 1):
+                steps = np.asarray(trace.events(name).steps).astype(np.int64)
+                events[name] += int(np.count_nonzero((steps >= layer) & (steps < words + layer)))
+        return y, events
 
     def log_likelihood(self, outputs: _Array, targets: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Logarithm of the probability of each target, after a softmax over all words.
