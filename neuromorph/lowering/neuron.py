@@ -194,7 +194,7 @@ def _refractory_steps(time: Expr, scope: Scope) -> Value:
     static = scope.statics.require(time)
     steps = np.asarray(np.maximum(np.rint(static.value / scope.dt), 0).astype(np.int64))
     key = ("refractory", static.key)
-    return scope.parameters(Static(key, f"steps of {static.name}", steps, static.literal, "steps", (static,)))
+    return scope.parameters(Static(key, f"steps of {static.name}", steps, static.literal, "steps", (static,), scope.dt))
 
 
 def parameter_slots(params: Sequence[ParamSpec], statics: Sequence[Static]) -> tuple[Slot, ...]:

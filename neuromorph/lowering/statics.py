@@ -33,7 +33,8 @@ class Static:
         No parameter in it: it becomes a constant instead of a parameter slot.
     op : str
         How the value was made: ``param`` (payload: its name), an operation of expressions, ``mul div add neg phi1``,
-        ``steps``, ``propagator`` (see :mod:`neuromorph.lowering.linear`), or ``""`` for what is given.
+        ``steps`` (payload: seconds of one), ``propagator`` (see :mod:`neuromorph.lowering.linear`), or ``""`` for
+        what is given.
     args : tuple of Static
         What it was made of.
     payload : object

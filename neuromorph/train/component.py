@@ -107,6 +107,10 @@ class Loop:
         """Zeros of the loop's type, where the loop is."""
         return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
+    def empty(self, *shape: int) -> Tensor:
+        """The same, not written yet."""
+        return torch.empty(shape, dtype=self.dtype, device=self.device)
+
 
 @dataclass
 class Given:
@@ -244,21 +248,22 @@ class _Run(torch.autograd.Function):
 def _sums(loop: Loop, given: Given) -> tuple[Tensor, Tensor]:
     """Sums at the ports without what comes from the members: (steps, batch, columns), floats and ints."""
     shape = (loop.steps, loop.batch)
-    sums = loop.zeros(*shape, loop.columns)
+    sums = loop.empty(*shape, loop.columns)
     for member, params in zip(loop.members, given.params, strict=True):
-        for start, stop, offset in member.offsets:
-            part = sums[..., start:stop]
+        offsets = {start: offset for start, _, offset in member.offsets}
+        for (start, stop), is_int in zip(member.ports, member.step.int_ports, strict=True):
+            offset = offsets.get(start, 0.0)
             if isinstance(offset, int):
-                part.copy_(params[offset])
-            else:
-                part.fill_(offset)
-    flat = sums.view(-1, loop.columns)
+                sums[..., start:stop] = params[offset]
+            elif not is_int:
+                sums[..., start:stop] = offset
+    flat = sums.view(loop.steps * loop.batch, loop.columns)
     for product, x, weight in zip(loop.inputs, given.inputs, given.input_weights, strict=False):
         flat[:, product.start : product.stop].addmm_(x.reshape(-1, x.shape[-1]), weight)
     for (start, stop), addition in zip(loop.additions, given.additions, strict=True):
         sums[..., start:stop] += addition
     whole = torch.zeros((*shape, loop.whole_columns), dtype=torch.float64, device=loop.device)
-    flat = whole.view(-1, loop.whole_columns) if loop.whole_columns else whole
+    flat = whole.view(loop.steps * loop.batch, loop.whole_columns)
     known = len(loop.inputs)
     for product, x, weight in zip(loop.whole_inputs, given.inputs[known:], given.input_weights[known:], strict=True):
         flat[:, product.start : product.stop].addmm_(x.reshape(-1, x.shape[-1]).double(), weight)
@@ -268,7 +273,7 @@ def _sums(loop: Loop, given: Given) -> tuple[Tensor, Tensor]:
 def _forward(loop: Loop, given: Given, kept: _Kept | None) -> Result:
     sums, whole = _sums(loop, given)
     zero = loop.zeros()
-    events = [loop.zeros(loop.steps, loop.batch, m.size) for m in loop.members]
+    events = [loop.empty(loop.steps, loop.batch, m.size) for m in loop.members]
     result = Result(
         events,
         [torch.zeros_like(e) if wanted else None for e, wanted in zip(events, loop.indicators, strict=True)],
@@ -349,7 +354,7 @@ def _backward(
     want = given.like(wanted)
     zero = loop.zeros()
     blank = [loop.zeros(loop.batch, m.size) for m in loop.members]
-    sums = loop.zeros(loop.steps, loop.batch, loop.columns)
+    sums = loop.empty(loop.steps, loop.batch, loop.columns)
     ports = [
         [None if whole else sums[..., a:b].unbind(0) for (a, b), whole in zip(m.ports, m.step.int_ports, strict=True)]
         for m in loop.members

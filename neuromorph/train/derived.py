@@ -45,6 +45,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": lambda a, b: torch.where(a < b, a, b),
     "max": lambda a, b: torch.where(a > b, a, b),
     "float": lambda a: a.to(torch.float64),
+    "int": lambda a: a.to(torch.int64),
 }
 
 
@@ -59,7 +60,7 @@ def obstacle(static: Static, names: frozenset[str]) -> str | None:
     """What keeps a gradient from parameters to a static: the name of a value that is an int, or None."""
     if not depends(static, names):
         return None
-    if static.value.dtype.kind != "f" and static.op not in _FUNCTIONS:
+    if static.value.dtype.kind == "i":
         return static.name
     return next((found for a in static.args if (found := obstacle(a, names)) is not None), None)
 
@@ -96,6 +97,8 @@ class Evaluation:
             matrix = self._propagator(solved, static.key[:2] if isinstance(static.key, tuple) else static.key, kind)
             return matrix[..., i, j]
         args = [self(a) for a in static.args]
+        if static.op == "steps":
+            return torch.round(args[0] / static.payload).clamp(min=0.0).to(torch.int64)
         return torch.as_tensor(_FUNCTIONS[static.op](*args))
 
     def _propagator(self, solved: Solved, key: Hashable, kind: str) -> Tensor:

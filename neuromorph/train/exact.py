@@ -19,6 +19,7 @@ from torch import Tensor
 from neuromorph import random
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredPopulation, Op, StepProgram
+from neuromorph.train.noise import sample_seed
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 """PyTorch's name of each float width."""
@@ -54,7 +55,7 @@ class ExactPopulation:
     lowered : LoweredPopulation
         With a program.
     seed : int
-        Of the network's noise, which is the same in every sample, as in batches of the engines.
+        Of the network's noise; each sample of a batch has its own, see :func:`~neuromorph.train.noise.sample_seed`.
     """
 
     def __init__(self, lowered: LoweredPopulation, seed: int) -> None:
@@ -65,7 +66,8 @@ class ExactPopulation:
         self._ids = lowered.first_id + np.arange(lowered.size)
         self._params = [self._tensor(values) for values in lowered.param_values]
         self._whole = [slot.type is Type.INT for slot in program.states]
-        self._names = [slot.name for slot in program.states], [name for name, _ in program.observables]
+        self.states = tuple(slot.name for slot in program.states)
+        self.observables = tuple(name for name, _ in program.observables)
         self._function, self.source = print_program(program)
 
     def _tensor(self, values: np.ndarray[Any, Any]) -> Tensor:
@@ -87,13 +89,14 @@ class ExactPopulation:
         step : int
             Of the engine.
         """
-        new, fired, value, observed = self._function(states, self._params, ports, step, self._bits, self._poisson)
         shape = (len(states[0]) if states else len(ports[0]), self.lowered.size)
+        noise = _Noise(tuple(sample_seed(self.seed, k) for k in range(shape[0])), self._ids, step)
+        new, fired, value, observed = self._function(states, self._params, ports, step, noise)
         kept = [
             (s.to(torch.int32).to(torch.int64) if whole else s).expand(shape)
             for s, whole in zip(new, self._whole, strict=True)
         ]
-        named = dict(zip(self._names[0], kept, strict=True)) | dict(zip(self._names[1], observed, strict=True))
+        named = dict(zip(self.states, kept, strict=True)) | dict(zip(self.observables, observed, strict=True))
         return Advanced(kept, fired, value, named)
 
     def recorded(self) -> list[tuple[str, torch.dtype]]:
@@ -106,25 +109,30 @@ class ExactPopulation:
             (name, self.float if types[name] is Type.FLOAT else torch.int64) for name, _ in self.lowered.record_states
         ]
 
-    def _bits(self, step: int, word: int) -> Tensor:
-        return torch.from_numpy(random.bits(self.seed, self._ids, step, word))
 
-    def _poisson(self, step: int, word: int, mean: Tensor) -> Tensor:
-        return torch.from_numpy(random.poisson(self.seed, self._ids, step, word, mean.numpy()))
+@dataclass(frozen=True)
+class _Noise:
+    """Random numbers of all samples in one step, drawn by the engines' own definition."""
+
+    seeds: tuple[int, ...]
+    ids: np.ndarray[Any, Any]
+    step: int
+
+    def bits(self, word: int) -> Tensor:
+        """32 bits for each neuron: int64 (batch, n)."""
+        return torch.from_numpy(np.stack([random.bits(seed, self.ids, self.step, word) for seed in self.seeds]))
+
+    def poisson(self, word: int, mean: Tensor) -> Tensor:
+        """Counts of a mean: int64 (batch, n)."""
+        means = np.broadcast_to(mean.numpy(), (len(self.seeds), len(self.ids)))
+        rows = zip(self.seeds, means, strict=True)
+        return torch.from_numpy(np.stack([random.poisson(seed, self.ids, self.step, word, m) for seed, m in rows]))
 
 
 def print_program(program: StepProgram) -> tuple[Callable[..., Any], str]:
-    """A function (states, params, ports, step, bits, poisson) -> (new states, fired, value, observables), and its text.
+    """A function (states, params, ports, step, noise) -> (new states, fired, value, observables), and its text.
 
-    Parameters
-    ----------
-    program : StepProgram
-
-    Returns
-    -------
-    function
-        ``bits(step, word)`` and ``poisson(step, word, mean)`` give random ints of each neuron.
-    source : str
+    ``noise.bits(word)`` and ``noise.poisson(word, mean)`` give random ints for each neuron.
     """
     names: dict[str, Any] = {"torch": torch, "sqrt": _sqrt}
     lines = []
@@ -137,7 +145,7 @@ def print_program(program: StepProgram) -> tuple[Callable[..., Any], str]:
     fired, value = (None if k is None else _name(program, k) for k in (program.fired, program.value))
     observed = [_name(program, k) for _, k in program.observables]
     lines.append(f"    return [{', '.join(told)}], {fired}, {value}, ({''.join(name + ', ' for name in observed)})")
-    source = "\n".join(["def advance(states, params, ports, step, bits, poisson):", *lines]) + "\n"
+    source = "\n".join(["def advance(states, params, ports, step, noise):", *lines]) + "\n"
     file = f"<step program {hash(source):x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)  # tracebacks then show the lines
     exec(compile(source, file, "exec"), names)
@@ -166,9 +174,9 @@ def _printed(program: StepProgram, op: Op) -> str:
         case "step":
             return "torch.tensor(step)"
         case "random":
-            return f"bits(step, {op.payload})"
+            return f"noise.bits({op.payload})"
         case "poisson":
-            return f"poisson(step, {op.payload}, {args[0]})"
+            return f"noise.poisson({op.payload}, {args[0]})"
         case "to_float":
             return f"{args[0]}.to(torch.{program.dtype})"
         case "exp2i" | "exponent" | "mantissa":

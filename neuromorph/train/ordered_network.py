@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -90,22 +89,24 @@ class OrderedNetwork:
         """Rows from an event to its arrival."""
         return term.delay + self.lags[term.pre] - self.lags[post]
 
-    def run(self, x: Mapping[str, Tensor], carried: Carried | None = None) -> tuple[Sequences, Carried]:
+    def run(
+        self, x: Mapping[str, Tensor], steps: int, batch: int, carried: Carried | None = None
+    ) -> tuple[Sequences, Carried]:
         """Evaluate a sequence.
 
         Parameters
         ----------
         x : mapping of str to Tensor (steps, batch, n)
             Events of every source on the CPU; 0 where there is none.
+        steps, batch : int
         carried : Carried, optional
             Where to go on; default: the initial states, and nothing that happened before.
         """
-        steps, batch = next(iter(x.values())).shape[:2]
         parts = []
-        with torch.inference_mode():
+        with torch.no_grad():
             if carried is None:
                 carried = self._start(batch)
-            for first in range(0, steps, self._most_rows(batch)):
+            for first in range(0, max(steps, 1), self._most_rows(batch)):
                 window = slice(first, min(steps, first + self._most_rows(batch)))
                 part, carried = self._run(
                     {name: events[window] for name, events in x.items()}, carried, window.stop - first
@@ -123,16 +124,17 @@ class OrderedNetwork:
         shapes = {p.name: (rows, batch, p.size) for p, rows in zip(populations, self._rows, strict=True)}
         carried = Carried(
             -ahead,
-            {p.name: program.initial(batch) for p, program in self._running()},
+            self.initial(batch),
             {name: torch.zeros(shape, dtype=torch.bool) for name, shape in shapes.items()},
             {name: torch.zeros(shape, dtype=self.kind) for name, shape in shapes.items()},
         )
         silence = {p.name: torch.zeros((ahead, batch, p.size), dtype=self.kind) for p in populations}
         return self._run(silence, carried, ahead)[1] if ahead else carried
 
-    def _running(self) -> Sequence[tuple[Any, ExactPopulation]]:
-        pairs = zip(self.lowered.populations, self.programs, strict=True)
-        return [(population, program) for population, program in pairs if program is not None]
+    def initial(self, batch: int) -> dict[str, tuple[Tensor, ...]]:
+        """States before the first step of every population that has a program."""
+        programs = (program for program in self.programs if program is not None)
+        return {program.lowered.name: tuple(program.initial(batch)) for program in programs}
 
     def _run(self, x: Mapping[str, Tensor], carried: Carried, steps: int) -> tuple[Sequences, Carried]:
         """A window that is worked on as a whole."""

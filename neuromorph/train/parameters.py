@@ -72,7 +72,8 @@ class PopulationValues(nn.Module):
             elif static.op == "param":
                 found.append(given[static.payload])
             else:
-                found.append(evaluation(static).to(step.dtype))
+                value = evaluation(static)
+                found.append(value.to(step.dtype) if value.is_floating_point() else value)
         return found
 
     def initial(self, batch: int) -> list[Tensor]:
