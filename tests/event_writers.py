@@ -75,3 +75,19 @@ def dvs_gesture(
         (folder / f"{name}_labels.csv").write_text(f"class,startTime_usec,endTime_usec\n{table}")
         aedat3(folder / f"{name}.aedat", packets)
     return folder
+
+
+def dvs_gesture_of_spots(folder: Path, length: int = 200_000) -> Path:
+    """A small data set in that layout: for each gesture a spot that flickers at a place of its own."""
+    rng = np.random.default_rng(0)
+    recordings = {}
+    for name, split in (("user01_led", "train"), ("user02_lab", "train"), ("user24_fluorescent", "test")):
+        rows = [(label, label * length, (label + 1) * length) for label in range(1, 12)]
+        packets = []
+        for label, start, stop in rows:
+            t = np.sort(rng.integers(start, stop, 200)).tolist()
+            x, y = (10 * label + rng.integers(-3, 4, 200)).tolist(), rng.integers(40, 90, 200).tolist()
+            on = (rng.random(200) < 0.5).tolist()
+            packets.append(aedat3_packet(list(zip(t, x, y, on, strict=True))))
+        recordings[name] = (split, rows, packets)
+    return dvs_gesture(folder, recordings)

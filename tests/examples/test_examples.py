@@ -7,15 +7,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import event_writers
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = ["--neurons", "400", "--duration", "50"]
-ARGUMENTS = {"balanced_network.py": [*SMALL, "--neurons-per-pe", "2"], "from_brian2.py": SMALL}
+SPOTS = ["gestures", "--steps", "8", "--units", "32", "--features", "48", "--batch", "11"]
+SPOTS += ["--epochs", "10", "--rate", "0.005"]
+    "gestures",
+    "--steps",
+    "8",
+    "--units",
+    "32",
+    "--features",
+    "48",
+    "--epochs",
+    "10",
+    "--batch",
+    "11",
+    "--rate",
+    "0.005",
+]
+ARGUMENTS = {
+    "balanced_network.py": [*SMALL, "--neurons-per-pe", "2"],
+    "dvs_gesture.py": SPOTS,
+    "from_brian2.py": SMALL,
+}
+DATA = {"dvs_gesture.py": lambda folder: event_writers.dvs_gesture_of_spots(folder / "gestures")}
 PROMISES = {
     "braille.py": "SpiNNaker2: 0 of 9728 hidden entries differ",
     "egru_decoder.py": "SpiNNaker2: 0 events differ",
     "balanced_network.py": "first difference between the CPU and the chips: none",
+    "dvs_gesture.py": "first difference between the CPU and the chip: none",
     "from_brian2.py": "not the same here: 0",
     "live_decoder.py": "0 of 1780 velocities differ from the replayed run; 0 from the checkpoint on",
 }
@@ -28,11 +51,23 @@ def scripts() -> list[Path]:
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.name)
 def test_script(script: Path, tmp_path: Path) -> None:
     assert script.name in PROMISES, "say here what the new example prints"
-    command = [sys.executable, str(script), *ARGUMENTS.get(script.name, [])]
-    environment = {**os.environ, "MPLBACKEND": "agg"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    DATA.get(script.name, lambda folder: None)(tmp_path)
+    done = run(script, ARGUMENTS.get(script.name, []), tmp_path)
     assert done.returncode == 0, done.stderr
     assert PROMISES[script.name] in done.stdout
+
+
+def run(script: Path, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(script), *arguments]
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_gestures_without_the_data_set_say_what_to_give(tmp_path: Path) -> None:
+    done = run(EXAMPLES / "dvs_gesture.py", ["nowhere"], tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("dvs_gesture: nowhere/trials_to_train.txt: no such file; give the folder of DVS128")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("notebook", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
