@@ -14,20 +14,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = ["--neurons", "400", "--duration", "50"]
 SPOTS = ["gestures", "--steps", "8", "--units", "32", "--features", "48", "--batch", "11"]
 SPOTS += ["--epochs", "10", "--rate", "0.005"]
-    "gestures",
-    "--steps",
-    "8",
-    "--units",
-    "32",
-    "--features",
-    "48",
-    "--epochs",
-    "10",
-    "--batch",
-    "11",
-    "--rate",
-    "0.005",
-]
 ARGUMENTS = {
     "balanced_network.py": [*SMALL, "--neurons-per-pe", "2"],
     "dvs_gesture.py": SPOTS,
