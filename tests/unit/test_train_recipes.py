@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -143,14 +143,14 @@ def test_rare_checkpoints_and_many_deaths(tmp_path: Path, whole: Any) -> None:
 
 
 def test_killed_process(tmp_path: Path, whole: Any) -> None:
-    script = (
-        "import os, signal, sys; from pathlib import Path; from test_train_recipes import *\n"
-        "torch.set_num_threads(1)\n"
-        "trainer, data = make(Path(sys.argv[1]), die_at=8, die=lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
-        "trainer.fit(data, EPOCHS)"
-    )
-    found = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=Path(__file__).parent, capture_output=True)
-    assert found.returncode == -signal.SIGKILL, found.stderr.decode()
+    def run() -> None:
+        trainer, data = make(tmp_path, die_at=8, die=lambda: os.kill(os.getpid(), signal.SIGKILL))
+        trainer.fit(data, EPOCHS)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode == -signal.SIGKILL
     assert train.load_checkpoint(tmp_path / "checkpoint.pt")["position"]["step"] == 7
     trainer, data = make(tmp_path)
     trainer.fit(data, EPOCHS, resume=True)
