@@ -16,7 +16,9 @@ from neuromorph.train.layers import parametrise, weights_of
 from neuromorph.train.learning_rate import CosineFrom, cosine_factor
 from neuromorph.train.metrics import MetricsFile, read_metrics
 from neuromorph.train.module import Module
+from neuromorph.train.ordered import Ordered
 from neuromorph.train.parameters import PopulationValues
+from neuromorph.train.parity import First, Parity, PopulationParity, compare
 from neuromorph.train.pruning import GradualPruning, Pruned, cubic, prune, sparsities
 from neuromorph.train.quantisation import Quantised, unquantised
 from neuromorph.train.regularise import activity, activity_target, event_penalty, state_below_threshold
@@ -42,6 +44,7 @@ __all__ = [
     "CosineFrom",
     "DropConnect",
     "EarlyStopping",
+    "First",
     "Fitted",
     "FixedPoint",
     "Format",
@@ -52,6 +55,9 @@ __all__ = [
     "LockedDropout",
     "MetricsFile",
     "Module",
+    "Ordered",
+    "Parity",
+    "PopulationParity",
     "PopulationValues",
     "ProjectionWeights",
     "Pruned",
@@ -73,6 +79,7 @@ __all__ = [
     "activity_target",
     "carried",
     "columns",
+    "compare",
     "correct",
     "cosine_factor",
     "cubic",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -229,9 +230,21 @@ class Module(nn.Module):
         y : dict of str to Tensor (steps, batch, size)
         state : State
         """
-        given = self._given(x)
         with parametrize.cached():
-            return Call(self.parts(), given, state, steps, batch, self.seed, self.device).run()
+            return self.call(x, state, steps=steps, batch=batch).run()
+
+    def call(
+        self,
+        x: Tensor | Mapping[str, Tensor] | None = None,
+        state: State | None = None,
+        *,
+        steps: int | None = None,
+        batch: int | None = None,
+        outputs: Outputs | None = None,
+    ) -> Call:
+        """One call, read and checked but not run: see :meth:`forward`; ``outputs`` instead of those of the module."""
+        parts = self.parts() if outputs is None else replace(self.parts(), outputs=outputs)
+        return Call(parts, self.given(x), state, steps, batch, self.seed, self.device)
 
     @property
     def device(self) -> torch.device:
@@ -252,7 +265,8 @@ class Module(nn.Module):
             self._dtype,
         )
 
-    def _given(self, x: Tensor | Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    def given(self, x: Tensor | Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        """Input as :meth:`forward` takes it, by the names of the sources."""
         sources = [p for p in self._network.populations if not isinstance(p.neuron, Neuron)]
         if x is None:
             return {}
@@ -271,7 +285,7 @@ class Module(nn.Module):
         return dict(x)
 
     def network(self) -> Network:
-        """A network of the same names with the weights and parameters of ``eval`` mode as they are now, for any target."""
+        """A network of the same names with the present weights and parameters of ``eval`` mode, for any target."""
         with evaluated(self):
             return returned(self._network, self.dt, self._all_values(), self._all_weights())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from neuromorph.lowering.program import Float
 from neuromorph.train.mode import evaluated
 from neuromorph.train.module import Module
 from neuromorph.train.ordered_network import Carried, OrderedNetwork, Sequences
-from neuromorph.train.outputs import Output
+from neuromorph.train.outputs import Output, Outputs
 from neuromorph.train.sequence import Call, Parts
 from neuromorph.train.sources import SourceRows
 from neuromorph.train.state import State
@@ -36,6 +37,8 @@ class Ordered(nn.Module):
         Its present parameters are taken.
     weights : {"int8", "int16"}, optional
         Round weights as ``CPU(weights="int8")`` does.
+    outputs : Outputs, optional
+        What to return; default: what the module returns.
 
     Attributes
     ----------
@@ -43,10 +46,14 @@ class Ordered(nn.Module):
         Those of the module.
     """
 
-    def __init__(self, module: Module, weights: Literal["int8", "int16"] | None = None) -> None:
+    def __init__(
+        self, module: Module, weights: Literal["int8", "int16"] | None = None, outputs: Outputs | None = None
+    ) -> None:
         super().__init__()
         self.lags = dict(module.lags)
-        self._parts, self._seed, self._given = module.parts(), module.seed, module._given
+        self._parts, self._seed, self._given = module.parts(), module.seed, module.given
+        if outputs is not None:
+            self._parts = replace(self._parts, outputs=outputs)
         network = module.network()
         network.recordings = ()
         for output in self._parts.outputs.each:
