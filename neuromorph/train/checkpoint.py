@@ -67,7 +67,11 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
         with torch.serialization.safe_globals([State]):
             content = torch.load(source, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{source}: no checkpoint of a training, or damaged ({error})", path=source) from error
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise CheckpointError(
+            f"{source}: no training checkpoint, damaged, or of other things than tensors and plain values ({reason})",
+            path=source,
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{source}: no checkpoint of a training by neuromorph", path=source)
     if content["format_version"] != FORMAT_VERSION:

@@ -85,7 +85,7 @@ class Trainer:
     carry : {"all", "outputs", None}
         What passes from one batch to the next within an epoch, see :func:`neuromorph.train.carried`.
     clip : float, optional
-        Largest norm of all gradients together.
+        Largest norm of all gradients together; longer ones are scaled.
     each_step, each_epoch : sequence of Stepped
         Schedules: their ``step()`` is called after each batch, after each epoch.
     evaluate : callable, optional
@@ -93,7 +93,9 @@ class Trainer:
     stopping : EarlyStopping, optional
         Its best epoch's weights are kept in ``best.pt``.
     folder : path, optional
-        For ``checkpoint.pt``, ``best.pt`` and ``metrics.jsonl``; without it nothing is written.
+        For ``checkpoint.pt``, ``best.pt`` and ``metrics.jsonl``, which has a record for each epoch: means of the loss,
+        of its parts and of the ``gradient``'s norm before clipping, what ``evaluate`` gave, learning ``rate`` and
+        ``seconds``. Without it nothing is written.
     save_every : float
         Seconds between checkpoints; there is one more at the end, and at Ctrl-C.
     log_every : int, optional
@@ -307,7 +309,12 @@ class Trainer:
                 path=self.folder,
             )
         self._metrics = MetricsFile(self.folder / "metrics.jsonl", self._at.lines)
-        self._save()
+        try:
+            self._save()
+            load_checkpoint(self.checkpoint)  # a schedule's state may be of a type that cannot be read back
+        except CheckpointError:
+            self._metrics.close()
+            raise
 
     def _save_if_due(self, pressed: Callable[[], bool]) -> None:
         if pressed():

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +312,20 @@ def test_full_disk_is_said_before_training(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_state_that_cannot_be_read_back_is_said_before_training(tmp_path: Path) -> None:
+    class Schedule:
+        def step(self) -> None: ...
+
+        def state_dict(self) -> Any:
+            return {"factor": Fraction(1, 3)}
+
+        def load_state_dict(self, state: Any) -> None: ...
+
+    trainer, data = make(tmp_path, die_at=1, each_step=[Schedule()])
+    with pytest.raises(CheckpointError, match=r"other things than tensors and plain values \(.*\)$"):
+        trainer.fit(data, 1)
 
 
 def test_folder_that_cannot_be(tmp_path: Path) -> None:
