@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepP
 
 from ..constants import Constants
 from .layout import WORD, Layout, offsets
+from .memory import Rates, neuron_rates
 
 _FLOAT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -110,47 +112,89 @@ def neuron_cycles(population: LoweredPopulation, constants: Constants) -> int:
     return sum(op_cycles(population.program, constants).values())
 
 
+def neuron_work(lowered: LoweredNetwork, constants: Constants, rates: Rates | None) -> npt.NDArray[np.float64]:
+    """Cycles that each neuron is expected to need in a step: its update, its synapses, its packets; float64 (n,)."""
+    each = neuron_rates(lowered, rates)
+    synapse, send = constants.count("cycles.synaptic_event"), constants.count("cycles.packet_send")
+    work = [
+        np.full(p.size, float(neuron_cycles(p, constants))) + rate * send
+        for p, rate in zip(lowered.populations, each, strict=True)
+    ]
+    for s in lowered.projections:
+        rate = each[s.pre]
+        if s.targets is None or s.row_ptr is None:
+            work[s.post] += synapse * float(rate.sum())
+        else:
+            sources = np.repeat(rate, np.diff(s.row_ptr))
+            work[s.post] += synapse * np.bincount(s.targets, weights=sources, minlength=s.n_post)
+    return np.concatenate([np.zeros(0), *work])
+
+
 def record_words(population: LoweredPopulation, layout: Layout, index: int) -> float:
     """Words that one neuron writes to the recording buffer in a step, on average."""
     return layout.populations[index].recording / layout.options.flush / WORD
 
 
+class Schedule(NamedTuple):
+    """Cycles of each PE's own work, sending excepted.
+
+    Attributes
+    ----------
+    before : int64 (n,)
+        From the start of the step until a neuron's update is done.
+    update : int64 (parts,)
+        Until all are done, everything below included.
+    record : int64 (parts,)
+        Of them: copying to the recording buffer.
+    dma : int64 (parts,)
+        Of them: setting transfers up (that of a full recording buffer spread over the flush interval), and waiting for
+        the rows of tables.
+    """
+
+    before: npt.NDArray[np.int64]
+    update: npt.NDArray[np.int64]
+    record: npt.NDArray[np.int64]
+    dma: npt.NDArray[np.int64]
+
+
 def update_schedule(
-    lowered: LoweredNetwork, layout: Layout, part: npt.NDArray[np.int32], parts: int, constants: Constants
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    lowered: LoweredNetwork,
+    layout: Layout,
+    part: npt.NDArray[np.int32],
+    parts: int,
+    constants: Constants,
+    waits: npt.NDArray[np.int64] | None = None,
+) -> Schedule:
     """When each neuron is updated on its PE.
 
     A PE wakes, fetches the next events of replayed sources by DMA, updates its neurons population by population in
     ascending order, writes the recording buffer, and sends as it goes.
 
-    Returns
-    -------
-    before : int64 (n,)
-        Cycles from the start of the step until a neuron's update is done, sending excepted.
-    update : int64 (parts,)
-        Cycles until all are done, recording included.
-    record : int64 (parts,)
-        Share of recording in them (DMA of a full buffer spread over the flush interval).
+    Parameters
+    ----------
+    waits : int64 (parts,), optional
+        Cycles until the rows that sources look up have arrived.
     """
     first = offsets(lowered)
     n = int(first[-1])
     each = np.empty(n, np.int64)
     words = np.zeros(parts)
-    start = np.full(parts, constants.count("cycles.step"), np.int64)
+    fetch = np.zeros(parts, np.int64) if waits is None else waits.astype(np.int64)
     for k, population in enumerate(lowered.populations):
         here = slice(first[k], first[k + 1])
         each[here] = neuron_cycles(population, constants)
         held = np.bincount(part[here], minlength=parts)
         words += held * record_words(population, layout, k)
         if population.replay is not None:
-            start += np.where(held > 0, constants.count("cycles.dma"), 0)
-    dma = constants.count("cycles.dma") / layout.options.flush
-    record = np.ceil(words * constants.count("cycles.recorded_word") + (words > 0) * dma).astype(np.int64)
+            fetch += np.where(held > 0, constants.count("cycles.dma"), 0)
+    record = np.ceil(words * constants.count("cycles.recorded_word")).astype(np.int64)
+    flush = np.ceil((words > 0) * constants.count("cycles.dma") / layout.options.flush).astype(np.int64)
     order = np.argsort(part, kind="stable")
     running = np.cumsum(each[order])
     begins = np.searchsorted(part[order], np.arange(parts))
     base = running[begins] - each[order][begins]
+    start = fetch + constants.count("cycles.step")
     before = np.empty(n, np.int64)
     before[order] = running - base[part[order]] + start[part[order]]
     total = np.bincount(part, weights=each, minlength=parts).astype(np.int64)
-    return before, start + total + record, record
+    return Schedule(before, start + total + record + flush, record, fetch + flush)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.lowering.program import EventTable
+
 from ..machine import LONG_LINK
 from .costs import neuron_cycles
 from .instance import Deployed
@@ -17,8 +19,8 @@ from .ledger import LEVELS, PHASES, Ledger
 Floats = npt.NDArray[np.float64]
 
 CAUSES = ("core", "sleep", "noc", "links", "dram", "chip base")
-"""core: busy PEs; sleep: PEs that wait; noc: NoC hops and event routers; links: chip links; dram: recordings and
-replayed events; chip base: what a chip draws with all PEs off."""
+"""core: busy PEs; sleep: PEs that wait; noc: NoC hops and event routers; links: chip links; dram: recordings,
+replayed events and tables; chip base: what a chip draws with all PEs off."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,11 @@ class Totals:
     synapses: npt.NDArray[np.int64]
     late_steps: npt.NDArray[np.int64]
     crowded: npt.NDArray[np.int64]
+    active_steps: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, ledgers: Sequence[Ledger]) -> Totals:
-        """Add up the ledgers of one run."""
+    def of(cls, ledgers: Sequence[Ledger], decoding: float = 0.0) -> Totals:
+        """Add up the ledgers of one run, and the seconds that a decoder adds to it."""
 
         def total(name: str) -> npt.NDArray[np.int64]:
             return np.asarray(np.sum([ledger[name] for ledger in ledgers], axis=0), np.int64)
@@ -56,7 +59,7 @@ class Totals:
         behind = float(sum(ledger["late"].max(initial=0.0) for ledger in ledgers)) * 1e-9
         return cls(
             steps=sum(int(ledger["cells"][1]) for ledger in ledgers),
-            seconds=float(sum(ledger["clock"][0] for ledger in ledgers)) * 1e-9 + behind,
+            seconds=float(sum(ledger["clock"][0] for ledger in ledgers)) * 1e-9 + behind + decoding,
             behind=behind,
             cycles=total("cycles"),
             spikes=total("spikes"),
@@ -66,6 +69,7 @@ class Totals:
             synapses=total("synapses"),
             late_steps=total("late_steps"),
             crowded=total("crowded"),
+            active_steps=total("active_steps"),
         )
 
 
@@ -84,6 +88,8 @@ class Energy:
         Receiving packets and applying synapses, which are part of the receiving populations' energy.
     by_phase : dict of str to float
         The core's part by what the PEs did.
+    decoder : dict of str to float
+        By cause: what a decoder takes of it; empty without one.
     """
 
     by_cause: dict[str, float]
@@ -91,6 +97,7 @@ class Energy:
     by_population: dict[str, float]
     by_projection: dict[str, float]
     by_phase: dict[str, float]
+    decoder: dict[str, float]
 
     @property
     def total(self) -> float:
@@ -98,14 +105,19 @@ class Energy:
         return sum(self.by_cause.values())
 
 
-def account(deployed: Deployed, totals: Totals) -> Energy:
+def account(deployed: Deployed, totals: Totals, decoder: dict[str, float] | None = None) -> Energy:
     """Share out the energy of a run.
 
     A busy PE draws its level's energy for each cycle, a waiting one its sleep power (at the low level if levels are
     chosen step by step); packets pay for hops, routers and chip links; DRAM for the bytes moved; chips their base power
-    for the whole time. PEs without neurons are off.
+    for the whole time. PEs without neurons are off, unless they decode.
+
+    Parameters
+    ----------
+    decoder : dict of str to float, optional
+        Joules by cause of a decoder, which is added to the causes, and to no PE, population or projection.
     """
-    mapped, costs = deployed.mapping, deployed.costs
+    mapped, costs, extra = deployed.mapping, deployed.costs, decoder or {}
     c, parts = mapped.machine.constants, mapped.parts
     per_cycle = np.array([c.si(f"level.{name}.energy_per_cycle") for name in LEVELS])
     clock = np.array([c.si(f"level.{name}.clock") for name in LEVELS])
@@ -118,7 +130,7 @@ def account(deployed: Deployed, totals: Totals) -> Energy:
     noc = np.asarray(np.bincount(source, weights=packets * costs.energy_noc, minlength=parts), np.float64)
     links = np.asarray(np.bincount(source, weights=packets * costs.energy_links, minlength=parts), np.float64)
     long = int((mapped.machine.link_kind == LONG_LINK).sum()) * c.si("power.long_link") * totals.seconds
-    dram = _dram(deployed, totals) * 8.0 * c.si("energy.dram_bit")
+    dram = dram_bytes(deployed, totals) * 8.0 * c.si("energy.dram_bit")
     base = c.si("power.chip_base") * mapped.machine.chips * totals.seconds
     by_pe = np.stack(
         [phase.sum(0), sleep, noc, links + long / max(parts, 1), dram, np.full(parts, base / max(parts, 1))], axis=1
@@ -126,22 +138,25 @@ def account(deployed: Deployed, totals: Totals) -> Energy:
     shares = _Shares(deployed, totals, phase)
     by_population = shares.populations(by_pe, costs.energy_noc + costs.energy_links, noc + links)
     return Energy(
-        by_cause={name: float(by_pe[:, k].sum()) for k, name in enumerate(CAUSES)},
+        by_cause={name: float(by_pe[:, k].sum()) + extra.get(name, 0.0) for k, name in enumerate(CAUSES)},
         by_pe=by_pe,
         by_population=by_population,
         by_projection=shares.projections(),
         by_phase={name: float(phase[k].sum()) for k, name in enumerate(PHASES)},
+        decoder=extra,
     )
 
 
-def _dram(deployed: Deployed, totals: Totals) -> Floats:
-    """Bytes that each PE moves to or from DRAM: recordings, and replayed events."""
+def dram_bytes(deployed: Deployed, totals: Totals) -> Floats:
+    """Bytes that each PE moves to or from DRAM: recordings, replayed events, rows of tables."""
     mapped = deployed.mapping
     moved = np.zeros(mapped.parts)
     for k, population in enumerate(mapped.lowered.populations):
         form = mapped.layout.populations[k]
         moved += mapped.held[k] * form.recording * (totals.steps / mapped.layout.options.flush)
-        if population.replay is not None:
+        if isinstance(population.replay, EventTable):
+            moved += totals.active_steps[k] * mapped.dram.row_bytes[k]
+        elif population.replay is not None:
             moved += totals.spikes[k] * REPLAYED_EVENT
     return moved
 
@@ -162,14 +177,15 @@ class _Shares:
         self.synapse = _normal(events, np.ones_like(events)) if len(events) else events
 
     def populations(self, by_pe: Floats, flow: Floats, moved: Floats) -> dict[str, float]:
-        update, send, receive, synapse, record = self.phase
-        own = self.update * (update + record) + self.send * send
+        phase = dict(zip(PHASES, self.phase, strict=True))
+        work = self._work(phase)
+        own = self.update * (phase["update"] + phase["record"] + phase["dma"]) + self.send * phase["send"]
         own += self.held * (by_pe[:, 1:].sum(1) - moved)
         if len(self.synapse):
             for s in self.lowered.projections:
-                own[s.post] += self.synapse[s.index] * (receive + synapse)
+                own[s.post] += self.synapse[s.index] * work
         else:
-            own += self.held * (receive + synapse)
+            own += self.held * work
         total = own.sum(1) + self._packets(flow)
         return {p.name: float(total[k]) for k, p in enumerate(self.lowered.populations)}
 
@@ -184,8 +200,13 @@ class _Shares:
         count = len(self.lowered.populations)
         return np.asarray(np.bincount(owner[sends], weights=each[keys.group[sends]], minlength=count), np.float64)
 
+    @staticmethod
+    def _work(phase: dict[str, Floats]) -> Floats:
+        """Joules of each PE for packets that arrive and their synapses."""
+        return phase["receive"] + phase["input"] + phase["recurrent"]
+
     def projections(self) -> dict[str, float]:
-        work = self.phase[PHASES.index("receive")] + self.phase[PHASES.index("synapse")]
+        work = self._work(dict(zip(PHASES, self.phase, strict=True)))
         return {s.name: float((self.synapse[s.index] * work).sum()) for s in self.lowered.projections}
 
 

@@ -149,7 +149,7 @@ def image_bytes(image: Image, lowered: LoweredNetwork, layout: Layout) -> npt.ND
     they are. It must agree with :func:`.memory.region_bytes` to the byte.
     """
     table = {name: np.zeros(image.parts, np.int64) for name in REGIONS}
-    for name in ("code", "stack", "fifo"):
+    for name in ("code", "stack", "fifo", "decoder"):
         table[name] += layout.fixed[name]
     table["descriptors"] += layout.fixed["descriptors"]
     table["directory"] += layout.options.directory_entry * layout.options.directory

@@ -11,7 +11,7 @@ stack          heap and stack (fixed)
 descriptors    64 B for the PE and 64 B to align regions (fixed); per population 32 B and its shared parameters (4 B
                each); per incoming projection of the population 16 B (format, delay, scale or shared weight, pointers)
 state          4 B per state and per own parameter of a neuron; 4 B for its global index if it draws random numbers;
-               4 B for the next event of a replayed source
+               4 B for the next event of a replayed source, or for its value in the row of a table
 keys           4 B per neuron that sends: its routing key
 ring           delay ring: per port, 1 + (longest delay of the projections that end there) slots of 4 B per neuron, so
                that packets may be applied while neurons are still being updated
@@ -25,6 +25,7 @@ fifo           event FIFO: 4 B per packet, 8 B if any event carries a value (fix
 outgoing       packets waiting to be sent: room for 32 (fixed)
 recording      events: 1 bit per neuron and step of the flush interval (4 B more per step for graded events);
                states: 4 B per neuron and recorded step
+decoder        of a decoder that all PEs take part in: biases, logits, outputs, two buffers (fixed)
 =============  ======================================================================================================
 
 A row is found by its packet's key. All keys of a PE form one block, so a binary search in the directory gives the
@@ -72,6 +73,7 @@ REGIONS = (
     "fifo",
     "outgoing",
     "recording",
+    "decoder",
 )
 """Regions of a PE's memory, in the order of the columns of every table of bytes."""
 
@@ -233,6 +235,7 @@ def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOption
         "directory": options.directory_entry * options.directory,
         "fifo": packet * options.fifo,
         "outgoing": packet * OUTGOING_PACKETS,
+        "decoder": options.decoder,
     }
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-PHASES = ("update", "send", "receive", "synapse", "record")
-"""What a PE does in a step: the rows of every table of cycles."""
+PHASES = ("update", "send", "receive", "input", "recurrent", "record", "dma")
+"""What a PE does in a step: the rows of every table of cycles. Synapses are applied in ``input``, those of a loop of
+populations in ``recurrent``; ``dma`` sets transfers up and waits for rows of tables."""
 
 SERIES = (
     "time",
@@ -38,9 +39,23 @@ SERIES = (
     "step",
     "crowded_parts",
     "network",
+    "receive_cycles",
+    "recurrent_events",
+    "core",
+    "busy",
+    "packet_energy",
+    "last_part",
+    *(f"last_{name}" for name in PHASES),
+    "last_wait",
+    "last_network",
 )
-"""What is known of every step: ``time`` in ns; packets are sent by sources, copies arrive at PEs; a crowded
-part got more packets than its FIFO holds; ``network`` is the time in ns that the busiest link needs for its packets."""
+"""What is known of every step, times in ns: packets are sent by sources, copies arrive at PEs; a crowded part got more
+packets than its FIFO holds; ``network`` is the time that the busiest link needs for its packets; ``core`` joules of
+busy PEs, ``busy`` their time together, ``packet_energy`` joules of NoC and links. The PE that is done last spends
+``last_<phase>`` on each phase and waits ``last_wait`` for packets; ``last_network`` is what the busiest link takes
+beyond that."""
+LAYERS = ("events", "packets", "input_events", "recurrent_events")
+"""What is known of every step and population: synaptic events are those onto its neurons."""
 
 BINS, WORST = 64, 8
 """Time resolution of load maps, and how many of the longest steps are kept in detail."""
@@ -87,8 +102,13 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "g_links": ("int32", "MANY"),
     "link_class": ("int8", "MANY"),  # 1: chip link, 2: event router
     "link_ns": ("float64", "MANY"),  # time between two packets
+    "g_energy": ("float64", "MANY"),  # joules of a packet
+    "post": ("int32", "MANY"),  # target of each projection
+    "loop": ("int8", "MANY"),  # whether it is part of a loop of populations
+    "joule": ("float64", "MANY"),  # of a cycle, by level
     "update_cycles": ("int64", "MANY"),
     "record_cycles": ("int64", "MANY"),
+    "dma_cycles": ("int64", "MANY"),
     "service": ("float64", "MANY"),  # mean cycles of a packet and its synapses
     "ns": ("float64", "MANY"),  # of a cycle, by level
     "times": ("float64", "MANY"),  # tick, barrier, wake-up, ns
@@ -98,18 +118,19 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "chosen": ("int64", "MANY"),
     "done": ("float64", "MANY"),
     "arrival": ("float64", "MANY"),
-    "work": ("int64", "(5, parts)"),
+    "work": ("int64", f"({len(PHASES)}, parts)"),
     "g_count": ("int64", "MANY"),
     "touched": ("int32", "MANY"),
     "link_load": ("int64", "MANY"),
     "synapses": ("int64", "(projections, parts)"),
-    "synapses_seen": ("int64", "MANY"),
+    "synapses_seen": ("int64", "(2, parts)"),  # of input and recurrent ones, before this step
+    "projection_seen": ("int64", "MANY"),
     "lag": ("int64", "MANY"),
     "late": ("float64", "MANY"),
     "drops": ("int64", "drop_rows"),
     "special": ("int64", "MANY"),
     "cells": ("int64", "MANY"),
-    "cycles": ("int64", "(2, 5, parts)"),
+    "cycles": ("int64", f"(2, {len(PHASES)}, parts)"),
     "spikes": ("int64", "(populations, parts)"),
     "received": ("int64", "MANY"),
     "g_total": ("int64", "MANY"),
@@ -119,10 +140,12 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "clock": ("float64", "MANY"),
     "part_bins": ("int64", "(bins, parts)"),
     "link_bins": ("int64", "(bins, links)"),
-    "series": ("float64", "(series_rows, 14)"),
+    "series": ("float64", f"(series_rows, {len(SERIES)})"),
+    "layers": ("int32", f"(series_rows, populations, {len(LAYERS)})"),
+    "active_steps": ("int64", "MANY"),  # steps in which each population emitted anything
     "worst_step": ("int64", "MANY"),
     "worst_time": ("float64", "MANY"),
-    "worst_work": ("int64", "(worst, 5, parts)"),
+    "worst_work": ("int64", f"(worst, {len(PHASES)}, parts)"),
     "worst_links": ("int64", "(worst, links)"),
     "stop": ("int64", "MANY"),
 }
@@ -164,6 +187,21 @@ def step_kernel(name: str) -> Kernel:
     return compile_kernel("\n".join(lines) + "\n", f"SpiNNaker2 {name}")
 
 
+class Rows(NamedTuple):
+    """Consecutive steps.
+
+    Attributes
+    ----------
+    series : float64 (steps, columns)
+        Columns :data:`SERIES`.
+    layers : int32 (steps, populations, columns)
+        Columns :data:`LAYERS`.
+    """
+
+    series: npt.NDArray[np.float64]
+    layers: npt.NDArray[np.int32]
+
+
 @dataclass
 class Ledger:
     """The arrays of a run and the item that points at them.
@@ -187,7 +225,8 @@ class Ledger:
         for name in (
             "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "crowded", "clock", "part_bins",
             "link_bins",
-            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen", "cells",
+            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen",
+            "projection_seen", "active_steps", "cells",
         ):  # fmt: skip
             self.arrays[name][...] = 0
         self.arrays["cells"][[2, 5]] = 1, stops
@@ -199,16 +238,21 @@ class Ledger:
 
     def rows(self, at_least: int) -> None:
         """Make room in the series for that many steps and the two that a full buffer still takes."""
-        series = np.zeros((max(at_least, 2) + 3, len(SERIES)))
-        self.arrays["series"] = series
-        self.item[FIELDS.index("series")] = address(series)
-        self.item[FIELDS.index("series_rows")] = len(series)
+        length = max(at_least, 2) + 3
+        made = {
+            "series": np.zeros((length, len(SERIES))),
+            "layers": np.zeros((length, *self.arrays["layers"].shape[1:]), np.int32),
+        }
+        self.arrays |= made
+        for name, array in made.items():
+            self.item[FIELDS.index(name)] = address(array)
+        self.item[FIELDS.index("series_rows")] = length
 
-    def take(self) -> npt.NDArray[np.float64]:
-        """The series since the last call."""
+    def take(self) -> Rows:
+        """What is known of the steps since the last call."""
         n = int(self.arrays["cells"][0])
         self.arrays["cells"][0] = 0
-        return np.array(self.arrays["series"][:n])
+        return Rows(np.array(self.arrays["series"][:n]), np.array(self.arrays["layers"][:n]))
 
 
 def open_ledger(
@@ -230,6 +274,7 @@ def open_ledger(
         Seconds.
     """
     from .layout import offsets
+    from .pipeline import recurrent
 
     constants, parts = mapped.machine.constants, mapped.parts
     first = offsets(mapped.lowered)
@@ -257,7 +302,7 @@ def open_ledger(
         "synapse_cycles": constants.count("cycles.synaptic_event"),
         "bins": BINS,
         "worst": WORST,
-        "series_rows": 0,
+        "series_rows": 1,
         "drop_rows": drop_rows,
     }
     given: dict[str, Array] = {
@@ -276,6 +321,11 @@ def open_ledger(
         "link_ns": costs.link_service * 1e9,
         "update_cycles": costs.update,
         "record_cycles": costs.record,
+        "dma_cycles": costs.dma,
+        "g_energy": costs.energy_noc + costs.energy_links,
+        "post": np.array([s.post for s in mapped.lowered.projections], np.int32),
+        "loop": recurrent(mapped.lowered).astype(np.int8),
+        "joule": np.array([constants.si(f"level.{name}.energy_per_cycle") for name in LEVELS]),
         "service": costs.service,
         "ns": 1e9 / np.array([constants.si(f"level.{name}.clock") for name in LEVELS]),
         "times": np.array([tick * 1e9, costs.barrier, wake * 1e9]),
@@ -284,6 +334,7 @@ def open_ledger(
     sizes_of = {
         "n_groups": max(groups, 1), "cells": 8, "special": 2, "clock": 1, "worst_step": WORST, "worst_time": WORST,
         "g_count": max(groups, 1), "touched": max(groups, 1), "g_total": max(groups, 1), "link_load": max(links, 1),
+        "projection_seen": max(numbers["projections"], 1), "active_steps": max(len(memories), 1),
     }  # fmt: skip
     scope: dict[str, Any] = {**numbers, "links": max(links, 1)}
     arrays: dict[str, Array] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,15 @@ from neuromorph.progress import Progress, Silent
 
 from ..hypergraph import Hypergraph, Limits
 from ..machine import Machine, spinnaker2, valid_chips
-from ..partition import copies_per_spike, part_bytes
+from ..partition import balanced, copies_per_spike, part_bytes
 from ..partition import partition as run_partition
 from ..place import place as run_place
 from ..place import traffic
 from ..route import Fanout, RouteCheck, Routing, check_routes, fanout, route_network
+from .costs import neuron_work
+from .decoder import Decoder
+from .decoder_costs import DecoderLayout, decoder_layout, decoder_room, stored_bytes
+from .dram import Dram, dram_layout, require_room
 from .formats import entry_bytes_for, key_bits, plan
 from .given import given_partition, given_placement
 from .layout import Layout, offsets, with_directory
@@ -61,6 +66,10 @@ class Mapping:
         Bytes of each part by region, in the order of :data:`.layout.REGIONS`.
     copies_per_spike : float
         Mean number of other PEs that an event must reach.
+    dram : Dram
+        Tables in the chips' DRAM.
+    decoder : DecoderLayout or None
+        Which PEs decode.
     method : str
         Partition method.
     tried : tuple of (method, copies per spike, parts)
@@ -79,6 +88,8 @@ class Mapping:
     check: RouteCheck
     regions: npt.NDArray[np.int64]
     copies_per_spike: float
+    dram: Dram
+    decoder: DecoderLayout | None
     method: str
     tried: tuple[tuple[str, float, int], ...]
     seconds: dict[str, float]
@@ -126,6 +137,8 @@ def map_network(
     rates: Rates | None = None,
     positions: list[npt.NDArray[np.float64] | None] | None = None,
     constants: dict[str, float] | None = None,
+    decoder: Decoder | None = None,
+    pes: int | None = None,
     progress: Progress | None = None,
 ) -> Mapping:
     """Put a network on SpiNNaker2.
@@ -145,6 +158,9 @@ def map_network(
     positions : arrays (size, up to 3) or None, by population, optional
     constants : dict, optional
         Other machine constants, dots as double underscores.
+    decoder : Decoder, optional
+    pes : int, optional
+        PEs that the neurons are spread over; default: as few as hold them.
     progress : Progress, optional
 
     Raises
@@ -156,24 +172,40 @@ def map_network(
 
     progress = progress or Silent()
     options = options or LayoutOptions()
+    if pes is not None and options.rows == "auto":  # room to spare goes into rows that are found faster
+        try:
+            return map_network(
+                lowered, chips=chips, seed=seed, partition=partition, place=place, pes=pes, rates=rates,
+                options=replace(options, rows="indexed"), positions=positions, constants=constants, decoder=decoder,
+                progress=progress,
+            )  # fmt: skip
+        except MappingError:
+            progress.note("indexed rows do not fit so few PEs")
     seconds: dict[str, float] = {}
     watch = _Watch(progress, seconds)
     machine = _machine(chips, constants)
+    fewest = require_room(lowered, stored_bytes(decoder) if decoder is not None else 0, machine, chips)
+    machine = machine if fewest <= machine.chips else _machine(valid_chips(fewest), constants)
     for _ in range(_ROUNDS):
         watch("layout")
+        if decoder is not None and decoder.pes == "all":
+            options = replace(options, decoder=decoder_room(decoder, len(machine.usable_pes)))
         layout = plan(lowered, machine, options)
         watch("hypergraph")
         graph = hypergraph(lowered, layout, rates, positions)
         watch("partition")
         try:
-            part, method, tried = _partition(partition, graph, lowered, layout, seed, progress)
+            if pes is None:
+                part, method, tried = _partition(partition, graph, lowered, layout, seed, progress)
+            else:
+                part, method, tried = _spread(pes, graph, lowered, layout, machine, rates)
         except MappingError:
             if graph.n_vertices and int(single_bytes(graph).max()) > layout.limits.bytes:
                 raise does_not_fit(lowered, layout, graph, machine, chips) from None
             raise
         parts = int(part.max()) + 1 if len(part) else 0
         if chips is None:
-            machine = _machine(valid_chips(-(-parts // int(machine.usable.sum()))), constants)
+            machine = _machine(valid_chips(max(fewest, -(-parts // int(machine.usable.sum())))), constants)
         elif parts > len(machine.usable_pes):
             raise too_many_parts(lowered, layout, graph, machine, part, parts)
         fan = fanout(graph, part)
@@ -215,16 +247,22 @@ def map_network(
             limit=layout.sram,
         )
     check = check_routes(fan, routing.keys.key, routing.tables, placement, machine)
+    placed = None if decoder is None else decoder_layout(decoder, lowered, machine, placement, layout)
+    nothing = np.zeros(0, np.int32)
+    dram = dram_layout(
+        lowered, part, placement, machine, nothing if placed is None else placed.pes,
+        nothing.astype(np.int64) if placed is None else placed.table_bytes,
+    )  # fmt: skip
     watch(None)
     return Mapping(
         lowered, machine, layout, part, parts, placement, fan, routing, check, regions,
-        copies_per_spike(graph, part), method, tried, seconds,
+        copies_per_spike(graph, part), dram, placed, method, tried, seconds,
     )  # fmt: skip
 
 
 def _machine(chips: int | None, constants: dict[str, float] | None) -> Machine:
-    machine = spinnaker2(chips)
-    return machine.with_constants(**constants) if constants else machine
+    given: dict[str, Any] = dict(constants or {})  # no name of a constant is that of another argument
+    return spinnaker2(chips, **given)
 
 
 class _Watch:
@@ -252,6 +290,16 @@ def _partition(
         return found.part, found.method, found.tried
     part = np.asarray(method(graph, layout.limits, seed) if callable(method) else method)
     return given_partition(part, lowered, layout), "given", ()
+
+
+def _spread(
+    pes: int, graph: Hypergraph, lowered: LoweredNetwork, layout: Layout, machine: Machine, rates: Rates | None
+) -> tuple[npt.NDArray[np.int32], str, tuple[tuple[str, float, int], ...]]:
+    """So many parts of about equal work, predicted from the rates."""
+    try:
+        return balanced(graph, layout.limits, pes, neuron_work(lowered, machine.constants, rates)), "balanced", ()
+    except MappingError as error:
+        raise MappingError(f"{lowered.name}: pes={pes}: {error}", **error.__dict__) from None
 
 
 def _place(method: Placer, fan: Fanout, machine: Machine, seed: int, parts: int) -> npt.NDArray[np.int32]:

@@ -27,8 +27,8 @@ class PacketCosts:
 
     Attributes
     ----------
-    before, update, record : int64
-        See :func:`.costs.update_schedule`.
+    before, update, record, dma : int64
+        See :class:`.costs.Schedule`.
     receive : int64, one for each (group, part) of the keys
         Cycles to take a packet from the FIFO and find its row.
     latency : float64, likewise
@@ -52,6 +52,7 @@ class PacketCosts:
     before: npt.NDArray[np.int64]
     update: npt.NDArray[np.int64]
     record: npt.NDArray[np.int64]
+    dma: npt.NDArray[np.int64]
     receive: npt.NDArray[np.int64]
     latency: npt.NDArray[np.float64]
     service: npt.NDArray[np.float64]
@@ -71,7 +72,9 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
 
     machine, keys, routes = mapped.machine, mapped.routing.keys, mapped.routing.routes
     c = machine.constants
-    before, update, record = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c)
+    clock = c.si(f"level.{'low' if level == 'low' else 'high'}.clock")
+    waits = np.ceil(mapped.dram.wait * clock).astype(np.int64)
+    schedule = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c, waits)
     ptr, link, parent = link_steps(routes, machine, np.arange(keys.n_groups, dtype=np.int64))
     speed = timing(machine, PAYLOAD_BITS if any(p.graded for p in mapped.lowered.populations) else 0)
     times = hop_times(link, parent, ptr, speed.latency * 1e9)
@@ -91,9 +94,10 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
     sent = np.ceil((bits + c.count("link.overhead")) / block) * block
     energy_links = sent * (hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit"))
     return PacketCosts(
-        before=before,
-        update=update,
-        record=record,
+        before=schedule.before,
+        update=schedule.update,
+        record=schedule.record,
+        dma=schedule.dma,
         receive=receive,
         latency=latency,
         service=service,

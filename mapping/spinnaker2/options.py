@@ -32,6 +32,8 @@ class LayoutOptions:
         needs. The compiler raises them when a mapping needs more.
     rows : {"auto", "indexed", "packed"}
         How rows are found: see :mod:`.layout`.
+    decoder : int
+        Bytes that a decoder needs on every PE.
     """
 
     neurons_per_pe: int | None = None
@@ -42,6 +44,7 @@ class LayoutOptions:
     directory_entry: int = 4
     key_bits: tuple[int, ...] | None = None
     rows: str = "auto"
+    decoder: int = 0
 
     def __post_init__(self) -> None:
         for name in ("fifo", "flush", "directory"):

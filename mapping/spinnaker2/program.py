@@ -18,9 +18,11 @@ from neuromorph.errors import CheckpointError, MappingError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress
 
+from .decoder import Decoded
 from .instance import Deployed, MappedInstance
 from .layout import WORD
-from .ledger import LATENESS, SERIES, Ledger
+from .ledger import LATENESS, LAYERS, SERIES, Ledger, Rows
+from .pipeline import lags
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from .map import Mapping as Mapped
     from .report import SpiNNaker2Report
     from .target import SpiNNaker2
+
+
+TIMES = ("time", "network", "busy", *(name for name in SERIES if name.startswith("last_") and name != "last_part"))
+"""Columns of :data:`.ledger.SERIES` in ns."""
 
 
 class SpiNNaker2Program(CPUProgram):
@@ -58,7 +64,7 @@ class SpiNNaker2Program(CPUProgram):
         self.deployed = deployed
         self.mapping: Mapped = deployed.mapping
         self._ledgers: list[Ledger] = []
-        self._series: list[npt.NDArray[np.float64]] = []
+        self._series: list[Rows] = []
         self._samples = self._written = 0
         super().__init__(target, network, lowered, compiled, seconds)  # type: ignore[arg-type]
 
@@ -96,13 +102,19 @@ class SpiNNaker2Program(CPUProgram):
     def series(self) -> dict[str, npt.NDArray[np.float64]]:
         """What is known of every step since the last reset, or of the last batch.
 
-        ``time`` in seconds, ``busiest_part`` and its cycles, packets sent, copies of them that arrived or were dropped,
-        synaptic events, loads of the busiest NoC or chip link and of the busiest router, PEs that were late, and
-        ``network``: seconds that the busiest link needs for its packets.
+        Times in seconds: ``time``, ``busiest_part`` and its cycles, packets sent, copies of them that arrived or were
+        dropped, synaptic events, loads of the busiest NoC or chip link and of the busiest router, PEs that were late,
+        ``network``, which the busiest link needs for its packets, and more: see :data:`.ledger.SERIES`.
         """
-        rows = np.concatenate([np.zeros((0, len(SERIES))), *self._series])
-        named = {name: rows[:, k] for k, name in enumerate(SERIES)}
-        return named | {"time": named["time"] * 1e-9, "network": named["network"] * 1e-9}
+        rows = np.concatenate([np.zeros((0, len(SERIES))), *(part.series for part in self._series)])
+        return {name: rows[:, k] * (1e-9 if name in TIMES else 1.0) for k, name in enumerate(SERIES)}
+
+    @property
+    def layers(self) -> dict[str, npt.NDArray[np.int32]]:
+        """What is known of every step and population, int32 (steps, populations) each; see :data:`.ledger.LAYERS`."""
+        none = np.zeros((0, len(self.lowered.populations), len(LAYERS)), np.int32)
+        rows = np.concatenate([none, *(part.layers for part in self._series)])
+        return {name: rows[:, :, k] for k, name in enumerate(LAYERS)}
 
     def packet_flow(self, step: int) -> Flow:
         """Play the packets of one step of the last run through the packet-level model of the network.
@@ -230,13 +242,13 @@ class SpiNNaker2Program(CPUProgram):
         """The costs of every step that the trace does not hold yet; at the end sums, and the worst steps in detail."""
         for ledger in self._ledgers:
             self._series.append(ledger.take())
+        unit = f"ns for {', '.join(sorted(TIMES))}; J for core and packet_energy; else counts"
+        populations = [p.name for p in self.lowered.populations]
         for rows in self._series[self._written :]:
-            about = {
-                "columns": list(SERIES),
-                "axes": ["step", "column"],
-                "unit": "ns for time and network, else counts",
-            }
-            sink.extra("costs/steps", rows, about, append=True)
+            about = {"columns": list(SERIES), "axes": ["step", "column"], "unit": unit}
+            sink.extra("costs/steps", rows.series, about, append=True)
+            about = {"columns": list(LAYERS), "axes": ["step", "population", "column"], "unit": "counts"}
+            sink.extra("costs/layers", rows.layers, about | {"populations": populations}, append=True)
         self._written = len(self._series)
         if done:
             for name, (value, about) in self.report().arrays().items():
@@ -267,9 +279,35 @@ class SpiNNaker2Program(CPUProgram):
         from .report import make_report
 
         return make_report(
-            self.target, self.network.name, self.deployed, tuple(self._ledgers), self.series, self._samples,
-            dict(self._seconds),
+            self.target, self.network.name, self.deployed, tuple(self._ledgers), self.series, self.layers,
+            self._samples, dict(self._seconds),
         )  # fmt: skip
+
+    def decoded(self, targets: npt.ArrayLike | None = None) -> Decoded:
+        """What the target's decoder makes of the last run: one result for each step that has an output.
+
+        Parameters
+        ----------
+        targets : int array, optional
+            Rows whose probabilities are wanted, one for each result.
+
+        Raises
+        ------
+        TargetError
+            If the target has no decoder, nothing has run, or the population's events were not recorded.
+        """
+        decoder = self.target.decoder
+        if decoder is None:
+            raise TargetError(f"{self.network.name}: the target has no decoder; give SpiNNaker2(decoder=Decoder(...))")
+        if self.last_trace is None:
+            raise TargetError(f"{self.network.name} has not run yet: there is nothing to decode")
+        meta, events = self.last_trace.meta, self.last_trace.events(decoder.population)
+        begin = max(meta.first_step, int(lags(self.lowered)[self.index_of(decoder.population)]))
+        outputs = np.zeros((max(meta.first_step + meta.steps - begin, 0), decoder.width), np.float32)
+        row = np.asarray(events.steps).astype(np.int64) - begin
+        values = np.ones(len(row), np.float32) if events.values is None else events.values
+        outputs[row[row >= 0], events.ids[row >= 0]] = values[row >= 0]
+        return decoder.decode(outputs, targets)
 
     def source(self) -> str:
         """The generated code: a kernel for each population, and one for each kind of rows."""

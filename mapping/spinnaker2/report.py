@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,15 @@ import numpy.typing as npt
 from neuromorph.engine.report import html_table, text_table
 from neuromorph.lowering.program import LoweredNetwork
 
+from .decoder import Decoder
+from .decoder_costs import DecoderCost, decoder_cost
 from .energy import CAUSES, Energy, Totals, account
 from .instance import Deployed
 from .ledger import PHASES, Ledger
+from .pipeline import lags
 from .published import Comparison, compare
 from .tables import per_sample_lines, summary, tables
+from .tokens import Tokens, decoder_joules, make_tokens, step_times
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -38,8 +43,10 @@ class SpiNNaker2Report:
     totals : Totals or None
         Counts of the run; None before the first step.
     energy : Energy or None
-    series : dict of str to float64 (steps,)
-        Per step; see :attr:`SpiNNaker2Program.series`.
+    series, layers : dict of str to arrays (steps,) and (steps, populations)
+        Per step; see :attr:`SpiNNaker2Program.series` and :attr:`SpiNNaker2Program.layers`.
+    decoder : DecoderCost or None
+        Of each step.
     ledgers : tuple of Ledger
         Load over time and the worst steps in detail.
     samples : int
@@ -54,6 +61,8 @@ class SpiNNaker2Report:
     totals: Totals | None
     energy: Energy | None
     series: dict[str, npt.NDArray[np.float64]]
+    layers: dict[str, npt.NDArray[np.int32]]
+    decoder: DecoderCost | None
     ledgers: tuple[Ledger, ...]
     samples: int
     seconds: dict[str, float]
@@ -135,6 +144,13 @@ class SpiNNaker2Report:
         assert self.energy is not None
         return self.energy.total / self.time if self.time else 0.0
 
+    @cached_property
+    def tokens(self) -> Tokens | None:
+        """Costs of each token: of each step of a pipeline, once the last layer answers. None before there is one."""
+        if self.totals is None:
+            return None
+        return make_tokens(self.deployed, self.totals, self.series, self.layers, self.decoder)
+
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """The run beside published figures of the chip."""
@@ -197,10 +213,32 @@ class SpiNNaker2Report:
             "link_bins": (ledger["link_bins"], about("packets", "bin", "link")),
             "steps_per_bin": (int(ledger["cells"][2]), about("steps")),
             "links": (self.deployed.costs.links, about("link id", "link")),
+            **self._token_arrays(about),
             "worst_step": (ledger["worst_step"][kept], about("step", "worst")),
             "worst_time": (ledger["worst_time"][kept], about("ns", "worst")),
             "worst_work": (ledger["worst_work"][kept], about("cycles", "worst", "phase", "part", columns=PHASES)),
             "worst_links": (ledger["worst_links"][kept], about("packets", "worst", "link")),
+        }
+
+    def _token_arrays(self, about: Callable[..., dict[str, Any]]) -> dict[str, tuple[Any, dict[str, Any]]]:
+        tokens = self.tokens
+        if tokens is None:
+            return {}
+
+        def joined(columns: Mapping[str, Any], unit: str, axis: str) -> tuple[Any, dict[str, Any]]:
+            return np.stack(list(columns.values()), 1), about(unit, "token", axis, columns=list(columns))
+
+        return {
+            "token_time": (tokens.time, about("s", "token")),
+            "token_latency": (tokens.latency, about("s", "token")),
+            "token_energy": (tokens.energy, about("J", "token")),
+            "token_spent": joined(tokens.spent, "s", "cause"),
+            "token_cycles": joined(tokens.cycles, "cycles", "phase"),
+            "token_copies": (tokens.copies, about("packets", "token")),
+            "token_events": joined(tokens.events, "events", "population"),
+            "token_packets": joined(tokens.packets, "packets", "population"),
+            "token_input_events": joined(tokens.input_events, "synaptic events", "population"),
+            "token_recurrent_events": joined(tokens.recurrent_events, "synaptic events", "population"),
         }
 
     def per_sample_lines(self) -> tuple[str, ...]:
@@ -243,6 +281,7 @@ def make_report(
     deployed: Deployed,
     ledgers: Sequence[Ledger],
     series: dict[str, npt.NDArray[np.float64]],
+    layers: dict[str, npt.NDArray[np.int32]],
     samples: int,
     stages: dict[str, float],
 ) -> SpiNNaker2Report:
@@ -250,7 +289,13 @@ def make_report(
     totals = Totals.of(ledgers) if ledgers else None
     if totals is not None and totals.steps == 0:
         totals = None
-    energy = account(deployed, totals) if totals is not None else None
+    decoder, joules = None, None
+    if totals is not None and target.decoder is not None:
+        decoder = _decoder_cost(target.decoder, deployed, series, layers)
+        time = step_times(series["time"], decoder, target.decoder.overlap)
+        totals = Totals.of(ledgers, float((time - series["time"]).sum()))
+        joules = {cause: float(each.sum()) for cause, each in decoder_joules(deployed, decoder, time).items()}
+    energy = account(deployed, totals, joules) if totals is not None else None
     return SpiNNaker2Report(
         target=repr(target),
         network=network,
@@ -258,7 +303,24 @@ def make_report(
         totals=totals,
         energy=energy,
         series=series,
+        layers=layers,
+        decoder=decoder,
         ledgers=tuple(ledgers),
         samples=samples,
         seconds=stages,
     )
+
+
+def _decoder_cost(
+    decoder: Decoder,
+    deployed: Deployed,
+    series: Mapping[str, npt.NDArray[np.float64]],
+    layers: Mapping[str, npt.NDArray[np.int32]],
+) -> DecoderCost:
+    mapped = deployed.mapping
+    assert mapped.decoder is not None
+    names = [p.name for p in mapped.lowered.populations]
+    k = names.index(decoder.population)
+    answers = series["step"] >= lags(mapped.lowered)[k]
+    fired = layers["events"][:, k].astype(np.int64)
+    return decoder_cost(decoder, mapped.decoder, mapped.machine, mapped.dram, deployed.clock.level, fired, answers)

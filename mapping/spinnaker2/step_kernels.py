@@ -18,7 +18,33 @@ from neuromorph.native.arrays import carray
 
 from .kernels import fifo_drops, fold_bins
 
-UPDATE, SEND, RECEIVE, SYNAPSE, RECORD = 0, 1, 2, 3, 4
+UPDATE, SEND, RECEIVE, INPUT, RECURRENT, RECORD, DMA = 0, 1, 2, 3, 4, 5, 6
+PHASES = 7
+(
+    TIME,
+    BUSIEST,
+    MOST,
+    PACKETS,
+    COPIES,
+    DROPPED,
+    EVENTS,
+    MAX_LINK,
+    CHIP_LINKS,
+    MAX_ROUTER,
+    LATE,
+    STEP,
+    CROWDED,
+    NETWORK,
+    RECEIVING,
+    LOOPED,
+    CORE,
+    BUSY,
+    PACKET_ENERGY,
+    LAST,
+    LAST_PHASES,
+    LAST_WAIT,
+    LAST_NETWORK,
+) = (*range(20), 20, 20 + PHASES, 21 + PHASES)  # columns of a step's row
 
 
 @njit(error_model="numpy")
@@ -28,7 +54,8 @@ def send_packets(
     part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, g_source: Any,
     update_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
     done: Any, arrival: Any, g_count: Any, touched: Any, lag: Any, late: Any, drops: Any, special: Any, cells: Any,
-    spikes: Any, dropped: Any, crowded: Any, clock: Any,
+    spikes: Any, dropped: Any, crowded: Any, clock: Any, layers: Any,
+    active_steps: Any,
 ) -> None:  # fmt: skip
     """Count this step's packets, choose levels, find which packets full FIFOs drop."""
     if step == 0:  # the sample before this one ended when its last PE was done
@@ -44,17 +71,22 @@ def send_packets(
     for k in range(populations):
         count: Any = carray(pointer(table[k, 1]), 2, np.int64)[parity]
         fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
+        active_steps[k] += count > 0
+        leaving = 0
         for j in range(count):
             v = table[k, 3] + np.int64(fired[j])
             g = group[v]
             if g < 0:
                 continue
+            leaving += 1
             sent[part[v]] += 1
             spikes[k, part[v]] += 1
             if g_count[g] == 0:
                 touched[n_touched] = g
                 n_touched += 1
             g_count[g] += 1
+        layers[cells[0], k, 0] = count
+        layers[cells[0], k, 1] = leaving
     for i in range(n_touched):
         g = touched[i]
         for k in range(g_ptr[g], g_ptr[g + 1]):
@@ -154,14 +186,14 @@ def _overflows(
 
 @njit(error_model="numpy")
 def settle(
-    step: Any, parts: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any, synapse_cycles: Any, bins: Any,
-    worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any, link_class: Any, link_ns: Any,
-    update_cycles: Any,
-    record_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
-    done: Any, arrival: Any, work: Any, g_count: Any, touched: Any, link_load: Any, synapses: Any,
-    synapses_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any, received: Any, g_total: Any, late_steps: Any,
-    clock: Any, part_bins: Any, link_bins: Any, series: Any, worst_step: Any, worst_time: Any, worst_work: Any,
-    worst_links: Any, stop: Any,
+    step: Any, parts: Any, populations: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any,
+    synapse_cycles: Any, bins: Any, worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any,
+    link_class: Any, link_ns: Any, g_energy: Any, post: Any, loop: Any, joule: Any, update_cycles: Any,
+    record_cycles: Any, dma_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any,
+    chosen: Any, done: Any, arrival: Any, work: Any, g_count: Any, touched: Any, link_load: Any, synapses: Any,
+    synapses_seen: Any, projection_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any, received: Any,
+    g_total: Any, late_steps: Any, clock: Any, part_bins: Any, link_bins: Any, series: Any, layers: Any,
+    worst_step: Any, worst_time: Any, worst_work: Any, worst_links: Any, stop: Any,
 ) -> None:  # fmt: skip
     """Turn counts into cycles, time and loads, and add them up."""
     row = series[cells[0]]
@@ -175,66 +207,74 @@ def settle(
             link_load[g_links[k]] += count
         copies += count * (g_ptr[g + 1] - g_ptr[g])
         g_total[g] += count
-        row[3] += count
+        row[PACKETS] += count
+        row[PACKET_ENERGY] += count * g_energy[g]
         g_count[g] = 0
-    row[4], row[5], row[12] = copies, cells[4], cells[7]
-    drain = 0.0
+    row[COPIES], row[DROPPED], row[CROWDED] = copies, cells[4], cells[7]
     for k in range(links):
-        drain = max(drain, link_load[k] * link_ns[k])
+        row[NETWORK] = max(row[NETWORK], link_load[k] * link_ns[k])
         if link_class[k] == 2:
-            row[9] = max(row[9], link_load[k])
+            row[MAX_ROUTER] = max(row[MAX_ROUTER], link_load[k])
         else:
-            row[7] = max(row[7], link_load[k])
+            row[MAX_LINK] = max(row[MAX_LINK], link_load[k])
             if link_class[k] == 1:
-                row[8] += link_load[k]
+                row[CHIP_LINKS] += link_load[k]
+    _synaptic_events(parts, populations, projections, post, loop, synapses, synapses_seen, projection_seen, work, row,
+                     layers[cells[0]])  # fmt: skip
     elapsed = 0.0
-    busiest, most = 0, -1
+    busiest, most, last = 0, -1, 0
     for p in range(parts):
-        events = -synapses_seen[p]
-        for j in range(projections):
-            events += synapses[j, p]
-        synapses_seen[p] += events
-        row[6] += events
-        work[UPDATE, p] = update_cycles[p] - record_cycles[p]
+        work[UPDATE, p] = update_cycles[p] - record_cycles[p] - dma_cycles[p]
         work[SEND, p] = sent[p] * send_cycles
         work[RECEIVE, p] = receive[p]
-        work[SYNAPSE, p] = events * synapse_cycles
+        work[INPUT, p] *= synapse_cycles
+        work[RECURRENT, p] *= synapse_cycles
         work[RECORD, p] = record_cycles[p]
+        work[DMA, p] = dma_cycles[p]
         total = 0
-        for k in range(5):
+        for k in range(PHASES):
             cycles[chosen[p], k, p] += work[k, p]
             total += work[k, p]
         received[p] += packets[p]
         period = ns[chosen[p]]
-        finish = done[p] + (receive[p] + work[SYNAPSE, p]) * period
+        row[RECEIVING] += receive[p]
+        row[CORE] += total * joule[chosen[p]]
+        row[BUSY] += total * period
+        finish = done[p] + (receive[p] + work[INPUT, p] + work[RECURRENT, p]) * period
         if ticked:
             late[p] = max(0.0, finish - times[0])
             lag[p] = np.int64(late[p] / times[0])
             if late[p] > 0.0:
                 late_steps[p] += 1
-                row[10] += 1
+                row[LATE] += 1
         else:
             if packets[p] > 0:
                 finish = max(finish, arrival[p] + service[p] * period)
             if finish > times[0]:
                 late_steps[p] += 1
-                row[10] += 1
-            elapsed = max(elapsed, finish)
+                row[LATE] += 1
+        if finish > elapsed:
+            elapsed, last = finish, p
         if total > most:
             busiest, most = p, total
+    row[LAST] = last
+    row[LAST_WAIT] = elapsed
+    for k in range(PHASES):
+        row[LAST_PHASES + k] = work[k, last] * ns[chosen[last]]
+        row[LAST_WAIT] -= row[LAST_PHASES + k]
+    row[LAST_WAIT] = max(row[LAST_WAIT], 0.0)
     # No link passes packets faster than its rate, from when the first can be sent.
-    row[13] = drain
-    elapsed = max(elapsed, times[2] + drain)
-    row[0] = times[0] if ticked else elapsed + times[1]
-    row[1], row[2], row[11] = busiest, most, step
-    clock[0] += row[0]
+    row[LAST_NETWORK] = max(0.0, times[2] + row[NETWORK] - elapsed)
+    row[TIME] = times[0] if ticked else elapsed + row[LAST_NETWORK] + times[1]
+    row[BUSIEST], row[MOST], row[STEP] = busiest, most, step
+    clock[0] += row[TIME]
     if cells[1] // cells[2] >= bins:
         fold_bins(part_bins)
         fold_bins(link_bins)
         cells[2] *= 2
     b = cells[1] // cells[2]
     for p in range(parts):
-        for k in range(5):
+        for k in range(PHASES):
             part_bins[b, p] += work[k, p]
     for k in range(links):
         link_bins[b, k] += link_load[k]
@@ -250,12 +290,37 @@ def settle(
 
 
 @njit(error_model="numpy")
+def _synaptic_events(
+    parts: Any, populations: Any, projections: Any, post: Any, loop: Any, synapses: Any, synapses_seen: Any,
+    projection_seen: Any, work: Any, row: Any, layer: Any,
+) -> None:  # fmt: skip
+    """Events of this step, from the sums so far: by PE into ``work``, by target population into ``layer``."""
+    layer[:, 2:] = 0
+    work[INPUT, :parts] = 0
+    work[RECURRENT, :parts] = 0
+    for j in range(projections):
+        total = 0
+        for p in range(parts):
+            work[INPUT + loop[j], p] += synapses[j, p]
+            total += synapses[j, p]
+        layer[post[j], 2 + loop[j]] += total - projection_seen[j]
+        projection_seen[j] = total
+    for p in range(parts):
+        for k in range(2):
+            events = work[INPUT + k, p] - synapses_seen[k, p]
+            synapses_seen[k, p] = work[INPUT + k, p]
+            work[INPUT + k, p] = events
+            row[EVENTS] += events
+            row[LOOPED] += k * events
+
+
+@njit(error_model="numpy")
 def _keep_worst(
     step: Any, parts: Any, links: Any, worst: Any, row: Any, most: Any, ns: Any, ticked: Any, work: Any,
     link_load: Any, worst_step: Any, worst_time: Any, worst_work: Any, worst_links: Any, cells: Any,
 ) -> None:  # fmt: skip
     """Keep the details of the steps that took longest (with a tick: of those with the busiest PE)."""
-    measure = most * ns[1] if ticked else row[0]
+    measure = most * ns[1] if ticked else row[TIME]
     slot = 0
     for k in range(1, worst):
         if worst_time[k] < worst_time[slot]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+
+from neuromorph.lowering.program import EventTable
 
 from .energy import CAUSES
 from .layout import REGIONS
 from .ledger import LEVELS, PHASES
+from .tokens import SPENT
 
 if TYPE_CHECKING:
     from .report import SpiNNaker2Report
@@ -36,11 +40,11 @@ def _many(count: int, noun: str) -> str:
 
 def tables(report: SpiNNaker2Report) -> list[Table]:
     """Title, head and rows of every table: the mapping's, and the run's if there was one."""
-    found = [_mapping_table(report), _memory_table(report), _storage_table(report)]
+    found = [_mapping_table(report), _memory_table(report), _storage_table(report), _dram_table(report)]
     if report.totals is not None and report.totals.steps:
-        found += [_run_table(report), _energy_table(report), _population_table(report), _hot_table(report)]
-        found.append(_comparison_table(report))
-    return found
+        found += [_run_table(report), _token_table(report), _energy_table(report), _population_table(report)]
+        found += [_hot_table(report), _comparison_table(report)]
+    return [table for table in found if table[2]]
 
 
 def _mapping_table(report: SpiNNaker2Report) -> Table:
@@ -190,6 +194,89 @@ def per_sample_lines(report: SpiNNaker2Report) -> tuple[str, ...]:
         f"energy            {of['energy']} for each sample",
         f"traffic           {of['packets']} and {of['events']} for each sample",
     )
+
+
+def _dram_table(report: SpiNNaker2Report) -> Table:
+    """Tables in DRAM; no rows without any."""
+    m, c = report.mapping, report.mapping.machine.constants
+    dram, rows = m.dram, []
+    for k, population in enumerate(report.lowered.populations):
+        if isinstance(population.replay, EventTable):
+            each, held = int(dram.row_bytes[k].sum()), int((dram.row_bytes[k] > 0).sum())
+            rows.append(
+                (
+                    f"{population.name}: {len(population.replay.table):,} rows of {population.size:,}",
+                    f"{each * len(population.replay.table):,} B for {held} PEs; a "
+                    f"row is {each:,} B, there after {seconds(float(dram.wait[dram.row_bytes[k] > 0].max()))}",
+                    "bytes exact; time a model with assumptions",
+                )
+            )
+    if m.decoder is not None:
+        rows.append(
+            (
+                f"decoder: {int(m.decoder.rows.sum()):,} rows",
+                f"{int(m.decoder.table_bytes.sum()):,} B for {_many(len(m.decoder.pes), 'PE')}",
+                EXACT,
+            )
+        )
+    if rows:
+        busiest = int(dram.used.max())
+        room = c.count("memory.dram_interfaces") * dram.capacity * m.machine.chips
+        rows.append(
+            ("in use", f"{dram.total:,} of {room:,} B, {busiest:,} of {dram.capacity:,} at one interface", EXACT)
+        )
+    return "LPDDR4", ("table", "", "kind"), rows
+
+
+def _token_table(report: SpiNNaker2Report) -> Table:
+    """Mean, spread and most of each token; what its time goes into."""
+    tokens = report.tokens
+    if tokens is None:
+        return "", (), []
+
+    def spread(name: str, values: npt.NDArray[Any], show: Callable[[float], str], kind: str) -> tuple[str, ...]:
+        return name, show(float(values.mean())), show(float(values.std())), show(float(values.max())), kind
+
+    rows = [spread("time", tokens.time, seconds, ASSUMED)]
+    if tokens.depth:
+        rows.append(spread(f"time through {tokens.depth + 1} steps", tokens.latency, seconds, ASSUMED))
+    rows.append(spread("energy", tokens.energy, joules, ASSUMED))
+    for title, columns in (("events", tokens.events), ("packets", tokens.packets)):
+        rows += [
+            spread(f"{title} of {name}", values, _short, EXACT) for name, values in columns.items() if values.any()
+        ]
+    rows.append(spread("copies of packets", tokens.copies, _short, EXACT))
+    for title, columns in (("input", tokens.input_events), ("recurrent", tokens.recurrent_events)):
+        named = ((f"{title} synaptic events of {name}", values) for name, values in columns.items())
+        rows += [spread(name, values, _short, EXACT) for name, values in named if values.any()]
+    rows += [
+        spread(f"cycles: {name}", values, _short, ASSUMED) for name, values in tokens.cycles.items() if values.any()
+    ]
+    whole = float(tokens.time.sum())
+    for name, values in tokens.spent.items():
+        if values.any():
+            bound = ", which bounds it" if name == tokens.bound else ""
+            share = f"{float(values.sum()) / whole:.1%}"
+            rows.append((f"time for {SPENT[name]}{bound}", share, "", "", ASSUMED))
+    if report.decoder is not None:
+        answers, decoder = report.decoder.decoding, report.decoder
+        rows += [
+            spread("decoder: bytes from LPDDR4", decoder.bytes[answers], _short, EXACT),
+            spread("decoder: multiply-accumulates", decoder.macs[answers], _short, EXACT),
+            spread("decoder: time", decoder.time[answers], seconds, ASSUMED),
+            spread("decoder: of it LPDDR4", decoder.transfer[answers], seconds, ASSUMED),
+            spread("decoder: of it the PEs", decoder.compute[answers], seconds, ASSUMED),
+        ]
+        assert report.energy is not None
+        share = joules(sum(report.energy.decoder.values()) / max(int(answers.sum()), 1))
+        rows.append(("decoder: energy", share, "", "", ASSUMED))
+    title = f"A token, that is a step, once {tokens.depth} more have filled the pipeline" if tokens.depth else "A step"
+    return f"{title} ({len(tokens):,} of them)", ("", "mean", "sd", "most", "kind"), rows
+
+
+def _short(value: float) -> str:
+    """A number for people."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _energy_table(report: SpiNNaker2Report) -> Table:

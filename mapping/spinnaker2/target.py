@@ -15,6 +15,7 @@ from neuromorph.errors import TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress, progress_for
 
+from .decoder import Decoder
 from .map import Partitioner, Placer, map_network
 from .memory import Rates
 from .options import LayoutOptions
@@ -64,8 +65,13 @@ class SpiNNaker2:
         Expected activity, scalar or by neuron, that the traffic is weighted with; default: all alike.
     profile : int
         Measure the rates in a run of so many steps on the CPU before mapping.
+    pes : int, optional
+        Spread the neurons over so many PEs, in their order and with about equal work on each as the rates predict it;
+        instead of ``partition``. Default: as few PEs as hold them.
     neurons_per_pe, fifo, flush, record, rows
         See :class:`.LayoutOptions`.
+    decoder : Decoder, optional
+        A softmax over a table in DRAM that reads a population in every step.
     constants : mapping, optional
         Other numbers for the machine, dots as double underscores: ``{"cycles__synaptic_event": 20}``.
     threads : int
@@ -84,11 +90,13 @@ class SpiNNaker2:
     seed: int = 0
     rates: Rates | None = field(default=None, repr=False)
     profile: int = 0
+    pes: int | None = None
     neurons_per_pe: int | None = None
     fifo: int = 512
     flush: int = 8
     record: bool = True
     rows: str = "auto"
+    decoder: Decoder | None = None
     constants: Mapping[str, float] | None = field(default=None, repr=False)
     threads: int = 1
 
@@ -111,7 +119,13 @@ class SpiNNaker2:
         check_choice(self, "dvfs", None, "low", "high", "auto")
         if self.rates is not None and self.profile:
             raise TargetError("SpiNNaker2: give rates or profile, not both")
-        for name, least in (("chips", 1), ("neurons_per_pe", 1), ("fifo", 1), ("flush", 1), ("threads", 1)):
+        if self.pes is not None and not (isinstance(self.partition, str) and self.partition == "portfolio"):
+            raise TargetError("SpiNNaker2: give pes or partition, not both")
+        if self.decoder is not None and not isinstance(self.decoder, Decoder):
+            raise TargetError(f"SpiNNaker2: decoder is {self.decoder!r:.80}; give a Decoder(population, table, bias)")
+        if self.decoder is not None and self.clock == "tick":
+            raise TargetError('SpiNNaker2: a decoder ends each step when its softmax is done; give clock="barrier"')
+        for name, least in (("chips", 1), ("pes", 1), ("neurons_per_pe", 1), ("fifo", 1), ("flush", 1), ("threads", 1)):
             if getattr(self, name) is not None:
                 whole(name, least)
         whole("profile", 0)
@@ -211,6 +225,8 @@ class SpiNNaker2:
             rates=profiled(lowered, self.profile) if self.profile else self.rates,
             positions=[positions_of(population) for population in network.populations],
             constants=dict(self.constants or {}),
+            decoder=self.decoder,
+            pes=self.pes,
             progress=progress,
         )
 

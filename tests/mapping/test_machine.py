@@ -189,7 +189,8 @@ def test_machines_travel_between_processes() -> None:
 def test_numbers_for_the_reader_are_those_that_no_model_reads() -> None:
     root = Path(spinnaker2.__code__.co_filename).parent
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py")))
-    prices = (root / "spinnaker2" / "costs.py").read_text(encoding="utf-8")  # looks prices up by their last name
+    models = (root / "spinnaker2" / name for name in ("costs.py", "decoder_costs.py"))
+    prices = "".join(path.read_text(encoding="utf-8") for path in models)  # they look prices up by their last name
     for name, constant in load_constants("spinnaker2").items():
         section, last = name.split(".")[0], name.split(".")[-1]
         read = f'"{name}"' in text

@@ -67,11 +67,13 @@ def test_neurons_are_updated_one_after_another_in_the_order_of_their_populations
     machine = spinnaker2()
     layout = plan(lowered, machine, LayoutOptions())
     part = np.array([0, 0, 1, 1, 0, 1, 0, 1, 0, 1], np.int32)
-    before, update, record = update_schedule(lowered, layout, part, 2, machine.constants)
+    before, update, record, dma = update_schedule(lowered, layout, part, 2, machine.constants)
     a, b = (neuron_cycles(population, machine.constants) for population in lowered.populations)
     start = machine.constants.count("cycles.step") + machine.constants.count("cycles.dma")  # of the replayed events
     assert before[part == 0].tolist() == [start + a, start + 2 * a, *(start + 2 * a + k * b for k in (1, 2, 3))]
-    assert update.tolist() == [int(before[part == p].max()) + int(record[p]) for p in (0, 1)]
+    flush = -(-machine.constants.count("cycles.dma") // layout.options.flush)
+    assert dma.tolist() == 2 * [machine.constants.count("cycles.dma") + flush]
+    assert update.tolist() == [int(before[part == p].max()) + int(record[p]) + flush for p in (0, 1)]
 
 
 @pytest.mark.parametrize("record", [True, False])

@@ -17,6 +17,7 @@ from neuromorph import CPU, AllToAll, EventSource, FixedProbability, Network, On
 from neuromorph.errors import TargetError
 from neuromorph.mapping.machine import LONG_LINK, spinnaker2
 from neuromorph.mapping.spinnaker2 import SpiNNaker2, SpiNNaker2Report
+from neuromorph.mapping.spinnaker2.ledger import LAYERS, SERIES
 from neuromorph.mapping.spinnaker2.tables import tables as report_tables
 from neuromorph.trace import Trace, first_difference
 
@@ -208,11 +209,12 @@ def test_cycles_are_counts_times_constants() -> None:
     program.run(3, progress=False)
     totals = program.report().totals
     assert totals is not None
-    update, send, receive, synapse, _ = totals.cycles[1]
+    update, send, receive, synapse, recurrent, _, _ = totals.cycles[1]
     numbers = program.mapping.machine.constants
     assert totals.cycles[0].sum() == 0, "all at the high level"
     assert send.tolist() == [100 * numbers.count("cycles.packet_send"), 0]
     assert synapse.tolist() == [0, 100 * numbers.count("cycles.synaptic_event")]
+    assert not recurrent.any()
     assert receive[1] >= 100 * numbers.count("cycles.packet_receive")
     assert (update >= 3 * numbers.count("cycles.step")).all()
 
@@ -300,7 +302,7 @@ def test_the_trace_holds_costs_and_placement(tmp_path: Path) -> None:
     program = SpiNNaker2(neurons_per_pe=30).compile(busy(), dt=DT)
     trace = program.run(STEPS, progress=False, out=tmp_path / "trace.h5")
     steps = trace.run["costs/steps"]
-    assert np.asarray(steps).shape == (STEPS, 14)
+    assert np.asarray(steps).shape == (STEPS, len(SERIES))
     assert np.asarray(trace.run["costs/energy_by_pe"]).shape == (program.mapping.parts, 6)
     trace.close()
     assert_costs_explain_themselves(tmp_path / "trace.h5", program.report())
@@ -313,7 +315,8 @@ def test_the_trace_of_a_batch_holds_them_too(tmp_path: Path) -> None:
     )
     assert_costs_explain_themselves(tmp_path / "batch.h5", program.report())
     with h5py.File(tmp_path / "batch.h5") as file:
-        assert file["run/costs/steps"].shape == (3 * STEPS, 14)
+        assert file["run/costs/steps"].shape == (3 * STEPS, len(SERIES))
+        assert file["run/costs/layers"].shape == (3 * STEPS, len(program.lowered.populations), len(LAYERS))
         assert file["run/provenance/mapping/placement"][...].tolist() == program.mapping.placement.tolist()
         assert "SpiNNaker2" in file["run/provenance"].attrs["target"]
 
