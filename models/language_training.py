@@ -90,7 +90,7 @@ class TorchLayers(nn.Module):
         kind = nn.GRU if cell == "gru" else nn.LSTM
         layers = [kind(inputs, units) for inputs, units in pairwise(sizes)]
         with torch.no_grad():
-            layers[0].weight_ih_l0.mul_(recipe.gain)
+            dict(layers[0].named_parameters())["weight_ih_l0"].mul_(recipe.gain)
         self.layers = nn.ModuleList(layers)
         self.between = train.LockedDropout(recipe.forward_dropout)
         if recipe.connect_dropout:
@@ -220,19 +220,25 @@ def score(model: WordModel, ids: np.ndarray[Any, Any], batch: int = 1) -> dict[s
     return found | {f"activity{k}": n / scored / m for k, (n, m) in enumerate(zip(events, units, strict=True), 1)}
 
 
-def read(model: LanguageModel, ids: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str, int]]:
-    """As :meth:`LanguageModel.read`, by PyTorch: what the last layer sends for each word, and each layer's events."""
+def read(
+    model: LanguageModel, ids: np.ndarray[Any, Any], *, ordered: bool = False
+) -> tuple[np.ndarray[Any, Any], dict[str, int]]:
+    """As :meth:`LanguageModel.read`, by PyTorch: what the last layer sends for each word, and each layer's events.
+
+    With ``ordered``, sums are taken in the engines' order (:class:`neuromorph.train.Ordered`).
+    """
     layers = EGRULayers(model.layers).eval()
+    module = train.Ordered(layers.module) if ordered else layers.module
     table, rows = torch.tensor(model.embedding), torch.tensor(ids, dtype=torch.long).unsqueeze(1)
     y = np.empty((len(ids), model.embedding.shape[1]), np.float32)
     events = dict.fromkeys(layers.names, 0)
     state = None
     with torch.no_grad():
         for first in range(0, len(ids), _STEPS):
-            outputs, state = layers(table[rows[first : first + _STEPS]], state)
-            y[first : first + _STEPS] = outputs[-1].squeeze(1).numpy()
-            for name, sent in zip(layers.names, outputs, strict=True):
-                events[name] += int(torch.count_nonzero(sent))
+            sent, state = module({"embedding": table[rows[first : first + _STEPS]]}, state)
+            y[first : first + _STEPS] = sent[layers.names[-1]].squeeze(1).numpy()
+            for name in layers.names:
+                events[name] += int(torch.count_nonzero(sent[name]))
     return y, events
 
 
