@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from neuromorph.errors import TrainingError
 from neuromorph.train.carry import Carry, carried, move
+from neuromorph.train.mode import evaluated
 
 
 def evaluate(
@@ -41,18 +42,13 @@ def evaluate(
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
     state = None
-    before = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            for inputs, targets in data:
-                outputs, state = module(move(inputs, device), state)
-                state = carried(state, carry)
-                for name, values in measure(outputs, move(targets, device)).items():
-                    sums[name] = sums.get(name, 0.0) + float(values.double().sum())
-                    counts[name] = counts.get(name, 0) + values.numel()
-    finally:
-        module.train(before)
+    with evaluated(module), torch.no_grad():
+        for inputs, targets in data:
+            outputs, state = module(move(inputs, device), state)
+            state = carried(state, carry)
+            for name, values in measure(outputs, move(targets, device)).items():
+                sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+                counts[name] = counts.get(name, 0) + values.numel()
     if not counts:
         raise TrainingError("evaluate: the data gave no batch")
     return {name: total / counts[name] for name, total in sums.items()}

@@ -90,6 +90,14 @@ def prune(
     return {name: 1 - float(mask.mask.double().mean()) for name, mask in masks.items()}
 
 
+def kept(layer: nn.Module, parameter: str = "weight") -> Tensor | None:
+    """The mask of a weight that :class:`Pruned` holds, True where it is kept; None if it is not pruned."""
+    for each in parametrizations(layer, parameter):
+        if isinstance(each, Pruned):
+            return each.mask
+    return None
+
+
 def sparsities(module: nn.Module, projections: Chosen | None = None) -> dict[str, float]:
     """Fraction of weights that are zero, by layer."""
     return {
@@ -186,13 +194,13 @@ def _kept(sizes: Tensor, sparsity: float) -> Tensor:
 def _mask(layer: nn.Module, parameter: str) -> Pruned:
     """The weight's :class:`Pruned`, made if there is none: in front of the other parametrizations."""
     before = list(parametrizations(layer, parameter))
-    for each in before:
-        if isinstance(each, Pruned):
-            return each
+    present = next((each for each in before if isinstance(each, Pruned)), None)
+    if present is not None:
+        return present
     stored = original(layer, parameter)
     pruned = Pruned(torch.ones(stored.shape, dtype=torch.bool, device=stored.device))
     parametrize.register_parametrization(layer, parameter, pruned)
-    present = parametrizations(layer, parameter)
+    order = parametrizations(layer, parameter)
     for number, each in enumerate([pruned, *before]):
-        present[number] = each
+        order[number] = each
     return pruned

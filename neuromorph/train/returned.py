@@ -16,6 +16,7 @@ from neuromorph.network.projection import Projection
 from neuromorph.network.rules import Conv1D, Conv2D, Dense, Sparse
 from neuromorph.network.sources import Lookup
 from neuromorph.train.parameters import PopulationValues
+from neuromorph.train.pruning import kept
 from neuromorph.train.sources import SourceRows
 from neuromorph.train.weights import ProjectionWeights
 from neuromorph.units import Quantity, metre
@@ -76,13 +77,20 @@ def _connected(projection: Projection, module: ProjectionWeights, seed: int, dt:
         return rule, float(array) if unit.dim.is_none else learned, projection.delay
     if isinstance(rule, Conv2D | Conv1D):
         return replace(rule, kernel=learned), None, projection.delay
-    if module.dense and array.ndim == 2:
+    mask = kept(module)
+    if module.dense and array.ndim == 2 and mask is None:
         return Dense(learned), None, projection.delay
     synapses = build_projection(projection, seed, dt)
-    assert synapses.row_ptr is not None
-    assert synapses.targets is not None
-    sources = np.repeat(np.arange(synapses.n_pre), np.diff(synapses.row_ptr))
+    if synapses.row_ptr is None or synapses.targets is None:
+        sources, targets = (each.ravel() for each in np.indices((synapses.n_pre, synapses.n_post)))
+    else:
+        sources = np.repeat(np.arange(synapses.n_pre), np.diff(synapses.row_ptr))
+        targets = synapses.targets.astype(np.int64)
     delays = np.broadcast_to(synapses.delays, sources.shape).astype(np.int64)
-    each = np.broadcast_to(array, sources.shape)
+    each = np.broadcast_to(array.ravel() if array.ndim else array, sources.shape)
+    if mask is not None and mask.ndim:
+        # what was pruned is no synapse any more
+        stays = mask.cpu().numpy().ravel()
+        sources, targets, delays, each = (column[stays] for column in (sources, targets, delays, each))
     values: Any = each if unit.dim.is_none else Quantity(each.astype(np.float64), unit.dim, unit)
-    return Sparse((sources, synapses.targets.astype(np.int64), values, delays)), None, None
+    return Sparse((sources, targets, values, delays)), None, None

@@ -25,6 +25,7 @@ from neuromorph.progress import Progress, progress_for
 from neuromorph.train.carry import Carry, carried, move
 from neuromorph.train.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from neuromorph.train.metrics import MetricsFile
+from neuromorph.train.mode import evaluated
 from neuromorph.train.position import Position
 from neuromorph.train.stopping import EarlyStopping
 
@@ -259,10 +260,8 @@ class Trainer:
         at.look()
         metrics: dict[str, Any] = {name: total / at.batch for name, total in at.sums.items()}
         if self.evaluate is not None:
-            self.module.eval()
-            with torch.no_grad():
+            with evaluated(self.module), torch.no_grad():
                 metrics |= {name: float(value) for name, value in self.evaluate(self.module).items()}
-            self.module.train()
         metrics["rate"] = float(self.optimiser.param_groups[0]["lr"])
         with warnings.catch_warnings():
             # the batches before it may have been taken before a resume

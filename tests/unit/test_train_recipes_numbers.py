@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from neuromorph import CPU, EventSource, Network, ms
+from neuromorph import CPU, EventSource, Network, Uniform, ms
 from neuromorph.errors import NetworkError, TrainingError
 from neuromorph.models.egru_layers import EGRUWeights, egru_stack
 from neuromorph.models.recurrent import Linear
@@ -156,6 +156,27 @@ def test_recipes_find_projections_by_name() -> None:
         train.prune(module, 0.5, ["b"])
     with pytest.raises(NetworkError, match="GRU has no parameter 'weight'"):
         train.prune(nn.GRU(2, 2), 0.5, [(nn.GRU(2, 2), "weight")])
+
+
+@pytest.mark.parametrize("rule", ["dense", "list"])
+def test_pruned_synapses_are_gone_from_the_network(rule: str) -> None:
+    net = egru()
+    if rule == "list":
+        net.project(net["egru1"], net["egru2"].a_x, FixedProbability(0.4), weight=Uniform(-1, 1), name="more")
+    module = train.Module(net, 1 * ms, dtype=torch.float64, outputs=["egru2"])
+    name = "more" if rule == "list" else "egru1 -> egru1.a_y"
+    train.prune(module, 0.75, [name])
+    pruned = module.network()
+    position = [projection.name for projection in pruned.projections].index(name)
+    before, after = (list(build_each(each, 1e-3, dtype="float64"))[position] for each in (net, pruned))
+    assert after.count == before.count - round(0.75 * before.count)
+    assert (after.weights != 0).all()
+    y, _ = module(steps=STEPS)
+    run = CPU(dtype="float64").compile(pruned, dt=1 * ms, progress=False).run(STEPS + 2, progress=False)
+    dense = np.zeros((STEPS + 3, 6))
+    events = run.events("egru2")
+    dense[events.steps, events.ids] = events.values
+    np.testing.assert_allclose(dense[2:][:STEPS], y["egru2"][:, 0].detach().numpy(), atol=1e-12)
 
 
 def test_pairs_name_any_parameter() -> None:
