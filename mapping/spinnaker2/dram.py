@@ -129,21 +129,20 @@ def dram_layout(
             held = np.bincount(part[low:high], minlength=parts)
             row_bytes[k] = aligned(WORD * held, c)
             table_bytes += row_bytes[k] * len(population.replay.table)
-    chip = np.concatenate([placement, decoder_pes]).astype(np.int64) // machine.pes_per_chip
-    size = np.concatenate([table_bytes, decoder_bytes])
     capacity = c.count("memory.dram") // interfaces
     used = np.zeros((machine.chips, interfaces), np.int64)
-    place = np.zeros(len(size), np.int64)
-    for item in np.argsort(-size, kind="stable"):
-        if size[item]:
-            free = int(used[chip[item]].argmin())
-            used[chip[item], free] += size[item]
-            place[item] = chip[item] * interfaces + free
+    place = _interfaces(placement // machine.pes_per_chip, table_bytes, row_bytes.sum(0), used, capacity)
+    decoders = decoder_pes // machine.pes_per_chip
+    decoder_interface = _interfaces(decoders, decoder_bytes, decoder_bytes, used, capacity)
     worst = int(used.max(1).argmax())
     if used[worst].max() > capacity:
         tables = ", ".join(
             f"population {p.name} {rows * len(p.replay.table):,}"
-            for p, rows in zip(lowered.populations, (row_bytes * (chip[:parts] == worst)).sum(1).tolist(), strict=True)
+            for p, rows in zip(
+                lowered.populations,
+                row_bytes[:, placement // machine.pes_per_chip == worst].sum(1).tolist(),
+                strict=True,
+            )
             if isinstance(p.replay, EventTable) and rows
         )
         whole = int(used[worst].sum())
@@ -155,7 +154,24 @@ def dram_layout(
             limit=interfaces * capacity,
             chip=worst,
         )
-    asked = np.bincount(place[:parts], weights=row_bytes.sum(0), minlength=machine.chips * interfaces)
-    reads = row_bytes.any(0)
-    wait = np.where(reads, c.si("memory.dram_latency") + asked[place[:parts]] / transfer_rate(c), 0.0)
-    return Dram(row_bytes, table_bytes, place[parts:], used, capacity, np.asarray(wait, np.float64))
+    asked = np.bincount(place, weights=row_bytes.sum(0), minlength=machine.chips * interfaces)
+    wait = np.where(row_bytes.any(0), c.si("memory.dram_latency") + asked[place] / transfer_rate(c), 0.0)
+    return Dram(row_bytes, table_bytes, decoder_interface, used, capacity, np.asarray(wait, np.float64))
+
+
+def _interfaces(chip: npt.NDArray[np.int32], size: Ints, traffic: Ints, used: Ints, capacity: int) -> Ints:
+    """Where each table goes (chip * interfaces + interface): where least is read from of those that have room.
+
+    ``used`` (chips, interfaces) grows by what is placed, past the capacity where there is no room.
+    """
+    load = np.zeros_like(used)
+    place = np.zeros(len(size), np.int64)
+    for item in np.argsort(-size, kind="stable"):
+        if size[item]:
+            on = int(chip[item])
+            full = used[on] + size[item] > capacity
+            chosen = int(np.lexsort((used[on], load[on], full))[0])
+            used[on, chosen] += size[item]
+            load[on, chosen] += traffic[item]
+            place[item] = on * used.shape[1] + chosen
+    return place

@@ -144,6 +144,12 @@ class SpiNNaker2Report:
         assert self.energy is not None
         return self.energy.total / self.time if self.time else 0.0
 
+    @property
+    def step_times(self) -> npt.NDArray[np.float64]:
+        """Seconds of each step, a decoder's part included."""
+        placed = self.mapping.decoder
+        return step_times(self.series["time"], self.decoder, "" if placed is None else placed.overlap)
+
     @cached_property
     def tokens(self) -> Tokens | None:
         """Costs of each token: of each step of a pipeline, once the last layer answers. None before there is one."""

@@ -133,7 +133,7 @@ def _storage_table(report: SpiNNaker2Report) -> Table:
 
 def _run_table(report: SpiNNaker2Report) -> Table:
     t, clock = report.run(), report.deployed.clock
-    longest = float(report.series["time"].max(initial=0))
+    longest = float(report.step_times.max(initial=0))
     cycles = t.cycles.sum((0, 2))
     work = ", ".join(f"{name} {share:.0%}" for name, share in zip(PHASES, cycles / max(cycles.sum(), 1), strict=True))
     used = t.cycles.sum((1, 2))
