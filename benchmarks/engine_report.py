@@ -18,9 +18,7 @@ from statistics import median
 from typing import Any
 
 from engine_footprint import Footprint, Memory
-
-ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- python benchmarks/engine_report.py writes from here -->", "<!-- to here -->"
+from readme_blocks import RESULTS, put
 
 
 @dataclass(frozen=True)
@@ -306,19 +304,10 @@ def draw(result: Result, path: Path) -> None:
     plt.close(figure)
 
 
-def quoted(text: str) -> tuple[str, str, str]:
-    """README before, within and behind the part that :func:`readme` writes."""
-    before, rest = text.split(BEGIN, 1)
-    within, behind = rest.split(END, 1)
-    return before, within.strip(), behind
-
-
 def main() -> None:
     """Update README."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmarks" / "results"
-    page = ROOT / "README.md"
-    before, _, behind = quoted(page.read_text())
-    page.write_text(f"{before}{BEGIN}\n{readme(read(folder / 'engine.json'))}\n{END}{behind}")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS
+    put("engine_report.py", readme(read(folder / "engine.json")))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Every contestant gets the same weights, inputs and targets, and does the same jo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -20,6 +21,9 @@ Arrays = Mapping[str, npt.NDArray[np.float64]]
 JOBS = ("backward", "optimiser", "inference", "check", "check64")
 THETA, TAU_M, TAU_S, DT = 1.0, 20.0, 5.0, 1.0
 """Of the LIF layer: threshold and time constants (ms); v' = (i - v) / tau_m, i' = -i / tau_s."""
+KEEP_I, KEEP_V = math.exp(-DT / TAU_S), math.exp(-DT / TAU_M)
+INTO_V = TAU_S / (TAU_S - TAU_M) * (KEEP_I - KEEP_V)
+"""Of its exact integration over a step: i becomes KEEP_I i, v becomes KEEP_V v + INTO_V i."""
 
 
 class Layer(Protocol):
@@ -45,8 +49,8 @@ class Task:
     Attributes
     ----------
     weights : mapping
-        EGRU: kernel (C, 3H), recurrent (H, 3H), bias (3H,), recurrent_bias (3H,), threshold (H,); columns are update
-        gate, reset gate, candidate. LIF: kernel (C, H), recurrent (H, H).
+        EGRU: kernel (C, 3H), recurrent (H, 3H), bias (3H,), recurrent_bias (3H,), threshold (H,), which is frozen;
+        columns are update gate, reset gate, candidate. LIF: kernel (C, H), recurrent (H, H).
     x : (steps, batch, C)
     target : (steps, batch, H)
     """

@@ -6,14 +6,13 @@ in fused operations where there are any (``addmm``, ``addcmul``, ``lerp``).
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import nn
 
 from . import Build
-from .sequences import DT, TAU_M, TAU_S, THETA, Task, networks
+from .sequences import INTO_V, KEEP_I, KEEP_V, THETA, Task, networks
 
 DAMPENING, SUPPORT = 0.7, 1.0
 """Of the surrogate: dH/dv = dampening * max(0, 1 - support * |v|)."""
@@ -69,7 +68,11 @@ class EGRU(nn.Module):
     def __init__(self, task: Task, dtype: torch.dtype) -> None:
         super().__init__()
         for name, value in task.weights.items():
-            self.register_parameter(name, nn.Parameter(torch.from_numpy(value).to(dtype)))
+            given = torch.from_numpy(value).to(dtype)
+            if name == "threshold":  # frozen, as in the published recipes
+                self.register_buffer(name, given)
+            else:
+                self.register_parameter(name, nn.Parameter(given))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs of a sequence."""
@@ -93,12 +96,10 @@ def lif_step(
     a: torch.Tensor, i: torch.Tensor, v: torch.Tensor, s: torch.Tensor, recurrent: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """New current, membrane and spikes, from the input product and the old ones."""
-    keep_i, keep_v = math.exp(-DT / TAU_S), math.exp(-DT / TAU_M)
-    into_v = TAU_S / (TAU_S - TAU_M) * (keep_i - keep_v)
     i = torch.addmm(i + a, s, recurrent)
-    v = torch.add(keep_v * v, i, alpha=into_v)
+    v = torch.add(KEEP_V * v, i, alpha=INTO_V)
     s = fires(v - THETA)
-    return keep_i * i, torch.sub(v, s, alpha=THETA), s
+    return KEEP_I * i, torch.sub(v, s, alpha=THETA), s
 
 
 class LIF(nn.Module):

@@ -46,6 +46,7 @@ def test_linked_files_exist() -> None:
 
 def test_figures_of_the_engine_are_those_of_the_last_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from engine_report import quoted, read, readme
+    from engine_report import read, readme
+    from readme_blocks import RESULTS, quoted
 
-    assert quoted(README)[1] == readme(read(ROOT / "benchmarks" / "results" / "engine.json"))
+    assert quoted(README, "engine_report.py")[1] == readme(read(RESULTS / "engine.json"))
