@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from neuromorph.train.noise import Noise
+from neuromorph.train.noise import NoiseSource
 from neuromorph.train.printer import Printed
 from neuromorph.train.step import PopulationStep
 
@@ -79,10 +79,8 @@ class Loop:
         For each member: whether its condition is an output of its own.
     recorded : tuple of tuple of int
         For each member: states to give for every step.
-    ids : tuple of (size,) Tensor or None
-        For each member that draws random numbers: global ids.
-    seeds : pair of (batch, 1) Tensor or None
-        Of the noise.
+    noise : tuple of NoiseSource or None
+        For each member.
     """
 
     members: tuple[Member, ...]
@@ -98,8 +96,7 @@ class Loop:
     batch: int
     indicators: tuple[bool, ...]
     recorded: tuple[tuple[int, ...], ...]
-    ids: tuple[Tensor | None, ...]
-    seeds: tuple[Tensor, Tensor] | None
+    noise: tuple[NoiseSource | None, ...]
     dtype: torch.dtype
     device: torch.device
 
@@ -300,16 +297,16 @@ def _forward(loop: Loop, given: Given, kept: _Kept | None) -> Result:
     for t in range(loop.steps):
         for product, weight, targets in lines:
             at = t - product.delay
-            source = rows[product.source][at] if at >= 0 else given.history[product.source][at]
-            targets[t].addmm_(source if source.dtype == weight.dtype else source.to(weight.dtype), weight)
+            sent = rows[product.source][at] if at >= 0 else given.history[product.source][at]
+            targets[t].addmm_(sent if sent.dtype == weight.dtype else sent.to(weight.dtype), weight)
         done = []
         for k, member in enumerate(loop.members):
             variant, hosts = member.step.at(loop.first + t, gradient, loop.indicators[k])
-            noise = None
-            ids = loop.ids[k]
-            if ids is not None and loop.seeds is not None:
-                noise = Noise(*loop.seeds, ids, loop.first + t)
+            source = loop.noise[k]
+            noise = None if source is None else source.at(loop.first + t)
             arrived = [port[t] for port in ports[k]]
+            if loop.whole_columns:
+                arrived = [a.to(torch.int64) if w else a for a, w in zip(arrived, member.step.int_ports, strict=True)]
             states, fired, observed, saved = variant.forward(
                 result.states[k], arrived, given.params[k], hosts, noise, zero, rows[k][t]
             )
@@ -336,11 +333,8 @@ def _indicate(row: Tensor, variant: Printed, fired: Tensor | None) -> None:
 
 def _ports(member: Member, sums: Tensor, whole: Tensor) -> list[Sequence[Tensor]]:
     """For each port, its sums in every step."""
-    found: list[Sequence[Tensor]] = []
-    for (start, stop), is_int in zip(member.ports, member.step.int_ports, strict=True):
-        part = (whole if is_int else sums)[..., start:stop]
-        found.append((part.to(torch.int64) if is_int else part).unbind(0))
-    return found
+    kinds = zip(member.ports, member.step.int_ports, strict=True)
+    return [(whole if is_int else sums)[..., start:stop].unbind(0) for (start, stop), is_int in kinds]
 
 
 def _backward(

@@ -12,7 +12,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.network.network import Network
 from neuromorph.train.component import Given, Loop, Member, Product, Result, run
 from neuromorph.train.layout import Group, Layout
-from neuromorph.train.noise import seeds
+from neuromorph.train.noise import NoiseSource
 from neuromorph.train.outputs import Outputs
 from neuromorph.train.parameters import PopulationValues
 from neuromorph.train.plan import Plan
@@ -153,7 +153,7 @@ class Call:
             first = 0
         last = lag + self.done + self.steps
         members, states, params, history = [], [], [], []
-        ids = []
+        noise = []
         for p in layout.members:
             step, values, name = parts.steps[p], parts.values[p], parts.network.populations[p].name
             assert step is not None
@@ -171,9 +171,10 @@ class Call:
                 if self.state is None
                 else self.state.emitted[name]
             )
-            population = parts.network.populations[p]
-            begin = population.first_id
-            ids.append(torch.arange(begin, begin + size, device=self.device) if step.random else None)
+            begin = parts.network.populations[p].first_id
+            noise.append(
+                NoiseSource(self.seed, self.batch, begin, size, step.words, last, self.device) if step.random else None
+            )
         floats, whole = self._inputs(layout.inputs, first, last), self._inputs(layout.whole_inputs, first, last)
         additions = [
             parts.weights[j].convolved(self._between(pre, first - delay, last - delay))
@@ -193,8 +194,7 @@ class Call:
             self.batch,
             tuple(parts.outputs.fired(parts.network.populations[p].name) for p in layout.members),
             tuple(self._recorded(p) for p in layout.members),
-            tuple(ids),
-            seeds(self.seed, self.batch, self.device) if any(i is not None for i in ids) else None,
+            tuple(noise),
             parts.dtype,
             self.device,
         )

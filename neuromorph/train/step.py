@@ -72,6 +72,11 @@ class PopulationStep:
         """Whether it draws random numbers."""
         return any(op.code in ("random", "poisson") for op in self.program.ops)
 
+    @property
+    def words(self) -> tuple[int, ...]:
+        """Random words that a step draws."""
+        return tuple(op.payload for op in self.program.ops if op.code == "random")
+
     def at(self, step: int, gradient: bool, indicator: bool) -> tuple[Printed, tuple[Any, ...]]:
         """The printed variant of a step of the engine, and the numbers that it takes."""
         key, hosts = self.stepped.at(step)

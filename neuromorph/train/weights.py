@@ -31,7 +31,6 @@ class ProjectionWeights(nn.Module):
     weight: Tensor
     _places: Tensor
     _kernel_places: Tensor
-    _delay_of: Tensor
 
     def __init__(self, projection: Projection, synapses: Synapses, dtype: torch.dtype, trains: bool) -> None:
         super().__init__()
@@ -58,7 +57,9 @@ class ProjectionWeights(nn.Module):
         if synapses.row_ptr is not None:
             self._list(synapses)
         if len(self.delays) > 1:
-            self._buffer("_delay_of", delays)
+            for delay in self.delays:
+                at = delays == delay
+                self._buffer(f"_of{delay}", at.reshape(self.pairs) if self.dense else np.flatnonzero(at))
 
     def unroll(self) -> None:
         """List the synapses of a convolution one by one, for where its events come step by step."""
@@ -91,13 +92,13 @@ class ProjectionWeights(nn.Module):
             full = weight.expand(self.pairs)
             if len(self.delays) == 1:
                 return full
-            return torch.where(self._delay_of.view(self.pairs) == delay, full, torch.zeros_like(full))
+            return full * self.get_buffer(f"_of{delay}")
         places, each = self._places, weight
         if self._index:
             each = weight.reshape(-1)[self._kernel_places]
         each = each.expand(places.shape)
         if len(self.delays) > 1:
-            kept = (self._delay_of == delay).nonzero().squeeze(1)
+            kept = self.get_buffer(f"_of{delay}")
             places, each = places[kept], each[kept]
         flat = torch.zeros(size, dtype=weight.dtype, device=weight.device)
         return flat.index_add(0, places, each).view(self.pairs)
