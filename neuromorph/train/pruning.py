@@ -62,7 +62,8 @@ def prune(
     projections : sequence of str or of (layer, parameter name), optional
         See :func:`neuromorph.train.weights_of`.
     scope : {"global", "layer"}
-        One threshold for all weights, so that layers may become unequally sparse; or the same sparsity in each.
+        One threshold for all weights, as numbers in the units of their ports, so that layers may become unequally
+        sparse; or the same sparsity in each.
 
     Returns
     -------

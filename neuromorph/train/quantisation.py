@@ -13,9 +13,10 @@ from neuromorph.train.formats import Format
 class Quantised(nn.Module):
     """Numbers of a format, in training and in ``eval`` mode.
 
-    As a parametrization, ``register_parametrization(layer, "weight", Quantised(Int8()))``, it quantises weights; given
-    to ``module.after(population, Quantised(FixedPoint(16, 8)))``, the values of events. Register it after pruning and
-    DropConnect, so that what was dropped is zero in the format.
+    As a parametrization, ``register_parametrization(layer, "weight", Quantised(Int8()))``, it quantises weights;
+    register it after pruning and DropConnect, so that what was dropped is zero in the format. Given to
+    ``module.after(population, Quantised(FixedPoint(16, 8)))``, it quantises the values of the events that a population
+    sends to others; within a recurrence they stay floats.
 
     Parameters
     ----------
