@@ -3,6 +3,8 @@
 The event's condition is differentiated through its surrogate: as a function of its comparisons ``H(a - b)``, joined as
 ``p and q = p q``, ``not p = 1 - p``, ``p or q = p + q - p q``. A comparison whose operand is chosen by such a
 comparison (``where(new > theta, new, 0) > 0``) is first taken apart, ``H(where(c, a, b)) = where(c, H(a), H(b))``.
+Where a model only says by its condition that zeros are not sent (``y = where(new > theta, new, 0)``, event when
+``y > 0`` of a value that is a multiple of y), the value's gradient is that of sending it always.
 Selects on the condition or on one of its comparisons pass a gradient to it: ``select(c, a, b) = b + H (a - b)``.
 Comparisons elsewhere choose a branch, and the gradient follows it.
 """
@@ -10,11 +12,12 @@ Comparisons elsewhere choose a branch, and the gradient follows it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuromorph.language.expr import Type
 from neuromorph.lowering.builder import Builder, Value
-from neuromorph.train.variants import Graph, replaced
+from neuromorph.lowering.program import StepProgram
+from neuromorph.train.variants import Graph, rebuilt, replaced
 
 Adjoints = dict[int, list[Value]]
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge"})
@@ -38,11 +41,21 @@ class Derivative:
     ports: dict[int, Value]
 
 
-def soft(graph: Graph, trained: frozenset[int]) -> Graph:
-    """The same program, its condition taken apart where its operands are chosen by comparisons."""
+def soft(graph: Graph, trained: frozenset[int], gated: frozenset[int] = frozenset()) -> Graph:
+    """The same program, its condition taken apart where its operands are chosen by comparisons.
+
+    Parameters
+    ----------
+    trained : frozenset of int
+        Parameter slots that want a gradient.
+    gated : frozenset of int
+        States that a comparison sets to 0: :func:`gated_states`.
+    """
     if graph.fired is None:
         return graph
     active = active_ops(graph.builder, trained)
+    graph = replace(graph, sent=_sent(graph, active, gated))
+    assert graph.fired is not None
     root = graph.fired.number
     if not _chosen(graph.builder, root, active):
         return graph
@@ -71,6 +84,38 @@ def soft(graph: Graph, trained: frozenset[int]) -> Graph:
         return builder.emit(code, x, y, payload=None if constants else payload)
 
     return replaced(graph, {root: lambda builder, values: pulled(builder, list(values), root)})
+
+
+def gated_states(program: StepProgram) -> frozenset[int]:
+    """States whose new value is 0 where a comparison of floats says so."""
+    graph = rebuilt(program, lambda number, op, builder: None)
+    active = active_ops(graph.builder, frozenset())
+    new = graph.new_states
+    return frozenset(k for k, value in enumerate(new) if _gated(graph.builder, value.number, active))
+
+
+def _gated(b: Builder, number: int, active: set[int], chosen: bool = False) -> bool:
+    """Whether an op is a tree of selects in which a soft condition chooses 0."""
+    op = b.ops[number]
+    if op.code == "select":
+        here = chosen or _soft(b, op.args[0], active)
+        return any(_gated(b, branch, active, here) for branch in op.args[1:])
+    return chosen and op.code == "const" and op.payload == 0.0
+
+
+def _sent(graph: Graph, active: set[int], gated: frozenset[int]) -> Value | None:
+    """The gated factor of the value that the condition compares with 0."""
+    b = graph.builder
+    if graph.fired is None or graph.value is None:
+        return None
+    op, value = b.ops[graph.fired.number], b.ops[graph.value.number]
+    if op.code not in ("gt", "ne") or Value(b, op.args[1]).constant != 0.0:
+        return None
+    factor = op.args[0]
+    is_factor = factor == graph.value.number or (value.code == "mul" and factor in value.args)
+    made = b.ops[factor]
+    is_gated = made.payload in gated if made.code == "state" else _gated(b, factor, active)
+    return Value(b, factor) if is_factor and is_gated else None
 
 
 def _choose(condition: Value, yes: Value, no: Value) -> Value:
@@ -152,9 +197,12 @@ def derive(graph: Graph, trained: frozenset[int], *, indicator: bool = True, det
             add(observed.number, b.leaf("incoming", Type.FLOAT, ("observed", k)))
     if graph.fired is not None:
         event = b.leaf("incoming", Type.FLOAT, ("event",))
-        if graph.value is not None:
+        if graph.sent is not None and graph.value is not None:
+            add(graph.value.number, (graph.sent < 0.0).where(0.0, event))
+        elif graph.value is not None:
             add(graph.value.number, _masked(graph.fired, event))
-        add(graph.fired.number, event if graph.value is None else event * graph.value)
+        if graph.sent is None:
+            add(graph.fired.number, event if graph.value is None else event * graph.value)
         if indicator:
             add(graph.fired.number, b.leaf("incoming", Type.FLOAT, ("fired",)))
     for number in range(count - 1, -1, -1):

@@ -19,7 +19,7 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.neuron import REFRACTORY
 from neuromorph.lowering.program import StepProgram
 from neuromorph.train import runtime
-from neuromorph.train.derivative import Derivative, derive, soft
+from neuromorph.train.derivative import Derivative, derive, gated_states, soft
 from neuromorph.train.expressions import LEAVES, Ops
 from neuromorph.train.surrogate import Surrogate
 from neuromorph.train.variants import Graph
@@ -80,7 +80,7 @@ def printed(
     label : str
         For the listing.
     """
-    graph = soft(graph, trained)
+    graph = soft(graph, trained, gated_states(program))
     made = derive(graph, trained, indicator=indicator, detach_reset=detach_reset) if gradient else None
     ops = Ops(graph.builder)
     saved = [] if made is None else _saved(ops, made)

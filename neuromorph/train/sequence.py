@@ -82,10 +82,9 @@ class Call:
         self.steps, self.batch = self._size(steps, batch)
         self.rows: dict[int, tuple[int, Tensor]] = {}  # what each population sends: (step of the engine, rows)
         self.results: dict[int, tuple[Result, int]] = {}  # of each population, and its place in its component
-        self.first: dict[int, int] = {}
         self.cells: dict[str, tuple[Tensor, ...]] = {}
         self.initial: dict[str, tuple[Tensor, ...]] = {}
-        self.kept_reach = parts.reach
+        self.reach = parts.reach
 
     def _size(self, steps: int | None, batch: int | None) -> tuple[int, int]:
         shapes = {(t.shape[0], t.shape[1]) for t in self.x.values()}
@@ -146,90 +145,117 @@ class Call:
         return torch.cat([before, rows[: max(last - start, 0)]])
 
     def _component(self, layout: Layout) -> None:
-        parts, lags = self.parts, self.parts.plan.lags
-        lag = lags[layout.members[0]]
-        first = lag + self.done
-        if self.state is None and not self._rests(layout, lag):
+        parts, names = self.parts, [self.parts.network.populations[p].name for p in layout.members]
+        lag = parts.plan.lags[layout.members[0]]
+        first, last = lag + self.done, lag + self.done + self.steps
+        params = [self._own(p)[1].slots(self.device) for p in layout.members]
+        lines = [self._matrix(g) for g in (*layout.lines, *layout.whole_lines)]
+        if self.state is None and not self._rests(layout, lag, params, lines):
             first = 0
-        last = lag + self.done + self.steps
-        members, states, params, history = [], [], [], []
-        noise = []
-        for p in layout.members:
-            step, values, name = parts.steps[p], parts.values[p], parts.network.populations[p].name
-            assert step is not None
-            assert isinstance(values, PopulationValues)
-            size = parts.network.populations[p].size
-            own = [layout.ports[p, k] for k in range(len(step.program.ports))]
-            offsets = tuple((*own[port], offset) for port, offset in step.stepped.offsets.items())
-            members.append(Member(step, size, tuple(own), offsets))
-            self.initial[name] = tuple(values.initial(self.batch))
-            states.append(list(self.initial[name] if self.state is None else self.state.cells[name]))
-            params.append(values.slots(self.device))
-            rows = self.kept_reach[1][p]
-            history.append(
-                torch.zeros((rows, self.batch, size), dtype=parts.dtype, device=self.device)
-                if self.state is None
-                else self.state.emitted[name]
-            )
-            begin = parts.network.populations[p].first_id
-            noise.append(
-                NoiseSource(self.seed, self.batch, begin, size, step.words, last, self.device) if step.random else None
-            )
-        floats, whole = self._inputs(layout.inputs, first, last), self._inputs(layout.whole_inputs, first, last)
-        additions = [
-            parts.weights[j].convolved(self._between(pre, first - delay, last - delay))
-            for j, pre, delay, _, _ in layout.convolutions
-        ]
-        loop = Loop(
-            tuple(members),
-            layout.width,
-            layout.whole_width,
-            tuple(Product(k, g.start, g.stop) for k, g in enumerate(layout.inputs)),
-            tuple(Product(layout.members.index(g.pre), g.start, g.stop, g.delay) for g in layout.lines),
-            tuple(Product(k, g.start, g.stop) for k, g in enumerate(layout.whole_inputs)),
-            tuple(Product(layout.members.index(g.pre), g.start, g.stop, g.delay) for g in layout.whole_lines),
-            tuple((start, stop) for *_, start, stop in layout.convolutions),
-            first,
-            last - first,
-            self.batch,
-            tuple(parts.outputs.fired(parts.network.populations[p].name) for p in layout.members),
-            tuple(self._recorded(p) for p in layout.members),
-            tuple(noise),
-            parts.dtype,
-            self.device,
-        )
+        initial = self._initial(layout, self.batch)
+        if self.state is None:
+            states, history = initial, self._no_events(layout, self.batch)
+        else:
+            states = [list(self.state.cells[name]) for name in names]
+            history = [self.state.emitted[name] for name in names]
         given = Given(
-            [*floats, *whole],
-            additions,
+            [self._between(g.pre, first - g.delay, last - g.delay) for g in (*layout.inputs, *layout.whole_inputs)],
+            [
+                parts.weights[j].convolved(self._between(pre, first - delay, last - delay))
+                for j, pre, delay, _, _ in layout.convolutions
+            ],
             [self._matrix(g) for g in (*layout.inputs, *layout.whole_inputs)],
-            [self._matrix(g) for g in (*layout.lines, *layout.whole_lines)],
+            lines,
             history,
             params,
             states,
         )
-        result = run(loop, given)
-        for k, p in enumerate(layout.members):
+        result = run(self._loop(layout, first, last - first, self.batch), given)
+        for k, (p, name) in enumerate(zip(layout.members, names, strict=True)):
             self.results[p] = result, k
-            self.first[p] = first
             self.rows[p] = first, self._transformed(p, result.events[k])
-            self.cells[parts.network.populations[p].name] = tuple(result.states[k])
+            self.cells[name], self.initial[name] = tuple(result.states[k]), tuple(initial[k])
 
-    def _rests(self, layout: Layout, lag: int) -> bool:
-        """Whether nothing can happen in a component before its first input."""
+    def _own(self, index: int) -> tuple[PopulationStep, PopulationValues]:
+        step, values = self.parts.steps[index], self.parts.values[index]
+        assert step is not None
+        assert isinstance(values, PopulationValues)
+        return step, values
+
+    def _initial(self, layout: Layout, batch: int) -> list[list[Tensor]]:
+        return [self._own(p)[1].initial(batch) for p in layout.members]
+
+    def _no_events(self, layout: Layout, batch: int) -> list[Tensor]:
+        """Events before the first step."""
+        sizes = [self.parts.network.populations[p].size for p in layout.members]
+        reach = [self.reach[1][p] for p in layout.members]
+        return [
+            torch.zeros((rows, batch, size), dtype=self.parts.dtype, device=self.device)
+            for rows, size in zip(reach, sizes, strict=True)
+        ]
+
+    def _loop(self, layout: Layout, first: int, steps: int, batch: int, *, alone: bool = False) -> Loop:
+        """A component over some steps of the engine; ``alone``: without what comes from outside."""
+        parts = self.parts
+        members, noise, indicators, recorded = [], [], [], []
+        for p in layout.members:
+            (step, _), population = self._own(p), parts.network.populations[p]
+            places = tuple(layout.ports[p, k] for k in range(len(step.program.ports)))
+            offsets = tuple((*places[port], offset) for port, offset in step.stepped.offsets.items())
+            members.append(Member(step, population.size, places, offsets))
+            ids = population.first_id, population.size
+            source = NoiseSource(self.seed, batch, *ids, step.words, first + steps, self.device)
+            noise.append(source if step.random else None)
+            indicators.append(parts.outputs.fired(step.name))
+            slots = [slot.name for slot in step.program.states]
+            recorded.append(tuple(slots.index(name) for name in parts.outputs.states(step.name)))
+
+        def inside(groups: Sequence[Group]) -> tuple[Product, ...]:
+            return tuple(Product(layout.members.index(g.pre), g.start, g.stop, g.delay) for g in groups)
+
+        def outside(groups: Sequence[Group]) -> tuple[Product, ...]:
+            return () if alone else tuple(Product(k, g.start, g.stop) for k, g in enumerate(groups))
+
+        return Loop(
+            tuple(members),
+            layout.width,
+            layout.whole_width,
+            outside(layout.inputs),
+            inside(layout.lines),
+            outside(layout.whole_inputs),
+            inside(layout.whole_lines),
+            () if alone else tuple((start, stop) for *_, start, stop in layout.convolutions),
+            first,
+            steps,
+            batch,
+            tuple(indicators),
+            tuple(recorded),
+            tuple(noise),
+            parts.dtype,
+            self.device,
+        )
+
+    def _rests(self, layout: Layout, lag: int, params: list[list[Tensor]], lines: list[Tensor]) -> bool:
+        """Whether nothing happens in a component before its first input, so that its steps up to then need not be done.
+
+        Where the programs do not say so, the steps are tried on one sample.
+        """
         for j in self.parts.plan.links:
             if j.post in layout.members and not j.inside and self.rows[j.pre][0] + j.delay < lag:
                 return False
-        gradient = torch.is_grad_enabled()
-        for p in layout.members:
-            step = self.parts.steps[p]
-            assert step is not None
-            indicator = self.parts.outputs.fired(step.name)
-            if not all(step.at(t, gradient, indicator)[0].resting for t in range(lag)):
-                return False
-        return True
-
-    def _inputs(self, groups: Sequence[Group], first: int, last: int) -> list[Tensor]:
-        return [self._between(g.pre, first - g.delay, last - g.delay) for g in groups]
+        steps = [self._own(p)[0] for p in layout.members]
+        if all(step.at(t, False, False)[0].resting for step in steps for t in range(lag)):
+            return True
+        if any(step.random for step in steps):
+            return False
+        if self.device.type == "meta":  # no values to try
+            return True
+        with torch.no_grad():
+            before = self._initial(layout, 1)
+            given = Given([], [], [], lines, self._no_events(layout, 1), params, before)
+            after = run(self._loop(layout, 0, lag, 1, alone=True), given)
+        pairs = [pair for a, b in zip(before, after.states, strict=True) for pair in zip(a, b, strict=True)]
+        return all(torch.equal(a, b) for a, b in pairs) and not any(bool(events.any()) for events in after.events)
 
     def _matrix(self, group: Group) -> Tensor:
         """Weights of a product, port beside port."""
@@ -240,12 +266,6 @@ class Call:
                 block = block + self.parts.weights[other].matrix(group.delay)
             blocks.append(block)
         return blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
-
-    def _recorded(self, index: int) -> tuple[int, ...]:
-        step = self.parts.steps[index]
-        assert step is not None
-        names = [slot.name for slot in step.program.states]
-        return tuple(names.index(name) for name in self.parts.outputs.states(step.name))
 
     def _output(self, name: str, what: str, is_state: bool) -> Tensor:
         index = self.parts.network[name].index
@@ -267,13 +287,11 @@ class Call:
         populations = self.parts.network.populations
         for index, (_, rows) in self.rows.items():
             name = populations[index].name
-            sent[name] = self._last(
-                rows, self.kept_reach[0][index], None if self.state is None else self.state.sent[name]
-            )
+            sent[name] = self._last(rows, self.reach[0][index], None if self.state is None else self.state.sent[name])
             if index in self.results:
                 result, place = self.results[index]
                 before = None if self.state is None else self.state.emitted[name]
-                emitted[name] = self._last(result.events[place], self.kept_reach[1][index], before)
+                emitted[name] = self._last(result.events[place], self.reach[1][index], before)
         return State(self.done + self.steps, self.cells, self.initial, emitted, sent)
 
     def _last(self, rows: Tensor, count: int, before: Tensor | None) -> Tensor:

@@ -34,6 +34,8 @@ class Graph:
     value : Value or None
         None: spikes of value 1.
     observables : tuple of (str, Value)
+    sent : Value or None
+        A factor of ``value`` that is 0 wherever there is no event, so that ``value`` is what is sent everywhere.
     """
 
     builder: Builder
@@ -41,6 +43,7 @@ class Graph:
     fired: Value | None
     value: Value | None
     observables: tuple[tuple[str, Value], ...]
+    sent: Value | None = None
 
 
 @dataclass
@@ -230,4 +233,5 @@ def replaced(graph: Graph, known: Mapping[int, Callable[[Builder, Sequence[Value
         None if graph.fired is None else values[graph.fired.number],
         None if graph.value is None else values[graph.value.number],
         tuple((name, values[v.number]) for name, v in graph.observables),
+        None if graph.sent is None else values[graph.sent.number],
     )
