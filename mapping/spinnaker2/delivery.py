@@ -86,7 +86,9 @@ def kind_of(synapses: Synapses, rows: Rows, value: str, sums: str) -> Kind:
 
 def print_rows(kind: Kind) -> str:
     """The generated module of one kind of rows: ``kernel(step, offset, item)`` with the fields of :data:`ITEM`."""
-    outside, per_event, inside = _contribution(kind)
+    outside, per_event, slot, inside = _contribution(kind)
+    each, once = ([], slot) if kind.shared_delay else (slot, [])  # a slot for each synapse, or for all of a row
+    inside = each + inside
     apply = ["for w in range(np.uint64(sub_start[k]), np.uint64(sub_start[k] + count)):"]
     apply += ["    t = np.uint64(order[np.uint64(slice_begin) + np.uint64(local[w])])"]
     apply += ["    " + line for line in inside]
@@ -95,6 +97,7 @@ def print_rows(kind: Kind) -> str:
         "    if drop_count and is_dropped(drops, drop_count, (first + np.int64(s)) * parts + p):",
         "        continue",
         "    shift = min(max(np.int64(0), lag[source_part[s]] - lag[p]), max_shift)",
+        *("    " + line for line in once),
     ]
     if kind.local:
         body = [
@@ -148,6 +151,7 @@ def print_rows(kind: Kind) -> str:
         *("    " + line for line in _views(kind)),
         *("    " + line for line in outside),
         "    n = np.uint64(counts[parity])",
+        *("    " + line for line in once),
         "    for j in range(n):",
         "        s = np.uint64(fired[np.uint64(parity * stride) + j])",
         *("        " + line for line in per_event),
@@ -157,8 +161,11 @@ def print_rows(kind: Kind) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _contribution(kind: Kind) -> tuple[list[str], list[str], list[str]]:
-    """Lines before the events, for each event, and for each synapse ``w`` at neuron ``t``: rounded as on the CPU."""
+def _contribution(kind: Kind) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Lines before the events, for each event, for the ring slot, and for each synapse ``w`` at neuron ``t``.
+
+    They round as on the CPU.
+    """
     where = "Z" if kind.shared_weight else "np.uint64(index[w])" if kind.index else "w"
     weight = f"np.{kind.sum}(weights[{where}])"
     factor = "" if kind.scale is None else f"np.{kind.sum}({float(np.dtype(kind.sum).type(kind.scale))!r})"
@@ -175,8 +182,8 @@ def _contribution(kind: Kind) -> tuple[list[str], list[str], list[str]]:
     elif factor:
         amount = f"{weight} * factor"
     delay = f"np.int64(delays[{'Z' if kind.shared_delay else 'w'}])"
-    inside = [f"slot = np.uint64((step + {delay} + shift) & ring_mask) * row + port", f"ring[slot + t] += {amount}"]
-    return outside, per_event, inside
+    slot = [f"slot = np.uint64((step + {delay} + shift) & ring_mask) * row + port"]
+    return outside, per_event, slot, [f"ring[slot + t] += {amount}"]
 
 
 def _views(kind: Kind) -> list[str]:
