@@ -7,7 +7,7 @@ except ImportError as error:
 
 from neuromorph.train.batches import Samples, Windows, columns
 from neuromorph.train.carry import carried, detach, move
-from neuromorph.train.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
+from neuromorph.train.checkpoint import load_checkpoint, load_weights, random_state, save_checkpoint, set_random_state
 from neuromorph.train.dropout import DropConnect, LockedDropout, WordDropout
 from neuromorph.train.evaluation import correct, evaluate
 from neuromorph.train.formats import FixedPoint, Format, Int8, Integers, straight_through
@@ -36,7 +36,7 @@ from neuromorph.train.surrogate import (
     Surrogate,
     Triangle,
 )
-from neuromorph.train.trainer import Fitted, Trainer, load_weights
+from neuromorph.train.trainer import Fitted, Trainer
 from neuromorph.train.weights import ProjectionWeights
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from neuromorph.errors import CheckpointError
 from neuromorph.trace.journal import uninterrupted
@@ -80,6 +81,27 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
             path=source,
         )
     return content
+
+
+def load_weights(path: str | os.PathLike[str], module: nn.Module) -> None:
+    """Give a module the weights of a ``best.pt`` or ``checkpoint.pt``.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such file, or it holds the weights of another module.
+    """
+    parameter = next(module.parameters(), None)
+    content = load_checkpoint(path, "cpu" if parameter is None else parameter.device)
+    load_state(module, content["model"], str(path))
+
+
+def load_state(module: nn.Module, state: Mapping[str, Any], path: str) -> None:
+    """``module.load_state_dict``, with one clear error; ``path`` is where the state comes from."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: holds the weights of another module: {error}", path=path) from error
 
 
 def random_state() -> dict[str, Any]:

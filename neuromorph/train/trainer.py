@@ -6,8 +6,8 @@ Nothing in it is needed to train: every piece works in a plain PyTorch loop, too
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
@@ -23,7 +23,14 @@ from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.errors import CheckpointError, TrainingError
 from neuromorph.progress import Progress, progress_for
 from neuromorph.train.carry import Carry, carried, move
-from neuromorph.train.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
+from neuromorph.train.checkpoint import (
+    load_checkpoint,
+    load_state,
+    load_weights,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
 from neuromorph.train.metrics import MetricsFile
 from neuromorph.train.mode import evaluated
 from neuromorph.train.position import Position
@@ -90,7 +97,7 @@ class Trainer:
     each_step, each_epoch : sequence of Stepped
         Schedules: their ``step()`` is called after each batch, after each epoch.
     evaluate : callable, optional
-        ``evaluate(module)`` after each epoch, in ``eval`` mode, without gradients and autocast: metrics by name.
+        ``evaluate(module)`` after each epoch, in ``eval`` mode, without gradients: metrics by name.
     stopping : EarlyStopping, optional
         Its best epoch's weights are kept in ``best.pt``.
     folder : path, optional
@@ -102,7 +109,10 @@ class Trainer:
     log_every : int, optional
         Also record the loss of each so-many-th batch, not only of epochs.
     precision : {"float32", "bf16"}
-        ``"bf16"``: under ``torch.autocast`` with bfloat16. The parameters keep their own width.
+        ``"bf16"``: products of matrices round their operands to bfloat16 where the machine is faster so. Layers of
+        PyTorch do under ``torch.autocast``; what stays float32, as a :class:`neuromorph.train.Module` does, by
+        ``torch.set_float32_matmul_precision("medium")``. Parameters and states keep their width, and evaluation is in
+        full precision.
     progress : bool or Progress
         A bar with the time left if standard error is a terminal.
     """
@@ -219,7 +229,8 @@ class Trainer:
             set_random_state(here)
         self.module.train()
         for inputs, targets in batches:
-            losses = self._step(move(inputs, self.device), move(targets, self.device))
+            with self._products():
+                losses = self._step(move(inputs, self.device), move(targets, self.device))
             at.pending.append(losses)
             at.batch += 1
             at.step += 1
@@ -236,7 +247,7 @@ class Trainer:
     def _step(self, inputs: Any, targets: Any) -> dict[str, Tensor | float]:
         """One batch: forward, backward, optimiser, schedules."""
         self.optimiser.zero_grad(set_to_none=True)
-        with self.autocast():
+        with self._autocast():
             outputs, state = self.module(inputs, self._at.state)
             loss = self.loss(outputs, targets)
         loss, parts = loss if isinstance(loss, tuple) else (loss, {})
@@ -251,9 +262,20 @@ class Trainer:
         self._at.state = carried(state, self.carry)
         return found
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """The arithmetic that was asked for, as a context."""
+    def _autocast(self) -> AbstractContextManager[Any]:
+        """Of the forward pass; the backward pass follows it by itself."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    @contextmanager
+    def _products(self) -> Iterator[None]:
+        """How float32 matrices are multiplied, forward and backward."""
+        before = torch.get_float32_matmul_precision()
+        if self.precision == "bf16":
+            torch.set_float32_matmul_precision("medium")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
     def _end_of_epoch(self) -> None:
         at = self._at
@@ -345,7 +367,7 @@ class Trainer:
 
     def _restore(self, content: Mapping[str, Any]) -> None:
         """Take over a checkpoint."""
-        _load_state(self.module, content["model"], str(self.checkpoint))
+        load_state(self.module, content["model"], str(self.checkpoint))
         for name, mine in (("each_step", self.each_step), ("each_epoch", self.each_epoch)):
             if len(content[name]) != len(mine):
                 raise CheckpointError(
@@ -365,23 +387,3 @@ class Trainer:
             raise CheckpointError(f"{self.checkpoint}: belongs to another optimiser ({error})") from error
         self._at = Position(**content["position"])
         set_random_state(content["random"])
-
-
-def load_weights(path: str | PathLike[str], module: nn.Module) -> None:
-    """Give a module the weights of a ``best.pt`` or ``checkpoint.pt``.
-
-    Raises
-    ------
-    CheckpointError
-        There is no such file, or it holds the weights of another module.
-    """
-    parameter = next(module.parameters(), None)
-    content = load_checkpoint(path, "cpu" if parameter is None else parameter.device)
-    _load_state(module, content["model"], str(path))
-
-
-def _load_state(module: nn.Module, state: Mapping[str, Any], path: str) -> None:
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: holds the weights of another module: {error}", path=path) from error

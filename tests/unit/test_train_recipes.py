@@ -394,13 +394,17 @@ def test_bf16_by_name() -> None:
     module, seen = Plain(3, 2), []
 
     def loss(y: Tensor, targets: Tensor) -> Tensor:
-        seen.append(y.dtype)
+        seen.append((y.dtype, torch.get_float32_matmul_precision()))
         return y.float().square().mean()
 
+    def evaluate(module: nn.Module) -> dict[str, float]:
+        seen.append((module(torch.ones(4, 3))[0].dtype, torch.get_float32_matmul_precision()))
+        return {}
+
     optimiser = torch.optim.SGD(module.parameters(), 0.1)
-    trainer = train.Trainer(module, loss, optimiser, precision="bf16", progress=False)
+    trainer = train.Trainer(module, loss, optimiser, precision="bf16", evaluate=evaluate, progress=False)
     fitted = trainer.fit([(torch.ones(4, 3), torch.ones(4))], 2)
-    assert seen == [torch.bfloat16] * 2
+    assert seen == [(torch.bfloat16, "medium"), (torch.float32, "highest")] * 2
     assert all(p.dtype == torch.float32 for p in module.parameters())
     assert fitted.last["loss"] > 0
     with pytest.raises(TrainingError, match="precision='half'; choose 'float32' or 'bf16'"):
