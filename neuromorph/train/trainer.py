@@ -340,7 +340,8 @@ class Trainer:
     def _save_if_due(self, pressed: Callable[[], bool]) -> None:
         if pressed():
             self._save()
-            raise KeyboardInterrupt
+            kept = "" if self.checkpoint is None else f"; resume=True goes on from {self.checkpoint}"
+            raise KeyboardInterrupt(f"stopped after {self._at.step} batches{kept}")
         if monotonic() - self._saved >= self.save_every:
             self._save()
 
