@@ -99,7 +99,7 @@ def fit(
         model,
         recipe,
         ids[: arguments.words],
-        wikitext.tokens("valid"),
+        wikitext.tokens("valid")[: arguments.words],
         clock=lambda: time.process_time() - began,
         folder=arguments.folder / name,
         log_every=50,

@@ -18,6 +18,7 @@ ARGUMENTS = {
     "balanced_network.py": [*SMALL, "--neurons-per-pe", "2"],
     "dvs_gesture.py": SPOTS,
     "from_brian2.py": SMALL,
+    "language_model.py": ["train", "--words", "2500", "--epochs", "1", "--threads", "1"],
 }
 DATA = {"dvs_gesture.py": lambda folder: event_writers.dvs_gesture_of_spots(folder / "gestures")}
 PROMISES = {
@@ -26,6 +27,7 @@ PROMISES = {
     "balanced_network.py": "first difference between the CPU and the chips: none",
     "dvs_gesture.py": "first difference between the CPU and the chip: none",
     "from_brian2.py": "not the same here: 0",
+    "language_model.py": "egru: 788,992 parameters in the layers",
     "live_decoder.py": "0 of 1780 velocities differ from the replayed run; 0 from the checkpoint on",
 }
 
