@@ -93,6 +93,8 @@ class Module(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(network, Network):
+            raise NetworkError(f"train.Module: expected a Network, got {network!r:.80}")
         if dtype not in _DTYPES:
             raise NetworkError(f"train.Module: dtype {dtype}; choose torch.float32 or torch.float64")
         self._network = network
@@ -103,6 +105,7 @@ class Module(nn.Module):
         check(network, self.dt)
         asked = dict(trainable or {})
         _check_trainable(network, asked)
+        _check_surrogates(network, surrogate)
         self._outputs: Outputs = read_outputs(network, outputs)
         self.populations = nn.ModuleList()
         self.projections = nn.ModuleList()
@@ -202,6 +205,8 @@ class Module(nn.Module):
         transform : nn.Module
             Takes and returns (steps, batch, size).
         """
+        if not isinstance(transform, nn.Module):
+            raise NetworkError(f"train.Module.after: {transform!r:.80} is not a torch.nn.Module; wrap it in one")
         self._after[str(self._network[_name(population)].index)] = transform
 
     # --- use ------------------------------------------------------------------------------------------------------
@@ -270,6 +275,10 @@ class Module(nn.Module):
         sources = [p for p in self._network.populations if not isinstance(p.neuron, Neuron)]
         if x is None:
             return {}
+        if not isinstance(x, Tensor | Mapping):
+            raise NetworkError(
+                f"train.Module: x is {type(x).__name__}; give a tensor, or a dict of tensors by the names of sources"
+            )
         if isinstance(x, Tensor):
             if len(sources) != 1:
                 names = ", ".join(p.name for p in sources) or "none"
@@ -309,3 +318,14 @@ def _check_trainable(network: Network, asked: Mapping[str, Sequence[str]]) -> No
             )
         if isinstance(what, str):
             raise NetworkError(f"trainable: give a list of names for {name!r}, as in [{what!r}]", name=name)
+        if name not in {p.name for p in network.populations} and [*what] != ["weight"]:
+            raise NetworkError(f"trainable: a projection has a weight alone; give {{{name!r}: ['weight']}}", name=name)
+
+
+def _check_surrogates(network: Network, surrogate: Surrogate | Mapping[str, Surrogate] | None) -> None:
+    given = surrogate if isinstance(surrogate, Mapping) else {} if surrogate is None else {"": surrogate}
+    for name, each in given.items():
+        if name:
+            network[name]
+        if isinstance(each, type) or not isinstance(each, Surrogate):
+            raise NetworkError(f"surrogate: {each!r:.80} is none; give one such as train.Triangle()", name=name)

@@ -50,6 +50,8 @@ class Ordered(nn.Module):
         self, module: Module, weights: Literal["int8", "int16"] | None = None, outputs: Outputs | None = None
     ) -> None:
         super().__init__()
+        if not isinstance(module, Module):
+            raise NetworkError(f"Ordered: expected a train.Module, got {type(module).__name__}")
         self.lags = dict(module.lags)
         self._parts, self._seed, self._given = module.parts(), module.seed, module.given
         if outputs is not None:

@@ -158,6 +158,12 @@ def compare(
     NetworkError
         More than one sample of a network that draws random numbers: only the first draws those of a target.
     """
+    if not isinstance(module, Module):
+        raise NetworkError(f"compare: expected a train.Module, got {type(module).__name__}")
+    if isinstance(states, str):
+        raise NetworkError(f"compare: give a list of states, as in [{states!r}]")
+    if target is not None and not hasattr(target, "compile"):
+        raise NetworkError(f"compare: {target!r:.80} is not a target; give one such as CPU() or SpiNNaker2()")
     parts = module.parts()
     dtype = DTYPES[parts.dtype]
     if rtol is None:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from neuromorph.errors import NetworkError
 from neuromorph.network.network import Network
-from neuromorph.train.component import Given, Loop, Member, Product, Result, run
+from neuromorph.train.component import run
 from neuromorph.train.layout import Group, Layout
+from neuromorph.train.loop import Given, Loop, Member, Product, Result
 from neuromorph.train.noise import NoiseSource
 from neuromorph.train.outputs import Outputs
 from neuromorph.train.parameters import PopulationValues
@@ -73,6 +74,8 @@ class Call:
         device: torch.device,
     ) -> None:
         self.parts, self.state, self.device, self.seed = parts, state, device, seed
+        if state is not None:
+            self._check_state(state)
         self.done = 0 if state is None else state.step
         self.x = {
             p.name: values.given(x[p.name], device)
@@ -87,24 +90,40 @@ class Call:
         self.reach = parts.reach
 
     def _size(self, steps: int | None, batch: int | None) -> tuple[int, int]:
+        for name, wanted, least in (("steps", steps, 0), ("batch", batch, 1)):
+            if wanted is not None and (not isinstance(wanted, int) or wanted < least):
+                raise NetworkError(f"train.Module: {name}={wanted!r}; give an int of at least {least}")
         shapes = {(t.shape[0], t.shape[1]) for t in self.x.values()}
         if len(shapes) > 1:
             named = ", ".join(f"{name} {tuple(t.shape[:2])}" for name, t in self.x.items())
             raise NetworkError(f"train.Module: inputs differ in (steps, batch): {named}; give equal ones")
-        if not shapes and steps is None:
-            raise NetworkError("train.Module: nothing is given; give x, or steps= for sources that replay")
-        found = shapes.pop() if shapes else (steps or 0, (1 if self.state is None else self.state.batch))
+        if not shapes:
+            if steps is None:
+                raise NetworkError("train.Module: nothing is given; give x, or steps= for sources that replay")
+            shapes = {(steps, batch or (1 if self.state is None else self.state.batch))}
+        found = shapes.pop()
         for name, wanted, got in (("steps", steps, found[0]), ("batch", batch, found[1])):
-            if wanted is not None and shapes and wanted != got:
+            if wanted is not None and wanted != got:
                 raise NetworkError(f"train.Module: {name}={wanted}, but x has {got}; leave {name}= out")
-        if not self.x and batch is not None:
-            found = (found[0], batch)
+        if found[1] == 0:
+            raise NetworkError("train.Module: x has a batch of 0 samples; give at least one")
         if self.state is not None and self.state.batch != found[1]:
             raise NetworkError(
                 f"train.Module: the state is of a batch of {self.state.batch}, x of {found[1]}; start from state=None, "
                 "or take some of its samples with state.select(...)"
             )
         return found
+
+    def _check_state(self, state: State) -> None:
+        """Raise a NetworkError unless the state is one of this network."""
+        if not isinstance(state, State):
+            raise NetworkError(f"train.Module: state is {type(state).__name__}; give what a call returned, or None")
+        sizes = {p.name: p.size for p in self.parts.network.populations}
+        theirs = {name: rows.shape[-1] for name, rows in state.sent.items()}
+        if theirs != sizes:
+            raise NetworkError(
+                f"train.Module: the state is of a network with {_listed(theirs)}; this one has {_listed(sizes)}"
+            )
 
     def run(self) -> tuple[dict[str, Tensor], State]:
         """Run every component."""
@@ -301,3 +320,7 @@ class Call:
             return rows[len(rows) - count :]
         old = rows.new_zeros((missing, *rows.shape[1:])) if before is None else before[len(before) - missing :]
         return torch.cat([old, rows])
+
+
+def _listed(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({size})" for name, size in sizes.items())

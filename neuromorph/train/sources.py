@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from neuromorph.errors import NetworkError
 from neuromorph.network.population import Population
+from neuromorph.network.sources import read_ids
 
 
 class SourceRows(nn.Module):
@@ -43,10 +44,21 @@ class SourceRows(nn.Module):
         return len(self._ids) if self._lookup else len(self._events.step_ptr) - 1
 
     def given(self, x: Tensor, device: torch.device) -> Tensor:
-        """What is given for it, as (steps, batch, size)."""
+        """What is given for it, as (steps, batch, size); values and ids are looked at on the CPU alone.
+
+        Raises
+        ------
+        NetworkError
+            It is no tensor of numbers, on another device or of another shape; a value is not finite, or an id no row.
+        """
+        if not isinstance(x, Tensor) or x.is_complex():
+            got = f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+            raise NetworkError(f"source {self.name}: x is {got}; give a tensor of real numbers, as of torch.as_tensor")
         if x.device != device:
             raise NetworkError(f"source {self.name}: x is on {x.device}, the module on {device}; move one of them")
         if self._lookup and not x.is_floating_point() and x.ndim == 2:
+            if x.device.type == "cpu":
+                read_ids(f"source {self.name}: ids", x.numpy(), len(self.table))
             return self._rows(x)
         if x.ndim != 3 or x.shape[2] != self.size:
             ids = " or ids (steps, batch)" if self._lookup else ""
@@ -54,6 +66,8 @@ class SourceRows(nn.Module):
                 f"source {self.name}: x has shape {tuple(x.shape)}; give (steps, batch, {self.size}){ids}",
                 shape=tuple(x.shape),
             )
+        if x.device.type == "cpu" and not torch.isfinite(x).all():
+            raise NetworkError(f"source {self.name}: a value of x is not finite; look for it with torch.isfinite(x)")
         return x.to(self._dtype)
 
     def replayed(self, first: int, steps: int, batch: int, device: torch.device) -> Tensor:
