@@ -19,6 +19,8 @@ from torch import Tensor
 from neuromorph import random
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredPopulation, Op, StepProgram
+from neuromorph.train import runtime
+from neuromorph.train.expressions import INFIX
 from neuromorph.train.noise import sample_seed
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -92,10 +94,7 @@ class ExactPopulation:
         shape = (len(states[0]) if states else len(ports[0]), self.lowered.size)
         noise = _Noise(tuple(sample_seed(self.seed, k) for k in range(shape[0])), self._ids, step)
         new, fired, value, observed = self._function(states, self._params, ports, step, noise)
-        kept = [
-            (s.to(torch.int32).to(torch.int64) if whole else s).expand(shape)
-            for s, whole in zip(new, self._whole, strict=True)
-        ]
+        kept = [(runtime.wrap(s) if whole else s).expand(shape) for s, whole in zip(new, self._whole, strict=True)]
         named = dict(zip(self.states, kept, strict=True)) | dict(zip(self.observables, observed, strict=True))
         return Advanced(kept, fired, value, named)
 
@@ -134,7 +133,7 @@ def print_program(program: StepProgram) -> tuple[Callable[..., Any], str]:
 
     ``noise.bits(word)`` and ``noise.poisson(word, mean)`` give random ints for each neuron.
     """
-    names: dict[str, Any] = {"torch": torch, "sqrt": _sqrt}
+    names: dict[str, Any] = {"torch": torch, "sqrt": _sqrt} | {name: getattr(runtime, name) for name in runtime.__all__}
     lines = []
     for number, op in enumerate(program.ops):
         if op.code == "const":
@@ -177,26 +176,14 @@ def _printed(program: StepProgram, op: Op) -> str:
             return f"noise.bits({op.payload})"
         case "poisson":
             return f"noise.poisson({op.payload}, {args[0]})"
-        case "to_float":
-            return f"{args[0]}.to(torch.{program.dtype})"
-        case "exp2i" | "exponent" | "mantissa":
-            mantissa, bias, word = (52, 1023, "int64") if program.dtype == "float64" else (23, 127, "int32")
-            fields = {"mantissa": mantissa, "bias": bias, "word": f"torch.{word}", "float": f"torch.{program.dtype}"}
-            return _BITS[op.code].format(args[0], **fields, low=(1 << mantissa) - 1, one=bias << mantissa)
+        case "to_float" | "exp2i":
+            return f"{op.code}({args[0]}, torch.{program.dtype})"
+    if op.code in INFIX:
+        return f"{args[0]} {INFIX[op.code]} {args[1]}"
     return _FORMS[op.code].format(*args)
 
 
-_BITS = {
-    "exp2i": "(({0} + {bias}) << {mantissa}).to({word}).view({float})",
-    "exponent": "({0}.view({word}) >> {mantissa}).to(torch.int64) - {bias}",
-    "mantissa": "(({0}.view({word}) & {low}) | {one}).view({float})",
-}
-
 _FORMS = {
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "torch.div({0}, {1})",
     "neg": "-{0}",
     "abs": "torch.abs({0})",
     "min": "torch.where({0} < {1}, {0}, {1})",
@@ -205,20 +192,11 @@ _FORMS = {
     "floor": "torch.floor({0})",
     "rint": "torch.round({0})",
     "trunc": "torch.trunc({0})",
-    "to_int": "{0}.to(torch.int64)",
-    "shr": "{0} >> {1}",
-    "shl": "{0} << {1}",
-    "bitand": "{0} & {1}",
-    "truncdiv": 'torch.div({0}, {1}, rounding_mode="trunc")',
-    "lt": "{0} < {1}",
-    "le": "{0} <= {1}",
-    "gt": "{0} > {1}",
-    "ge": "{0} >= {1}",
-    "eq": "{0} == {1}",
-    "ne": "{0} != {1}",
-    "and": "{0} & {1}",
-    "or": "{0} | {1}",
+    "exponent": "exponent({0})",
+    "mantissa": "mantissa({0})",
+    "to_int": "to_int({0})",
+    "truncdiv": "truncdiv({0}, {1})",
     "not": "~{0}",
     "select": "torch.where({0}, {1}, {2})",
 }
-"""How each primitive is written; all operands are tensors, so that none is turned into another operation."""
+"""How primitives without a sign are written; operands are always tensors, so that PyTorch turns none into another."""

@@ -10,10 +10,11 @@ from neuromorph.lowering.builder import Builder
 LEAVES = frozenset({"const", "state", "param", "port", "host", "incoming"})
 NUMBERS = frozenset({"const", "host"})
 """Leaves that are numbers of Python."""
-_INFIX = {
+INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==",
     "ne": "!=", "and": "&", "or": "|", "bitand": "&", "shr": ">>", "shl": "<<",
 }  # fmt: skip
+"""Operations that have a sign in Python."""
 _TORCH = {
     "abs": "abs", "exp": "exp", "expm1": "expm1", "log": "log", "sigmoid": "sigmoid", "tanh": "tanh", "sqrt": "sqrt",
     "floor": "floor", "rint": "round", "trunc": "trunc", "neg": "neg", "add": "add", "sub": "sub", "mul": "mul",
@@ -99,8 +100,8 @@ class Ops:
                 return f"noise.bits({op.payload})"
             case "poisson":
                 return f"noise.poisson({op.payload}, {args[0]})"
-        if op.code in _INFIX:
-            return f"{args[0]} {_INFIX[op.code]} {args[1]}"
+        if op.code in INFIX:
+            return f"{args[0]} {INFIX[op.code]} {args[1]}"
         function = f"torch.{_TORCH[op.code]}" if op.code in _TORCH else op.code
         return f"{function}({', '.join(args)})"
 
