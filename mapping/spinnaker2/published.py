@@ -113,13 +113,14 @@ def _language_model(report: SpiNNaker2Report) -> tuple[Comparison, ...]:
         figure = c[f"measured.language_model.{name}"]
         return Comparison(quantity, here / UNITS[figure.unit], figure.value, figure.value, figure.unit, figure.citation)
 
-    mean, joules = float(tokens.time.mean()), float(tokens.energy.mean())
+    mean, through, joules = (float(each.mean()) for each in (tokens.time, tokens.latency, tokens.energy))
     return (
         beside("language model: PEs", "pes", report.pes),
         beside("language model: data memory of the fullest PE", "pe_memory", float(m.bytes.max()) - code),
         beside("language model: bytes of a synapse with look-up", "csr_entry", float(regions) / max(stored, 1)),
         beside("language model: time if one token is meant", "time", mean),
         beside(f"language model: time if {length} tokens are meant", "time", length * mean),
+        beside(f"language model: time if {length} tokens are meant, one after another", "time", length * through),
         beside("language model: energy if one token is meant", "energy", joules),
         beside(f"language model: energy if {length} tokens are meant", "energy", length * joules),
         beside("language model: power", "power", report.power),

@@ -206,7 +206,7 @@ def _dram_table(report: SpiNNaker2Report) -> Table:
             rows.append(
                 (
                     f"{population.name}: {len(population.replay.table):,} rows of {population.size:,}",
-                    f"{each * len(population.replay.table):,} B for {held} PEs; a "
+                    f"{each * len(population.replay.table):,} B for {_many(held, 'PE')}; a "
                     f"row is {each:,} B, there after {seconds(float(dram.wait[dram.row_bytes[k] > 0].max()))}",
                     "bytes exact; time a model with assumptions",
                 )

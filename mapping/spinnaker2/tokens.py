@@ -40,6 +40,7 @@ SPENT = {
     "wait": "waiting for packets on their way",
     "network": "the busiest link of the network",
     "barrier": "closing the step",
+    "tick": "waiting for the next tick",
     "decoder": "computing the decoder's products and softmax",
     "decoder's table": "the decoder's table from LPDDR4",
 }
@@ -146,6 +147,13 @@ def _times(deployed: Deployed, series: Columns, decoder: DecoderCost | None) -> 
     return step_times(series["time"], decoder, "" if placed is None else placed.overlap)
 
 
+def _spent(parts: dict[str, Floats], time: Floats) -> dict[str, Floats]:
+    """Times of the PE that is done last, less of each where they exceed a tick, and what is left of the step."""
+    whole = np.sum(list(parts.values()), axis=0)
+    share = np.minimum(1.0, time / np.maximum(whole, 1e-300))
+    return {name: values * share for name, values in parts.items()} | {"barrier": time - whole * share}
+
+
 def make_tokens(
     deployed: Deployed, totals: Totals, series: Columns, layers: Layers, decoder: DecoderCost | None
 ) -> Tokens | None:
@@ -174,8 +182,9 @@ def make_tokens(
         "record": np.full(len(done), float(costs.record.sum())),
         "dma": np.full(len(done), float(costs.dma.sum())),
     }
-    spent = {name: series[f"last_{name}"][done] for name in (*PHASES, "wait", "network")}
-    spent["barrier"] = series["time"][done] - sum(spent.values())
+    spent = _spent({name: series[f"last_{name}"][done] for name in (*PHASES, "wait", "network")}, series["time"][done])
+    if deployed.clock.ticked:
+        spent["tick"] = spent.pop("barrier")
     if decoder is not None:
         added = time[done] - series["time"][done]
         slow = np.minimum(np.maximum(decoder.transfer[done] - decoder.compute[done], 0.0), added)
