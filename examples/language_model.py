@@ -32,8 +32,9 @@ from neuromorph.models.language_recipes import RECIPES, Recipe
 
 #: Perplexities on WikiText-2's test text as published, for comparison.
 PUBLISHED = (
-    ("EGRU, Subramoney et al. 2023, two rows of their table", "68.9, 70.6"),
-    ("EGRU 750/1350/1350/750, 95 % pruned, on SpiNNaker2, Nazeer et al. 2024", "81.4"),
+    ("EGRU, Subramoney et al. 2023, one row", "test 68.9"),
+    ("EGRU, Subramoney et al. 2023, another row", "test 70.6"),
+    ("EGRU 750/1350/1350/750, 95 % pruned, on SpiNNaker2, Nazeer et al. 2024", "test 81.4"),
 )
 #: ``ordered`` is PyTorch with every sum in the engines' order, so that not one bit may differ.
 TARGETS = ("pytorch", "ordered", "cpu", "spinnaker2")
@@ -138,31 +139,39 @@ def evaluate(arguments: argparse.Namespace) -> None:
     size = model.size
     print(f"{arguments.model.name}: {size['nonzero']:,} of {size['layers']:,} parameters of layers are not zero")
     before: dict[str, np.ndarray] = {}
+    report: dict[str, dict[str, object]] = {}
     for name in arguments.targets:
         began = time.perf_counter()
         outputs, events = answers(name, model, inputs)
         seconds = time.perf_counter() - began
-        sent = ", ".join(
-            f"{count / len(inputs) / layer.units:.1%}"
-            for count, layer in zip(events.values(), model.layers, strict=True)
-        )
-        print(
-            f"{name}: perplexity {model.perplexity(outputs, targets):.4f}; active {sent}; {seconds:,.0f} s", flush=True
-        )
-        for other, found in before.items():
-            print(f"  against {other}: {difference(found, outputs)}")
+        differences = {other: difference(found, outputs) for other, found in before.items()}
+        same = next((other for other, found in differences.items() if found["first"] is None), None)
+        # equal outputs have equal scores
+        score = report[same]["perplexity"] if same else model.perplexity(outputs, targets)
+        active = [n / len(inputs) / layer.units for n, layer in zip(events.values(), model.layers, strict=True)]
+        sent = ", ".join(f"{share:.1%}" for share in active)
+        print(f"{name}: perplexity {score:.4f}; active {sent}; {seconds:,.0f} s", flush=True)
+        for other, found in differences.items():
+            print(f"  against {other}: {found['text']}")
+        report[name] = {"perplexity": score, "events": events, "active": active, "against": differences}
         before[name] = outputs
+    if arguments.out:
+        content = {"model": arguments.model.name, "words": len(inputs), "targets": report}
+        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> str:
-    """What distinguishes two targets' outputs."""
+def difference(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
+    """What distinguishes two targets' outputs (words, d)."""
     words = np.flatnonzero((a != b).any(axis=1))
+    events, alone = int(np.count_nonzero(a)), int(np.count_nonzero((a != 0) != (b != 0)))
     if not len(words):
-        return f"all {np.count_nonzero(a):,} events of the last layer are equal, bit for bit"
-    return (
-        f"the first difference is at word {words[0]:,}, the largest {np.abs(a - b).max():.2g}; of "
-        f"{np.count_nonzero(a):,} events {np.count_nonzero((a != 0) != (b != 0)):,} are in one of the two only"
+        return {"first": None, "text": f"all {events:,} events of the last layer are equal, bit for bit"}
+    largest = float(np.abs(a - b).max())
+    text = (
+        f"the first difference is at word {words[0]:,}, the largest {largest:.2g}; of {events:,} events {alone:,} are "
+        "in one of the two only"
     )
+    return {"first": int(words[0]), "largest": largest, "events": events, "alone": alone, "text": text}
 
 
 def answers(target: str, model: LanguageModel, ids: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
@@ -177,25 +186,18 @@ def compare(arguments: argparse.Namespace) -> None:
     """Print what every training in a folder has reached, and what is published."""
     results = [json.loads(path.read_text()) for path in sorted(arguments.folder.glob("*.json"))]
     print(
-        "| model | parameters of layers | not zero | test perplexity | events sent, by layer | words learnt | CPU s |"
+        "| model | weights and biases of layers | not zero | perplexity: validation, test | units that send | CPU s |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|")
     for found in results:
         sparsity = found.get("sparsity", 0.0)
         name = found["cell"].upper() + (f", {sparsity:.0%} pruned" if sparsity else "")
-        active = ", ".join(f"{value:.1%}" for key, value in found.items() if key.startswith("test_activity"))
-        row = (
-            name,
-            f"{found['layer_parameters']:,}",
-            f"{found['layer_nonzero']:,}",
-            f"{found['test_perplexity']:.2f}",
-            active,
-            f"{found['words']:,}",
-            f"{found['cpu_seconds']:,.0f}",
-        )
-        print(f"| {' | '.join(row)} |")
+        sent = ", ".join(f"{value:.1%}" for key, value in found.items() if key.startswith("test_activity"))
+        sizes = f"{found['layer_parameters']:,} | {found['layer_nonzero']:,}"
+        scores = f"{found['valid_perplexity']:.1f}, {found['test_perplexity']:.1f}"
+        print(f"| {name} | {sizes} | {scores} | {sent} | {found['cpu_seconds']:,.0f} |")
     for name, perplexity in PUBLISHED:
-        print(f"| {name} (quoted) | | | {perplexity} | | | |")
+        print(f"| {name} (quoted) | | | {perplexity} | | |")
 
 
 def main() -> None:
@@ -220,6 +222,7 @@ def main() -> None:
     three.add_argument("--model", type=Path, default=COMMITTED)
     three.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
     three.add_argument("--words", type=int, help="the first so many words only")
+    three.add_argument("--out", type=Path, help="write what was found to this JSON file")
     four = commands.add_parser("compare", help="the trained models beside the published ones")
     four.add_argument("--folder", type=Path, default=COMMITTED.parent)
     arguments = parser.parse_args()

@@ -100,8 +100,11 @@ class LanguageModel:
 
     @property
     def size(self) -> dict[str, int]:
-        """Numbers of parameters: ``embedding`` with the softmax's bias, ``layers``, and ``nonzero`` ones of these."""
-        parts = [getattr(layer, name) for layer in self.layers for name in _PARTS]
+        """Numbers of parameters: ``embedding`` with the softmax's bias, ``layers``, and ``nonzero`` ones of these.
+
+        Of two biases that act as their sum one counts.
+        """
+        parts = [part for layer in self.layers for part in _acting(layer)]
         return {
             "embedding": self.embedding.size + self.bias.size,
             "layers": sum(part.size for part in parts),
@@ -251,6 +254,12 @@ class LanguageModel:
             groups = [file[f"layers/{number}"] for number in range(1, len(file["layers"]) + 1)]
             layers = tuple(EGRUWeights(*(group[name][()].astype(np.float32) for name in _PARTS)) for group in groups)
             return cls(table, layers, file["bias"][()].astype(np.float32), json.loads(file.attrs["meta"]))
+
+
+def _acting(layer: EGRUWeights) -> list[_Array]:
+    gates, candidate = slice(0, 2 * layer.units), slice(2 * layer.units, None)
+    biases = [layer.bias[gates] + layer.recurrent_bias[gates], layer.bias[candidate], layer.recurrent_bias[candidate]]
+    return [layer.kernel, layer.recurrent_kernel, *biases, layer.threshold]
 
 
 def _int8(table: _Array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:

@@ -147,7 +147,7 @@ def test_sparse_matrices_become_lists_and_layers_can_be_read_back(model: Languag
 
 
 def test_sizes_count_every_parameter(model: LanguageModel) -> None:
-    expected = sum(3 * h * (i + h) + 7 * h for i, h in ((6, 9), (9, 7), (7, 6)))
+    expected = sum(3 * h * (i + h) + 5 * h for i, h in ((6, 9), (9, 7), (7, 6)))
     assert model.size == {"embedding": WORDS * 7, "layers": expected, "nonzero": expected}
 
 
