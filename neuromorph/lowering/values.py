@@ -10,7 +10,7 @@ import numpy.typing as npt
 from neuromorph.errors import LanguageError
 from neuromorph.language.expr import Type
 from neuromorph.language.neuron import Neuron
-from neuromorph.lowering.statics import Statics
+from neuromorph.lowering.statics import Static, Statics
 from neuromorph.units import as_quantity
 
 Numbers = npt.NDArray[Any]
@@ -47,15 +47,23 @@ def initial_states(
     neuron: Neuron, params: dict[str, Numbers], size: int, dt: float, seed: int = 0, index: int = 0
 ) -> dict[str, Numbers]:
     """Initial value of each state, shape (size,); see :func:`parameter_values`."""
-    given = dict(neuron.values)
-    statics = Statics(params, dt)
+    found = initial_statics(neuron, params, size, dt, seed, index)
+    types = {s.name: np.int64 if s.type is Type.INT else np.float64 for s in neuron.states}
+    return {name: np.array(np.broadcast_to(made.value, (size,)), types[name]) for name, made in found.items()}
+
+
+def initial_statics(
+    neuron: Neuron, params: dict[str, Numbers], size: int, dt: float, seed: int = 0, index: int = 0
+) -> dict[str, Static]:
+    """How the initial value of each state is made, shape () or (size,); one that was given is a ``param`` itself."""
+    statics, given = Statics(params, dt), dict(neuron.values)
     result = {}
     for s in neuron.states:
         if s.name in given:
             value = _numbers(neuron, s.name, given[s.name], s.type, size, seed, index)
+            result[s.name] = Static(("state", s.name), s.name, value, False, "param", payload=s.name)
         else:
-            value = statics.require(s.initial).value
-        result[s.name] = np.array(np.broadcast_to(value, (size,)), np.int64 if s.type is Type.INT else np.float64)
+            result[s.name] = statics.require(s.initial)
     return result
 
 

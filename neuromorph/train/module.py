@@ -168,8 +168,8 @@ class Module(nn.Module):
             detach_reset=detach_reset,
         )
         for name in asked.get(population.name, ()):
-            require_gradient(f"population {population.name}", name, step.statics)
-        values = PopulationValues(population, names, self._network.seed, self._dtype)
+            require_gradient(f"population {population.name}", name, (*step.statics, *step.initial))
+        values = PopulationValues(population, names, self.dt, self._network.seed, self._dtype)
         values.bind(step)
         self._steps.append(step)
         self.populations.append(values)

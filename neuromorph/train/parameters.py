@@ -12,26 +12,32 @@ from torch import Tensor, nn
 from neuromorph.errors import NetworkError
 from neuromorph.language.expr import Type
 from neuromorph.language.neuron import Neuron
-from neuromorph.lowering.values import parameter_values
+from neuromorph.lowering.values import initial_statics, parameter_values
 from neuromorph.network.population import Population
 from neuromorph.train.derived import Evaluation, depends
 from neuromorph.train.step import PopulationStep
 
 
 class PopulationValues(nn.Module):
-    """Parameters of one population: an attribute for each that trains, in the unit that the neuron declares it in.
+    """Parameters and initial states of one population: an attribute for each that trains, in its declared unit.
 
-    Shape (), or (size,) where each neuron has its own.
+    ``Param(20 * ms)`` is 20. Shape (), or (size,) where each neuron has its own.
     """
 
-    def __init__(self, population: Population, names: tuple[str, ...], seed: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, population: Population, names: tuple[str, ...], dt: float, seed: int, dtype: torch.dtype
+    ) -> None:
         super().__init__()
         neuron = population.neuron
         assert isinstance(neuron, Neuron)
         self.name = population.name
+        self._size = population.size
         self.names = names
-        self.scales = {name: float(neuron.param(name).unit.scale) for name in names}
+        self.scales = {spec.name: float(spec.unit.scale) for spec in neuron.params if spec.name in names}
+        self.scales |= {spec.name: float(spec.unit.scale) for spec in neuron.states if spec.name in names}
         values = parameter_values(neuron, population.size, seed, population.index)
+        starts = initial_statics(neuron, values, population.size, dt, seed, population.index)
+        values |= {name: static.value for name, static in starts.items()}
         for name in names:
             if hasattr(self, name):
                 raise NetworkError(
@@ -50,9 +56,9 @@ class PopulationValues(nn.Module):
                 kind = torch.int64 if static.value.dtype.kind == "i" else step.dtype
                 value = torch.from_numpy(np.array(static.value)).to(kind)
                 self.register_buffer(f"_slot{slot}", value, persistent=False)
-        for k, values in enumerate(step.initial):
-            kind = step.state_dtypes[k]
-            self.register_buffer(f"_state{k}", torch.from_numpy(np.array(values)).to(kind), persistent=False)
+        for k, start in enumerate(step.initial):
+            value = torch.from_numpy(np.array(start.value)).to(step.state_dtypes[k])
+            self.register_buffer(f"_state{k}", value, persistent=False)
 
     def given(self) -> dict[str, Tensor]:
         """Parameters that train, in SI units."""
@@ -68,7 +74,7 @@ class PopulationValues(nn.Module):
         found: list[Tensor] = []
         for slot, static in enumerate(step.statics):
             if slot not in step.trained:
-                found.append(getattr(self, f"_slot{slot}"))
+                found.append(self.get_buffer(f"_slot{slot}"))
             elif static.op == "param":
                 found.append(given[static.payload])
             else:
@@ -78,12 +84,19 @@ class PopulationValues(nn.Module):
 
     def initial(self, batch: int) -> list[Tensor]:
         """States before the first step: (batch, size)."""
-        states: list[Tensor] = [getattr(self, f"_state{k}") for k in range(len(self._step.initial))]
-        return [s.expand(batch, -1) for s in states]
+        given = self.given()
+        names, states = frozenset(given), []
+        for k, (start, kind) in enumerate(zip(self._step.initial, self._step.state_dtypes, strict=True)):
+            value = self.get_buffer(f"_state{k}")
+            if depends(start, names):
+                evaluation = Evaluation({name: v.double() for name, v in given.items()}, value.device)
+                value = evaluation(start).to(kind)
+            states.append(value.expand(batch, self._size))
+        return states
 
 
 def trained_names(population: Population, asked: Mapping[str, Any]) -> tuple[str, ...]:
-    """Parameters of a population that train: those with a value for each neuron, and those asked for.
+    """What trains of a population: parameters with a value for each neuron, and what was asked for.
 
     Raises
     ------
@@ -94,24 +107,22 @@ def trained_names(population: Population, asked: Mapping[str, Any]) -> tuple[str
     if not isinstance(neuron, Neuron):
         return ()
     given = dict(neuron.values)
+    types = {p.name: p.type for p in neuron.params} | {s.name: s.type for s in neuron.states}
     names = [p.name for p in neuron.params if p.type is Type.FLOAT and _each(given.get(p.name))]
     for name in asked.get(population.name, ()):
-        spec = next((p for p in neuron.params if p.name == name), None)
-        if spec is None:
-            have = ", ".join(p.name for p in neuron.params) or "none"
+        if name not in types:
             raise NetworkError(
-                f"trainable: population {population.name} has no parameter {name!r}; it has {have}", name=name
+                f"trainable: population {population.name} has no parameter or state {name!r}; it has "
+                f"{', '.join(types) or 'none'}",
+                name=name,
             )
-        if spec.type is Type.INT:
+        if types[name] is Type.INT:
             raise NetworkError(
                 f"trainable: {population.name}.{name} is an int, which has no gradient; leave it out", name=name
             )
         names.append(name)
-    return tuple(dict.fromkeys(names))
+    return tuple(name for name in types if name in names)
 
 
 def _each(value: Any) -> bool:
     return hasattr(value, "sample") or np.ndim(getattr(value, "value", value)) > 0 if value is not None else False
-
-
-__all__ = ["PopulationValues", "depends", "trained_names"]

@@ -59,8 +59,9 @@ def _model(population: Population, own: PopulationValues | SourceRows) -> Any:
     neuron = population.neuron
     assert isinstance(neuron, Neuron)
     given = {}
+    units = {p.name: p.unit for p in neuron.params} | {s.name: s.unit for s in neuron.states}
     for name, value in own.given().items():
-        unit = neuron.param(name).unit
+        unit = units[name]
         given[name] = Quantity(value.detach().double().cpu().numpy(), unit.dim, unit)
     return neuron(**given)
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from neuromorph.language.expr import Type
 from neuromorph.language.neuron import Neuron
-from neuromorph.lowering.neuron import lower_neuron
+from neuromorph.lowering.neuron import REFRACTORY, lower_neuron
 from neuromorph.lowering.program import Float, StepProgram
 from neuromorph.lowering.statics import Static
+from neuromorph.lowering.values import initial_statics, parameter_values
 from neuromorph.network.population import Population
 from neuromorph.train.derived import depends
 from neuromorph.train.printer import Printed, printed
@@ -33,15 +35,15 @@ class PopulationStep:
         How each parameter of the program is made.
     trained : frozenset of int
         Slots that depend on parameters that train.
-    initial : tuple of arrays
-        Of each state, shape (size,).
+    initial : tuple of Static
+        Of each state, shape () or (size,).
     """
 
     name: str
     stepped: Stepped
     statics: tuple[Static, ...]
     trained: frozenset[int]
-    initial: tuple[Any, ...]
+    initial: tuple[Static, ...]
     surrogate: Surrogate
     detach_reset: bool
     dtype: torch.dtype
@@ -96,6 +98,9 @@ class PopulationStep:
             )
         return found, hosts
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_printed": {}}  # printed functions are no part of what is copied or pickled
+
     def source(self) -> str:
         """The code of every variant that has run."""
         return "\n\n\n".join(each.source for each in self._printed.values())
@@ -117,7 +122,7 @@ def population_step(
     Parameters
     ----------
     trained : frozenset of str
-        Names of parameters that may change.
+        Names of parameters and initial states that may change.
     """
     neuron = population.neuron
     assert isinstance(neuron, Neuron)
@@ -126,12 +131,17 @@ def population_step(
     )
     dependent = [depends(static, trained) for static in lowered.statics]
     made = stepped(lowered.program, lowered.param_values, dependent)
+    params = parameter_values(neuron, population.size, seed, population.index)
+    starts = initial_statics(neuron, params, population.size, dt, seed, population.index)
+    starts[REFRACTORY] = Static((REFRACTORY,), REFRACTORY, np.zeros((), np.int64), True)
+    for name in trained & starts.keys():
+        starts[name] = Static(("state", name), name, starts[name].value, False, "param", payload=name)
     return PopulationStep(
         population.name,
         made,
         tuple(lowered.statics[k] for k in made.kept),
         frozenset(new for new, old in enumerate(made.kept) if dependent[old]),
-        lowered.state_init,
+        tuple(starts[slot.name] for slot in made.program.states),
         surrogate,
         detach_reset,
         torch.float32 if dtype == "float32" else torch.float64,
