@@ -14,6 +14,7 @@ from neuromorph.errors import MappingError
 from neuromorph.mapping.hypergraph import Hypergraph, Limits
 from neuromorph.mapping.partition import (
     ALGORITHMS,
+    balanced,
     check_partition,
     copies_per_spike,
     part_bytes,
@@ -357,3 +358,31 @@ def test_silent_nets_cost_memory_but_no_copies():
     part = np.arange(graph.n_vertices, dtype=np.int32) % 5
     assert copies_per_spike(silent, part) == 0.0
     assert part_bytes(silent, part).tolist() == part_bytes(graph, part).tolist()
+
+
+@given(seed=st.integers(0, 50), share=st.floats(0.0, 1.0), spread=st.sampled_from([0.0, 1.0, 3.0]))
+@settings(max_examples=30, deadline=None)
+def test_neurons_in_their_order_fill_exactly_as_many_parts_as_asked_for(seed, share, spread):
+    graph, limits = random_graph(seed), Limits(bytes=1500, vertices=20)
+    work = np.exp(np.random.default_rng(seed).normal(0, spread, graph.n_vertices))
+    fewest = int(partition(graph, limits, method="sequential").part.max()) + 1
+    parts = fewest + int(share * (graph.n_vertices - fewest))
+    part = balanced(graph, limits, parts, work)
+    check_partition(graph, limits, part)
+    assert int(part.max()) + 1 == parts
+    assert (np.diff(part) >= 0).all()
+    with pytest.raises(MappingError, match=f"the neurons fill {fewest} parts"):
+        balanced(graph, limits, fewest - 1, work)
+
+
+def test_parts_have_about_equal_work():
+    graph = graph_from_rows([[]] * 1000, np.full(1000, 10))
+    work = np.where(np.arange(1000) < 200, 9.0, 1.0)  # 2,600 in all
+    part = balanced(graph, Limits(bytes=10**6, vertices=400), 10, work)
+    held = np.bincount(part, weights=work)
+    assert held.max() <= 270
+    assert np.bincount(part).max() <= 400
+    few = balanced(graph, Limits(bytes=10**6, vertices=150), 10, work)
+    assert np.bincount(few).max() <= 150, "limits of neurons come before balance"
+    idle = balanced(graph, Limits(bytes=10**6, vertices=400), 7, np.zeros(1000))
+    assert np.bincount(idle).max() <= 150, "without any work, neurons count"
