@@ -132,8 +132,9 @@ class WordModel(nn.Module):
         self.words = train.WordDropout(recipe.word_dropout)
         self.before = train.LockedDropout(recipe.embedding_dropout)
         self.behind = train.LockedDropout(recipe.forward_dropout)
-        proposal = train.unigram(torch.tensor(counts), 0.75)
-        self.softmax = train.SampledSoftmax(proposal, recipe.samples or len(counts))
+        self.softmax: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = train.softmax_nll
+        if recipe.samples is not None:
+            self.softmax = train.SampledSoftmax(train.unigram(torch.tensor(counts), 0.75), recipe.samples)
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[list[Tensor], Any]:
         """Outputs of every layer for ids (steps, batch), and the state after them."""
@@ -143,7 +144,7 @@ class WordModel(nn.Module):
     def nll(self, outputs: list[Tensor], targets: Tensor) -> Tensor:
         """Mean negative log-likelihood of targets (steps, batch): the loss."""
         hidden = self.behind(outputs[-1]).flatten(0, 1)
-        return cast(Tensor, self.softmax(hidden, targets.flatten(), self.embedding, self.bias)).mean()
+        return self.softmax(hidden, targets.flatten(), self.embedding, self.bias).mean()
 
     def language_model(self, meta: Mapping[str, Any]) -> LanguageModel:
         """The weights as they are now, to be run on any target.
