@@ -7,6 +7,7 @@ it as it is. Both are trained by ``examples/train_braille.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,9 +99,9 @@ def egru(units: int = 64, *, seed: int = 0) -> Network:
     return net
 
 
-#: Untrained networks by kind, and steps until their evidence was sent.
-UNTRAINED = {"spiking": spiking, "egru": egru}
-RUN = {"spiking": STEPS + 3, "egru": STEPS + 2}
+#: Makers of the untrained networks, and steps from the beginning of a touch until the evidence was sent.
+UNTRAINED: dict[Kind, Callable[..., Network]] = {"spiking": spiking, "egru": egru}
+RUN: dict[Kind, int] = {"spiking": STEPS + 3, "egru": STEPS + 2}
 
 
 def trained(kind: Kind) -> Network:

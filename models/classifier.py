@@ -19,7 +19,7 @@ from neuromorph.engine import Program, Target
 from neuromorph.errors import NetworkError
 from neuromorph.language import Event, Neuron, Param, Port, State, neuron, step
 from neuromorph.network import Dense, Network
-from neuromorph.trace import Trace
+from neuromorph.trace import Trace, first_difference
 from neuromorph.units import ms
 
 _Array = npt.NDArray[Any]
@@ -86,6 +86,30 @@ class Classified:
         """Fraction of samples of which the class is right."""
         return float((self.classes == np.asarray(labels)).mean())
 
+    def figures(self, labels: npt.ArrayLike) -> dict[str, Any]:
+        """Accuracy and events, which are counts; for chips also processing elements, and time and energy of a sample.
+
+        Time and energy are a model's, see the target's report; they include what the whole machine draws.
+        """
+        samples = len(self.classes)
+        found: dict[str, Any] = {
+            "samples": samples,
+            "accuracy": self.accuracy(labels),
+            "events_per_sample": {name: count / samples for name, count in self.events.items()},
+            "activity": self.activity,
+        }
+        report: Any = self.program.report()
+        if getattr(report, "energy", None) is not None:
+            found |= {
+                "pes": int(report.pes),
+                "chips": int(report.chips),
+                "synaptic_events_per_sample": report.synaptic_events / samples,
+                "model_seconds_per_sample": report.time / samples,
+                "model_joules_per_sample": report.energy.total / samples,
+                "model_joules_by_cause": {k: joules / samples for k, joules in report.energy.by_cause.items()},
+            }
+        return found
+
 
 def classify(
     target: Target, network: Network, inputs: _Array, steps: int, *, out: str | PathLike[str] | None = None
@@ -119,6 +143,35 @@ def classify(
     activity = {name: float(counts.mean()) / steps for name, counts in batch.counts.items()}
     kept = None if out is None else batch.trace
     return Classified(evidence.argmax(1).astype(np.int64), evidence, events, activity, program, kept)
+
+
+def compare(
+    targets: Mapping[str, Target], network: Network, inputs: _Array, labels: npt.ArrayLike, steps: int
+) -> list[dict[str, Any]]:
+    """Classify on several targets: :meth:`Classified.figures` of each.
+
+    ``"difference"`` is the first event that differs from those of the first target, as text, or None.
+    """
+    rows = []
+    with TemporaryDirectory() as folder:
+        traces = []
+        for number, (name, target) in enumerate(targets.items()):
+            found = classify(target, network, inputs, steps, out=Path(folder) / f"{number}.h5")
+            assert found.trace is not None
+            traces.append(found.trace)
+            difference = first_difference(traces[0], traces[-1])
+            rows.append({"target": name} | found.figures(labels) | {"difference": difference and str(difference)})
+    return rows
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """A row of :func:`compare` in one line."""
+    text = f"{row['target']}: {row['accuracy']:.2%} of {row['samples']:,}"
+    if "pes" in row:
+        time, energy = row["model_seconds_per_sample"] * 1e6, row["model_joules_per_sample"] * 1e6
+        text += f", {time:.0f} us and {energy:.1f} uJ a sample on {row['pes']} PEs (model)"
+    active = ", ".join(f"{name} {value:.1%}" for name, value in row["activity"].items())
+    return f"{text}; active: {active}; first difference: {row['difference'] or 'none'}"
 
 
 def split(samples: int, held_out: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -44,7 +44,8 @@ def latency(images: _Images) -> _Events:
     """
     bright = images.reshape(-1, 784).astype(np.int64)
     steps = np.where(bright >= _FAINT, (255 - bright) * _STEPS // (256 - _FAINT), -1)
-    return (steps[:, None] == np.arange(_STEPS + _SILENT)[:, None]).astype(np.float32)
+    events: _Events = (steps[:, None] == np.arange(_STEPS + _SILENT)[:, None]).astype(np.float32)
+    return events
 
 
 def scan(images: _Images) -> _Events:
@@ -56,7 +57,8 @@ def scan(images: _Images) -> _Events:
     ink = np.zeros((len(images), 30, 28), np.int8)
     ink[:, 1:-1] = images.reshape(-1, 28, 28) >= _INK
     change = np.diff(ink, axis=1)
-    return np.concatenate([change > 0, change < 0], axis=2).astype(np.float32)
+    events: _Events = np.concatenate([change > 0, change < 0], axis=2).astype(np.float32)
+    return events
 
 
 def split(seed: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -19,6 +19,8 @@ ARGUMENTS = {
     "dvs_gesture.py": SPOTS,
     "from_brian2.py": SMALL,
     "language_model.py": ["train", "--words", "2500", "--epochs", "1", "--threads", "1"],
+    "train_braille.py": ["egru", "--epochs", "1"],
+    "train_digits.py": ["spiking", "--trained", "--images", "20"],
 }
 DATA = {"dvs_gesture.py": lambda folder: event_writers.dvs_gesture_of_spots(folder / "gestures")}
 PROMISES = {
@@ -29,6 +31,8 @@ PROMISES = {
     "from_brian2.py": "not the same here: 0",
     "language_model.py": "egru: 788,992 parameters in the layers",
     "live_decoder.py": "0 of 1780 velocities differ from the replayed run; 0 from the checkpoint on",
+    "train_braille.py": "first difference: none",
+    "train_digits.py": "spiking, split 0, int8, CPU: 100.00% of 20",
 }
 
 
