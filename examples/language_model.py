@@ -126,7 +126,9 @@ def fit(
     }
     for part, batch in (("valid", 16), ("test", 1)):
         text = wikitext.tokens(part)[: arguments.words]
-        result |= {f"{part}_{key}": value for key, value in training.score(model, text, batch).items()}
+        window = recipe.cut if meta["cell"] == "egru" else None
+        found = training.score(model, text, batch, window=window)
+        result |= {f"{part}_{key}": value for key, value in found.items()}
     (arguments.folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
@@ -142,7 +144,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     report: dict[str, dict[str, object]] = {}
     for name in arguments.targets:
         began = time.perf_counter()
-        outputs, events = answers(name, model, inputs)
+        outputs, events = answers(name, model, inputs, RECIPES[model.meta["recipe"]].cut)
         seconds = time.perf_counter() - began
         differences = {other: difference(found, outputs) for other, found in before.items()}
         same = next((other for other, found in differences.items() if found["first"] is None), None)
@@ -174,12 +176,14 @@ def difference(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
     return {"first": int(words[0]), "largest": largest, "events": events, "alone": alone, "text": text}
 
 
-def answers(target: str, model: LanguageModel, ids: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+def answers(
+    target: str, model: LanguageModel, ids: np.ndarray, window: int | None
+) -> tuple[np.ndarray, dict[str, int]]:
     """What the last layer sends for each word on a target, and the events of each layer."""
     if target in ("pytorch", "ordered"):
-        return training.read(model, ids, ordered=target == "ordered")
+        return training.read(model, ids, window=window, ordered=target == "ordered")
     chosen = CPU() if target == "cpu" else SpiNNaker2()
-    return model.read(chosen.compile(model.network(ids), dt=1 * ms), len(ids))
+    return model.read(chosen.compile(model.network(ids, window=window), dt=1 * ms), len(ids))
 
 
 def compare(arguments: argparse.Namespace) -> None:

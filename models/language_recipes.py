@@ -72,6 +72,11 @@ class Recipe:
     gain: float = 3.0
     watched: int = 40_000
 
+    @property
+    def cut(self) -> int | None:
+        """Words after which the states of an EGRU begin anew, also when it is scored; None: they never do."""
+        return self.window if self.carry == "outputs" else None
+
 
 #: ``small`` trains on two CPU cores; ``published`` is the WikiText-2 recipe of EvNN's benchmark, for a GPU.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(

@@ -191,7 +191,9 @@ def word_counts(ids: np.ndarray[Any, Any], words: int) -> np.ndarray[Any, Any]:
     return np.bincount(ids, minlength=words)
 
 
-def score(model: WordModel, ids: np.ndarray[Any, Any], batch: int = 1) -> dict[str, float]:
+def score(
+    model: WordModel, ids: np.ndarray[Any, Any], batch: int = 1, *, window: int | None = None
+) -> dict[str, float]:
     """Perplexity of a text with all words in the softmax, and the fraction of outputs of each layer that are not zero.
 
     Parameters
@@ -202,6 +204,8 @@ def score(model: WordModel, ids: np.ndarray[Any, Any], batch: int = 1) -> dict[s
     batch : int
         Pieces that run side by side: 1 carries the state through the whole text, as published figures do. The first
         word of each piece is not scored.
+    window : int, optional
+        Carry only outputs from each so many words to the next, see :meth:`LanguageModel.network`.
     """
     device = model.embedding.device
     stream = train.columns(torch.tensor(ids, dtype=torch.long, device=device), batch)
@@ -209,8 +213,9 @@ def score(model: WordModel, ids: np.ndarray[Any, Any], batch: int = 1) -> dict[s
     active: Tensor | float = 0.0
     units: list[int] = []
     with torch.no_grad():
-        for inputs, targets in train.Windows(stream[:-1], stream[1:], _STEPS // min(batch, 8)):
+        for inputs, targets in train.Windows(stream[:-1], stream[1:], window or _STEPS // min(batch, 8)):
             outputs, state = model(inputs, state)
+            state = train.carried(state, "outputs" if window else "all")
             hidden = outputs[-1].flatten(0, 1)
             total += train.softmax_nll(hidden, targets.flatten(), model.embedding, model.bias).double().sum().item()
             scored += targets.numel()
@@ -222,7 +227,7 @@ def score(model: WordModel, ids: np.ndarray[Any, Any], batch: int = 1) -> dict[s
 
 
 def read(
-    model: LanguageModel, ids: np.ndarray[Any, Any], *, ordered: bool = False
+    model: LanguageModel, ids: np.ndarray[Any, Any], *, window: int | None = None, ordered: bool = False
 ) -> tuple[np.ndarray[Any, Any], dict[str, int]]:
     """As :meth:`LanguageModel.read`, by PyTorch: what the last layer sends for each word, and each layer's events.
 
@@ -235,9 +240,11 @@ def read(
     events = dict.fromkeys(layers.names, 0)
     state = None
     with torch.no_grad():
-        for first in range(0, len(ids), _STEPS):
-            sent, state = module({"embedding": table[rows[first : first + _STEPS]]}, state)
-            y[first : first + _STEPS] = sent[layers.names[-1]].squeeze(1).numpy()
+        steps = window or _STEPS
+        for first in range(0, len(ids), steps):
+            sent, state = module({"embedding": table[rows[first : first + steps]]}, state)
+            state = train.carried(state, "outputs" if window else "all")
+            y[first : first + steps] = sent[layers.names[-1]].squeeze(1).numpy()
             for name in layers.names:
                 events[name] += int(torch.count_nonzero(sent[name]))
     return y, events
@@ -275,15 +282,17 @@ def trainer(
     start = max(round(recipe.cosine_from * len(data)), warmup)
     schedule = train.CosineFrom(optimiser, start, batches, floor=recipe.floor, warmup=warmup)
 
+    window = recipe.cut if isinstance(model.layers, EGRULayers) else None
+
     def evaluate(_: nn.Module) -> dict[str, float]:
-        found = score(model, watch[: recipe.watched], batch=16)
+        found = score(model, watch[: recipe.watched], batch=16, window=window)
         return {f"valid_{name}": value for name, value in found.items()} | {"computing": clock()}
 
     made = train.Trainer(
         model,
         model.nll,
         optimiser,
-        carry=recipe.carry if isinstance(model.layers, EGRULayers) else "all",
+        carry="outputs" if window else "all",
         clip=recipe.clip,
         each_step=[schedule, *options.pop("each_step", ())],
         evaluate=evaluate,

@@ -290,21 +290,21 @@ def test_a_trained_model_scores_the_same_on_the_engine(tmp_path: Path) -> None:
 
 
 def test_carrying_only_outputs_is_the_windowed_neuron(model: LanguageModel) -> None:
-    torch = pytest.importorskip("torch")
-    from neuromorph import train
+    pytest.importorskip("torch")
     from neuromorph.models import language_training as training
 
-    ids = words(35)
-    layers = training.EGRULayers(model.layers).eval()
-    x = torch.tensor(model.embedding[ids]).unsqueeze(1)
-    state, parts = None, []
-    with torch.no_grad():
-        for window in x.split(7):
-            y, state = layers(window, state)
-            state = train.carried(state, "outputs")
-            parts.append(y[-1].squeeze(1))
-    found, _ = model.read(CPU().compile(model.network(ids, window=7), dt=1 * ms), len(ids))
-    np.testing.assert_allclose(torch.cat(parts).numpy(), found, atol=1e-5)
+    ids = words(38)
+    found, events = model.read(CPU().compile(model.network(ids, window=7), dt=1 * ms), len(ids))
+    plain, same_events = training.read(model, ids, window=7)
+    np.testing.assert_allclose(plain, found, atol=1e-5)
+    ordered, _ = training.read(model, ids, window=7, ordered=True)
+    assert np.array_equal(ordered, found)
+    assert same_events == events
+    counts = np.ones(WORDS, int)
+    scored = training.WordModel(model, replace(TINY, hidden=(9, 7)), counts).eval()
+    cut, whole = (training.score(scored, ids, window=window)["perplexity"] for window in (7, None))
+    assert cut == pytest.approx(model.perplexity(found[:-1], ids[1:]), rel=1e-4)
+    assert cut != pytest.approx(whole, rel=1e-4)
 
 
 def test_batches_side_by_side_do_not_score_their_first_words() -> None:
