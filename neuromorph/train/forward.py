@@ -39,7 +39,7 @@ def forward(loop: Loop, given: Given, spans: list[list[Span]] | None) -> Result:
     rows = loop.steps
     if spans is None:
         rows = max(1, _AT_ONCE // max(1, loop.batch * (loop.columns + loop.whole_columns)))
-    for begin in range(0, loop.steps, rows):
+    for begin in range(0, loop.steps, max(rows, 1)):
         end = min(begin + rows, loop.steps)
         sums = _sums(loop, given, begin, end)
         if len(loop.members) == 1 and not (loop.lines or loop.whole_lines or loop.noise[0]):

@@ -108,6 +108,38 @@ def test_a_sequence_that_was_cut_is_the_sequence(net: Network, cut: int) -> None
             )
 
 
+def gradients(module: train.Module, y: dict[str, torch.Tensor]) -> list[torch.Tensor | None]:
+    """Of a fixed random sum of all outputs, for every parameter."""
+    noise = torch.Generator().manual_seed(3)
+    rows = [rows for rows in y.values() if rows.is_floating_point()]
+    loss = sum((torch.randn(each.shape, generator=noise, dtype=each.dtype) * each).sum() for each in rows)
+    if not loss.requires_grad:
+        return []
+    return list(torch.autograd.grad(loss, list(module.parameters()), allow_unused=True))
+
+
+@given(networks(), st.integers(1, STEPS - 1), st.booleans())
+@settings(QUICK, max_examples=5)
+def test_gradients_pass_through_the_state_as_if_nothing_was_cut(net: Network, cut: int, detach_reset: bool) -> None:
+    module = train.Module(
+        net,
+        DT,
+        dtype=torch.float64,
+        outputs=everything(net),
+        surrogate=train.SuperSpike(2.0),
+        detach_reset=detach_reset,
+    )
+    whole, _ = module(steps=STEPS)
+    first, state = module(steps=cut)
+    second_, _ = module(steps=STEPS - cut, state=state)
+    both = {name: torch.cat([first[name], second_[name]]) for name in whole}
+    for expected, found in zip(gradients(module, whole), gradients(module, both), strict=True):
+        if expected is None or found is None:
+            assert not any(g.any() for g in (expected, found) if g is not None)
+        else:
+            torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9 * float(expected.abs().sum()) + 1e-30)
+
+
 @given(networks())
 @settings(QUICK, max_examples=12)
 def test_in_the_engines_order_float32_is_bit_equal(net: Network) -> None:

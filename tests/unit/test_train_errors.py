@@ -62,7 +62,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     (r"no population 'cell'; did you mean 'cells'", lambda: built(outputs=["cell.v"])),
     (r"LIF has no 'u'", lambda: built(outputs=["cells.u"])),
     (r"no population or projection 'cell'", lambda: built(trainable={"cell": ["tau_m"]})),
-    (r"no parameter 'tau'; it has tau_m", lambda: built(trainable={"cells": ["tau"]})),
+    (r"no parameter .*'tau'; it has tau_m", lambda: built(trainable={"cells": ["tau"]})),
     (
         r"a projection has a weight alone; give {'in -> cells': \['weight'\]}",
         lambda: built(trainable={"in -> cells": ["w"]}),
