@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
@@ -389,3 +390,39 @@ def test_everything_stays_on_the_device(cell: str) -> None:
     model(ids, state)
     model.nll(outputs, ids).backward()
     assert outputs[-1].device.type == model.embedding.grad.device.type == "meta"
+
+
+# --- what comes with the package --------------------------------------------------------------------------------------
+
+TRAINED = Path(language_model.__file__).parent / "data" / "language_model"
+
+
+@pytest.mark.parametrize("file", sorted(TRAINED.glob("*.h5")), ids=lambda path: path.stem)
+def test_trained_models_are_what_their_figures_say(file: Path) -> None:
+    figures = json.loads(file.with_suffix(".json").read_text())
+    trained = LanguageModel.load(file)
+    assert trained.meta["recipe"] == figures["recipe"]
+    assert trained.size["layers"] == figures["layer_parameters"]
+    assert trained.size["embedding"] == figures["embedding_parameters"]
+    assert trained.size["nonzero"] == figures["layer_nonzero"]
+    assert same(trained.stored(), trained)
+    ids = wikitext.tokens("valid")[:2001]
+    y, events = trained.read(CPU().compile(trained.network(ids[:-1]), dt=1 * ms), 2000)
+    # the beginning of a text is not the whole of it
+    assert trained.perplexity(y, ids[1:]) == pytest.approx(figures["valid_perplexity"], rel=0.25)
+    for layer, weights in enumerate(trained.layers, 1):
+        share = events[f"egru{layer}"] / 2000 / weights.units
+        assert share == pytest.approx(figures[f"valid_activity{layer}"], rel=0.15)
+
+
+def test_trained_models_are_small_and_have_their_licence() -> None:
+    files = list(TRAINED.iterdir())
+    assert {path.suffix for path in files} == {".h5", ".json", ".jsonl", ".md"}
+    assert sum(path.stat().st_size for path in files) <= 15e6
+    assert "CC BY-SA 3.0" in (TRAINED / "README.md").read_text()
+    for path in files:
+        if path.suffix == ".jsonl":
+            last = json.loads(path.read_text().splitlines()[-1])
+            figures = json.loads(path.with_suffix(".json").read_text())
+            assert last["epoch"] == figures["epochs"]
+            assert last["computing"] == figures["cpu_seconds"]
