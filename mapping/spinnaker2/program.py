@@ -299,8 +299,10 @@ class SpiNNaker2Program(CPUProgram):
         decoder = self.target.decoder
         if decoder is None:
             raise TargetError(f"{self.network.name}: the target has no decoder; give SpiNNaker2(decoder=Decoder(...))")
-        if self.last_trace is None:
-            raise TargetError(f"{self.network.name} has not run yet: there is nothing to decode")
+        if self.last_trace is None or self._samples:
+            raise TargetError(
+                f"{self.network.name} has not run yet, or in a batch: give its outputs to decoder.decode()"
+            )
         meta, events = self.last_trace.meta, self.last_trace.events(decoder.population)
         begin = max(meta.first_step, int(lags(self.lowered)[self.index_of(decoder.population)]))
         outputs = np.zeros((max(meta.first_step + meta.steps - begin, 0), decoder.width), np.float32)

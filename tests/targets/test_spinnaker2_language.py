@@ -276,6 +276,8 @@ def test_batches_have_tokens_of_every_sample() -> None:
     batch = program.run_batch({"words": ids}, STEPS, progress=False)
     alone = CPU().compile(model(), dt=DT).run_batch({"words": ids}, STEPS, progress=False)
     assert np.array_equal(batch.counts["two"], alone.counts["two"])
+    with pytest.raises(TargetError, match=r"in a batch: give its outputs to decoder.decode\(\)"):
+        program.decoded()
     report = program.report()
     assert report.tokens is not None
     assert report.decoder is not None
