@@ -26,7 +26,7 @@ from .egru_layers import EGRUWeights, egru_stack, read_egru_layer
 from .language_model import LanguageModel
 from .language_recipes import Cell, Recipe
 
-_STEPS = 512  # words for which outputs exist at one time when a text is scored
+_ROWS = 1024  # words for which outputs exist at one time when a text is scored
 
 
 def untrained(recipe: Recipe, counts: np.ndarray[Any, Any], seed: int = 0) -> LanguageModel:
@@ -213,7 +213,7 @@ def score(
     active: Tensor | float = 0.0
     units: list[int] = []
     with torch.no_grad():
-        for inputs, targets in train.Windows(stream[:-1], stream[1:], window or _STEPS // min(batch, 8)):
+        for inputs, targets in train.Windows(stream[:-1], stream[1:], window or max(_ROWS // batch, 1)):
             outputs, state = model(inputs, state)
             state = train.carried(state, "outputs" if window else "all")
             hidden = outputs[-1].flatten(0, 1)
@@ -240,7 +240,7 @@ def read(
     events = dict.fromkeys(layers.names, 0)
     state = None
     with torch.no_grad():
-        steps = window or _STEPS
+        steps = window or _ROWS
         for first in range(0, len(ids), steps):
             sent, state = module({"embedding": table[rows[first : first + steps]]}, state)
             state = train.carried(state, "outputs" if window else "all")
