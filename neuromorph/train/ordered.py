@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Literal
 
@@ -53,9 +54,10 @@ class Ordered(nn.Module):
         if not isinstance(module, Module):
             raise NetworkError(f"Ordered: expected a train.Module, got {type(module).__name__}")
         self.lags = dict(module.lags)
-        self._parts, self._seed, self._given = module.parts(), module.seed, module.given
-        if outputs is not None:
-            self._parts = replace(self._parts, outputs=outputs)
+        parts = module.parts()
+        values = [deepcopy(each).cpu() if isinstance(each, SourceRows) else each for each in parts.values]
+        self._parts = replace(parts, values=values, outputs=outputs or parts.outputs)
+        self._seed, self._given = module.seed, module.given
         network = module.network()
         network.recordings = ()
         for output in self._parts.outputs.each:

@@ -131,6 +131,21 @@ def test_weights_of_the_target_can_be_those_of_the_ordered_evaluation() -> None:
     )
 
 
+def test_an_ordered_evaluation_keeps_the_values_that_it_was_made_with() -> None:
+    net = Network()
+    words = net.population(Lookup(RNG.normal(0, 1, (9, 12))), name="words")
+    unit = net.population(EGRUEvNN(theta=0.1), 10, name="unit")
+    net.project(words, unit.a_x, Dense(RNG.normal(0, 1, (12, 10))))
+    module, ids = train.Module(net, 1 * ms), torch.from_numpy(RNG.integers(0, 9, (20, 1)))
+    ordered = train.Ordered(module)
+    before, _ = ordered(ids)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(2)
+    assert torch.equal(ordered(ids)[0]["unit"], before["unit"])
+    assert not torch.equal(train.Ordered(module)(ids)[0]["unit"], before["unit"])
+
+
 def test_intermediate_values_are_compared_if_the_module_gives_them() -> None:
     net = Network()
     x = net.population(EventSource(4), name="in")
