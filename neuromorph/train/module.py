@@ -31,7 +31,7 @@ from neuromorph.train.sources import SourceRows, source_rows
 from neuromorph.train.state import State
 from neuromorph.train.step import PopulationStep, population_step
 from neuromorph.train.surrogate import Surrogate, Triangle
-from neuromorph.train.weights import ProjectionWeights, trains_by_default
+from neuromorph.train.weights import ProjectionWeights, trains
 from neuromorph.units import Quantity
 
 _DTYPES: dict[torch.dtype, Float] = {torch.float32: "float32", torch.float64: "float64"}
@@ -117,8 +117,8 @@ class Module(nn.Module):
         for projection, synapses in zip(
             network.projections, build_each(network, self.dt, dtype=_DTYPES[dtype], geometry=True), strict=True
         ):
-            trains = trains_by_default(projection) or "weight" in asked.get(projection.name, ())
-            made = ProjectionWeights(projection, synapses, dtype, trains)
+            trained = trains(projection, asked.get(projection.name, ()))
+            made = ProjectionWeights(projection, synapses, dtype, trained)
             self.projections.append(made)
             ends = projection.index, projection.pre.index, projection.post.index, projection.port_index
             links += [Link(*ends, delay, made.whole, False) for delay in made.delays]

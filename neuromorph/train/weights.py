@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from neuromorph.errors import NetworkError
 from neuromorph.language.expr import Type
 from neuromorph.network.builders.convolution import Window, convolution
 from neuromorph.network.projection import Projection
 from neuromorph.network.rules.rule import Connections
 from neuromorph.network.synapses import Synapses
+from neuromorph.network.values import magnitude
 
 
 class ProjectionWeights(nn.Module):
@@ -32,7 +35,7 @@ class ProjectionWeights(nn.Module):
     _places: Tensor
     _kernel_places: Tensor
 
-    def __init__(self, projection: Projection, synapses: Synapses, dtype: torch.dtype, trains: bool) -> None:
+    def __init__(self, projection: Projection, synapses: Synapses, dtype: torch.dtype, trained: bool) -> None:
         super().__init__()
         self.name = projection.name
         self.scale = float(projection.port_spec.unit.scale)
@@ -47,7 +50,7 @@ class ProjectionWeights(nn.Module):
         elif self.dense and values.ndim:
             values = values.reshape(self.pairs)
         start = torch.tensor(values, dtype=kind)
-        if trains:
+        if trained:
             self.weight = nn.Parameter(start)
         else:
             self.register_buffer("weight", start)
@@ -122,13 +125,21 @@ class ProjectionWeights(nn.Module):
 
 
 def _kernel(projection: Projection) -> Any:
-    from neuromorph.network.values import magnitude
-
     return magnitude(getattr(projection.rule, "weights", None))
 
 
-def trains_by_default(projection: Projection) -> bool:
-    """Whether a projection has float weights that someone gave."""
-    own = getattr(projection.rule, "kernel", None) is not None or hasattr(projection.rule, "synapses")
-    given = projection.weight is not None or own or type(projection.rule).__name__ == "Dense"
-    return projection.port_spec.type is not Type.INT and given
+def trains(projection: Projection, asked: Sequence[str]) -> bool:
+    """Whether a projection's weights train: float weights that someone gave do, others where they are asked for.
+
+    Raises
+    ------
+    NetworkError
+        What is asked for are ints.
+    """
+    whole = projection.port_spec.type is Type.INT
+    if whole and asked:
+        raise NetworkError(
+            f"trainable: the weights of projection {projection.name} are ints, which have no gradient; leave it out"
+        )
+    own = magnitude(getattr(projection.rule, "weights", None))
+    return bool(asked) or (not whole and (projection.weight is not None or np.ndim(own) > 0))

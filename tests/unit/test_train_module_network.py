@@ -255,6 +255,7 @@ def zeros(*shape: int) -> Any:
         (refused(trainable={"h": ["tau"]}), "has no parameter or state 'tau'"),
         (refused(trainable={"h": ["start"]}), "h.start is an int"),
         (refused(trainable={"s": ["n"]}), "no gradient can reach n"),
+        (refused(trainable={"p": ["delay"]}), "a projection has a weight alone"),
         (refused(outputs="h"), "give a list of names"),
         (refused(outputs=["k"]), "no population 'k'"),
         (refused(outputs=["h.v"]), "EGRUEvNN has no 'v'"),
