@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from engine_cases import Case
@@ -64,7 +65,7 @@ CASES = {
 def process(peer: Peer, case: Case, job: str, threads: int) -> Process:
     """A contestant for a job."""
     own = Case(case.name, case.title, f"{case.network}_{job}", case.parameters)
-    return Process(peer, own, threads, 0, SCRATCH / f"{case.name}-{peer.name}-{job}")
+    return Process(peer, own, threads, 0, SCRATCH / case.name / f"{peer.name}-{job}")
 
 
 def compare(case: Case, threads: int) -> dict[str, dict[str, float]]:
@@ -103,6 +104,7 @@ def race(case: Case, job: str, peers: Sequence[Peer], turns: int, threads: int) 
     workers = {}
     rows: dict[str, Row] = {}
     times: dict[str, list[float]] = {}
+    joules: dict[str, list[float]] = {}
     memory: dict[str, int] = {}
     repeats: dict[str, int] = {}
 
@@ -118,7 +120,7 @@ def race(case: Case, job: str, peers: Sequence[Peer], turns: int, threads: int) 
             worker = process(peer, case, job, threads)
             workers[peer.name] = worker
             failed = worker.build()
-            answer: dict[str, float] | str = failed
+            answer: dict[str, Any] | str = failed
             for _ in range(3 if not failed else 0):  # memory is allocated, and compiled code made, in the first
                 answer = worker.run(1)
                 if isinstance(answer, str):
@@ -126,7 +128,7 @@ def race(case: Case, job: str, peers: Sequence[Peer], turns: int, threads: int) 
             if isinstance(answer, str):
                 fail(peer, answer)
                 continue
-            times[peer.name] = []
+            times[peer.name], joules[peer.name] = [], []
             repeats[peer.name] = max(1, round(TURN / answer["wall"]))
         for _ in range(turns):
             for name in times:
@@ -135,13 +137,15 @@ def race(case: Case, job: str, peers: Sequence[Peer], turns: int, threads: int) 
                     raise SystemExit(f"{case.title}, {job}: {name} failed: {turn}")
                 times[name].append(turn["wall"] / repeats[name])
                 memory[name] = turn["memory"]
+                joules[name] += [turn["results"]["joules"] / repeats[name]] if "joules" in turn["results"] else []
     finally:
         for worker in workers.values():
             worker.stop()
     for peer in peers:
         if peer.name in times:
-            version = workers[peer.name].version
-            rows[peer.name] = Row(peer.name, peer.title, version, tuple(times[peer.name]), memory[peer.name], "")
+            name, version = peer.name, workers[peer.name].version
+            measured = tuple(times[name]), memory[name], "", tuple(joules[name])
+            rows[name] = Row(name, peer.title, version, *measured)
     return Job(job, tuple(rows[peer.name] for peer in peers))
 
 

@@ -38,6 +38,8 @@ class Row:
         Most bytes of its process.
     failed : str
         Why it has no times.
+    joules : tuple of float
+        As the times; empty without a meter.
     """
 
     peer: str
@@ -46,6 +48,7 @@ class Row:
     times: tuple[float, ...]
     memory: int
     failed: str
+    joules: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -181,14 +184,17 @@ def page(result: Result) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def read_job(found: Mapping[str, Any]) -> Job:
+    """A job from its JSON."""
+    tuples = [{name: tuple(row[name]) for name in ("times", "joules")} for row in found["rows"]]
+    return Job(found["name"], tuple(Row(**(row | each)) for row, each in zip(found["rows"], tuples, strict=True)))
+
+
 def read(path: Path) -> Result:
     """A result from its JSON."""
     found = json.loads(path.read_text())
 
-    def job(read: dict[str, Any]) -> Job:
-        return Job(read["name"], tuple(Row(**(row | {"times": tuple(row["times"])})) for row in read["rows"]))
-
-    cases = tuple(Case(**(case | {"jobs": tuple(map(job, case["jobs"]))})) for case in found["cases"])
+    cases = tuple(Case(**(case | {"jobs": tuple(map(read_job, case["jobs"]))})) for case in found["cases"])
     return Result(found["machine"], found["threads"], cases)
 
 
