@@ -44,6 +44,11 @@ class Module(nn.Module):
     surrogate. Populations are retimed: row t of a population's output is what the engine emits at step t plus
     ``lags[population]``, so a chain of layers acts at once, as layers of PyTorch do.
 
+    Weights and parameters that train are numbers in the units that ports and parameters were declared in, so that they
+    are of a size that optimisers can deal with: ``Param(20 * ms)`` is 20. What a surrogate is given is in the unit of
+    what is compared: for ``v > theta`` in mV, ``Triangle(support=0.1)`` reaches 10 mV to either side. Synapses that are
+    listed become matrices (n_pre, n_post), so very large sparse projections take the memory of dense ones.
+
     Parameters
     ----------
     network : Network
