@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from neuromorph.errors import NetworkError
 from neuromorph.language.expr import Type
+from neuromorph.network import forecast
 from neuromorph.network.builders.convolution import Window, convolution
 from neuromorph.network.projection import Projection
 from neuromorph.network.rules.rule import Connections
@@ -43,6 +44,8 @@ class ProjectionWeights(nn.Module):
         self.pairs = (synapses.n_pre, synapses.n_post)
         self.window: Window | None = synapses.geometry
         self.dense = synapses.row_ptr is None and self.window is None
+        if self.window is None:
+            _require_memory(projection.name, self.pairs, dtype.itemsize)
         kind = torch.float64 if self.whole else dtype
         values = np.asarray(synapses.weights, np.float64) / self.scale
         if self.window is not None and values.ndim:
@@ -122,6 +125,18 @@ class ProjectionWeights(nn.Module):
             functional.pad(images, around), kernel, stride=stride, dilation=dilation, groups=window.groups
         )
         return sums.reshape(*events.shape[:2], -1)
+
+
+def _require_memory(name: str, pairs: tuple[int, int], width: int) -> None:
+    """Raise a NetworkError if a matrix of all pairs and its gradient will not fit."""
+    needed, available = 2 * pairs[0] * pairs[1] * width, forecast.available_memory()
+    if needed > available:
+        raise NetworkError(
+            f"projection {name}: training takes a matrix of {pairs[0]:,} x {pairs[1]:,} weights and its gradient, "
+            f"{needed / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are there; train a smaller network",
+            needed=needed,
+            available=available,
+        )
 
 
 def _kernel(projection: Projection) -> Any:

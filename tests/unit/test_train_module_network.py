@@ -277,6 +277,15 @@ def test_errors_say_what_to_do(attempt: Callable[[], Any], message: str) -> None
         attempt()
 
 
+def test_a_matrix_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neuromorph.train.weights.forecast.available_memory", lambda: 40_000)
+    net = Network()
+    source, out = net.population(Live(100), name="in"), net.population(Linear, 100, name="out")
+    net.project(source, out, OneToOne(), name="large")
+    with pytest.raises(NetworkError, match="large: training takes a matrix of 100 x 100"):
+        train.Module(net, 1 * ms)
+
+
 def test_plastic_projections_are_refused_by_name() -> None:
     net = Network()
     source, h = net.population(Live(2), name="in"), net.population(LIF, 3, name="h")
