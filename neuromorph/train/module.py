@@ -20,6 +20,7 @@ from neuromorph.network.population import Population
 from neuromorph.network.projection import Projection
 from neuromorph.network.values import seconds
 from neuromorph.train.derived import require_gradient
+from neuromorph.train.kept import KeptMatrices
 from neuromorph.train.layout import Layout, layout
 from neuromorph.train.mode import evaluated
 from neuromorph.train.outputs import Outputs, read_outputs
@@ -115,6 +116,7 @@ class Module(nn.Module):
         self.populations = nn.ModuleList()
         self.projections = nn.ModuleList()
         self._after = nn.ModuleDict()
+        self._kept = KeptMatrices()
         self._steps: list[PopulationStep | None] = []
         for population in network.populations:
             self._add_population(population, asked, surrogate, detach_reset)
@@ -273,6 +275,7 @@ class Module(nn.Module):
             {int(index): transform for index, transform in self._after.items()},
             self._outputs,
             self._dtype,
+            self._kept,
         )
 
     def given(self, x: Tensor | Mapping[str, Tensor] | None) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from neuromorph.errors import NetworkError
 from neuromorph.network.network import Network
 from neuromorph.train.component import run
+from neuromorph.train.kept import KeptMatrices
 from neuromorph.train.layout import Group, Layout
 from neuromorph.train.loop import Given, Loop, Member, Product, Result
 from neuromorph.train.noise import NoiseSource
@@ -36,6 +37,7 @@ class Parts:
     after: Mapping[int, nn.Module]
     outputs: Outputs
     dtype: torch.dtype
+    kept: KeptMatrices
 
     @property
     def reach(self) -> tuple[list[int], list[int]]:
@@ -278,6 +280,12 @@ class Call:
 
     def _matrix(self, group: Group) -> Tensor:
         """Weights of a product, port beside port."""
+        weights = [self.parts.weights[j] for projections in group.ports for j in projections]
+        if all(each.dense for each in weights):
+            return self._made(group)
+        return self.parts.kept.get(group, [each.weight for each in weights], lambda: self._made(group))
+
+    def _made(self, group: Group) -> Tensor:
         blocks = []
         for projections in group.ports:
             block = self.parts.weights[projections[0]].matrix(group.delay)
