@@ -123,7 +123,7 @@ def test_parameters_of_another_network_are_refused() -> None:
         classifier.with_parameters(braille_letters.egru(units=8), values)
 
 
-@pytest.mark.parametrize(("script", "epochs", "least"), [("train_braille", 4, 80), ("train_digits", 1, 80)])
+@pytest.mark.parametrize(("script", "epochs", "least"), [("train_braille", 3, 60), ("train_digits", 1, 80)])
 def test_a_few_epochs_learn_much(script: str, epochs: int, least: float, capsys: Any) -> None:
     pytest.importorskip("torch")
     example = runpy.run_path(str(EXAMPLES / f"{script}.py"))
