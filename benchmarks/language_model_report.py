@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Model:
     Attributes
     ----------
     words : int
-        Of the text that was read.
+        Of the text that the contestants read; a run has its own.
     weights, kept : int
         Of its layers: all, and those that are not zero.
     runs : tuple of Run
@@ -176,7 +176,7 @@ def phases(model: Model) -> str:
     return markdown(["a word", *names], rows)
 
 
-def devices(result: Result) -> list[list[str]]:
+def devices(result: Result, jobs: Collection[str] = tuple(JOBS)) -> list[list[str]]:
     """A row for every model and device: time, energy and power of a word."""
     rows = []
     for model in result.models:
@@ -189,7 +189,7 @@ def devices(result: Result) -> list[list[str]]:
             values = time(run.seconds / run.words), energy(run.joules / run.words), f"{run.watts:.2f} W"
             chips = f", {run.chips} chips" if run.chips > 1 else ""
             rows.append([model.title, f"SpiNNaker2{chips}, {run.title}", MODEL, *values])
-        for job in model.jobs:
+        for job in (job for job in model.jobs if job.name in jobs):
             for row in job.rows:
                 if not row.times:
                     rows.append([model.title, row.title, row.failed, "", "", ""])
@@ -199,15 +199,15 @@ def devices(result: Result) -> list[list[str]]:
                 shown = (energy(spent), f"{number(spent / each)} W") if spent else ("no meter", "")
                 rows.append([model.title, f"{row.title}, {JOBS[job.name]}", MEASURED, time(each), *shown])
     for c in result.classifiers:
-        title = f"{c.name}, {c.accuracy:.1%}"
+        title = f"{c.name}, {c.accuracy:.1%} right"
         values = time(c.seconds), energy(c.joules), f"{c.joules / c.seconds:.2f} W"
         rows.append([title, f"SpiNNaker2, {c.pes} PEs, {c.weights}", f"{MODEL}; a sample", *values])
     return rows
 
 
-def device_table(result: Result) -> str:
+def device_table(result: Result, jobs: Collection[str] = tuple(JOBS)) -> str:
     """Latency and energy for batch 1."""
-    return markdown(["model", "on", "kind", "time a word", "energy a word", "power"], devices(result))
+    return markdown(["model", "on", "kind", "time a word", "energy a word", "power"], devices(result, jobs))
 
 
 def about(result: Result) -> str:
@@ -225,7 +225,7 @@ def shape_sentence(model: Model) -> str:
     run = model.runs[0]
     return (
         f"{model.title}: {model.kept:,} of {model.weights:,} weights, {activity(run)} of the units fire for a word; "
-        f"{model.words} words of WikiText-2's test text"
+        f"{run.words:,} words of WikiText-2's test text"
     )
 
 
@@ -238,7 +238,7 @@ def readme(result: Result) -> str:
             f"{shape_sentence(shape)}. SpiNNaker2 is a model with assumed constants, fitted to nothing:",
             beside_published(chosen),
             f"Batch 1, against a GPU and a CPU ({about(result)}):",
-            device_table(result),
+            device_table(result, ["sequence"]),
         ]
     )
 

@@ -98,7 +98,7 @@ def test_every_way_runs_and_is_reported(shape: ModuleType, small: LanguageModel,
     assert read(tmp_path / "language_model.json") == result
     text = (tmp_path / "language_model.md").read_text()
     assert text == page(result)
-    for wanted in ("88.3 of 96 kB", "no power meter", "braille, 97.0%", "not here", "583 mJ", "250 ms"):
+    for wanted in ("88.3 of 96 kB", "no power meter", "braille, 97.0% right", "not here", "583 mJ", "250 ms"):
         assert wanted in text, wanted
     assert all(f"{quote.watts:g} W" in readme(result) for quote in QUOTES)
     assert (tmp_path / "language_model.png").stat().st_size > 10_000
