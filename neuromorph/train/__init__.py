@@ -5,28 +5,14 @@ try:
 except ImportError as error:
     raise ImportError("neuromorph.train needs PyTorch: pip install 'neuromorph[train]'") from error
 
-from neuromorph.train.batches import Samples, Windows, columns
-from neuromorph.train.carry import carried, detach, move
-from neuromorph.train.checkpoint import load_checkpoint, load_weights, random_state, save_checkpoint, set_random_state
-from neuromorph.train.dropout import DropConnect, LockedDropout, WordDropout
-from neuromorph.train.evaluation import correct, evaluate
-from neuromorph.train.formats import FixedPoint, Format, Int8, Integers, straight_through
-from neuromorph.train.groups import decay_groups
-from neuromorph.train.layers import parametrise, weights_of
-from neuromorph.train.learning_rate import CosineFrom, cosine_factor
-from neuromorph.train.metrics import MetricsFile, read_metrics
-from neuromorph.train.module import Module
-from neuromorph.train.ordered import Ordered
-from neuromorph.train.parameters import PopulationValues
-from neuromorph.train.parity import First, Parity, PopulationParity, compare
-from neuromorph.train.pruning import GradualPruning, Pruned, cubic, prune, sparsities
-from neuromorph.train.quantisation import Quantised, unquantised
-from neuromorph.train.regularise import activity, activity_target, event_penalty, state_below_threshold
-from neuromorph.train.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
-from neuromorph.train.sources import SourceRows
-from neuromorph.train.state import State
-from neuromorph.train.stopping import EarlyStopping
-from neuromorph.train.surrogate import (
+from neuromorph.train.modules.module import Module
+from neuromorph.train.modules.parameters import PopulationValues
+from neuromorph.train.modules.sources import SourceRows
+from neuromorph.train.modules.state import State
+from neuromorph.train.modules.weights import ProjectionWeights
+from neuromorph.train.parity.compare import First, Parity, PopulationParity, compare
+from neuromorph.train.parity.ordered import Ordered
+from neuromorph.train.printing.surrogate import (
     ArcTan,
     Gaussian,
     Rectangle,
@@ -36,8 +22,28 @@ from neuromorph.train.surrogate import (
     Surrogate,
     Triangle,
 )
-from neuromorph.train.trainer import Fitted, Trainer
-from neuromorph.train.weights import ProjectionWeights
+from neuromorph.train.recipes.batches import Samples, Windows, columns
+from neuromorph.train.recipes.carry import carried, detach, move
+from neuromorph.train.recipes.checkpoint import (
+    load_checkpoint,
+    load_weights,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
+from neuromorph.train.recipes.dropout import DropConnect, LockedDropout, WordDropout
+from neuromorph.train.recipes.evaluation import correct, evaluate
+from neuromorph.train.recipes.formats import FixedPoint, Format, Int8, Integers, straight_through
+from neuromorph.train.recipes.groups import decay_groups
+from neuromorph.train.recipes.layers import parametrise, weights_of
+from neuromorph.train.recipes.learning_rate import CosineFrom, cosine_factor
+from neuromorph.train.recipes.metrics import MetricsFile, read_metrics
+from neuromorph.train.recipes.pruning import GradualPruning, Pruned, cubic, prune, sparsities
+from neuromorph.train.recipes.quantisation import Quantised, unquantised
+from neuromorph.train.recipes.regularise import activity, activity_target, event_penalty, state_below_threshold
+from neuromorph.train.recipes.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
+from neuromorph.train.recipes.stopping import EarlyStopping
+from neuromorph.train.recipes.trainer import Fitted, Trainer
 
 __all__ = [
     "ArcTan",

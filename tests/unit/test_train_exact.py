@@ -13,8 +13,8 @@ from neuromorph.lowering.evaluate import evaluate
 from neuromorph.lowering.program import Float
 
 torch = pytest.importorskip("torch")
-from neuromorph.train.exact import ExactPopulation  # noqa: E402
-from neuromorph.train.noise import sample_seed  # noqa: E402
+from neuromorph.train.modules.noise import sample_seed  # noqa: E402
+from neuromorph.train.parity.exact import ExactPopulation  # noqa: E402
 
 SEED, STEP, SAMPLES = 2**63 + 12345, 2**33 + 5, 3
 

@@ -15,7 +15,7 @@ from neuromorph.network import Live
 torch = pytest.importorskip("torch")
 from neuromorph import train  # noqa: E402
 from neuromorph.models import EGRUEvNN  # noqa: E402
-from neuromorph.train.weights import ProjectionWeights  # noqa: E402
+from neuromorph.train.modules.weights import ProjectionWeights  # noqa: E402
 
 
 @pytest.fixture

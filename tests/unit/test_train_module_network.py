@@ -278,7 +278,7 @@ def test_errors_say_what_to_do(attempt: Callable[[], Any], message: str) -> None
 
 
 def test_a_matrix_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neuromorph.train.weights.forecast.available_memory", lambda: 40_000)
+    monkeypatch.setattr("neuromorph.train.modules.weights.forecast.available_memory", lambda: 40_000)
     net = Network()
     source, out = net.population(Live(100), name="in"), net.population(Linear, 100, name="out")
     net.project(source, out, OneToOne(), name="large")

@@ -134,7 +134,7 @@ def test_rare_checkpoints_and_many_deaths(tmp_path: Path, whole: Any) -> None:
     for die_at in (3, 5, 4, 7, None):
         trainer, data = make(tmp_path, die_at=die_at, save_every=3.0)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("neuromorph.train.trainer.monotonic", lambda: next(clock))
+            patch.setattr("neuromorph.train.recipes.trainer.monotonic", lambda: next(clock))
             try:
                 trainer.fit(data, EPOCHS, resume=True)
             except DeathError:

@@ -13,7 +13,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.lowering.linear import Solved
 from neuromorph.lowering.propagator import scales
 from neuromorph.lowering.statics import Static
-from neuromorph.train.runtime import phi1
+from neuromorph.train.printing.runtime import phi1
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": torch.add,

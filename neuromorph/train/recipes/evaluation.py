@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from neuromorph.errors import TrainingError
-from neuromorph.train.carry import Carry, carried, move
-from neuromorph.train.mode import evaluated
+from neuromorph.train.modules.mode import evaluated
+from neuromorph.train.recipes.carry import Carry, carried, move
 
 
 def evaluate(

@@ -18,11 +18,11 @@ import torch
 from neuromorph.language.expr import Type
 from neuromorph.lowering.neuron import REFRACTORY
 from neuromorph.lowering.program import StepProgram
-from neuromorph.train import runtime
-from neuromorph.train.derivative import Derivative, derive, gated_states, soft
-from neuromorph.train.expressions import LEAVES, Ops
-from neuromorph.train.surrogate import Surrogate
-from neuromorph.train.variants import Graph
+from neuromorph.train.printing import runtime
+from neuromorph.train.printing.derivative import Derivative, derive, gated_states, soft
+from neuromorph.train.printing.expressions import LEAVES, Ops
+from neuromorph.train.printing.surrogate import Surrogate
+from neuromorph.train.printing.variants import Graph
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import nn
 
 from neuromorph.errors import CheckpointError
 from neuromorph.trace.journal import uninterrupted
-from neuromorph.train.state import State
+from neuromorph.train.modules.state import State
 
 FORMAT = "neuromorph training"
 FORMAT_VERSION = 1

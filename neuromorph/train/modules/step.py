@@ -16,10 +16,10 @@ from neuromorph.lowering.program import Float, StepProgram
 from neuromorph.lowering.statics import Static
 from neuromorph.lowering.values import initial_statics, parameter_values
 from neuromorph.network.population import Population
-from neuromorph.train.derived import depends
-from neuromorph.train.printer import Printed, printed
-from neuromorph.train.surrogate import Surrogate
-from neuromorph.train.variants import Key, Stepped, stepped
+from neuromorph.train.printing.derived import depends
+from neuromorph.train.printing.printer import Printed, printed
+from neuromorph.train.printing.surrogate import Surrogate
+from neuromorph.train.printing.variants import Key, Stepped, stepped
 
 TYPES = {Type.FLOAT: None, Type.INT: torch.int64, Type.BOOL: torch.bool}
 

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from neuromorph.errors import NetworkError
 from neuromorph.network.network import Network
-from neuromorph.train.component import run
-from neuromorph.train.kept import KeptMatrices
-from neuromorph.train.layout import Group, Layout
-from neuromorph.train.loop import Given, Loop, Member, Product, Result
-from neuromorph.train.noise import NoiseSource
-from neuromorph.train.outputs import Outputs
-from neuromorph.train.parameters import PopulationValues
-from neuromorph.train.plan import Plan
-from neuromorph.train.sources import SourceRows
-from neuromorph.train.state import State
-from neuromorph.train.step import PopulationStep
-from neuromorph.train.weights import ProjectionWeights
+from neuromorph.train.modules.component import run
+from neuromorph.train.modules.kept import KeptMatrices
+from neuromorph.train.modules.layout import Group, Layout
+from neuromorph.train.modules.loop import Given, Loop, Member, Product, Result
+from neuromorph.train.modules.noise import NoiseSource
+from neuromorph.train.modules.outputs import Outputs
+from neuromorph.train.modules.parameters import PopulationValues
+from neuromorph.train.modules.plan import Plan
+from neuromorph.train.modules.sources import SourceRows
+from neuromorph.train.modules.state import State
+from neuromorph.train.modules.step import PopulationStep
+from neuromorph.train.modules.weights import ProjectionWeights
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from neuromorph.network.population import Population
 from neuromorph.network.projection import Projection
 from neuromorph.network.rules import Conv1D, Conv2D, Dense, Sparse
 from neuromorph.network.sources import Lookup
-from neuromorph.train.parameters import PopulationValues
-from neuromorph.train.pruning import kept
-from neuromorph.train.sources import SourceRows
-from neuromorph.train.weights import ProjectionWeights
+from neuromorph.train.modules.parameters import PopulationValues
+from neuromorph.train.modules.sources import SourceRows
+from neuromorph.train.modules.weights import ProjectionWeights
+from neuromorph.train.recipes.pruning import kept
 from neuromorph.units import Quantity, metre
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from neuromorph.train.formats import Format
+from neuromorph.train.recipes.formats import Format
 
 
 class Quantised(nn.Module):

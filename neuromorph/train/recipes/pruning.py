@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from neuromorph.errors import TrainingError
-from neuromorph.train.layers import Chosen, original, parametrizations, weights_of
+from neuromorph.train.recipes.layers import Chosen, original, parametrizations, weights_of
 
 Scope = Literal["global", "layer"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromorph.train.backward import backward
-from neuromorph.train.forward import forward
-from neuromorph.train.loop import Given, Loop, Result, Span
+from neuromorph.train.modules.backward import backward
+from neuromorph.train.modules.forward import forward
+from neuromorph.train.modules.loop import Given, Loop, Result, Span
 
 
 def run(loop: Loop, given: Given) -> Result:

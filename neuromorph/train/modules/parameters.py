@@ -14,8 +14,8 @@ from neuromorph.language.expr import Type
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.values import initial_statics, parameter_values
 from neuromorph.network.population import Population
-from neuromorph.train.derived import Evaluation, depends
-from neuromorph.train.step import PopulationStep
+from neuromorph.train.modules.step import PopulationStep
+from neuromorph.train.printing.derived import Evaluation, depends
 
 
 class PopulationValues(nn.Module):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neuromorph.train.loop import Given, Loop, Member, Result, Span
+from neuromorph.train.modules.loop import Given, Loop, Member, Result, Span
 
 
 def backward(

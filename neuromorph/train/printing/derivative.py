@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from neuromorph.language.expr import Type
 from neuromorph.lowering.builder import Builder, Value
 from neuromorph.lowering.program import StepProgram
-from neuromorph.train.variants import Graph, rebuilt, replaced
+from neuromorph.train.printing.variants import Graph, rebuilt, replaced
 
 Adjoints = dict[int, list[Value]]
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge"})

@@ -18,12 +18,12 @@ from neuromorph.language.neuron import Neuron
 from neuromorph.network import EventSource, Lookup, Network
 from neuromorph.network.copy import with_neurons
 from neuromorph.trace import Trace
-from neuromorph.train.distance import Distance, with_distances
-from neuromorph.train.mode import evaluated
-from neuromorph.train.module import Module
-from neuromorph.train.ordered import DTYPES, Ordered
-from neuromorph.train.outputs import Outputs, read_outputs
-from neuromorph.train.sequence import Call
+from neuromorph.train.modules.mode import evaluated
+from neuromorph.train.modules.module import Module
+from neuromorph.train.modules.outputs import Outputs, read_outputs
+from neuromorph.train.modules.sequence import Call
+from neuromorph.train.parity.distance import Distance, with_distances
+from neuromorph.train.parity.ordered import DTYPES, Ordered
 from neuromorph.units import second
 
 Array = npt.NDArray[Any]

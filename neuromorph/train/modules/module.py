@@ -19,20 +19,20 @@ from neuromorph.network.network import Network
 from neuromorph.network.population import Population
 from neuromorph.network.projection import Projection
 from neuromorph.network.values import seconds
-from neuromorph.train.derived import require_gradient
-from neuromorph.train.kept import KeptMatrices
-from neuromorph.train.layout import Layout, layout
-from neuromorph.train.mode import evaluated
-from neuromorph.train.outputs import Outputs, read_outputs
-from neuromorph.train.parameters import PopulationValues, trained_names
-from neuromorph.train.plan import Link, plan
-from neuromorph.train.returned import returned
-from neuromorph.train.sequence import Call, Parts
-from neuromorph.train.sources import SourceRows, source_rows
-from neuromorph.train.state import State
-from neuromorph.train.step import PopulationStep, population_step
-from neuromorph.train.surrogate import Surrogate, Triangle
-from neuromorph.train.weights import ProjectionWeights, trains
+from neuromorph.train.modules.kept import KeptMatrices
+from neuromorph.train.modules.layout import Layout, layout
+from neuromorph.train.modules.mode import evaluated
+from neuromorph.train.modules.outputs import Outputs, read_outputs
+from neuromorph.train.modules.parameters import PopulationValues, trained_names
+from neuromorph.train.modules.plan import Link, plan
+from neuromorph.train.modules.returned import returned
+from neuromorph.train.modules.sequence import Call, Parts
+from neuromorph.train.modules.sources import SourceRows, source_rows
+from neuromorph.train.modules.state import State
+from neuromorph.train.modules.step import PopulationStep, population_step
+from neuromorph.train.modules.weights import ProjectionWeights, trains
+from neuromorph.train.printing.derived import require_gradient
+from neuromorph.train.printing.surrogate import Surrogate, Triangle
 from neuromorph.units import Quantity
 
 _DTYPES: dict[torch.dtype, Float] = {torch.float32: "float32", torch.float64: "float64"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neuromorph.train.plan import Plan
+from neuromorph.train.modules.plan import Plan
 
 Columns = tuple[int, int]
 

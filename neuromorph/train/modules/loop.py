@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromorph.train.noise import NoiseSource
-from neuromorph.train.printer import Printed
-from neuromorph.train.step import PopulationStep
+from neuromorph.train.modules.noise import NoiseSource
+from neuromorph.train.modules.step import PopulationStep
+from neuromorph.train.printing.printer import Printed
 
 
 @dataclass(frozen=True)

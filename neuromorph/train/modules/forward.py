@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromorph.train.loop import Given, Loop, Member, Result, Span
-from neuromorph.train.printer import Printed
+from neuromorph.train.modules.loop import Given, Loop, Member, Result, Span
+from neuromorph.train.printing.printer import Printed
 
 _AT_ONCE = 1 << 20  # elements of the sums that exist at a time, where no gradient needs them
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork
-from neuromorph.train.exact import DTYPES, ExactPopulation
-from neuromorph.train.sums import Term, terms
+from neuromorph.train.parity.exact import DTYPES, ExactPopulation
+from neuromorph.train.parity.sums import Term, terms
 
 WINDOW_BYTES = 1 << 26
 """Longer sequences are cut into windows whose events and sums take about as much."""

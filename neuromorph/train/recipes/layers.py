@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from neuromorph.errors import NetworkError
-from neuromorph.train.weights import ProjectionWeights
+from neuromorph.train.modules.weights import ProjectionWeights
 
 Chosen = Sequence[str] | Sequence[tuple[nn.Module, str]]
 """Names of layers that have a ``weight``, or pairs of a layer and the name of its parameter."""

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from neuromorph.errors import TrainingError
-from neuromorph.train.layers import original
-from neuromorph.train.weights import ProjectionWeights
+from neuromorph.train.modules.weights import ProjectionWeights
+from neuromorph.train.recipes.layers import original
 
 
 def decay_groups(

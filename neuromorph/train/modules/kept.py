@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromorph.train.layout import Group
+from neuromorph.train.modules.layout import Group
 
 
 class KeptMatrices:

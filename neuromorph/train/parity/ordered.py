@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from neuromorph.errors import NetworkError
 from neuromorph.lowering.network import lower
 from neuromorph.lowering.program import Float
-from neuromorph.train.mode import evaluated
-from neuromorph.train.module import Module
-from neuromorph.train.ordered_network import Carried, OrderedNetwork, Sequences
-from neuromorph.train.outputs import Output, Outputs
-from neuromorph.train.sequence import Call, Parts
-from neuromorph.train.sources import SourceRows
-from neuromorph.train.state import State
+from neuromorph.train.modules.mode import evaluated
+from neuromorph.train.modules.module import Module
+from neuromorph.train.modules.outputs import Output, Outputs
+from neuromorph.train.modules.sequence import Call, Parts
+from neuromorph.train.modules.sources import SourceRows
+from neuromorph.train.modules.state import State
+from neuromorph.train.parity.ordered_network import Carried, OrderedNetwork, Sequences
 
 DTYPES: dict[torch.dtype, Float] = {torch.float32: "float32", torch.float64: "float64"}
 

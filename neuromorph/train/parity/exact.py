@@ -19,9 +19,9 @@ from torch import Tensor
 from neuromorph import random
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredPopulation, Op, StepProgram
-from neuromorph.train import runtime
-from neuromorph.train.expressions import INFIX
-from neuromorph.train.noise import sample_seed
+from neuromorph.train.modules.noise import sample_seed
+from neuromorph.train.printing import runtime
+from neuromorph.train.printing.expressions import INFIX
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 """PyTorch's name of each float width."""
@@ -57,7 +57,8 @@ class ExactPopulation:
     lowered : LoweredPopulation
         With a program.
     seed : int
-        Of the network's noise; each sample of a batch has its own, see :func:`~neuromorph.train.noise.sample_seed`.
+        Of the network's noise; each sample of a batch has its own, see
+        :func:`~neuromorph.train.modules.noise.sample_seed`.
     """
 
     def __init__(self, lowered: LoweredPopulation, seed: int) -> None:

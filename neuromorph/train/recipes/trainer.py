@@ -22,8 +22,9 @@ from torch.optim import Optimizer
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.errors import CheckpointError, TrainingError
 from neuromorph.progress import Progress, progress_for
-from neuromorph.train.carry import Carry, carried, move
-from neuromorph.train.checkpoint import (
+from neuromorph.train.modules.mode import evaluated
+from neuromorph.train.recipes.carry import Carry, carried, move
+from neuromorph.train.recipes.checkpoint import (
     load_checkpoint,
     load_state,
     load_weights,
@@ -31,10 +32,9 @@ from neuromorph.train.checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from neuromorph.train.metrics import MetricsFile
-from neuromorph.train.mode import evaluated
-from neuromorph.train.position import Position
-from neuromorph.train.stopping import EarlyStopping
+from neuromorph.train.recipes.metrics import MetricsFile
+from neuromorph.train.recipes.position import Position
+from neuromorph.train.recipes.stopping import EarlyStopping
 
 Loss = Callable[[Any, Any], Tensor | tuple[Tensor, Mapping[str, Tensor | float]]]
 """Loss of outputs and targets, alone or with parts of it to be recorded by name."""

@@ -57,7 +57,7 @@ class Term:
         return bound(_KERNELS, "add_listed", *where, values, *listed, self.scale, sums)
 
 
-_KERNELS = "neuromorph.train.sum_kernels"
+_KERNELS = "neuromorph.train.parity.sum_kernels"
 
 
 def terms(lowered: LoweredNetwork) -> dict[tuple[int, int], tuple[Term, ...]]:

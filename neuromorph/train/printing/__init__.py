@@ -1,0 +1,1 @@
+"""Step programs printed for PyTorch, with their derivatives and the surrogates of events."""
