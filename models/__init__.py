@@ -1,7 +1,8 @@
 """Neurons and networks, written with the public language only.
 
 Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`mnist`, :mod:`braille`, :mod:`decoder`,
-:mod:`egru_layers`, :mod:`language_model`. :mod:`wikitext` is a corpus.
+:mod:`egru_layers`, :mod:`language_model`; those with :mod:`classifier` in common are :mod:`braille_letters` and
+:mod:`digits`. :mod:`wikitext` is a corpus.
 """
 
 from .hodgkin_huxley import TraubMilesCOBA
