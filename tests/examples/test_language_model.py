@@ -13,6 +13,17 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "language_model.py"
 SMALL = ["--words", "2500", "--epochs", "1", "--threads", "1"]
 
 
+def test_the_table_in_the_data_readme_is_what_compare_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [SCRIPT.name, "compare"])
+    script = runpy.run_path(str(SCRIPT))
+    script["main"]()
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) > 5
+    assert printed in script["COMMITTED"].with_name("README.md").read_text()
+
+
 def test_train_prune_evaluate_and_compare(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
