@@ -197,7 +197,8 @@ def devices(result: Result, jobs: Collection[str] = tuple(JOBS)) -> list[list[st
                 each = row.median / model.words
                 spent = sorted(row.joules)[len(row.joules) // 2] / model.words if row.joules else None
                 shown = (energy(spent), f"{number(spent / each)} W") if spent else ("no meter", "")
-                rows.append([model.title, f"{row.title}, {JOBS[job.name]}", MEASURED, time(each), *shown])
+                where = f"{row.title}, {JOBS[job.name]}, {row.threads} thread{'s' if row.threads > 1 else ''}"
+                rows.append([model.title, where, MEASURED, time(each), *shown])
     for c in result.classifiers:
         title = f"{c.name}, {c.accuracy:.1%} right"
         values = time(c.seconds), energy(c.joules), f"{c.joules / c.seconds:.2f} W"
@@ -213,9 +214,8 @@ def device_table(result: Result, jobs: Collection[str] = tuple(JOBS)) -> str:
 def about(result: Result) -> str:
     """Where and when."""
     m = result.machine
-    threads = f"{result.threads} thread{'s' if result.threads > 1 else ''}"
     return (
-        f"{threads} on {m['cores']} cores of {m['processor']}, {m['memory_gib']} GiB, {m['date']}; "
+        f"1 to {result.threads} threads on {m['cores']} cores of {m['processor']}, {m['memory_gib']} GiB, {m['date']}; "
         f"PyTorch on {result.device}; {result.meter}"
     )
 
@@ -264,9 +264,9 @@ def page(result: Result) -> str:
         parts += [f"## {model.title}", shape_sentence(model) + ".", phases(model), chip_energy(model)]
     parts += [
         "## Batch 1: time and energy of a word",
-        "measured: on this machine, median over turns; quoted: published by others; model: simulated. The published "
-        f"unit is taken as {shape.words} words. PyTorch computes with dense matrices, zeros included. The CPU engine, "
-        "word by word, gives the answer some steps later, as layers form a pipeline.",
+        "measured: on this machine, median over turns, at the better number of threads; quoted: published by others; "
+        f"model: simulated. The published unit is taken as {shape.words} words. PyTorch computes with dense matrices, "
+        "zeros included. The CPU engine, word by word, gives the answer some steps later, as layers form a pipeline.",
         device_table(result),
         "Largest difference between outputs of the CPU engine in float32 and of PyTorch: "
         + ", ".join(f"{model.difference:.1g} ({model.title})" for model in result.models if model.jobs)

@@ -145,7 +145,7 @@ def race(case: Case, job: str, peers: Sequence[Peer], turns: int, threads: int) 
         if peer.name in times:
             name, version = peer.name, workers[peer.name].version
             measured = tuple(times[name]), memory[name], "", tuple(joules[name])
-            rows[name] = Row(name, peer.title, version, *measured)
+            rows[name] = Row(name, peer.title, version, *measured, threads)
     return Job(job, tuple(rows[peer.name] for peer in peers))
 
 

@@ -40,6 +40,7 @@ class Row:
         Why it has no times.
     joules : tuple of float
         As the times; empty without a meter.
+    threads : int
     """
 
     peer: str
@@ -49,6 +50,7 @@ class Row:
     memory: int
     failed: str
     joules: tuple[float, ...] = ()
+    threads: int = 0
 
     @property
     def median(self) -> float:
