@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -44,9 +45,12 @@ def test_linked_files_exist() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_figures_of_the_engine_are_those_of_the_last_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["engine", "training"])
+def test_figures_are_those_of_the_last_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from engine_report import read, readme
     from readme_blocks import RESULTS, quoted
 
-    assert quoted(README, "engine_report.py")[1] == readme(read(RESULTS / "engine.json"))
+    report = importlib.import_module(f"{name}_report")
+    result = report.read(RESULTS / f"{name}.json")
+    assert quoted(README, f"{name}_report.py")[1] == report.readme(result)
+    assert (RESULTS / f"{name}.md").read_text() == report.page(result)
