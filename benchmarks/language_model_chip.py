@@ -126,7 +126,7 @@ PUBLISHED_SHAPE = (
     Way("turns", "layers in turn, PEs by weights", True, _published),
     Way("pipeline", "pipeline, PEs by weights", False, _published),
     Way("balanced", "pipeline, PEs by work", False, _balanced),
-    Way("high", "the same at 0.8 V, 300 MHz", False, _high),
+    Way("high", "pipeline, PEs by work, 0.8 V, 300 MHz", False, _high),
     Way("int8", "pipeline, PEs by work, int8", False, _int8),
     Way("decoder", "PEs by work, with softmax", False, _decoded("float32", "table")),
     Way("decoder_columns", "with softmax, columns of units that fired", False, _decoded("float32", "columns")),
@@ -135,7 +135,7 @@ PUBLISHED_SHAPE = (
 """Of the model with 5 % of its weights."""
 DENSE_SHAPE = (
     Way("dense_int8", "all weights, int8", False, _dense(3 * 148, "int8")),
-    Way("dense", "all weights, float32", False, _dense(9 * 148, None)),
+    Way("dense", "all weights, float32", False, _dense(10 * 148, None)),
 )
 """Of the model with all weights."""
 
