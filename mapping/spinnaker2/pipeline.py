@@ -16,7 +16,7 @@ def loops(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:
     count = len(lowered.populations)
     ends = np.array([(s.pre, s.post) for s in lowered.projections], np.int64).reshape(-1, 2)
     joined = coo_matrix((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(count, count))
-    return connected_components(joined.tocsr(), directed=True, connection="strong")[1].astype(np.int64)
+    return np.asarray(connected_components(joined.tocsr(), directed=True, connection="strong")[1], np.int64)
 
 
 def recurrent(lowered: LoweredNetwork) -> npt.NDArray[np.bool_]:
