@@ -247,9 +247,17 @@ class LanguageModel:
         """
         import h5py
 
-        with h5py.File(path) as file:
+        try:
+            opened = h5py.File(path)
+        except OSError as error:
+            raise NetworkError(
+                f"{path}: expected a file that LanguageModel.save wrote, found none ({error})"
+            ) from error
+        with opened as file:
             if file.attrs.get("format") != _FORMAT:
-                raise NetworkError(f"{path}: no language model")
+                raise NetworkError(
+                    f"{path}: an HDF5 file, but no language model; give one that LanguageModel.save wrote"
+                )
             table = _table(file["embedding/scales"][()], file["embedding/rows"][()])
             groups = [file[f"layers/{number}"] for number in range(1, len(file["layers"]) + 1)]
             layers = tuple(EGRUWeights(*(group[name][()].astype(np.float32) for name in _PARTS)) for group in groups)

@@ -229,8 +229,12 @@ def test_two_models_can_share_an_embedding(model: LanguageModel, tmp_path: Path)
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     h5py.File(tmp_path / "x.h5", "w").close()
-    with pytest.raises(NetworkError, match=r"x\.h5: no language model"):
+    with pytest.raises(NetworkError, match=r"x\.h5: an HDF5 file, but no language model"):
         LanguageModel.load(tmp_path / "x.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    for name in ("text.h5", "missing.h5"):
+        with pytest.raises(NetworkError, match=f"{name}: expected a file that LanguageModel.save wrote"):
+            LanguageModel.load(tmp_path / name)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
