@@ -1,7 +1,9 @@
 """What all tests share."""
 
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # how long an example takes says nothing on a busy machine
@@ -10,3 +12,14 @@ settings.load_profile("neuromorph")
 
 # a shell's background job ignores Ctrl-C and so would its children; tests press it
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """PyTorch on one thread, for sums whose order must not depend on the machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

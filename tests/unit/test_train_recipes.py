@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,9 @@ from torch.nn.utils import parametrize  # noqa: E402
 
 from neuromorph import train  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 EPOCHS = 3
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Recurrent(nn.Module):
