@@ -166,13 +166,14 @@ class Decoder:
         """Logits of some outputs at a time."""
         length = max(1, _LOGITS // self.rows)
         weights, scales = (self.table, None) if self.arithmetic == "float32" else quantised(self.table)
+        columns = weights.T if scales is None else weights.T.astype(np.float64)  # sums of whole numbers are exact
         for first in range(0, len(y), length):
             here = slice(first, first + length)
             if scales is None:
-                logits = y[here] @ weights.T
+                logits = y[here] @ columns
             else:
                 ints, own = quantised(y[here])
-                sums = ints.astype(np.float64) @ weights.T.astype(np.float64)  # whole numbers, exact
+                sums = ints.astype(np.float64) @ columns
                 if np.abs(sums).max(initial=0) >= ACCUMULATOR:
                     raise TargetError(
                         f"Decoder: a sum of {int(np.abs(sums).max()):,} exceeds the MAC array's 24 bits; use "
