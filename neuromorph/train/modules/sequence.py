@@ -225,8 +225,8 @@ class Call:
             offsets = tuple((*places[port], offset) for port, offset in step.stepped.offsets.items())
             members.append(Member(step, population.size, places, offsets))
             ids = population.first_id, population.size
-            source = NoiseSource(self.seed, batch, *ids, step.words, first + steps, self.device)
-            noise.append(source if step.random else None)
+            last = first + steps
+            noise.append(NoiseSource(self.seed, batch, *ids, step.words, last, self.device) if step.random else None)
             indicators.append(parts.outputs.fired(step.name))
             slots = [slot.name for slot in step.program.states]
             recorded.append(tuple(slots.index(name) for name in parts.outputs.states(step.name)))
