@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from neuromorph.errors import TraceError
 from .align import Mismatch, Pair, aligned, mismatch, values_differ
 from .trace import Trace
 
+SATURATED = "costs/saturated"
+"""Where a run keeps how often a converter of each population's inputs was at the end of its range: int64
+(populations,), with the names of the populations as attribute ``columns``. Targets without converters keep nothing."""
 _BLOCK_VALUES = 1 << 21
 
 
@@ -98,6 +101,9 @@ class PopulationComparison:
     first : Difference or None
         Among the events.
     states : tuple of StateComparison
+    saturated : (int or None, int or None)
+        Conversions at the end of a converter's range in a and in b, for this population's inputs; None where the
+        target has no converters.
     """
 
     population: str
@@ -108,6 +114,12 @@ class PopulationComparison:
     rate_cosine: float
     first: Difference | None
     states: tuple[StateComparison, ...]
+    saturated: tuple[int | None, int | None] = (None, None)
+
+    @property
+    def differing(self) -> int:
+        """Events that are not the same in both: missing, extra and changed ones."""
+        return self.missing + self.extra + self.changed
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,9 @@ class Comparison:
             if p.first is not None:
                 lines.append(f"  cosine of the rates {p.rate_cosine:.6f}")
                 lines.append(f"  first: {p.first}")
+            if p.saturated != (None, None):
+                here, there = ("no converters" if n is None else f"{n:,}" for n in p.saturated)
+                lines.append(f"  saturated conversions: {here} and {there}")
             for s in p.states:
                 verdict = "equal" if s.first is None else f"first: {s.first}"
                 lines.append(
@@ -165,6 +180,7 @@ def compare(a: Trace, b: Trace, rtol: float = 0.0, atol: float = 0.0) -> Compari
     """
     found = list(_recordings(a, b))
     populations = []
+    in_a, in_b = _saturated(a), _saturated(b)
     of_both = {name for name, _ in a.recorded_states} & {name for name, _ in b.recorded_states}
     for name in dict.fromkeys([*a.populations, *(name for name, _ in a.recorded_states)]):
         if name not in b.populations and name not in of_both:
@@ -174,7 +190,7 @@ def compare(a: Trace, b: Trace, rtol: float = 0.0, atol: float = 0.0) -> Compari
             for population, variable in a.recorded_states
             if population == name and (name, variable) in b.recorded_states
         )
-        result = _compare_events(a, b, name, states, rtol, atol)
+        result = replace(_compare_events(a, b, name, states, rtol, atol), saturated=(in_a.get(name), in_b.get(name)))
         populations.append(result)
         found += [d for d in (result.first, *(s.first for s in states)) if d is not None]
     return Comparison(tuple(populations), _earliest(found))
@@ -202,6 +218,14 @@ def first_difference(a: Trace, b: Trace, rtol: float = 0.0, atol: float = 0.0) -
 
 def _earliest(found: list[Difference]) -> Difference | None:
     return min(found, key=lambda difference: difference.time, default=None)
+
+
+def _saturated(trace: Trace) -> dict[str, int]:
+    """Saturated conversions by population, as far as the run kept them."""
+    if SATURATED not in trace.run:
+        return {}
+    names = [str(name) for name in trace.run.attrs(SATURATED)["columns"]]
+    return dict(zip(names, np.asarray(trace.run[SATURATED]).tolist(), strict=True))
 
 
 def _recordings(a: Trace, b: Trace) -> Iterator[Difference]:

@@ -118,6 +118,27 @@ def test_the_earliest_difference_wins_whatever_it_is_in() -> None:
     assert early_event.kind == "missing event"
 
 
+def test_saturation_is_told_where_a_target_has_converters(tmp_path: Path) -> None:
+    kept = MemorySink()
+    kept.open(RunMeta("net", 1e-3, 50, 1, {"a": 5, "b": 2}))
+    kept.events("a", [1, 9], [0, 1])
+    kept.events("b", [7], [1])
+    kept.extra("costs/saturated", np.array([1234, 0]), {"columns": ["a", "b"], "axes": ["population"]})
+    kept.close()
+    kept.trace().save(tmp_path / "crossbar.h5")
+    digital = make([BASE[0], BASE[3]])
+    for analogue in (kept.trace(), Trace(tmp_path / "crossbar.h5")):
+        a, b = compare(digital, analogue).populations
+        assert (a.saturated, b.saturated) == ((None, 1234), (None, 0))
+        assert "saturated conversions: no converters and 1,234" in str(compare(digital, analogue))
+    assert "saturated" not in str(compare(digital, digital))
+
+
+def test_events_that_differ_are_summed() -> None:
+    changed = make([(1, 0, 1.0), (3, 2, 2.0), (4, 4, 1.0), (9, 1, 1.0)], graded=True)
+    assert compare(make(BASE, graded=True), changed).populations[0].differing == 3
+
+
 def test_whole_recordings() -> None:
     rows = np.zeros((3, 5))
     cases = [
