@@ -1,0 +1,1 @@
+"""Crossbars: networks on arrays that multiply in memory."""
