@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import TargetError
 
+from .canvas import axes, save
 from .machine import EAST, LINKS_PER_CELL, NORTH, SOUTH, WEST, Machine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from neuromorph.trace import Trace
 
@@ -40,7 +40,7 @@ def placement_map(report: SpiNNaker2Report, quantity: Quantity = "memory", ax: A
     values = _values(report, quantity)
     mapped = report.mapping
     machine = mapped.machine
-    ax = _axes(ax)
+    ax = axes(ax)
     corners = np.array([_pe_corner(machine, int(pe)) for pe in machine.usable_pes])
     drawn = np.full(machine.pes, np.nan)
     drawn[mapped.placement] = values
@@ -121,7 +121,7 @@ def link_map(report: SpiNNaker2Report, when: Literal["all", "worst"] = "all", ax
         if line is not None and packets > 0:
             lines.append(line)
             values.append(packets)
-    ax = _axes(ax)
+    ax = axes(ax)
     _chips(ax, machine)
     top = max(values, default=1.0)
     widths = 0.5 + 4.0 * np.array(values) / top
@@ -189,7 +189,7 @@ def link_history(report: SpiNNaker2Report, count: int = 40, ax: Axes | None = No
     lengths = np.minimum(width, steps - width * np.arange(bins))
     loads = ledger["link_bins"][:bins, :used] / lengths[:, None]
     order = np.argsort(-loads.sum(0), kind="stable")[:count]
-    ax = _axes(ax)
+    ax = axes(ax)
     image = ax.imshow(
         loads[:, order].T, aspect="auto", interpolation="none", extent=(0, bins * width, max(len(order), 1), 0)
     )
@@ -212,7 +212,7 @@ def step_times(report: SpiNNaker2Report, ax: Axes | None = None) -> Axes:
         time = report.series["busiest_cycles"] / clock
     group = max(1, -(-len(time) // _MOST_STEPS))
     padded = np.pad(time, (0, -len(time) % group), constant_values=0).reshape(-1, group).max(1)
-    ax = _axes(ax)
+    ax = axes(ax)
     ax.plot(np.arange(len(padded)) * group, padded * 1e6, lw=0.8, label="step")
     ax.axhline(report.deployed.clock.tick * 1e6, color="C3", lw=1, ls="--", label="tick")
     ax.set_yscale("log")
@@ -228,7 +228,7 @@ def step_times(report: SpiNNaker2Report, ax: Axes | None = None) -> Axes:
 def save_mapping_figures(program: SpiNNaker2Program, folder: str | Path) -> list[Path]:
     """Draw what is known before a run: the placement, coloured by memory. Gives the files."""
     report = program.report()
-    return [_save(lambda ax: placement_map(report, "memory", ax), Path(folder) / "placement_memory.png", _size(report))]
+    return [save(lambda ax: placement_map(report, "memory", ax), Path(folder) / "placement_memory.png", _size(report))]
 
 
 def save_figures(program: SpiNNaker2Program, trace: Trace | None, folder: str | Path) -> list[Path]:
@@ -249,15 +249,15 @@ def save_figures(program: SpiNNaker2Program, trace: Trace | None, folder: str | 
     shape = _size(report)
     for quantity in ("load", "energy"):
         name = folder / f"placement_{quantity}.png"
-        saved.append(_save(lambda ax, q=quantity: placement_map(report, q, ax), name, shape))
+        saved.append(save(lambda ax, q=quantity: placement_map(report, q, ax), name, shape))
     for when in ("all", "worst"):
-        saved.append(_save(lambda ax, w=when: link_map(report, w, ax), folder / f"links_{when}.png", shape))
-    saved.append(_save(lambda ax: link_history(report, ax=ax), folder / "links_by_step.png", (9, 6)))
-    saved.append(_save(lambda ax: step_times(report, ax), folder / "step_times.png", (8, 4)))
+        saved.append(save(lambda ax, w=when: link_map(report, w, ax), folder / f"links_{when}.png", shape))
+    saved.append(save(lambda ax: link_history(report, ax=ax), folder / "links_by_step.png", (9, 6)))
+    saved.append(save(lambda ax: step_times(report, ax), folder / "step_times.png", (8, 4)))
     if trace is not None:
         from neuromorph.trace.plots import raster
 
-        saved.append(_save(lambda ax: raster(trace, ax=ax), folder / "raster.png", (9, 5)))
+        saved.append(save(lambda ax: raster(trace, ax=ax), folder / "raster.png", (9, 5)))
     return saved
 
 
@@ -265,24 +265,3 @@ def _size(report: SpiNNaker2Report) -> tuple[float, float]:
     """Inches for a picture of all chips."""
     extent = np.ptp(report.mapping.machine.chip_xy, axis=0) + 1
     return float(min(4.0 + 2.2 * extent[0], 24)), float(min(2.5 + 1.9 * extent[1], 20))
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.gca()
-
-
-def _save(draw: Any, path: Path, inches: tuple[float, float]) -> Path:
-    """Draw on a figure of its own, that no interactive session sees, and write it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as NewFigure
-
-    figure: Figure = NewFigure(figsize=inches, layout="constrained")
-    FigureCanvasAgg(figure)
-    draw(figure.subplots())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    return path
