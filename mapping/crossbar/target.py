@@ -1,0 +1,156 @@
+"""``Crossbar``: the target that users construct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from neuromorph.engine.target import check_choice, seconds_of
+from neuromorph.errors import TargetError
+
+from .effects import Effects
+from .machine import CrossbarMachine, load_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .chip import Chip
+    from .ranges import Ranges
+
+Readout = Literal["dense", "row-gated", "tile-skip", "comparator"]
+READOUTS: tuple[Readout, ...] = ("dense", "row-gated", "tile-skip", "comparator")
+"""What is read in a step; see :class:`Crossbar`."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Crossbar:
+    """Simulated in-memory computing: arrays of cells hold the weights, events drive their rows, columns are summed.
+
+    Neurons stay digital, with the very arithmetic of the CPU engine. Where cells and converters are ideal, events are
+    those of the CPU engine bit for bit.
+
+    Parameters
+    ----------
+    machine : str, path or CrossbarMachine
+        A name of :func:`~.machine.machine_names` ("ideal", "isaac", ...), a machine file, or a machine.
+    effects : Effects, optional
+        What keeps it from being exact; default: the machine's.
+    readout : {"tile-skip", "row-gated", "dense", "comparator"}
+        "dense": every array is read in every step, in all phases, with all rows driven. "row-gated": rows without an
+        event are not driven. "tile-skip": arrays without a driven row are not read, and ADCs resolve only the bits
+        that the read can bring. Those three give the same results: a read without a driven row is known to be 0, so
+        its codes are thrown away. "comparator": instead of ADCs, charge stays on the columns from step to step and a
+        comparator gives a pulse for each quantum (the ADC's step).
+    seed : int
+        Of what programming draws and of read noise. One seed is one chip.
+    time : Quantity or float, optional
+        Since programming, s if a plain number; default: the effects' time.
+    chips : int, optional
+        Default: the machine's, or as many as the network needs.
+    ranges : Ranges, optional
+        Of the converters, from :func:`~.calibrate.calibrate`; default: ADCs cover all sums that can be, and inputs all
+        values that are known (see ``profile``).
+    chip : Chip, optional
+        Cells that were programmed before, with the same network: ``program.chip`` of another program.
+    rates : mapping of population name to events a step, optional
+        Expected activity, scalar or by neuron, that rows are ordered and tiles placed by; default: all alike.
+    profile : int
+        Measure the rates, and the values of graded events, in a run of so many steps on the CPU before mapping.
+    order : {"activity", "given"}
+        Rows that are active together share arrays, or stay in the order of their neurons.
+    convolution : {"auto", "unrolled", "stationary"}
+        Every place of a convolution has cells of its own, or all places use the kernel's cells one after another.
+    replicate : int or "auto"
+        Copies of stationary kernels that work side by side.
+    dtype : {"float32", "float64"}
+        Of the digital neurons.
+    weights : {"int8", "int16"}, optional
+        Quantise float weights to this width, symmetrically for each projection, before they are mapped.
+    constants : mapping, optional
+        Other numbers for the machine's prices, dots as double underscores: ``{"energy__row_pulse": 1.0}``.
+    threads : int
+        Threads that run the samples of a batch.
+    """
+
+    machine: str | Path | CrossbarMachine = "isaac"
+    effects: Effects | None = None
+    readout: Readout = "tile-skip"
+    seed: int = 0
+    time: Any = None
+    chips: int | None = None
+    ranges: Ranges | None = field(default=None, repr=False)
+    chip: Chip | None = field(default=None, repr=False)
+    rates: Mapping[str, Any] | None = field(default=None, repr=False)
+    profile: int = 0
+    order: Literal["activity", "given"] = "activity"
+    convolution: Literal["auto", "unrolled", "stationary"] = "auto"
+    replicate: int | Literal["auto"] = 1
+    dtype: Literal["float32", "float64"] = "float32"
+    weights: Literal["int8", "int16"] | None = None
+    constants: Mapping[str, float] | None = field(default=None, repr=False)
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.machine, str | Path | CrossbarMachine):
+            raise TargetError(f"Crossbar: machine is {self.machine!r:.80}; give a name, a path or a CrossbarMachine")
+        if not isinstance(self.effects, Effects | None):
+            raise TargetError(f"Crossbar: effects is {self.effects!r:.80}; give Effects(...)")
+        check_choice(self, "readout", *READOUTS)
+        check_choice(self, "order", "activity", "given")
+        check_choice(self, "convolution", "auto", "unrolled", "stationary")
+        check_choice(self, "dtype", "float32", "float64")
+        check_choice(self, "weights", None, "int8", "int16")
+        for name, least in (("seed", 0), ("profile", 0), ("threads", 1), ("chips", 1), ("replicate", 1)):
+            value = getattr(self, name)
+            if value is None or (name == "replicate" and value == "auto"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise TargetError(f"Crossbar: {name} is {value!r}; it must be a whole number of at least {least}")
+        if self.rates is not None and self.profile:
+            raise TargetError("Crossbar: give rates or profile, not both")
+        if self.chip is not None and self.effects is not None:
+            raise TargetError("Crossbar: give chip or effects, not both: a chip was programmed with its effects")
+        _ = self.built, self.on
+
+    @property
+    def built(self) -> CrossbarMachine:
+        """The machine itself, with the constants and the number of chips that were given.
+
+        Raises
+        ------
+        MappingError
+            There is no such machine or constant.
+        """
+        machine = self.machine if isinstance(self.machine, CrossbarMachine) else load_machine(self.machine)
+        if self.constants:
+            machine = replace(machine, constants=machine.constants.replace(**self.constants))
+        return machine if self.chips is None else replace(machine, chips=self.chips)
+
+    @property
+    def on(self) -> Effects:
+        """The effects that a run has, at the time since programming that was given.
+
+        Raises
+        ------
+        TargetError
+            A time below 0.
+        """
+        effects = self.built.effects if self.effects is None else self.effects
+        if self.time is None:
+            return effects
+        plain = isinstance(self.time, int | float | np.number)
+        return effects.with_(time=float(self.time) if plain else seconds_of(self.time, "time"))
+
+    def __repr__(self) -> str:
+        """Only what differs from the defaults, and no arrays."""
+        given = [self.built.name, *self._options()]
+        return f"Crossbar({', '.join([repr(given[0]), *given[1:]])})"
+
+    def _options(self) -> Sequence[str]:
+        shown = [f for f in fields(self) if f.repr and f.name not in ("machine", "effects")]
+        options = [f"{f.name}={getattr(self, f.name)!r}" for f in shown if getattr(self, f.name) != f.default]
+        return options if self.effects is None else [f"effects=[{self.effects}]", *options]
