@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from neuromorph.lowering.program import EventTable
 
+from ..readable import joules, seconds
 from .energy import CAUSES
 from .layout import REGIONS
 from .ledger import LEVELS, PHASES
@@ -334,19 +335,3 @@ def _status(report: SpiNNaker2Report) -> dict[str, str]:
         "chip base": ["power.chip_base"],
     }
     return {cause: ", ".join(sorted({c[name].status for name in names[cause]})) for cause in CAUSES}
-
-
-def seconds(value: float) -> str:
-    """A time for people."""
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if value >= scale:
-            return f"{value / scale:.4g} {unit}"
-    return f"{value * 1e9:.3g} ns"
-
-
-def joules(value: float) -> str:
-    """An energy for people."""
-    for scale, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):
-        if value >= scale:
-            return f"{value / scale:.4g} {unit}"
-    return f"{value * 1e12:.3g} pJ"

@@ -1,0 +1,24 @@
+"""Numbers for people: times, energies and areas with the prefix that suits them."""
+
+from __future__ import annotations
+
+
+def seconds(value: float) -> str:
+    """A time for people."""
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if value >= scale:
+            return f"{value / scale:.4g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def joules(value: float) -> str:
+    """An energy for people."""
+    for scale, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):
+        if value >= scale:
+            return f"{value / scale:.4g} {unit}"
+    return f"{value * 1e12:.3g} pJ"
+
+
+def square_metres(value: float) -> str:
+    """The area of a circuit for people."""
+    return f"{value * 1e6:.4g} mm2" if value >= 1e-9 else f"{value * 1e12:.4g} um2"
