@@ -26,11 +26,27 @@ UNITS: Mapping[str, float] = {
     "Hz": 1.0,
     "MHz": 1e6,
     "V": 1.0,
+    "mV": 1e-3,
+    "uW": 1e-6,
     "mW": 1e-3,
     "W": 1.0,
     "J": 1.0,
+    "fJ": 1e-15,
     "pJ": 1e-12,
     "nJ": 1e-9,
+    "nA": 1e-9,
+    "uA": 1e-6,
+    "nS": 1e-9,
+    "uS": 1e-6,
+    "S": 1.0,
+    "ohm": 1.0,
+    "K": 1.0,
+    "s": 1.0,
+    "nm": 1e-9,
+    "um2": 1e-12,
+    "TOPS": 1e12,
+    "TOPS/W": 1e12,
+    "TOPS/mm2": 1e18,
     "ns": 1e-9,
     "us": 1e-6,
     "ms": 1e-3,
@@ -51,8 +67,8 @@ class Constant:
     ----------
     name : str
         Dotted path, as in ``"level.high.clock"``.
-    value : int, float or nested tuple of int
-        In ``unit``.
+    value : int, float, str, or nested tuple of them
+        In ``unit``; a word (such as a rule's name) has the unit "".
     unit : str
         A key of :data:`UNITS`.
     source, citation : str
@@ -77,7 +93,9 @@ class Constant:
     def si(self) -> float:
         """The value in SI units (counts, bits, bytes and cycles as they are)."""
         if not isinstance(self.value, int | float):
-            raise MappingError(f"constant {self.name} is a list, not one number: read its .value", name=self.name)
+            raise MappingError(
+                f"constant {self.name} is {self.value!r}, not one number: read its .value", name=self.name
+            )
         return float(self.value) * UNITS[self.unit]
 
 
@@ -99,6 +117,9 @@ class Constants(Mapping[str, Constant]):
             raise MappingError(
                 f"machine {self.machine} has no constant {name!r}; it has {', '.join(near)}", name=name
             ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -178,6 +199,11 @@ def _frozen(value: Any) -> Any:
 def _walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, child in node.items():
         name = f"{path}.{key}" if path else key
+        if not isinstance(child, Mapping):
+            raise MappingError(
+                f"{name} = {child!r} must be written {{ value = ..., unit = ..., source = ..., status = ... }}",
+                name=name,
+            )
         if "value" in child:
             yield name, child
         else:
@@ -185,21 +211,30 @@ def _walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str
 
 
 @lru_cache
-def load_constants(machine: str) -> Constants:
-    """Read ``machines/<machine>.toml`` and check every entry.
+def load_constants(machine: str | Path) -> Constants:
+    """Read ``machines/<machine>.toml``, or a file of the user's own, and check every entry.
+
+    Parameters
+    ----------
+    machine : str or Path
+        A name, or as a ``Path`` any file of the same form.
 
     Raises
     ------
     MappingError
-        If there is no such machine, or an entry lacks its unit, source or status, or an assumption its reason.
+        If there is no such machine, the file is no TOML, or an entry lacks its unit, source or status, or an assumption
+        its reason.
     """
     folder = Path(__file__).parent / "machines"
-    path = folder / f"{machine}.toml"
+    path = machine if isinstance(machine, Path) else folder / f"{machine}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
-        raise MappingError(f"no machine {machine!r}; there is {known}", machine=machine)
-    data = tomllib.loads(path.read_text(encoding="utf-8"))
-    citations = data.pop("sources")
+        raise MappingError(f"no machine {str(machine)!r}; there is {known}", machine=str(machine))
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise MappingError(f"{path} is no TOML file: {error}", machine=str(machine)) from error
+    citations = data.pop("sources", {})
     entries: dict[str, Constant] = {}
     for name, item in _walk(data, ""):
         missing = {"value", "unit", "source", "status"} - set(item)
@@ -223,4 +258,4 @@ def load_constants(machine: str) -> Constants:
             item.get("why", ""),
             item.get("reference", False),
         )
-    return Constants(machine, entries)
+    return Constants(path.stem, entries)

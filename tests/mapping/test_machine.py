@@ -188,7 +188,9 @@ def test_machines_travel_between_processes() -> None:
 
 def test_numbers_for_the_reader_are_those_that_no_model_reads() -> None:
     root = Path(spinnaker2.__code__.co_filename).parent
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py")))
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py")) if "crossbar" not in path.parts
+    )
     models = (root / "spinnaker2" / name for name in ("costs.py", "decoder_costs.py"))
     prices = "".join(path.read_text(encoding="utf-8") for path in models)  # they look prices up by their last name
     for name, constant in load_constants("spinnaker2").items():
