@@ -1,4 +1,4 @@
-"""``Histograms``: what a run's converters saw, small enough to keep for every block, fine enough to choose ranges by."""
+"""``Histograms``: what converters saw, small enough to keep for every block, fine enough to choose ranges by."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Histograms:
     @property
     def number(self) -> _Ints:
         """How many values each has seen, zeros included."""
-        return self.counts.sum(axis=1) + self.zeros
+        return np.asarray(self.counts.sum(axis=1) + self.zeros, np.int64)
 
     def add(self, values: npt.ArrayLike) -> None:
         """Add finite values (..., histograms), each to the histogram of its last index.

@@ -75,7 +75,7 @@ def observe_columns(values, bins, counts, sums, state):
 
 @njit(error_model="numpy")
 def merge(group, bins, counts, sums, state, into_counts, into_sums, into_state):
-    """Add histogram k to histogram ``group[k]`` of the others, for all k; those must be empty or wide enough already."""
+    """Add histogram k to histogram ``group[k]`` of the others, for all k; those are wide enough already."""
     for k in range(len(group)):
         g = group[k]
         width = state[k * 4 + WIDTH]
