@@ -1,28 +1,16 @@
 """Compiled loops that cut weights into digits (imported late)."""
 
-from __future__ import annotations
+# mypy: ignore-errors
+# (Numba gives these functions their types)
 
-from typing import Any
+from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-Array = Any
-
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def cut(
-    weights: Array,
-    scale: float,
-    whole: bool,
-    lowest: float,
-    highest: float,
-    offset: float,
-    base: float,
-    slices: int,
-    pair: bool,
-    levels: Array,
-) -> Any:
+def cut(weights, scale, whole, lowest, highest, offset, base, slices, pair, levels):
     """Write the digits of every weight to its cells; the number of weights that had to be clipped.
 
     Parameters

@@ -97,10 +97,13 @@ def coding(machine: CrossbarMachine) -> Coding:
     digit = machine.cell_levels if machine.cell_bits is None else 2**machine.cell_bits
     base = inf if digit is None else float(digit)
     room = inf if digit is None else float(digit**slices - 1)  # the largest number that the digits hold
-    if bits is not None:
-        most = 2.0**bits - 1.0 if encoding == "offset" else 2.0 ** (bits - 1) - 1.0
-    else:
-        most = room
+    if encoding == "offset" and bits is None and digit is None:
+        raise MappingError(
+            f"crossbar machine {machine.name}: the offset encoding adds half the range to a weight, and weights of any "
+            "value have no range; give weight_bits, or encoding='differential'",
+            machine=machine.name,
+        )
+    most = room if bits is None else 2.0 ** (bits - (encoding != "offset")) - 1.0
     if most > room:
         raise MappingError(
             f"crossbar machine {machine.name}: weights of {bits} bits need the numbers up to {most:g}, and "
@@ -109,12 +112,6 @@ def coding(machine: CrossbarMachine) -> Coding:
             machine=machine.name,
         )
     offset = (most + 1.0) // 2.0 if encoding == "offset" else 0.0
-    if offset == inf:
-        raise MappingError(
-            f"crossbar machine {machine.name}: the offset encoding adds half the range to a weight, and weights of any "
-            "value have no range; give weight_bits, or encoding='differential'",
-            machine=machine.name,
-        )
     highest = most - offset
     # Two's complement has one more code below zero; a pair has none, and a signed cell has it if a digit is left.
     lowest = -offset if encoding == "offset" else -most
@@ -123,7 +120,7 @@ def coding(machine: CrossbarMachine) -> Coding:
     if machine.cell_levels is not None:
         top: float | None = machine.cell_levels - 1.0
     else:
-        top = most if base == inf and most < inf else base - 1.0 if base < inf else None
+        top = next((value for value in (base - 1.0, most) if value < inf), None)
     worth = np.array([base**k if k else 1.0 for k in range(slices)])
     pairs = np.stack([worth, -worth], axis=1).ravel() if encoding == "differential" else worth
     return Coding(encoding, slices, base, lowest, highest, offset, top, pairs.astype(np.float32))
