@@ -13,6 +13,7 @@ from neuromorph.network.distributions import (
     Uniform,
 )
 from neuromorph.network.forecast import Forecast, ProjectionForecast
+from neuromorph.network.grid import Grid, uniform_grid
 from neuromorph.network.network import Network
 from neuromorph.network.population import Population, PortRef
 from neuromorph.network.projection import Projection
@@ -64,6 +65,7 @@ __all__ = [
     "FixedTotal",
     "Forecast",
     "Gaussian",
+    "Grid",
     "Integers",
     "Live",
     "LogNormal",
@@ -86,4 +88,5 @@ __all__ = [
     "Uniform",
     "build",
     "build_projection",
+    "uniform_grid",
 ]

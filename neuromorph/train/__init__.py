@@ -22,6 +22,7 @@ from neuromorph.train.printing.surrogate import (
     Surrogate,
     Triangle,
 )
+from neuromorph.train.recipes.asymmetric import Asymmetric, RangeUpdates
 from neuromorph.train.recipes.batches import Samples, Windows, columns
 from neuromorph.train.recipes.carry import carried, detach, move
 from neuromorph.train.recipes.checkpoint import (
@@ -31,11 +32,13 @@ from neuromorph.train.recipes.checkpoint import (
     save_checkpoint,
     set_random_state,
 )
+from neuromorph.train.recipes.coded import codes
 from neuromorph.train.recipes.dropout import DropConnect, LockedDropout, WordDropout
 from neuromorph.train.recipes.evaluation import correct, evaluate
-from neuromorph.train.recipes.formats import FixedPoint, Format, Int8, Integers, straight_through
+from neuromorph.train.recipes.formats import Coded, Codes, FixedPoint, Format, Int8, Integers, straight_through
 from neuromorph.train.recipes.groups import decay_groups
 from neuromorph.train.recipes.layers import parametrise, weights_of
+from neuromorph.train.recipes.learned_formats import LSQ, PACT, TQT
 from neuromorph.train.recipes.learning_rate import CosineFrom, cosine_factor
 from neuromorph.train.recipes.metrics import MetricsFile, read_metrics
 from neuromorph.train.recipes.pruning import GradualPruning, Pruned, cubic, prune, sparsities
@@ -44,9 +47,16 @@ from neuromorph.train.recipes.regularise import activity, activity_target, event
 from neuromorph.train.recipes.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
 from neuromorph.train.recipes.stopping import EarlyStopping
 from neuromorph.train.recipes.trainer import Fitted, Trainer
+from neuromorph.train.recipes.weight_noise import WeightNoise
 
 __all__ = [
+    "LSQ",
+    "PACT",
+    "TQT",
     "ArcTan",
+    "Asymmetric",
+    "Coded",
+    "Codes",
     "CosineFrom",
     "DropConnect",
     "EarlyStopping",
@@ -68,6 +78,7 @@ __all__ = [
     "ProjectionWeights",
     "Pruned",
     "Quantised",
+    "RangeUpdates",
     "Rectangle",
     "SampledSoftmax",
     "Samples",
@@ -79,11 +90,13 @@ __all__ = [
     "Surrogate",
     "Trainer",
     "Triangle",
+    "WeightNoise",
     "Windows",
     "WordDropout",
     "activity",
     "activity_target",
     "carried",
+    "codes",
     "columns",
     "compare",
     "correct",

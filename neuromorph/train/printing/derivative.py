@@ -6,7 +6,8 @@ comparison (``where(new > theta, new, 0) > 0``) is first taken apart, ``H(where(
 Where a model only says by its condition that zeros are not sent (``y = where(new > theta, new, 0)``, event when
 ``y > 0`` of a value that is a multiple of y), the value's gradient is that of sending it always.
 Selects on the condition or on one of its comparisons pass a gradient to it: ``select(c, a, b) = b + H (a - b)``.
-Comparisons elsewhere choose a branch, and the gradient follows it.
+Comparisons elsewhere choose a branch, and the gradient follows it. Rounding to the nearest whole number passes the
+gradient straight through, so that a neuron can round its sums, states and events; ``floor`` and ``trunc`` pass none.
 """
 
 from __future__ import annotations
@@ -291,6 +292,8 @@ def _propagate(
         case "sub":
             add(op.args[0], g)
             add(op.args[1], -g)
+        case "rint":
+            each(g)
         case "neg":
             each(-g)
         case "mul":

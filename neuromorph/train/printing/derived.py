@@ -14,6 +14,7 @@ from neuromorph.lowering.linear import Solved
 from neuromorph.lowering.propagator import scales
 from neuromorph.lowering.statics import Static
 from neuromorph.train.printing.runtime import phi1
+from neuromorph.train.recipes.formats import straight_through
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": torch.add,
@@ -29,7 +30,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sigmoid": torch.sigmoid,
     "pow": torch.pow,
     "floor": torch.floor,
-    "rint": torch.round,
+    "rint": lambda a: straight_through(a, torch.round(a)),
     "trunc": torch.trunc,
     "phi1": phi1,
     "lt": torch.lt,

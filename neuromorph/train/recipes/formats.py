@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,6 +21,48 @@ class Format(Protocol):
     """
 
     def __call__(self, x: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Numbers ``scale * (codes - zero)``: what a chip stores of them.
+
+    Attributes
+    ----------
+    codes : int64 Tensor
+        Of the numbers' shape, ``low`` to ``high``.
+    scale : Tensor
+        Step between two numbers, shape () or what broadcasts to the codes.
+    zero : int64 Tensor
+        The code that stands for 0, of the scale's shape; 0 where the format is symmetric.
+    low, high : int
+        First and last code of the format.
+    """
+
+    codes: Tensor
+    scale: Tensor
+    zero: Tensor
+    low: int
+    high: int
+
+    @property
+    def levels(self) -> Tensor:
+        """``codes - zero``: signed, and 0 for 0. What a differential pair of cells holds."""
+        return self.codes - self.zero
+
+    def values(self) -> Tensor:
+        """The numbers, in the type of the scale: bit for bit those that the format gives."""
+        return self.levels.to(self.scale.dtype) * self.scale
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A format whose numbers are whole multiples of a step."""
+
+    def __call__(self, x: Tensor, /) -> Tensor: ...
+
+    def codes(self, x: Tensor, /) -> Codes:
+        """The numbers that the format has for ``x``, as codes."""
 
 
 def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
@@ -70,6 +112,11 @@ class Integers:
         q, scale = self.parts(x.detach())
         return straight_through(x, q * scale)
 
+    def codes(self, x: Tensor) -> Codes:
+        """The same as codes."""
+        q, scale = self.parts(x.detach())
+        return coded(q, scale, -self.top, self.top)
+
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The ints, in the type of ``x``, and the scale ``()``."""
         if not x.numel():
@@ -111,3 +158,14 @@ class FixedPoint:
         limit = 2 ** (self.bits - 1)
         inside = x.clamp(-limit * step, (limit - 1) * step)
         return straight_through(inside, (inside.detach() / step).round() * step)
+
+    def codes(self, x: Tensor) -> Codes:
+        """The same as codes."""
+        step, limit = x.new_tensor(2.0**-self.fraction), 2 ** (self.bits - 1)
+        return coded((x.detach() / step).round().clamp(-limit, limit - 1), step, -limit, limit - 1)
+
+
+def coded(q: Tensor, scale: Tensor, low: int, high: int, zero: Tensor | None = None) -> Codes:
+    """:class:`Codes` of whole floats; ``zero`` is 0 unless given."""
+    whole = torch.zeros_like(scale) if zero is None else zero
+    return Codes(q.to(torch.int64), scale, whole.to(torch.int64), low, high)
