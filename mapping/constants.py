@@ -36,6 +36,7 @@ UNITS: Mapping[str, float] = {
     "nJ": 1e-9,
     "nA": 1e-9,
     "uA": 1e-6,
+    "mA": 1e-3,
     "nS": 1e-9,
     "uS": 1e-6,
     "S": 1.0,
