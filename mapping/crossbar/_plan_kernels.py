@@ -74,3 +74,53 @@ def transpose_rows(
             fill[listed[k]] += 1
             block[at], position[at] = b, k - start
     return ptr, block, position
+
+
+@njit(cache=True, error_model="numpy")
+def rows_of_groups(row_ptr: Array, targets: Array, group_of: Array, groups: int, first: int, rows: int) -> Array:
+    """``group * rows + row`` for each group of columns that a row of listed cells reaches, once each."""
+    stamp = np.full(groups, -1, np.int64)
+    found = 0
+    for r in range(len(row_ptr) - 1):
+        for k in range(row_ptr[r], row_ptr[r + 1]):
+            g = group_of[targets[k]]
+            if stamp[g] != r:
+                stamp[g] = r
+                found += 1
+    out = np.empty(found, np.int64)
+    stamp[:] = -1
+    found = 0
+    for r in range(len(row_ptr) - 1):
+        for k in range(row_ptr[r], row_ptr[r + 1]):
+            g = group_of[targets[k]]
+            if stamp[g] != r:
+                stamp[g] = r
+                out[found] = g * rows + first + r
+                found += 1
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def count_touched(
+    step: Array,
+    line: Array,
+    entry_ptr: Array,
+    entry_row: Array,
+    entry_pass: Array,
+    row_ptr: Array,
+    row_block: Array,
+    blocks: int,
+    passes: int,
+) -> int:
+    """How often a block is reached by events, which are sorted by step; each step and pass counts once."""
+    stamp = np.full(blocks * passes, -1, np.int64)
+    found = 0
+    for i in range(len(step)):
+        for e in range(entry_ptr[line[i]], entry_ptr[line[i] + 1]):
+            r = entry_row[e]
+            for k in range(row_ptr[r], row_ptr[r + 1]):
+                at = row_block[k] * passes + entry_pass[e]
+                if stamp[at] != step[i]:
+                    stamp[at] = step[i]
+                    found += 1
+    return found

@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from neuromorph.network.builders.convolution import Window
+
     from .machine import CrossbarMachine
+    from .rules import Rules
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -35,6 +38,8 @@ class Part:
     weights : array
         Shape () (one for all), (cells,), (rows * columns,) row-major if dense, or (kernel,) with ``weight_index``.
     weight_index : unsigned int (cells,) or None
+    window : Window or None
+        Geometry, if the projection is a convolution or pooling.
     """
 
     projection: int
@@ -46,6 +51,7 @@ class Part:
     targets: npt.NDArray[Any] | None
     weights: npt.NDArray[Any]
     weight_index: npt.NDArray[Any] | None = None
+    window: Window | None = None
 
     @property
     def cells(self) -> int:
@@ -291,14 +297,14 @@ class Blocks(Sequence[Block]):
 
 @dataclass(frozen=True)
 class Activity:
-    """Share of blocks that are silent in a step, that is, have no active row; see ``place.silent_share``.
+    """Share of blocks that are silent in a step, that is, have no active row; see :func:`.activity.silent_share`.
 
     Attributes
     ----------
     given, planned : float
         With rows in the network's order, and as planned.
     basis : str
-        What it was reckoned from: "profile", "rates" or "none".
+        What it was reckoned from: "events", "rates" or "none" (then every row counts as active).
     """
 
     given: float
@@ -324,6 +330,8 @@ class Plan:
     chips : int
     cells_per_weight : int
         Physical columns that one weight takes.
+    rules : Rules
+        Where blocks may lie.
     order, convolution : str
         As asked for.
     seed : int
@@ -340,6 +348,7 @@ class Plan:
     tile_of_array: Int32
     chips: int
     cells_per_weight: int
+    rules: Rules
     order: str
     convolution: str
     seed: int
