@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -211,7 +211,8 @@ def _blocks(matrices: Sequence[Matrix], tiles: Sequence[Tiles], copies: Sequence
         lists += len(each.list_ptr) - 1
 
     def joined(arrays: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
-        return np.concatenate([np.zeros(0, np.int32), *arrays]).astype(np.int32, copy=False)
+        one: npt.NDArray[np.int32] = np.concatenate([np.zeros(0, np.int32), *arrays])
+        return one
 
     of = joined(matrix)
     nowhere = np.zeros(len(of), np.int32)

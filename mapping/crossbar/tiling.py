@@ -186,7 +186,7 @@ _NONE = np.zeros(0, np.int32)
 
 
 def unrolled_tiles(window: Window, height: int, width: int) -> int:
-    """Tiles that a convolution takes if every output position has cells of its own (at its borders some are smaller)."""
+    """Tiles that a convolution takes if every output position has its own cells (at its borders some are smaller)."""
     y, x = window.y, window.x
     out_group = window.out_channels // window.groups
     together = min(out_group, width)
