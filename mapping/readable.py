@@ -1,4 +1,4 @@
-"""Numbers for people: times, energies and areas with the prefix that suits them."""
+"""Numbers for people: times, energies and areas with the prefix that suits them, and shares."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def joules(value: float) -> str:
 def square_metres(value: float) -> str:
     """The area of a circuit for people."""
     return f"{value * 1e6:.4g} mm2" if value >= 1e-9 else f"{value * 1e12:.4g} um2"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share for people, so that a small one is not told as none; "-" of nothing."""
+    if not whole:
+        return "-"
+    share = 100 * part / whole
+    return f"{share:.1f}%" if share >= 1 or not share else f"{share:.2g}%"
