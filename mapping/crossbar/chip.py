@@ -131,7 +131,8 @@ class Chip:
         for block in _blocks(self.plan, array):
             window = _window(self.plan, block)
             size = np.abs(self.held[array][window]) if machine.encoding == "signed" else self.held[array][window]
-            out[window] = (low + size * self.cells.step(self.top[block.matrix])) * machine.g_max
+            share = low + size.astype(np.float64) * self.cells.step(self.top[block.matrix])
+            out[window] = np.maximum(share, 0.0) * machine.g_max  # float32 may have rounded below 0
         return out
 
     def statistics(self) -> Statistics:
@@ -257,11 +258,11 @@ def _settle(chip: Chip, effects: Effects) -> Chip:
         before = now = 0.0
         for block in _blocks(plan, array) if cells.ages or effects.read_noise else ():
             window, top = _window(plan, block), float(chip.top[block.matrix])
-            before += cells.total(held[window], top)
+            before += cells.readout(held[window], top, chip.coding.combine) if effects.compensate else 0.0
             if cells.ages:
                 levels, _ = _levels(plan.matrices[block.matrix], block, chip.coding, chip.scale, effects)
                 cells.age(_place(block), levels, top, held[window])
-            now += cells.total(held[window], top)
+            now += cells.readout(held[window], top, chip.coding.combine) if effects.compensate else 0.0
             if effects.read_noise:
                 cells.noise(held[window], top, sigma[window])
         return held, sigma, before / now if effects.compensate and now > 0.0 else 1.0

@@ -54,8 +54,8 @@ class Effects:
     time : float
         Seconds since programming was done.
     compensate : bool
-        Global drift compensation: one digital factor for each array, from a read with every row at code 1 right after
-        programming and another at ``time``. Needs ``drift``.
+        Global drift compensation: one digital factor for each array, the ratio of two reads of known inputs, right
+        after programming and at ``time``: row by row at code 1, the magnitudes of all results added. Needs ``drift``.
     stuck_low, stuck_high : float
         Shares of cells, from 0 to 1, that stay at the lowest or the highest conductance whatever is written.
     on_off : bool

@@ -185,10 +185,16 @@ class Cells:
 
         hiss(held, self.machine.encoding == "signed", self.low, self.step(top), self.read_table, sigma)
 
-    def total(self, held: npt.NDArray[Any], top: float) -> float:
-        """Sum of the cells' conductances in shares of the highest: what a read with every row at code 1 brings."""
-        size = np.abs(held) if self.machine.encoding == "signed" else held
-        return float(size.sum(dtype=np.float64) * self.step(top) + self.low * held.size)
+    def readout(self, held: npt.NDArray[Any], top: float, combine: npt.NDArray[np.float32]) -> float:
+        """What drift compensation reads: row by row at code 1, the magnitudes of what weights add to the columns.
+
+        Returns
+        -------
+        float
+            Sum over rows and weights, in shares of the highest conductance.
+        """
+        weights = held.reshape(held.shape[0], -1, len(combine)) @ combine
+        return float(np.abs(weights).sum(dtype=np.float64) * self.step(top))
 
     def converters(self, array: int) -> tuple[Float64, Float64]:
         """Offset (LSB) and gain of the converters of an array, float64 (converters,) each."""
