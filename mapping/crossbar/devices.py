@@ -129,6 +129,10 @@ class Device:
     known_until: float = float("inf")
     temperature: Callable[[Float64, float], Float64] | None = None
 
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
+
     def within(self, share: npt.ArrayLike) -> Float64:
         """Shares, brought into the range that was characterised."""
         return np.clip(np.asarray(share, np.float64), self.lowest, 1.0)

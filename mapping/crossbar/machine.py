@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from neuromorph.errors import MappingError
 
 from ..constants import Constants, load_constants
+from .devices import Device
 from .effects import Effects
 
 Encoding = Literal["differential", "offset", "signed"]
@@ -69,8 +70,8 @@ class CrossbarMachine:
         Conductance of level 0 and of the highest level, S.
     v_read : float
         Voltage of a driven row, V.
-    device : str or None
-        Preset of :mod:`.devices` that gives programming error, drift and read noise.
+    device : str, Device or None
+        Preset of :mod:`.devices`, or a device of your own, that gives programming error, drift and read noise.
     encoding : {"differential", "offset", "signed"}
         Signed weights as pairs of cells, as levels around an offset that is subtracted digitally, or in cells that
         are signed themselves (a pair told as one, as WTM2101's tools tell it).
@@ -109,7 +110,7 @@ class CrossbarMachine:
     g_min: float
     g_max: float
     v_read: float
-    device: str | None
+    device: str | Device | None
     encoding: Encoding
     subtract: Subtract
     weight_bits: int | None

@@ -62,7 +62,7 @@ class Cells:
         MappingError
             If the machine names none.
         """
-        given: str | Device | None = self.machine.device
+        given = self.machine.device
         if given is None:
             needed = set(self.effects.on()) & {"programming", "verify", "read_noise", "drift", "temperature"}
             raise MappingError(
