@@ -49,7 +49,7 @@ def adc_energy(bits: float, rate: float, node: float) -> float:
     merit = min(by_rate, _MERIT_BY_BITS[0] + _MERIT_BY_BITS[1] * ceil(enob))
     sndr = 20.0 * log10(2.0) * enob + 10.0 * log10(1.5)  # dB
     factor = exp(_ENERGY[0] + _ENERGY[1] * log(node * 1e9) + _ENERGY[2] * log(enob))
-    return 0.5 * 10.0 ** ((sndr - merit) / 10.0) * factor * 1e-12
+    return 0.5e-12 * factor * float(10.0 ** ((sndr - merit) / 10.0))
 
 
 def adc_area(bits: float, rate: float, node: float, energy: float | None = None) -> float:
