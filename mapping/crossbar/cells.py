@@ -6,8 +6,8 @@ A weight is worth ``scale * (sum over its cells of combine * level - offset)``. 
   digit and the other nothing;
 - "offset", half the range is added to the code, so that its digits are never negative; what that adds to a sum is
   subtracted digitally;
-- "signed", a cell holds a digit together with the sign of the code (one device and a switch for the polarity of its
-  row).
+- "signed", a cell holds a digit together with the sign of the code: a pair told as one, of which the device that holds
+  nothing is left out.
 
 The digits of a weight stand in neighbouring columns, lowest first, + before -.
 """
@@ -225,5 +225,6 @@ def decode(
             f"decode: levels {held.shape} are no matrix of weights of {how.cells_per_weight} cell(s) each",
             shape=held.shape,
         )
-    cells = held.reshape(held.shape[0], -1, how.cells_per_weight).astype(np.float64)
+    shape = held.shape[0], held.shape[1] // how.cells_per_weight, how.cells_per_weight
+    cells = held.reshape(shape).astype(np.float64)
     return np.asarray(scale * (cells @ how.combine.astype(np.float64) - how.offset))

@@ -193,7 +193,7 @@ class Cells:
         float
             Sum over rows and weights, in shares of the highest conductance.
         """
-        weights = held.reshape(held.shape[0], -1, len(combine)) @ combine
+        weights = held.reshape(-1, len(combine)) @ combine
         return float(np.abs(weights).sum(dtype=np.float64) * self.step(top))
 
     def converters(self, array: int) -> tuple[Float64, Float64]:
