@@ -4,9 +4,9 @@ All values are in level units: 1 is the difference of two neighbouring conductan
 scalar functions are compiled, and both the event-driven kernels and the batched product call them, so that a sum
 becomes the same code in both. They compute in float64.
 
-Converters of a machine file have a kind, which says by which rule they convert (:func:`rule`): successive
-approximation (``sar``), ``ramp`` and current-controlled oscillators (``cco``) are linear; ``integrate-and-fire`` gives
-pulses and keeps what is left; ``wtm2101`` is the integer rule of that chip.
+Successive approximation, ramps and counting oscillators are linear: the same codes, found in other ways. What
+integrates and fires gives pulses, and keeps what is left for the next read. The integer rule of one chip is in
+:mod:`.wtm2101_kernels`.
 """
 
 from __future__ import annotations
@@ -20,35 +20,12 @@ from numba import njit
 
 from neuromorph.errors import MappingError
 
-Rule = Literal["linear", "pulses", "wtm2101"]
-
-_RULES: dict[str, Rule] = {
-    "sar": "linear",
-    "ramp": "linear",
-    "cco": "linear",
-    "integrate-and-fire": "pulses",
-    "wtm2101": "wtm2101",
-}
-
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
     """The function compiled by Numba; compiled code can call it too."""
     return cast(_Function, njit(cache=True, error_model="numpy")(function))
-
-
-def rule(kind: str) -> Rule:
-    """By which rule a kind of converter converts.
-
-    Raises
-    ------
-    MappingError
-        If there is no such kind.
-    """
-    if kind not in _RULES:
-        raise MappingError(f"converter: no kind {kind!r}; there are {', '.join(_RULES)}", kind=kind)
-    return _RULES[kind]
 
 
 class AdcRange(NamedTuple):
@@ -109,13 +86,8 @@ def adc_range(lowest: float, highest: float, bits: int | None, whole: bool = Tru
     top = 2**bits - 1
     if whole and math.ceil(highest) - math.floor(lowest) <= top:
         return AdcRange(float(math.floor(lowest)), 1.0, top)
-    share = top * -lowest / (highest - lowest)
-    steps = [
-        (max(-lowest / below if below else 0.0, highest / (top - below) if top - below else 0.0), below)
-        for below in {math.floor(share), math.ceil(share)}
-        if (below or lowest == 0.0) and (top - below or highest == 0.0)
-    ]
-    if not steps:  # one bit, and sums of both signs
+    first, last = int(lowest < 0.0), top - int(highest > 0.0)  # places that the code for 0 may have
+    if first > last:
         raise MappingError(
             f"range of an ADC of {bits} bit: sums from {lowest:g} to {highest:g} need three codes, one of them for 0; "
             "take at least 2 bits",
@@ -123,7 +95,11 @@ def adc_range(lowest: float, highest: float, bits: int | None, whole: bool = Tru
             lowest=lowest,
             highest=highest,
         )
-    step, below = min(steps)
+    share = top * -lowest / (highest - lowest)
+    step, below = min(
+        (max(-lowest / max(k, 1), highest / max(top - k, 1)), k)
+        for k in (min(max(k0, first), last) for k0 in (math.floor(share), math.ceil(share)))
+    )
     return AdcRange(-below * step, step, top)
 
 
@@ -233,6 +209,38 @@ def pulses(charge: float, quantum: float, most: int) -> tuple[Any, Any]:
     n = n if n < most else np.float64(most)
     n = n if n > -most else np.float64(-most)
     return np.int64(n), charge - n * quantum
+
+
+class Dac(NamedTuple):
+    """How values drive rows: as codes, digit by digit in phases.
+
+    Attributes
+    ----------
+    scale : float
+        Value of code 1, above 0.
+    bits : int or None
+        Of a code's magnitude; None drives values as they are, in one phase.
+    phase_bits : int or None
+        Of one phase; None drives all bits in one.
+    negative : {"clipped", "signed", "split"}
+        Negative values become 0, negative voltages, or codes in further phases of their own, whose sums are
+        subtracted.
+    """
+
+    scale: float = 1.0
+    bits: int | None = None
+    phase_bits: int | None = None
+    negative: Literal["clipped", "signed", "split"] = "signed"
+
+    @property
+    def most(self) -> int:
+        """Largest code."""
+        return 0 if self.bits is None else 2**self.bits - 1
+
+    @property
+    def phases(self) -> int:
+        """Phases that values of one sign take."""
+        return 1 if self.bits is None or self.phase_bits is None else -(-self.bits // self.phase_bits)
 
 
 @_compiled
