@@ -133,10 +133,11 @@ def energy_bars(
     unit : str
         What one of them is, for the label.
     """
+    given: dict[str, Mapping[str, float]]
     if isinstance(reports, Mapping):
-        given = {name: each if isinstance(each, Mapping) else each.spent() for name, each in reports.items()}
+        given = {name: each if isinstance(each, Mapping) else _components(each) for name, each in reports.items()}
     else:
-        given = reports.energy_by_matrix()
+        given = {**reports.energy_by_matrix()}
     names = list(given)
     parts = list(dict.fromkeys(part for bars in given.values() for part, joules in bars.items() if joules > 0))
     most = max((sum(bars.values()) for bars in given.values()), default=0.0) / per
@@ -147,14 +148,20 @@ def energy_bars(
         width = np.array([bars.get(part, 0.0) for bars in given.values()]) / per / scale
         ax.barh(places, width, left=left, color=_COLOURS[number % len(_COLOURS)], label=part, height=0.7)
         left += width
-    for place, total in zip(places, left, strict=True):
-        ax.text(total + 0.01 * left.max(), place, f"{total:.3g}", va="center", fontsize=8)
+    for place, total in enumerate(left.tolist()):
+        ax.text(total + 0.01 * float(left.max()), place, f"{total:.3g}", va="center", fontsize=8)
     ax.set_yticks(places, names)
     ax.set_xlim(0, 1.12 * max(float(left.max(initial=0)), 1e-30))
     ax.invert_yaxis()
     ax.set_xlabel(f"energy for a {unit} ({prefix})")
     ax.legend(fontsize=7, ncols=2, loc="best")
     return ax
+
+
+def _components(report: CrossbarReport) -> dict[str, float]:
+    if report.energy is None:
+        raise TargetError(f"energy needs a run on a machine with prices; {report.network} has none")
+    return report.energy.by_component
 
 
 def error_by_layer(study: Study, ax: Axes | None = None) -> Axes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,13 @@ import numpy.typing as npt
 from neuromorph.engine.report import html_table, text_table
 from neuromorph.errors import TargetError
 
+from .area import Area, area
 from .changes import Change, changes_of
+from .costs import COMPONENTS, Energy, energy
 from .ledger import ACTIONS
+from .neuron_work import neuron_work
 from .tables import summary, tables
+from .timing import Latency, latency
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from .ledger import Counts, StepCounts
     from .plan import Plan
     from .target import Crossbar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +58,12 @@ class CrossbarReport:
         The same by step.
     seconds : dict of str to float
         Wall time of each stage on this computer.
+    latency : Latency or None
+        Seconds on the chip; None before a run, and for machines without prices.
+    energy : Energy or None
+        Joules of the run, likewise.
+    area : Area or None
+        Silicon; None for machines without prices.
     changes : tuple of Change
         How each population differs from a digital run; empty unless :meth:`beside` gave one.
     scores : (float, float) or None
@@ -67,6 +79,9 @@ class CrossbarReport:
     counts: Counts | None
     steps: StepCounts | None
     seconds: dict[str, float]
+    latency: Latency | None = None
+    energy: Energy | None = None
+    area: Area | None = None
     changes: tuple[Change, ...] = ()
     scores: tuple[float, float] | None = None
 
@@ -118,6 +133,42 @@ class CrossbarReport:
         np.add.at(found, post, self.run_counts().saturated)
         return found
 
+    @property
+    def time(self) -> float:
+        """Seconds that the run takes on the chip.
+
+        Raises
+        ------
+        TargetError
+            If nothing has run, or the machine has no prices.
+        """
+        return self._priced(self.latency).total
+
+    @property
+    def power(self) -> float:
+        """Mean power of the chips in watts."""
+        return self._priced(self.energy).total / self.time if self.time else 0.0
+
+    def energy_by_matrix(self) -> dict[str, dict[str, float]]:
+        """Joules by component of each matrix; then those of each population's digital neurons, and static power."""
+        energy = self._priced(self.energy)
+        found = {
+            name: {part: float(j) for part, j in zip(COMPONENTS, row, strict=True) if j}
+            for name, row in zip(energy.matrices, energy.by_matrix, strict=True)
+        }
+        found |= {f"neurons: {name}": {"neurons": j} for name, j in energy.by_population.items() if j}
+        static = energy.by_component["static"]
+        return found | ({"static": {"static": static}} if static else {})
+
+    def _priced(self, figures: T | None) -> T:
+        if figures is None:
+            self.run_counts()
+            raise TargetError(
+                f"{self.network}: crossbar machine {self.plan.machine.name} has no prices, so energy, time and area are "
+                "not told; take a real machine, such as isaac"
+            )
+        return figures
+
     def run_counts(self) -> Counts:
         """Counts of the run.
 
@@ -168,7 +219,29 @@ class CrossbarReport:
             "block_reads": (c.block_reads, about("reads", "block")),
             "block_rows": (c.block_rows, about("row pulses", "block")),
             "block_saturated": (c.block_saturated, about("conversions", "block")),
+            **self._cost_arrays(about),
             "neuron_updates": (c.neuron_updates, about("updates", "population", columns=populations)),
+        }
+
+    def _cost_arrays(self, about: Callable[..., dict[str, Any]]) -> dict[str, tuple[Any, dict[str, Any]]]:
+        energy, latency = self.energy, self.latency
+        if energy is None or latency is None:
+            return {}
+        names = list(energy.matrices)
+        populations = energy.by_population
+        whole = energy.by_component
+        return {
+            "energy_by_component": (np.array(list(whole.values())), about("J", "component", columns=list(whole))),
+            "energy_by_matrix": (
+                energy.by_matrix,
+                about("J", "matrix", "component", columns=COMPONENTS) | {"matrices": names},
+            ),
+            "energy_by_population": (
+                np.array(list(populations.values())),
+                about("J", "population", columns=list(populations)),
+            ),
+            "time_by_matrix": (latency.matrices, about("s", "matrix", columns=names)),
+            "time": (latency.total, about("s")),
         }
 
     def __str__(self) -> str:
@@ -214,6 +287,12 @@ def make_report(
 ) -> CrossbarReport:
     """The report of what the ledgers hold; of the mapping alone if nothing has run (``counts`` None or of no step)."""
     ran = counts is not None and counts.steps > 0
+    spent = time = None
+    if ran and plan.machine.priced:
+        assert counts is not None
+        work = neuron_work(lowered)
+        time = latency(counts, plan, steps=steps, work=work)
+        spent = energy(counts, plan, work=work, seconds=time.total)
     return CrossbarReport(
         target=repr(target),
         network=network,
@@ -224,4 +303,7 @@ def make_report(
         counts=counts if ran else None,
         steps=steps if ran else None,
         seconds=stages,
+        latency=time,
+        energy=spent,
+        area=area(plan) if plan.machine.priced else None,
     )

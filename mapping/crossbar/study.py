@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neuromorph.units import Quantity
 
     from .effects import Effects
-    from .target import Crossbar
+    from .target import Crossbar, Readout
 
 TIMES: Mapping[str, float] = {
     "1 second": 1.0,
@@ -57,7 +57,7 @@ def study(
     *,
     effects: Sequence[str] | None = None,
     times: Mapping[str, float] | None = None,
-    readouts: Sequence[str] = (),
+    readouts: Sequence[Readout] = (),
     seeds: int = 1,
     digital: Target | None = None,
     progress: bool | Progress = True,
@@ -124,7 +124,7 @@ def _settings(
     target: Crossbar,
     effects: Sequence[str] | None,
     times: Mapping[str, float] | None,
-    readouts: Sequence[str],
+    readouts: Sequence[Readout],
     digital: Target | None,
 ) -> Iterator[_Setting]:
     everything = target.on

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..readable import percent, seconds
+from ..readable import joules, percent, seconds, square_metres
 
 if TYPE_CHECKING:
     from .report import CrossbarReport
 
 Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
-EXACT = "exact count"
+EXACT, MODEL = "exact count", "model with constants"
 
 
 def summary(report: CrossbarReport) -> str:
@@ -33,9 +33,12 @@ def _many(count: int, noun: str) -> str:
 
 def tables(report: CrossbarReport) -> list[Table]:
     """Title, head and rows of every table: the mapping's, and the run's if there was one."""
-    found = [_machine_table(report), _mapping_table(report), _matrix_table(report)]
+    found = [_machine_table(report), _mapping_table(report), _matrix_table(report), _cell_table(report)]
     if report.counts is not None:
         found += [_run_table(report), _activity_table(report)]
+    if report.energy is not None:
+        found += [_component_table(report), _layer_table(report)]
+    found += [_area_table(report), _digital_table(report), _assumption_table(report)]
     return [table for table in found if table[2]]
 
 
@@ -95,6 +98,24 @@ def _matrix_table(report: CrossbarReport) -> Table:
     return "Matrices", ("name", "rows x columns", "weights", "blocks", "arrays", "in a step"), rows
 
 
+def _cell_table(report: CrossbarReport) -> Table:
+    """How far the cells are from what they were given, by matrix."""
+    found = report.chip.statistics()
+    if not found.worst.any():
+        return "", (), []
+    plan, rows = report.plan, []
+    for m in plan.matrices:
+        blocks = plan.blocks_of(m.index)
+        those = np.unique(plan.blocks.array[blocks.start : blocks.stop])
+        cells = found.cells[those]
+        share = cells / max(int(cells.sum()), 1)
+        mean, rms = float(share @ found.mean[those]), float(np.sqrt(share @ found.rms[those] ** 2))
+        missed = f"{int(found.missed[those].sum()):,}" if report.effects.verify else ""
+        rows.append((m.name, f"{mean:+.3g}", f"{rms:.3g}", f"{found.worst[those].max():.3g}", missed))
+    head = ("matrix", "mean", "root mean square", "worst", "given up")
+    return "Cells of its arrays, held less given (levels; a model of the device)", head, rows
+
+
 def _run_table(report: CrossbarReport) -> Table:
     c = report.run_counts()
     reads, skipped = int(c.reads.sum()), int(c.skipped.sum())
@@ -113,7 +134,18 @@ def _run_table(report: CrossbarReport) -> Table:
         rows.append(("saturated", f"{report.saturated:,} ({percent(report.saturated, most)})", EXACT))
     rows.append(("digital additions", f"{int(c.shift_adds.sum() + c.partial_adds.sum()):,}", EXACT))
     rows.append(("neuron updates", f"{int(c.neuron_updates.sum()):,}, {int(c.spikes.sum()):,} events", EXACT))
+    if report.energy is not None:
+        rows += [
+            ("time", _each(report, report.time, seconds), MODEL),
+            ("energy", _each(report, report.energy.total, joules), MODEL),
+            ("power", f"{report.power * 1e3:.4g} mW", MODEL),
+        ]
     return "Run", ("", "", "kind"), rows
+
+
+def _each(report: CrossbarReport, value: float, show: Callable[[float], str]) -> str:
+    """A sum, and what it is for each sample."""
+    return show(value) + (f", {show(value / report.samples)} a sample" if report.samples else "")
 
 
 def _conversions(report: CrossbarReport) -> str:
@@ -143,3 +175,92 @@ def _activity_table(report: CrossbarReport) -> Table:
         )
     head = ("matrix", "events (of all possible)", "reads", "skipped", "conversions", "saturated")
     return "Activity by matrix (exact counts)", head, rows
+
+
+def _component_table(report: CrossbarReport) -> Table:
+    energy = report.energy
+    assert energy is not None
+    sure: dict[str, set[str]] = {}
+    for term in energy.terms:
+        if term.joules.any():
+            sure.setdefault(term.component, set()).add(term.price.status)
+    rows = [
+        (name, joules(value), percent(value, energy.total), ", ".join(sorted(sure[name])))
+        for name, value in energy.by_component.items()
+        if value
+    ]
+    shares = ", ".join(f"{percent(j, energy.total)} {status}" for status, j in energy.by_status.items() if j)
+    return f"Energy by component: {shares}", ("component", "energy", "share", "constants"), rows
+
+
+def _layer_table(report: CrossbarReport) -> Table:
+    energy, latency = report.energy, report.latency
+    assert energy is not None
+    assert latency is not None
+    times = dict(zip(energy.matrices, latency.matrices.tolist(), strict=True))
+    rows = []
+    for name, parts in report.energy_by_matrix().items():
+        total = sum(parts.values())
+        most = max(parts, key=lambda part: parts[part], default="")
+        mainly = f"{most} {percent(parts[most], total)}" if len(parts) > 1 else ""
+        time = seconds(times[name]) if name in times else ""
+        rows.append((name, joules(total), percent(total, energy.total), mainly, time))
+    title = f"Energy and time by layer ({MODEL}; arrays work side by side)"
+    return title, ("layer", "energy", "share", "mostly", "time"), rows
+
+
+def _area_table(report: CrossbarReport) -> Table:
+    if report.area is None:
+        return "", (), []
+    area, c = report.area, report.plan.machine.constants
+    kind = {"cells": "cell", "drivers": "row", "sensing": "column", "ADCs": "adc", "cores": "core", "tiles": "tile"}
+    rows = [
+        (name, square_metres(value), percent(value, area.total), c[f"area.{kind[name]}"].status)
+        for name, value in area.used.items()
+        if value
+    ]
+    many = _many(area.chips, "whole chip")
+    rows.append((many, square_metres(area.chips_total), "", "assumption" if area.assumed else "derived"))
+    return f"Area of what is used: {square_metres(area.total)} ({MODEL})", ("part", "area", "share", "constants"), rows
+
+
+def _digital_table(report: CrossbarReport) -> Table:
+    if not report.changes:
+        return "", (), []
+    rows = [
+        (
+            change.population,
+            f"{change.events[0]:,}",
+            f"{change.events[1]:,}",
+            f"{change.differing:,} ({percent(change.differing, change.events[0])})" if change.differing else "0",
+            change.where,
+            f"{saturated:,}",
+        )
+        for change, saturated in zip(report.changes, _saturated(report), strict=True)
+    ]
+    scores = ""
+    if report.scores is not None:
+        digital, here = report.scores
+        scores = f": score {here:.4g}, digital {digital:.4g}"
+    head = ("population", "digital events", "events here", "differing", "first difference", "saturated conversions")
+    return f"Beside the digital run{scores}", head, rows
+
+
+def _saturated(report: CrossbarReport) -> list[int]:
+    names = [p.name for p in report.lowered.populations]
+    by_name = dict(zip(names, report.saturated_by_population.tolist(), strict=True))
+    return [by_name[change.population] for change in report.changes]
+
+
+def _assumption_table(report: CrossbarReport) -> Table:
+    """What is assumed, with the energy that rests on it, and what else the figures rest on."""
+    rows: list[tuple[str, ...]] = []
+    if report.energy is not None:
+        for price, carried in report.energy.assumptions:
+            value = f"{price.value:g} {price.unit}" if isinstance(price.value, int | float) else str(price.value)
+            rows.append((price.name, value, f"{percent(carried, report.energy.total)} of the energy", price.why))
+    if report.area is not None:
+        c = report.plan.machine.constants
+        rows += [(n, f"{c[n].value:g} {c[n].unit}", "area", c[n].why) for n in report.area.assumed]
+    rows += [("device", "", "cells", remark) for remark in report.chip.remarks]
+    return "Assumptions that carry these figures", ("constant", "value", "carries", "why"), rows
