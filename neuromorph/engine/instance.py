@@ -106,6 +106,8 @@ class Instance:
         Where recorders name the last step of a chunk.
     pace : Pace
         How many threads share the work now, and what was measured.
+    sample : int64 (1,)
+        Number of the present sample of a batch, for targets whose noise differs between samples; 0 in other runs.
     """
 
     def __init__(self, compiled: Compiled, threads: int | None, window: int | None = None) -> None:
@@ -124,6 +126,7 @@ class Instance:
             allocate_plastic(each, self.memories, compiled.layouts, most, self.window) for each in compiled.plastic
         )
         self.stop = np.full(1, FOREVER, np.int64)
+        self.sample = np.zeros(1, np.int64)
         self._barrier = np.zeros(16, np.int64)  # arrivals and generation, on cache lines of their own
         self._chunk = FIRST_CHUNK  # steps of the next chunk
         self._listed = self.pace.threads  # how many threads wrote the event lists that memories hold
@@ -175,6 +178,11 @@ class Instance:
         tables = base_tables(self.compiled, self.memories, threads)
         join(tables, self.compiled, self.memories, self.plastic)
         return tables
+
+    @property
+    def cleared(self) -> Sequence[Array]:
+        """Arrays besides those of the memories that a new sample must find all zero."""
+        return ()
 
     @cached_property
     def recording(self) -> Work:

@@ -8,6 +8,7 @@ noise of a run of its own; and events reach the lanes through delivery kernels t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -179,7 +180,7 @@ class LaneInstance(Instance):
         return aligned((self.memories[key[0]].slots, widened.lanes, stride), widened.ports[key].sums)
 
     @property
-    def cleared(self) -> list[Array]:
+    def cleared(self) -> Sequence[Array]:
         """Sums that a new group of samples must find empty, besides those of the memories."""
         return list(self._sums.values())
 

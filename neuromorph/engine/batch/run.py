@@ -205,6 +205,7 @@ class _Job:
                     for table in work.tables:
                         table.updates[k][1][event_slice(lists[sample])] = fields
                 at = part.first + sample
+                instance.sample[0] = at
                 for k, item in work.counters.items():
                     item[TOTALS] = address(self.counts[k][at])
                 for _, seconds in instance.chunks(sink, 0, self.steps, at * self.steps, work):

@@ -20,8 +20,6 @@ from neuromorph.engine.replay import event_fields, event_slice, woven
 from neuromorph.engine.schedule import call, fixed_kernel
 from neuromorph.lowering.program import Replay
 
-from .lanes import LaneInstance
-
 TOTALS, FIRST, LAST = (COUNT.index(name) for name in ("totals", "first", "last"))
 Counts = Mapping[int, npt.NDArray[np.int64]]
 """Events (samples, neurons) of each population that is counted."""
@@ -104,8 +102,7 @@ def _worker(instance: Instance, counted: Counts) -> _Worker:
         pairs += [(np.zeros_like(ring), ring) for ring in (memory.float_ring, memory.int_ring)]
     for plastic in instance.plastic:
         pairs += plastic.restored()
-    if isinstance(instance, LaneInstance):
-        pairs += [(np.zeros_like(sums), sums) for sums in instance.cleared]
+    pairs += [(np.zeros_like(array), array) for array in instance.cleared]
     copies = [(address(source), address(target), source.nbytes // 4) for source, target in pairs]
     return _Worker(instance, work, copies, [source for source, _ in pairs])
 
@@ -140,9 +137,11 @@ class Way:
             replays[k], arrays = self._replays(samples[begin:end], groups, compiled.dtype)
             keep.append(arrays)
         totals = {k: np.zeros((groups, compiled.populations[k].size), np.int64) for k in counts}
+        numbers = np.arange(part.first + begin, part.first + end, self.lanes)
+        keep.append(numbers)
         items = []
         for worker in self._workers:
-            sets = []
+            sets = [(address(numbers), address(worker.instance.sample), 2)]
             for setting, values in zip(part.settings, arranged, strict=True):
                 place = setting.place(compiled.layouts[setting.population])
                 memory = worker.instance.memories[setting.population]
