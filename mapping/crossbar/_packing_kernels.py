@@ -71,6 +71,12 @@ def first_fit(
 
 
 @njit(cache=True, error_model="numpy")
+def put(rectangle: Array, row: int, column: int, height: int, width: int) -> None:
+    """Set a free rectangle."""
+    rectangle[0], rectangle[1], rectangle[2], rectangle[3] = row, column, height, width
+
+
+@njit(cache=True, error_model="numpy")
 def guillotine(
     heights: Array,
     widths: Array,
@@ -121,7 +127,7 @@ def guillotine(
                 slot = goal % kept
                 count[slot] = stretches
                 for s in range(stretches):
-                    free[slot, s] = starts[s], reserved, rooms[s], columns - reserved
+                    put(free[slot, s], starts[s], reserved, rooms[s], columns - reserved)
                 place = 0
                 while not tall and h > rooms[place]:
                     place += 1
@@ -132,7 +138,7 @@ def guillotine(
                 for s in range(stretches):
                     below = starts[s] + rooms[s] - max(h, starts[s])
                     if below > 0 and count[slot] < FREE:
-                        free[slot, count[slot]] = max(h, starts[s]), column[i], below, w
+                        put(free[slot, count[slot]], max(h, starts[s]), column[i], below, w)
                         count[slot] += 1
                     free[slot, s, 1] += w
                     free[slot, s, 3] -= w
@@ -141,9 +147,9 @@ def guillotine(
             spare_h, spare_w = free[slot, place, 2] - h, free[slot, place, 3] - w
             row[i], column[i] = at, left
             wide = spare_h > spare_w  # the rest below gets the whole width
-            free[slot, place] = at, left + w, (h if wide else h + spare_h), spare_w
+            put(free[slot, place], at, left + w, h if wide else h + spare_h, spare_w)
             if count[slot] < FREE:
-                free[slot, count[slot]] = at + h, left, spare_h, (w + spare_w if wide else w)
+                put(free[slot, count[slot]], at + h, left, spare_h, w + spare_w if wide else w)
                 count[slot] += 1
     return array, row, column, arrays
 

@@ -236,7 +236,7 @@ def _pack(
 ) -> Packing:
     """Places of the blocks, as ``share`` asks."""
     heights, widths = blocks.heights, blocks.widths * cells
-    if not share:
+    if not share or not len(heights):
         return alone(heights, widths, machine, rules)
     loose = side_by_side(heights, widths, machine, rules)
     least = -(-int((heights * widths).sum()) // (machine.rows * machine.columns))
