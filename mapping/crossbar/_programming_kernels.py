@@ -157,12 +157,11 @@ def age(seed, array, row_first, column_first, levels, low, step, decay, nu, nu_s
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def hiss(held, signed, low, step, read, sigma):
-    """Standard deviation of a read of every cell, in levels; ``signed`` cells hold magnitudes."""
-    for i in range(held.shape[0]):
-        for j in range(held.shape[1]):
-            size = np.float64(held[i, j])
-            sigma[i, j] = look(read, low + (abs(size) if signed else size) * step) / step
+def hiss(size, low, step, read, sigma):
+    """Standard deviation of a read of every cell, in levels, by the level of its conductance."""
+    for i in range(size.shape[0]):
+        for j in range(size.shape[1]):
+            sigma[i, j] = look(read, low + np.float64(size[i, j]) * step) / step
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -130,8 +130,8 @@ class Chip:
         out = np.full(self.held[array].shape, low * machine.g_max)
         for block in _blocks(self.plan, array):
             window = _window(self.plan, block)
-            size = np.abs(self.held[array][window]) if machine.encoding == "signed" else self.held[array][window]
-            share = low + size.astype(np.float64) * self.cells.step(self.top[block.matrix])
+            size = self.held[array][window].astype(np.float64) * _signs(self, block)
+            share = low + size * self.cells.step(self.top[block.matrix])
             out[window] = np.maximum(share, 0.0) * machine.g_max  # float32 may have rounded below 0
         return out
 
@@ -264,7 +264,7 @@ def _settle(chip: Chip, effects: Effects) -> Chip:
                 cells.age(_place(block), levels, top, held[window])
             now += cells.readout(held[window], top, chip.coding.combine) if effects.compensate else 0.0
             if effects.read_noise:
-                cells.noise(held[window], top, sigma[window])
+                cells.noise(held[window] * _signs(chip, block), top, sigma[window])
         return held, sigma, before / now if effects.compensate and now > 0.0 else 1.0
 
     held, sigma, factor = zip(*_each(one, plan.arrays), strict=True)
@@ -297,8 +297,7 @@ def _wired(chip: Chip) -> Chip:
         for block in _blocks(chip.plan, array):
             window = _window(chip.plan, block)
             step = chip.cells.step(float(chip.top[block.matrix])) * machine.g_max
-            size = (seen[window] - chip.cells.low * machine.g_max) / step
-            held[window] = np.copysign(size, held[window]) if machine.encoding == "signed" else size
+            held[window] = (seen[window] - chip.cells.low * machine.g_max) / step * _signs(chip, block)
         return held, sigma if sigma.ndim == 0 else (sigma * passed).astype(np.float32)
 
     held, sigma = zip(*_each(one, chip.plan.arrays), strict=True)
@@ -345,6 +344,17 @@ def _levels(
     weights = matrix.dense(block.rows, block.columns)
     encoded = encode(weights, how, float(scale[block.matrix]), quantise=effects.quantise)
     return encoded.levels, encoded.clipped
+
+
+def _signs(chip: Chip, block: Block) -> npt.NDArray[Any] | np.float32:
+    """What turns levels of the cells of a block into those of their conductances: -1 where a signed cell is negative.
+
+    (What a cell holds does not tell: a little below level 0 it has the other sign.)
+    """
+    if chip.machine.encoding != "signed":
+        return np.float32(1.0)
+    levels, _ = _levels(chip.plan.matrices[block.matrix], block, chip.coding, chip.scale, chip.effects)
+    return np.where(levels < 0.0, np.float32(-1.0), np.float32(1.0))
 
 
 def _range(matrix: Matrix) -> tuple[float, float, bool]:

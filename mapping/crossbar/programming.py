@@ -179,11 +179,11 @@ class Cells:
         decay, nu, nu_sd, shift, spread = self.drifted
         age(self._key, array, row, column, levels, low, step, decay, nu, nu_sd, shift, spread, gain, stuck, held)
 
-    def noise(self, held: npt.NDArray[Any], top: float, sigma: npt.NDArray[Any]) -> None:
-        """Write the standard deviation of a read of each cell, in levels."""
+    def noise(self, size: npt.NDArray[Any], top: float, sigma: npt.NDArray[Any]) -> None:
+        """Write the standard deviation of a read of each cell, in levels; `size` are levels without a sign."""
         from ._programming_kernels import hiss
 
-        hiss(held, self.machine.encoding == "signed", self.low, self.step(top), self.read_table, sigma)
+        hiss(size, self.low, self.step(top), self.read_table, sigma)
 
     def readout(self, held: npt.NDArray[Any], top: float, combine: npt.NDArray[np.float32]) -> float:
         """What drift compensation reads: row by row at code 1, the magnitudes of what weights add to the columns.

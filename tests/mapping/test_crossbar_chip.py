@@ -1,0 +1,430 @@
+"""What programmed cells hold: against the devices' laws, a plain reference of the draws, and themselves later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import erf, exp, log, pi, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from crossbar_plans import plan_of
+
+from neuromorph.errors import MappingError, TargetError
+from neuromorph.mapping.crossbar.cells import decode
+from neuromorph.mapping.crossbar.chip import Chip, program_chip
+from neuromorph.mapping.crossbar.devices import DAY, Device, load_device
+from neuromorph.mapping.crossbar.effects import Effects, Verify
+from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine, machine_names
+from neuromorph.mapping.crossbar.wires import effective
+from neuromorph.random import philox
+
+PROGRAMMED = Effects(quantise=True, programming=True)
+YEAR = 365 * DAY
+
+
+def machine_of(device: Any = "sonos_40nm", **changes: Any) -> CrossbarMachine:
+    """Signed cells of 101 levels: one cell to a weight, and levels are per cent of full scale."""
+    given: dict[str, Any] = {
+        "rows": 256,
+        "columns": 512,
+        "encoding": "signed",
+        "weight_bits": None,
+        "cell_bits": None,
+        "cell_levels": 101,
+        "g_min": 1e-6,
+        "g_max": 25e-6,
+    }
+    return load_machine("isaac", device=device, **{**given, **changes})
+
+
+def same_level(level: int, machine: CrossbarMachine, effects: Effects, seed: int = 1) -> Chip:
+    return program_chip(plan_of(np.full((256, 512), level), machine), effects, seed)
+
+
+# --------------------------------------------------------------------------------------------------------- no effect
+@pytest.mark.parametrize("name", machine_names())
+def test_without_effects_cells_hold_what_they_are_given(name: str) -> None:
+    machine = load_machine(name)
+    weights = np.random.default_rng(0).integers(-7, 8, (300, 40))
+    plan = plan_of(weights, machine)
+    chip = program_chip(plan, Effects.none())
+    assert chip.scale.tolist() == [1.0]
+    for block in plan.blocks:
+        held = decode(chip.held[block.array], machine, chip.scale[0])
+        np.testing.assert_array_equal(held, weights[np.ix_(block.rows, block.columns)])
+    assert all(s.shape == () and s == 0.0 for s in chip.sigma)
+    assert (chip.compensation == 1.0).all()
+    assert not chip.adc_offset.any()
+    assert (chip.adc_gain == 1.0).all()
+    assert not chip.statistics().worst.any()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_the_ideal_machine_holds_weights_in_a_type_that_is_exact(kind: Any) -> None:
+    weights = (np.random.default_rng(1).normal(size=(20, 30)) * 3e8).astype(kind)
+    chip = program_chip(plan_of(weights, load_machine("ideal")))
+    np.testing.assert_array_equal(decode(chip.held[0], chip.machine), weights)
+
+
+def test_a_matrix_that_does_not_start_in_the_corner() -> None:
+    machine = load_machine("nor_flash", rows=64, columns=64)
+    chip = program_chip(plan_of(np.full((10, 5), 3), machine, first=(7, 12)), PROGRAMMED)
+    assert chip.held[0].shape == (17, 12 + 5 * machine.cells_per_weight)
+    assert chip.used(0).sum() == 10 * 5 * machine.cells_per_weight
+    assert not chip.held[0][~chip.used(0)].any()
+    assert chip.held[0][chip.used(0)].any()
+
+
+# ------------------------------------------------------------------------------------------------------------- draws
+def plain(seed: int, array: int, row: int, column: int, stream: int) -> tuple[float, float, float]:
+    """The draws of one cell by their definition: two normal numbers and one from 0 to 1."""
+    words = philox((column, row, array, stream), (seed & 0xFFFFFFFF, seed >> 32 ^ 0x43524F53))
+    a, b, c, _ = (float(np.asarray(w).ravel()[0]) for w in words)
+    radius, angle = sqrt(-2.0 * log((a + 0.5) / 2**32)), 2.0 * pi * b / 2**32
+    return radius * np.cos(angle), radius * np.sin(angle), (c + 0.5) / 2**32
+
+
+def test_cells_against_their_definition() -> None:
+    machine, seed = machine_of("pcm_aihwkit", rows=8, columns=12), 2**40 + 5
+    levels = np.random.default_rng(2).integers(-100, 101, (13, 20))
+    effects = PROGRAMMED.with_(drift=True, read_noise=True, time=3600.0, stuck_low=0.1, stuck_high=0.1)
+    plan = plan_of(levels, machine)
+    chip = program_chip(plan, effects, seed)
+    device = load_device("pcm_aihwkit")
+    for block in plan.blocks:
+        for i, row in enumerate(block.rows):
+            for j, column in enumerate(block.columns):
+                level = levels[row, column]
+                share = abs(level) / 100.0
+                size = max(share + device.programming_sd(share) * plain(seed, block.array, i, j, 1)[0], 0.0)
+                own, _, chance = plain(seed, block.array, i, j, 0)
+                if 0.1 < chance < 0.9:
+                    drifted = device.drift_at(share, 3600.0)
+                    size *= exp(-drifted.decay * max(drifted.nu_mean + drifted.nu_sd * own, 0.0))
+                else:
+                    size = 0.0 if chance < 0.1 else 1.0
+                sign = -1.0 if level < 0 else 1.0
+                assert chip.held[block.array][i, j] == pytest.approx(sign * 100.0 * size, abs=2e-3)
+                assert chip.sigma[block.array][i, j] == pytest.approx(100.0 * device.read_sd(size, 3600.0), abs=2e-3)
+
+
+def test_a_cell_does_not_depend_on_what_is_around_it() -> None:
+    machine = machine_of(rows=32, columns=64)
+    levels = np.random.default_rng(3).integers(-100, 101, (96, 128))
+    effects = PROGRAMMED.with_(read_noise=True, drift=True, time=DAY, stuck_low=0.05)
+    whole = program_chip(plan_of(levels, machine), effects, 7)
+    alone = program_chip(plan_of(levels[:32, :64], machine), effects, 7)
+    np.testing.assert_array_equal(whole.held[0], alone.held[0])
+    np.testing.assert_array_equal(whole.sigma[0], alone.sigma[0])
+    inside = program_chip(plan_of(levels[10:32, 20:64], machine, first=(10, 20)), effects, 7)
+    np.testing.assert_array_equal(inside.held[0][10:, 20:], alone.held[0][10:, 20:])
+    again = program_chip(plan_of(levels, machine), effects, 7)
+    for a, b in zip(whole.held, again.held, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len({chip.tobytes() for chip in whole.held}) == len(whole.held)  # arrays differ
+    assert (program_chip(plan_of(levels, machine), effects, 8).held[0] != whole.held[0]).mean() > 0.9
+
+
+def test_effects_draw_the_same_whatever_else_is_on() -> None:
+    machine = machine_of()
+    one = same_level(40, machine, PROGRAMMED)
+    other = same_level(40, machine, PROGRAMMED.with_(read_noise=True, drift=True, stuck_low=0.1))
+    kept = other.programmed[0] != 0.0
+    np.testing.assert_array_equal(other.programmed[0][kept], one.programmed[0][kept])
+
+
+# ------------------------------------------------------------------------------------------------ programming, verify
+@pytest.mark.parametrize(
+    "device", ["sonos_40nm", "pcm_joshi", "pcm_aihwkit", "pcm_hermes", "rram_neurram", "rram_milo"]
+)
+@pytest.mark.parametrize("level", [50, 100])
+def test_programming_errors_have_the_devices_spread(device: str, level: int) -> None:
+    error = same_level(level, machine_of(device), PROGRAMMED).held[0].astype(np.float64) - level
+    expected = float(load_device(device).programming_sd(level / 100.0)) * 100.0
+    cells = error.size
+    assert error.mean() == pytest.approx(0.0, abs=5 * expected / sqrt(cells))
+    assert error.std() == pytest.approx(expected, rel=5 / sqrt(2 * cells))
+    assert (error**4).mean() / error.std() ** 4 == pytest.approx(3.0, abs=0.1)  # normal
+
+
+def test_no_conductance_is_negative() -> None:
+    chip = same_level(1, machine_of("pcm_aihwkit"), PROGRAMMED.with_(drift=True, time=YEAR))
+    assert chip.held[0].min() == 0.0
+    with_leak = same_level(0, machine_of("pcm_aihwkit"), PROGRAMMED.with_(on_off=True))
+    assert with_leak.held[0].min() < 0.0  # below level 0, but not below 0 S
+    assert with_leak.conductance(0).min() >= 0.0
+
+
+def test_verification_leaves_a_truncated_distribution() -> None:
+    machine, level, rounds = machine_of("pcm_aihwkit"), 60, 30
+    sd = float(load_device("pcm_aihwkit").programming_sd(0.6)) * 100.0
+    within = 0.8 * sd
+    chip = same_level(level, machine, PROGRAMMED.with_(verify=Verify(within, rounds)))
+    error = chip.held[0].astype(np.float64) - level
+    a = 0.8
+    accepted = erf(a / sqrt(2.0))
+    left = sd * sqrt(1.0 - 2.0 * a * exp(-a * a / 2.0) / sqrt(2.0 * pi) / accepted)
+    assert np.abs(error).max() <= within + 1e-4
+    assert error.std() == pytest.approx(left, rel=0.01)
+    cells = error.size
+    took = chip.rounds[0]
+    assert took.sum() == cells
+    expected = accepted * (1.0 - accepted) ** np.arange(5)  # geometric
+    np.testing.assert_allclose(took[1:6] / cells, expected, atol=5 * 0.5 / sqrt(cells))
+    assert chip.statistics().programmings[0] == (took * np.arange(len(took))).sum()
+    assert chip.missed.tolist() == [0]
+
+
+def test_verification_gives_up_after_its_rounds() -> None:
+    machine = machine_of("pcm_aihwkit")
+    sd = float(load_device("pcm_aihwkit").programming_sd(0.6)) * 100.0
+    chip = same_level(60, machine, PROGRAMMED.with_(verify=Verify(0.5 * sd, 3)))
+    cells = chip.held[0].size
+    missed = (1.0 - erf(0.5 / sqrt(2.0))) ** 3
+    assert chip.missed[0] / cells == pytest.approx(missed, abs=0.01)
+    assert (np.abs(chip.held[0] - 60.0) > 0.5 * sd).sum() == chip.missed[0]
+    assert not chip.rounds[0][4:].any()
+
+
+def test_reads_that_verify_are_noisy() -> None:
+    machine, verify = machine_of("pcm_aihwkit"), Verify(0.5, 50)
+    quiet = same_level(60, machine, PROGRAMMED.with_(verify=verify))
+    noisy = same_level(60, machine, PROGRAMMED.with_(verify=verify, read_noise=True))
+    assert noisy.statistics().rms[0] > 2.0 * quiet.statistics().rms[0]
+    assert noisy.missed[0] > 0
+
+
+def test_one_programming_each_without_verification() -> None:
+    chip = same_level(60, machine_of(), PROGRAMMED)
+    assert chip.rounds[0][1] == chip.held[0].size
+    assert chip.statistics().programmings[0] == chip.held[0].size
+
+
+# ------------------------------------------------------------------------------------------------------------- stuck
+def test_stuck_cells_stay_where_they_are() -> None:
+    machine = machine_of("pcm_aihwkit")
+    effects = Effects(quantise=True, stuck_low=0.03, stuck_high=0.01)
+    chip = same_level(60, machine, effects)
+    held = chip.held[0]
+    assert set(np.unique(held)) == {0.0, 60.0, 100.0}
+    assert (held == 0.0).mean() == pytest.approx(0.03, abs=0.003)
+    assert (held == 100.0).mean() == pytest.approx(0.01, abs=0.002)
+    later = same_level(60, machine, effects.with_(drift=True, time=YEAR)).held[0]
+    np.testing.assert_array_equal(later == 0.0, held == 0.0)
+    np.testing.assert_array_equal(later == 100.0, held == 100.0)
+    assert (later[held == 60.0] < 60.0).all()
+    verified = same_level(60, machine, effects.with_(programming=True, verify=Verify(20.0, 4)))
+    assert verified.missed[0] == (held != 60.0).sum()
+    assert verified.rounds[0][4] == (held != 60.0).sum()
+    assert all(same_level(60, machine, Effects(stuck_high=1.0)).held[0].ravel() == 100.0)
+
+
+# ------------------------------------------------------------------------------------------------------------- drift
+@pytest.mark.parametrize("device", ["sonos_40nm", "pcm_aihwkit", "pcm_hermes", "rram_neurram"])
+def test_a_chip_later_is_the_chip_programmed_for_later(device: str) -> None:
+    levels = np.random.default_rng(5).integers(-100, 101, (64, 64))
+    plan = plan_of(levels, machine_of(device, rows=64, columns=64))
+    effects = PROGRAMMED.with_(drift=True, read_noise=True)
+    chip = program_chip(plan, effects, 3)
+    np.testing.assert_allclose(chip.held[0], chip.programmed[0], atol=1e-4)
+    for time in (1.0, DAY, YEAR):
+        later, fresh = chip.at(time), program_chip(plan, effects.with_(time=time), 3)
+        np.testing.assert_array_equal(later.held[0], fresh.held[0])
+        np.testing.assert_array_equal(later.sigma[0], fresh.sigma[0])
+        np.testing.assert_array_equal(later.at(0.0).held[0], chip.held[0])
+        assert later.effects.time == time
+        assert later.rounds is chip.rounds
+    with pytest.raises(TargetError, match="time is -1"):
+        chip.at(-1)
+
+
+def test_phase_change_memory_drifts_as_a_power_law() -> None:
+    chip = same_level(30, machine_of("pcm_aihwkit"), PROGRAMMED.with_(drift=True))
+    start = chip.programmed[0].astype(np.float64)
+    nu = {}
+    for time in (3600.0, YEAR):
+        ratio = np.log(chip.at(time).held[0] / start)
+        nu[time] = -ratio / log((20.0 + time) / 20.0)
+    drifted = load_device("pcm_aihwkit").drift_at(0.3, 1.0)
+    assert nu[YEAR].mean() == pytest.approx(float(drifted.nu_mean), abs=0.001)
+    assert nu[YEAR].std() == pytest.approx(float(drifted.nu_sd), rel=0.02)
+    np.testing.assert_allclose(nu[YEAR], nu[3600.0], atol=1e-5)  # every cell has its own
+    assert abs(np.corrcoef(nu[YEAR].ravel(), start.ravel())[0, 1]) < 0.02  # drawn apart from programming
+
+
+@pytest.mark.parametrize("level", [25, 100])
+def test_sonos_keeps_its_published_statistics(level: int) -> None:
+    chip = same_level(level, machine_of("sonos_40nm"), PROGRAMMED.with_(drift=True, time=5 * DAY))
+    error = (chip.held[0].astype(np.float64) - level) * 16.0  # nA
+    shift, sd = {25: (-1.5, 29.6), 100: (-40.7, 34.6)}[level]
+    assert error.mean() == pytest.approx(shift, abs=0.5)
+    assert error.std() == pytest.approx(sd, rel=0.02)
+
+
+def test_filaments_relax_but_keep_their_mean() -> None:
+    chip = same_level(50, machine_of("rram_neurram"), PROGRAMMED.with_(drift=True, time=2 * DAY))
+    retention: Any = load_device("rram_neurram").drift
+    error = chip.held[0].astype(np.float64) - 50.0
+    assert error.mean() == pytest.approx(0.0, abs=0.2)
+    assert error.std() == pytest.approx(float(retention.at(2 * DAY, np.array([0.5]))[1][0]) * 100.0, rel=0.02)
+
+
+def test_extrapolation_is_told() -> None:
+    chip = same_level(50, machine_of("sonos_40nm", rows=4, columns=4), PROGRAMMED.with_(drift=True, time=5 * DAY))
+    assert chip.remarks == ()
+    assert "sonos_40nm at 3.15e+07 s is extrapolated" in chip.at(YEAR).remarks[0]
+
+
+def test_compensation_brings_weights_back_to_their_size() -> None:
+    levels = np.random.default_rng(6).integers(-100, 101, (256, 256))
+    machine = machine_of("pcm_aihwkit", encoding="differential")
+    effects = PROGRAMMED.with_(drift=True, compensate=True)
+    chip = program_chip(plan_of(levels, machine), effects, 1)
+    assert chip.compensation.tolist() == [1.0]
+    later = chip.at(YEAR)
+    before, now = (np.abs(decode(c.held[0], machine)).sum() for c in (chip, later))
+    assert now < 0.6 * before
+    assert later.compensation[0] * now == pytest.approx(before, rel=1e-6)
+    assert chip.at(YEAR).compensation.tolist() == later.compensation.tolist()
+    plain_chip = program_chip(plan_of(levels, machine), effects.without("compensate"), 1).at(YEAR)
+    assert plain_chip.compensation.tolist() == [1.0]
+    np.testing.assert_array_equal(plain_chip.held[0], later.held[0])
+
+
+# -------------------------------------------------------------------------------------- temperature, on/off, read noise
+def test_temperature_where_the_device_has_it() -> None:
+    mine = Device("mine", 25e-6, "S", lambda x: 0.0 * x, temperature=lambda x, kelvin: np.full_like(x, kelvin / 300.0))
+    warm = same_level(40, machine_of(mine), Effects(quantise=True, temperature=330.0))
+    np.testing.assert_allclose(warm.held[0], 44.0, rtol=1e-6)
+    with pytest.raises(MappingError, match=r"device sonos_40nm: no dependence on temperature is published"):
+        same_level(40, machine_of(), Effects(quantise=True, temperature=330.0))
+
+
+def test_what_a_device_lacks_is_refused_before_programming() -> None:
+    with pytest.raises(MappingError, match=r"device pcm_joshi: no drift"):
+        same_level(40, machine_of("pcm_joshi"), PROGRAMMED.with_(drift=True))
+    with pytest.raises(MappingError, match=r"says nothing about the device.*programming.*device='sonos_40nm'"):
+        same_level(40, machine_of(None), PROGRAMMED)
+
+
+def test_on_off_and_conductances() -> None:
+    machine = machine_of(g_min=5e-6, rows=16, columns=16)
+    levels = np.arange(-100, 101, 2)[:100].reshape(10, 10)
+    plan = plan_of(levels, machine)
+    for effects, lowest in ((Effects(quantise=True), 0.0), (Effects(quantise=True, on_off=True), 5e-6)):
+        found = program_chip(plan, effects).conductance(0)
+        np.testing.assert_allclose(found, lowest + np.abs(levels) / 100.0 * (25e-6 - lowest), atol=1e-18)
+
+
+def test_read_noise_by_what_a_cell_holds() -> None:
+    device = load_device("pcm_aihwkit")
+    machine = machine_of("pcm_aihwkit", g_min=1e-6, encoding="offset", cell_levels=101)
+    levels = np.random.default_rng(7).integers(-50, 51, (32, 32))
+    for on_off in (False, True):
+        chip = program_chip(plan_of(levels, machine), Effects(quantise=True, read_noise=True, on_off=on_off))
+        low = 0.04 if on_off else 0.0
+        share = low + (levels + 50) / 100.0 * (1.0 - low)
+        expected = device.read_sd(share) * 100.0 / (1.0 - low)
+        np.testing.assert_allclose(chip.sigma[0], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_an_unquantised_chip_uses_the_whole_range() -> None:
+    weights = np.random.default_rng(8).normal(size=(64, 64)).astype(np.float32)
+    machine = machine_of("pcm_aihwkit", cell_levels=None, g_min=0.0)
+    chip = program_chip(plan_of(weights, machine), Effects(programming=True), 1)
+    largest = np.abs(weights).max()
+    assert chip.top.tolist() == [largest]
+    exact = program_chip(plan_of(weights, machine), Effects.none())
+    assert exact.conductance(0).max() == pytest.approx(25e-6)
+    np.testing.assert_array_equal(exact.held[0], weights)
+    error = (chip.held[0] - weights) / largest
+    assert error.std() == pytest.approx(0.04, abs=0.02)
+
+
+# -------------------------------------------------------------------------------------------------- wires, converters
+@pytest.mark.parametrize("drive", ["rows", "columns"])
+@pytest.mark.parametrize("on_off", [False, True])
+def test_wires_are_folded_into_what_cells_hold(drive: Any, on_off: bool) -> None:
+    machine = machine_of("sonos_40nm", rows=20, columns=14, r_row=20.0, r_column=35.0, drive=drive, g_min=2e-6)
+    levels = np.random.default_rng(9).integers(-100, 101, (20, 14))
+    effects = PROGRAMMED.with_(on_off=on_off, read_noise=True)
+    ideal = program_chip(plan_of(levels, machine), effects, 2)
+    wired = program_chip(plan_of(levels, machine), effects.with_(wires=True), 2)
+    plain_g = ideal.conductance(0)
+    seen = effective(plain_g, 20.0, 35.0, drive)
+    np.testing.assert_allclose(wired.conductance(0), seen, atol=1e-12)
+    low = 2e-6 if on_off else 0.0
+    size = (seen - low) / (25e-6 - low) * 100.0
+    np.testing.assert_allclose(wired.held[0], np.where(levels < 0, -size, size), atol=1e-4)
+    np.testing.assert_allclose(wired.sigma[0], ideal.sigma[0] * seen / np.maximum(plain_g, 1e-30), rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(wired.programmed[0], ideal.programmed[0])
+
+
+def test_wires_reach_to_the_edge_of_an_array_that_is_not_full() -> None:
+    machine = machine_of("sonos_40nm", rows=20, columns=14, r_row=20.0, r_column=35.0)
+    levels = np.random.default_rng(10).integers(1, 101, (12, 9))
+    effects = Effects(quantise=True)
+    g = np.zeros((20, 14))
+    g[:12, :9] = program_chip(plan_of(levels, machine), effects).conductance(0)
+    wired = program_chip(plan_of(levels, machine), effects.with_(wires=True))
+    np.testing.assert_allclose(wired.conductance(0), effective(g, 20.0, 35.0)[:12, :9], rtol=1e-5)
+
+
+def test_converters_have_offsets_and_gains_of_their_own() -> None:
+    machine = machine_of(rows=2, columns=512)
+    machine = replace(machine, adc=replace(machine.adc, columns_per_converter=2))
+    plan = plan_of(np.ones((40, 512), int), machine)
+    chip = program_chip(plan, Effects(adc_offset=0.5, adc_gain=0.02), 4)
+    assert chip.adc_offset.shape == chip.adc_gain.shape == (20, 512)
+    np.testing.assert_array_equal(chip.adc_offset[:, ::2], chip.adc_offset[:, 1::2])
+    offsets, gains = chip.adc_offset[:, ::2].ravel(), chip.adc_gain[:, ::2].ravel()
+    assert offsets.std() == pytest.approx(0.5, rel=0.05)
+    assert gains.mean() == pytest.approx(1.0, abs=0.002)
+    assert gains.std() == pytest.approx(0.02, rel=0.05)
+    assert len(np.unique(offsets)) == len(offsets)
+    assert abs(np.corrcoef(offsets, gains)[0, 1]) < 0.05
+    np.testing.assert_array_equal(program_chip(plan, Effects(adc_offset=0.5), 4).adc_offset, chip.adc_offset)
+
+
+# -------------------------------------------------------------------------------------------------------- other plans
+def test_a_chip_serves_the_plan_that_it_was_programmed_with_alone() -> None:
+    machine = machine_of(rows=16, columns=16)
+    levels = np.random.default_rng(11).integers(-100, 101, (32, 20))
+    chip = program_chip(plan_of(levels, machine), PROGRAMMED)
+    chip.require(chip.plan)
+    chip.require(plan_of(levels.copy(), machine_of(rows=16, columns=16)))
+    other = levels.copy()
+    other[3, 4] += 1
+    cases = {
+        "matrix matrix has other weights": plan_of(other, machine),
+        r"matrix matrix is \(32, 20\) there, \(32, 19\) here": plan_of(levels[:, :19], machine),
+        "the machine's g_max": plan_of(levels, machine_of(rows=16, columns=16, g_max=30e-6)),
+    }
+    for message, plan in cases.items():
+        with pytest.raises(TargetError, match=message):
+            chip.require(plan)
+    small = program_chip(plan_of(levels[:14, :14], machine), PROGRAMMED)
+    with pytest.raises(TargetError, match=r"block 0: row_first 0 there, 2 here; compile without chip"):
+        small.require(plan_of(levels[:14, :14], machine, first=(2, 0)))
+
+
+def test_statistics_are_those_of_the_errors() -> None:
+    machine = machine_of("pcm_aihwkit", rows=16, columns=16)
+    levels = np.random.default_rng(12).integers(-100, 101, (20, 16))
+    chip = program_chip(plan_of(levels, machine), PROGRAMMED)
+    found = chip.statistics()
+    assert found.cells.tolist() == [256, 64]
+    for array, wanted in enumerate((levels[:16], levels[16:])):
+        np.testing.assert_array_equal(chip.targets(array), wanted)
+        error = chip.held[array].astype(np.float64) - wanted
+        assert found.mean[array] == pytest.approx(error.mean())
+        assert found.rms[array] == pytest.approx(sqrt((error**2).mean()))
+        assert found.worst[array] == pytest.approx(np.abs(error).max())
+
+
+def test_clipped_weights_are_counted() -> None:
+    machine = machine_of(encoding="differential")
+    chip = program_chip(plan_of(np.array([[300, -5]]), machine), PROGRAMMED)
+    assert chip.scale.tolist() == [3.0]  # ints that do not fit are scaled
+    assert chip.clipped.tolist() == [0]
