@@ -49,3 +49,34 @@ def output_codes(totals, gain, rectify, out):
             clipped += -((-4 * totals[k]) // gain) + 2 < -512
         out[k] = max(code, 0) if rectify else code
     return clipped
+
+
+@njit(error_model="numpy")
+def gain_error(counts, sums, gain, code):
+    """Sum of squared errors of a histogram's sums, made for code 1, when inputs are driven with ``code`` instead.
+
+    The mean of each bin stands for its values; errors are in the unit of the sums for code 1.
+    """
+    error, unit = 0.0, np.float64(gain) / np.float64(code)
+    for b in range(len(counts)):
+        if counts[b]:
+            mean = sums[b] / counts[b]
+            rest = mean - unit * output_code(np.int64(np.rint(mean * code)), gain)
+            error += counts[b] * rest * rest
+    return error
+
+
+@njit(error_model="numpy")
+def best_gains(bins, counts, sums, gains, codes, out):
+    """For every histogram the gain and the code with the smallest error: ``out`` float64 (n, 3): gain, code, error.
+
+    Of equally good ones the first gain, and of its codes the first.
+    """
+    for k in range(len(out)):
+        at = slice(k * bins, (k + 1) * bins)
+        out[k, 2] = np.inf
+        for gain in gains:
+            for code in codes:
+                error = gain_error(counts[at], sums[at], gain, code)
+                if error < out[k, 2]:
+                    out[k, 0], out[k, 1], out[k, 2] = gain, code, error

@@ -1,0 +1,119 @@
+"""Gains of WTM2101's layers, and the code that a spike drives its row with.
+
+A layer has one gain, a power of two; a code at its output stands for ``gain`` level units. Inputs that are spikes can be
+driven with any code c, which makes a step of the output ``gain / c`` units of a weight: the coarse choice of gains
+becomes a fine one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import MappingError
+from neuromorph.native import compiled
+
+from .histogram import Histograms
+from .rules import Rules
+from .wtm2101 import Limits
+
+if TYPE_CHECKING:
+    from .machine import CrossbarMachine
+
+_MODULE = "neuromorph.mapping.crossbar.wtm2101_kernels"
+
+_HIGHEST = 127  # codes are symmetric enough: -128 is one more
+
+
+@dataclass(frozen=True, eq=False)
+class Gains:
+    """Choices for layers.
+
+    Attributes
+    ----------
+    gain : int64 (n,)
+    code : int64 (n,)
+        What inputs of 1 are driven with.
+    mse : float64 (n,)
+        Mean squared error of the sums seen, in units of sums for code 1.
+    """
+
+    gain: npt.NDArray[np.int64]
+    code: npt.NDArray[np.int64]
+    mse: npt.NDArray[np.float64]
+
+
+def choose_gains(seen: Histograms, limits: Limits, *, spikes: npt.ArrayLike = False) -> Gains:
+    """The gain of each layer that errs least on the sums that were seen, and for spikes the code as well.
+
+    Parameters
+    ----------
+    seen : Histograms
+        Sums in level units for inputs as they are driven (spikes: with code 1).
+    limits : Limits
+    spikes : bool or bool (n,)
+        Whether the code may be chosen too, because all inputs are spikes.
+    """
+    free = np.broadcast_to(np.asarray(spikes, np.bool_), (len(seen),))
+    gains = np.array(limits.gains, np.int64)
+    found = np.zeros((len(seen), 3))
+    for chosen, codes in ((free, np.arange(limits.input, 0, -1)), (~free, np.ones(1, np.int64))):
+        where = np.flatnonzero(chosen)
+        out = np.zeros((len(where), 3))
+        compiled(_MODULE, "best_gains")(
+            seen.bins, np.ascontiguousarray(seen.counts[where]).ravel(), np.ascontiguousarray(seen.sums[where]).ravel(),
+            gains, codes.astype(np.int64), out,
+        )  # fmt: skip
+        found[where] = out
+    number = np.maximum(seen.number, 1)
+    return Gains(found[:, 0].astype(np.int64), found[:, 1].astype(np.int64), found[:, 2] / number)
+
+
+def covering_gain(largest: float, limits: Limits, *, spikes: bool = False) -> tuple[int, int]:
+    """The finest gain that clips nothing, and the code of an input of 1: the finest that is possible with it.
+
+    Parameters
+    ----------
+    largest : float
+        Largest magnitude of a sum, level units (spikes: driven with code 1).
+    limits : Limits
+    spikes : bool
+        Whether the code may be chosen, from 1 to the largest input code.
+
+    Raises
+    ------
+    MappingError
+        If even the largest gain clips.
+    """
+    if largest == 0:
+        return limits.gains[0], limits.input if spikes else 1
+    fits = []
+    for gain in limits.gains:
+        most = int(_HIGHEST * gain / largest)  # the largest code that clips nothing
+        code = min(limits.input, most) if spikes else min(1, most)
+        if code:
+            fits.append((gain / code, gain, code))
+    if not fits:
+        raise MappingError(
+            f"WTM2101: sums of up to {largest:,.0f} level units; the largest gain, {limits.gains[-1]}, holds "
+            f"{_HIGHEST * limits.gains[-1]:,}: give ranges=calibrate(...), which clips sums that hardly come",
+            largest=largest, gain=limits.gains[-1],
+        )  # fmt: skip
+    _, gain, code = min(fits)
+    return gain, code
+
+
+def rules_of(machine: CrossbarMachine) -> Rules:
+    """Where blocks may lie on a machine: WTM2101's halves and reserved columns; anywhere on others.
+
+    Layers lie inside one half, or span both if they are higher than one. Biases stay with the digital neurons, or come
+    as rows of their matrix; so layers may share columns.
+    """
+    if machine.arithmetic != "wtm2101":
+        return Rules()
+    half = machine.constants.count("wtm2101.half_rows")
+    reserved = machine.constants.count("wtm2101.reserved_columns")
+    return Rules(regions=((0, half), (half, machine.rows - half)), joined=True, reserved_columns=reserved)
