@@ -1,6 +1,7 @@
 """Crossbar machines as data: files, impossible machines, and the fit for ADCs."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ def test_the_adc_fit_gives_its_authors_figures(node: int, rate: float) -> None:
 def test_the_adc_fit_ends_at_four_bits_and_above_zero() -> None:
     whole = [adc_energy(bits, 1e8, 32e-9) for bits in range(1, 17)]
     assert whole[0] == whole[3]
-    assert all(low < high for low, high in zip(whole[3:], whole[4:], strict=False))
+    assert all(low < high for low, high in pairwise(whole[3:]))
     assert adc_area(8, 1e8, 32e-9, energy=2e-12) > adc_area(8, 1e8, 32e-9, energy=1e-12)
     for wrong in ({"bits": 0}, {"rate": -1.0}, {"node": 0.0}, {"bits": float("nan")}):
         (name,) = wrong
