@@ -142,8 +142,8 @@ def account_group(
             total += abs(digit_value[i]) * conductance[group_rows[g] + digit_place[i]]
         reads += 1
         active[p] = 1
-        group_reads[g] += 1
-        group_driven[g] += n
+        group_reads[g] += readout >= TILE_SKIP
+        group_driven[g] += n if readout != DENSE else 0
         if readout == TILE_SKIP:
             for k in range(kind_ptr[g], kind_ptr[g + 1]):
                 bits = adc_bits

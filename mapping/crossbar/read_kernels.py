@@ -150,7 +150,7 @@ def fire(columns, first, at, top, adc_step, charge, residue, stepped):
 def read_block(
     b, p, first, count, step, sample, seed, slices, phases, dac_bits, split, most_rows, rule, top, noisy, distorted,
     observing, bins, real, digits, digit_place, digit_value, driven_code, block_at, block_width, block_columns,
-    block_first, block_noise, block_variance, block_scale, block_residue, residue_pass, held, variance, combine,
+    block_first, block_noise, block_variance, block_scale, residue_pass, held, variance, combine,
     adc_lo, adc_step, adc_offset, adc_gain, slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words,
     words_at, normal, charge, made, stepped,
 ):  # fmt: skip
@@ -191,7 +191,7 @@ def read_block(
             for w in range(outputs):
                 made[w] += share * sums[at + w]
     if rule == CHARGE:
-        at = block_residue[b] + p * residue_pass
+        at = block_first[b] + p * residue_pass
         beyond += fire(columns, block_first[b], at, top, adc_step, charge, residue, stepped)
         for k in range(slices):
             for w in range(outputs):
@@ -235,7 +235,7 @@ def read_matrix(
     pass_post, pass_ptr, taken_row, taken_code, row_ptr, row_group, row_place, replica_ptr, group_rows, group_ptr,
     group_outputs, group_columns, kind_ptr, kind_step, kind_columns, conductance, driven, driven_place, driven_code,
     digits, digit_place, digit_value, active, replica_phases, block_at, block_width, block_columns, block_first,
-    block_list, block_noise, block_variance, block_scale, block_residue, held, variance, combine, adc_lo, adc_step,
+    block_list, block_noise, block_variance, block_scale, held, variance, combine, adc_lo, adc_step,
     adc_offset, adc_gain, slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words, normal, charge,
     made, total, mark, column_list, place, sample, stepped, conversions, group_reads, group_driven, block_beyond,
     totals, code_sums, series, cells,
@@ -290,7 +290,7 @@ def read_matrix(
                     b, p, first, driven[g], step, sample[0], seed, slices, phases, dac_bits, split, most_rows, rule,
                     top, noisy, distorted, observing, bins, real, digits, digit_place, digit_value, driven_code,
                     block_at, block_width, block_columns, block_first, block_noise, block_variance, block_scale,
-                    block_residue, residue_pass, held, variance, combine, adc_lo, adc_step, adc_offset, adc_gain,
+                    residue_pass, held, variance, combine, adc_lo, adc_step, adc_offset, adc_gain,
                     slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words, words_at, normal,
                     charge, made, stepped,
                 )  # fmt: skip
@@ -316,6 +316,12 @@ def read_matrix(
         stepped[OUTPUT_BITS] = columns * passes * output_bits
         if readout == DENSE:
             stepped[ROW_PULSES] = dense_pulses * sets
+        for r in range(replicas):
+            reads = (passes - r + replicas - 1) // replicas * phases * sets
+            for g in range(replica_ptr[r], replica_ptr[r + 1]):
+                group_reads[g] += reads
+                if readout == DENSE:
+                    group_driven[g] += reads * (group_rows[g + 1] - group_rows[g])
     else:
         for r in range(replicas):
             stepped[PHASES] = max(stepped[PHASES], replica_phases[r])
@@ -334,7 +340,7 @@ def settle(step, populations, series_rows, table, updates, spikes, cells, stop):
         count = carray(pointer(table[k, 0]), table[k, 1] + 1, np.int64)[step & table[k, 1]]
         spikes[k] += count
         updates[k] += table[k, 2]
-    cells[0] += 1
+    cells[0] = min(cells[0] + 1, series_rows - 1)  # whoever takes no series loses its last steps, not memory
     cells[2] += 1
     if cells[3] and cells[0] + 2 >= series_rows:
         stop[0] = min(stop[0], step + 1)

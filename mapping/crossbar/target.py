@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neuromorph.engine.target import check_choice, seconds_of
+from neuromorph.engine.target import check_choice, seconds_of, step_seconds
 from neuromorph.errors import TargetError
+from neuromorph.progress import Progress, progress_for
 
 from .effects import Effects
 from .machine import CrossbarMachine, load_machine
+from .profile import Profile, look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
+    from neuromorph.network import Network
+    from neuromorph.network.synapses import Synapses
+    from neuromorph.units import Quantity
+
     from .chip import Chip
+    from .plan import Plan
+    from .program import CrossbarProgram
     from .ranges import Ranges
 
 Readout = Literal["dense", "row-gated", "tile-skip", "comparator"]
@@ -144,6 +154,119 @@ class Crossbar:
             return effects
         plain = isinstance(self.time, int | float | np.number)
         return effects.with_(time=float(self.time) if plain else seconds_of(self.time, "time"))
+
+    def compile(
+        self,
+        network: Network,
+        dt: Quantity,
+        *,
+        allow_memory: bool = False,
+        observe: bool = False,
+        progress: bool | Progress = True,
+    ) -> CrossbarProgram:
+        """Check, lower, map and program, and compile its simulation.
+
+        Parameters
+        ----------
+        network : Network
+        dt : Quantity
+            Length of a step.
+        allow_memory : bool
+            Try even if the forecast says that this computer's memory will not suffice.
+        observe : bool
+            Make histograms of what columns bring, with ideal converters behind them; see
+            :attr:`CrossbarProgram.observed`.
+        progress : bool or Progress
+
+        Raises
+        ------
+        CheckError
+            Everything that keeps the network from running.
+        MappingError
+            It does not fit the machine, or the ranges are those of something else.
+        TargetError
+            The chip was programmed with another network, or DACs do not know how large graded events get.
+        """
+        from neuromorph.engine.compile import compile_network
+
+        from .chip import program_chip
+        from .instance import deploy
+        from .program import CrossbarProgram
+        from .setting import Reading, known_values, make_settings
+
+        with progress_for(progress) as shown:
+            began = perf_counter()
+            lowered = self._lower(network, dt, allow_memory, shown)
+            built = perf_counter()
+            # The populations' kernels are the CPU engine's; what comes between them is this target's.
+            compiled = compile_network(replace(lowered, projections=()), shown)
+            compiled = replace(compiled, projections=lowered.projections)
+            known = known_values(lowered)
+            profile = None
+            if self.profile:
+                shown.stage("looking at events on the CPU")
+                profile = look(lowered, self.profile)
+                known |= profile.largest
+            done = perf_counter()
+            plan = self._plan(lowered, profile, shown)
+            planned = perf_counter()
+            shown.stage("programming cells")
+            if self.chip is not None:
+                self.chip.require(plan)
+            chip = program_chip(plan, self.on, self.seed) if self.chip is None else self.chip
+            if self.time is not None and self.chip is not None:
+                chip = chip.at(self.on.time)
+            reading = Reading(self.readout, self.seed, self.ranges, known, observe)
+            settings = make_settings(chip, lowered, reading)
+            deployed = deploy(chip, settings, lowered, compiled, shown)
+            seconds = {"build": built - began, "compile": done - built, "map": planned - done}
+            seconds["program"] = perf_counter() - planned
+        return CrossbarProgram(self, network, lowered, compiled, deployed, seconds)
+
+    def map(
+        self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True
+    ) -> Plan:
+        """Only map a network: what goes into which array, without programming or running anything.
+
+        Raises
+        ------
+        CheckError, MappingError
+        """
+        with progress_for(progress) as shown:
+            lowered = self._lower(network, dt, allow_memory, shown)
+            return self._plan(lowered, look(lowered, self.profile) if self.profile else None, shown)
+
+    def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
+        """The network, convolutions as their geometry."""
+        from neuromorph.lowering import lower, refuse_plastic
+
+        refuse_plastic(network, "Crossbar")
+        progress.stage(f"building {network.name}")
+        built: list[Synapses] = []
+
+        def take(synapses: Synapses, populations: tuple[LoweredPopulation, ...]) -> None:
+            built.append(synapses)
+
+        made = lower(
+            network, step_seconds(dt), dtype=self.dtype, weights=self.weights, allow_memory=allow_memory,
+            progress=progress, take=take,
+        )  # fmt: skip
+        return replace(made, projections=tuple(built))
+
+    def _plan(self, lowered: LoweredNetwork, profile: Profile | None, progress: Progress) -> Plan:
+        from .planner import plan_network
+
+        progress.stage("mapping")
+        return plan_network(
+            lowered,
+            self.built,
+            rates=self.rates,
+            events=None if profile is None else profile.events,
+            order=self.order,
+            convolution=self.convolution,
+            replicate=self.replicate,
+            seed=self.seed,
+        )
 
     def __repr__(self) -> str:
         """Only what differs from the defaults, and no arrays."""
