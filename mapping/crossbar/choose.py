@@ -79,7 +79,7 @@ def choose_ranges(
     method: Method = "mse",
     *,
     share: float = 0.001,
-    whole: bool = True,
+    whole: bool | None = None,
     symmetric: bool = False,
 ) -> Chosen:
     """A range for each histogram.
@@ -95,8 +95,9 @@ def choose_ranges(
         "max").
     share : float
         What "percentile" leaves out, half of it on each side.
-    whole : bool
-        Values of ideal cells are whole numbers: steps below 1 would resolve nothing more.
+    whole : bool, optional
+        Values are whole numbers, as sums of ideal cells are: steps below 1 would resolve nothing more. Default: where
+        all that were seen are.
     symmetric : bool
         The same range on both sides of 0, and the middle code stands for 0: signed inputs.
 
@@ -123,11 +124,12 @@ def choose_ranges(
             bits=bits,
         )
     low, high = (seen.low, seen.high) if method != "percentile" else seen.between(share)
-    lo, step = _covering(low, high, bits, whole, symmetric)
+    exact = seen.whole if whole is None else np.full(len(seen), whole)
+    lo, step = _covering(low, high, bits, exact, symmetric)
     if method == "mse":
         found = np.zeros((len(seen), 3))
         compiled(_MODULE, "search_all")(
-            seen.bins, seen.counts.ravel(), seen.sums.ravel(), seen.state.ravel(), top, 1.0 if whole else 1e-300,
+            seen.bins, seen.counts.ravel(), seen.sums.ravel(), seen.state.ravel(), top, np.where(exact, 1.0, 0.0),
             int(symmetric), found,
         )  # fmt: skip
         better = (found[:, 2] < _judged(seen, lo, step, top)[:, 0]) & (found[:, 0] > 0.0)
@@ -136,15 +138,17 @@ def choose_ranges(
     return Chosen(lo, step, top)
 
 
-def _covering(low: _Floats, high: _Floats, bits: int, whole: bool, symmetric: bool) -> tuple[_Floats, _Floats]:
+def _covering(
+    low: _Floats, high: _Floats, bits: int, whole: npt.NDArray[np.bool_], symmetric: bool
+) -> tuple[_Floats, _Floats]:
     if symmetric:
         middle = 2 ** (bits - 1) - 1
         step = np.maximum(-low, high) / middle
-        step = np.where(step == 0.0, 1.0, np.maximum(step, 1.0) if whole else step)
+        step = np.where(step == 0.0, 1.0, np.where(whole, np.maximum(step, 1.0), step))
         return -middle * step, step
     lo, step = np.zeros(len(low)), np.ones(len(low))
     for k in np.flatnonzero((low < 0.0) | (high > 0.0)):
-        lo[k], step[k], _ = adc_range(float(low[k]), float(high[k]), bits, whole)
+        lo[k], step[k], _ = adc_range(float(low[k]), float(high[k]), bits, bool(whole[k]))
     return lo, step
 
 

@@ -28,8 +28,9 @@ class Histograms:
         Values other than 0 in each bin.
     sums : float64 (histograms, bins)
         Their sum.
-    state : float64 (histograms, 4)
-        Width of a bin (0 before the first value), smallest and largest value (0 included), number of zeros.
+    state : float64 (histograms, 5)
+        Width of a bin (0 before the first value), smallest and largest value (0 included), number of zeros, number of
+        values that are no whole numbers.
     """
 
     counts: _Ints
@@ -53,7 +54,7 @@ class Histograms:
         """
         if bins < 4 or bins & (bins - 1):
             raise MappingError(f"histogram of {bins} bins: expected a power of two of at least 4", bins=bins)
-        return Histograms(np.zeros((count, bins), np.int64), np.zeros((count, bins)), np.zeros((count, 4)))
+        return Histograms(np.zeros((count, bins), np.int64), np.zeros((count, bins)), np.zeros((count, 5)))
 
     @property
     def bins(self) -> int:
@@ -77,6 +78,11 @@ class Histograms:
     def zeros(self) -> _Ints:
         """How many values were 0."""
         return self.state[:, 3].astype(np.int64)
+
+    @property
+    def whole(self) -> npt.NDArray[np.bool_]:
+        """Whether all values were whole numbers, as sums of ideal cells are."""
+        return np.asarray(self.state[:, 4] == 0.0)
 
     @property
     def number(self) -> _Ints:

@@ -15,8 +15,9 @@ import math
 import numpy as np
 from numba import njit
 
-WIDTH, LOW, HIGH, ZEROS = range(4)
-"""Columns of a histogram's state: width of a bin (0 before the first value), smallest and largest value, zeros."""
+WIDTH, LOW, HIGH, ZEROS, FRACTIONS, STATE = range(6)
+"""Columns of a histogram's state: width of a bin (0 before the first value), smallest and largest value, zeros, values
+that are no whole numbers; and how many columns there are."""
 
 
 @njit(error_model="numpy")
@@ -45,14 +46,15 @@ def observe(value, times, row, bins, counts, sums, state):
         ``bins`` is a power of two of at least 4.
     counts : int64 (histograms * bins,)
     sums : float64 (histograms * bins,)
-    state : float64 (histograms * 4,)
+    state : float64 (histograms * STATE,)
     """
-    at, first = row * 4, row * bins
+    at, first = row * STATE, row * bins
     if value == 0.0:
         state[at + ZEROS] += times
         return
     state[at + LOW] = min(state[at + LOW], value)
     state[at + HIGH] = max(state[at + HIGH], value)
+    state[at + FRACTIONS] += times * (value != np.floor(value))
     width = state[at + WIDTH]
     if width == 0.0:
         width = math.ldexp(1.0, math.frexp(value)[1]) / (bins // 2)
@@ -78,18 +80,19 @@ def merge(group, bins, counts, sums, state, into_counts, into_sums, into_state):
     """Add histogram k to histogram ``group[k]`` of the others, for all k; those are wide enough already."""
     for k in range(len(group)):
         g = group[k]
-        width = state[k * 4 + WIDTH]
+        width = state[k * STATE + WIDTH]
         if width > 0.0:
-            wide = into_state[g * 4 + WIDTH]
+            wide = into_state[g * STATE + WIDTH]
             for b in range(bins):
                 if counts[k * bins + b]:
                     signed = math.floor((b - bins // 2) * (width / wide))
                     to = g * bins + bins // 2 + np.int64(signed)
                     into_counts[to] += counts[k * bins + b]
                     into_sums[to] += sums[k * bins + b]
-        into_state[g * 4 + LOW] = min(into_state[g * 4 + LOW], state[k * 4 + LOW])
-        into_state[g * 4 + HIGH] = max(into_state[g * 4 + HIGH], state[k * 4 + HIGH])
-        into_state[g * 4 + ZEROS] += state[k * 4 + ZEROS]
+        into_state[g * STATE + LOW] = min(into_state[g * STATE + LOW], state[k * STATE + LOW])
+        into_state[g * STATE + HIGH] = max(into_state[g * STATE + HIGH], state[k * STATE + HIGH])
+        into_state[g * STATE + ZEROS] += state[k * STATE + ZEROS]
+        into_state[g * STATE + FRACTIONS] += state[k * STATE + FRACTIONS]
 
 
 @njit(error_model="numpy")
@@ -170,12 +173,12 @@ def search(counts, sums, width, low, high, top, least, sided, out):
 
 @njit(error_model="numpy")
 def search_all(bins, counts, sums, state, top, least, sided, out):
-    """:func:`search` for every histogram; ``out`` is float64 (histograms, 3)."""
+    """:func:`search` for every histogram; ``least`` is float64 (histograms,), ``out`` (histograms, 3)."""
     for k in range(len(out)):
         at = slice(k * bins, (k + 1) * bins)
         search(
-            counts[at], sums[at], state[k * 4 + WIDTH], state[k * 4 + LOW], state[k * 4 + HIGH], top, least, sided,
-            out[k],
+            counts[at], sums[at], state[k * STATE + WIDTH], state[k * STATE + LOW], state[k * STATE + HIGH], top,
+            least[k], sided, out[k],
         )  # fmt: skip
 
 
@@ -185,7 +188,7 @@ def judge_all(bins, counts, sums, state, lo, step, top, out):
     for k in range(len(out)):
         out[k, :] = 0.0
         at = slice(k * bins, (k + 1) * bins)
-        out[k, 0] = error_of(counts[at], sums[at], state[k * 4 + WIDTH], lo[k], step[k], top)
+        out[k, 0] = error_of(counts[at], sums[at], state[k * STATE + WIDTH], lo[k], step[k], top)
         for b in range(k * bins, (k + 1) * bins):
             if counts[b]:
                 value = sums[b] / counts[b]

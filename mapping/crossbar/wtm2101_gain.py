@@ -1,7 +1,7 @@
 """Gains of WTM2101's layers, and the code that a spike drives its row with.
 
-A layer has one gain, a power of two; a code at its output stands for ``gain`` level units. Inputs that are spikes can be
-driven with any code c, which makes a step of the output ``gain / c`` units of a weight: the coarse choice of gains
+A layer has one gain, a power of two; a code at its output stands for ``gain`` level units. Inputs that are spikes can
+be driven with any code c, which makes a step of the output ``gain / c`` units of a weight: the coarse choice of gains
 becomes a fine one.
 """
 
