@@ -14,6 +14,7 @@ The digits of a weight stand in neighbouring columns, lowest first, + before -.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
@@ -63,19 +64,24 @@ class Coding:
         """Neighbouring columns that one weight takes."""
         return len(self.combine)
 
-    def scale_of(self, smallest: float, largest: float, whole: bool) -> float:
-        """What a code is worth if weights do not say: 1 for ints that fit, else so that the largest magnitude fits.
+    def scale_of(self, smallest: float, largest: float, divisor: int) -> float:
+        """What a code is worth if weights do not say: 1 for ints that fit, their common divisor if they fit then.
+
+        Else so that the largest magnitude fits.
 
         Parameters
         ----------
         smallest, largest : float
             Range of the weights.
-        whole : bool
-            Whether the weights are ints.
+        divisor : int
+            Greatest common divisor of weights that are ints, 0 for others (:func:`common_divisor`).
         """
         magnitude = max(-smallest, largest)
-        if self.highest == inf or magnitude <= 0.0 or (whole and self.lowest <= smallest and largest <= self.highest):
+        if self.highest == inf or magnitude <= 0.0:
             return 1.0
+        for worth in (1, divisor) if divisor else ():
+            if self.lowest * worth <= smallest and largest <= self.highest * worth:
+                return float(worth)
         return magnitude / self.highest
 
     def level_type(self, weights: np.dtype[Any]) -> np.dtype[Any]:
@@ -83,6 +89,13 @@ class Coding:
         if self.highest < inf or weights == np.float32 or (weights.kind in "iu" and weights.itemsize < 4):
             return np.dtype(np.float32)
         return np.dtype(np.float64)
+
+
+def common_divisor(weights: Sequence[npt.NDArray[Any]]) -> int:
+    """Greatest common divisor of all weights that are ints; 0 if some are not, or all are 0."""
+    if any(w.dtype.kind not in "iu" for w in weights):
+        return 0
+    return int(np.gcd.reduce([np.gcd.reduce(w.reshape(-1), dtype=np.int64) for w in weights if w.size] or [0]))
 
 
 def coding(machine: CrossbarMachine) -> Coding:
@@ -162,8 +175,8 @@ def encode(
     weights : number (R, C)
     machine : CrossbarMachine or Coding
     scale : float, optional
-        What a code is worth. Default: :meth:`Coding.scale_of`, that is 1 for ints that fit, else the largest weight
-        gets the highest code.
+        What a code is worth. Default: :meth:`Coding.scale_of`, that is 1 for ints that fit, or their common divisor,
+        else the largest weight gets the highest code.
     quantise : bool
         Codes are rounded to whole numbers, half to even. Else the lowest digit of a weight keeps the fraction.
 
@@ -179,7 +192,7 @@ def encode(
     if given.ndim != 2 or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
         raise MappingError(f"weights of cells: expected a matrix of finite numbers, got {given.dtype} {given.shape}")
     if scale is None:
-        scale = how.scale_of(float(given.min(initial=0)), float(given.max(initial=0)), given.dtype.kind in "iu")
+        scale = how.scale_of(float(given.min(initial=0)), float(given.max(initial=0)), common_divisor([given]))
     if not (isfinite(scale) and scale > 0.0):
         raise MappingError(f"weights of cells: scale is {scale}; it must be above 0", scale=scale)
     levels = np.empty((given.shape[0], given.shape[1] * how.cells_per_weight), how.level_type(given.dtype))

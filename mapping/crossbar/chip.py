@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import TargetError
 
-from .cells import Coding, coding, encode
+from .cells import Coding, coding, common_divisor, encode
 from .effects import Effects
 from .plan_difference import plan_difference
 from .programming import MOST_ROUNDS, Cells
@@ -210,7 +210,7 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0) -> C
     cells, how = Cells(plan.machine, on, seed), coding(plan.machine)
     cells.prepare()
     ranges = [_range(matrix) for matrix in plan.matrices]
-    scale = np.array([how.scale_of(low, high, whole) for low, high, whole in ranges])
+    scale = np.array([how.scale_of(low, high, divisor) for low, high, divisor in ranges])
     top = np.array([(max(-low, high) or 1.0) if how.top is None else how.top for low, high, _ in ranges])
 
     def one(array: int) -> tuple[npt.NDArray[Any], Int64, int, Int64]:
@@ -357,8 +357,8 @@ def _signs(chip: Chip, block: Block) -> npt.NDArray[Any] | np.float32:
     return np.where(levels < 0.0, np.float32(-1.0), np.float32(1.0))
 
 
-def _range(matrix: Matrix) -> tuple[float, float, bool]:
-    """Smallest and largest weight, 0 included, and whether they are ints."""
+def _range(matrix: Matrix) -> tuple[float, float, int]:
+    """Smallest and largest weight, 0 included, and the common divisor of ints."""
     some = [part.weights for part in matrix.parts if part.cells]
     low, high = (float(bound([bound(w) for w in some], initial=0)) for bound in (np.min, np.max))
-    return low, high, matrix.dtype.kind in "iu"
+    return low, high, common_divisor(some)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.crossbar.cells import coding, decode, encode
+from neuromorph.mapping.crossbar.cells import coding, common_divisor, decode, encode
 from neuromorph.mapping.crossbar.machine import CrossbarMachine, Encoding, load_machine, machine_names
 
 ENCODINGS: tuple[Encoding, ...] = ("differential", "offset", "signed")
@@ -182,3 +182,15 @@ def test_refusals() -> None:
         decode(np.zeros((1, 8)))
     with pytest.raises(MappingError, match="no matrix of weights of 8 cell"):
         decode(np.zeros((1, 9)), machine)
+
+
+def test_ints_with_a_common_divisor_fit_where_they_are_that_many_times_smaller() -> None:
+    machine = load_machine("wtm2101")
+    weights = np.array([[254, -6], [0, 130]])
+    encoded = encode(weights, machine)
+    assert encoded.scale == 2.0
+    np.testing.assert_array_equal(encoded.levels, weights // 2)
+    np.testing.assert_array_equal(decode(encoded), weights)
+    assert encode(weights // 2, machine).scale == 1.0
+    assert encode(np.array([[256, 2]]), machine).scale == 256 / 127
+    assert [common_divisor([np.asarray(w)]) for w in (np.int8(-128), [[0, 0]], [0.5, 2.0], [-6, 15])] == [128, 0, 0, 3]
