@@ -5,7 +5,7 @@ Each function draws into ``ax`` (default: the current one) and returns the Axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ _COLOURS = (
     "#999933",
 )
 
+_PLATE = {"facecolor": "0.2", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
 _PREFIXES = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ"), (1e-12, "pJ"))
 
 
@@ -64,7 +65,13 @@ def conductance_map(chip: Chip, array: int = 0, ax: Axes | None = None) -> Axes:
         ax.add_patch(Rectangle(corner, width, height, fill=False, ec="w", lw=1.0))
         name = plan.matrices[block.matrix].name
         ax.text(
-            corner[0] + 0.01 * shown.shape[1], corner[1] + 0.01 * shown.shape[0], name, color="w", fontsize=7, va="top"
+            corner[0] + 0.01 * shown.shape[1],
+            corner[1] + 0.01 * shown.shape[0],
+            name,
+            color="w",
+            fontsize=7,
+            va="top",
+            bbox=_PLATE,
         )
     ax.figure.colorbar(drawn, ax=ax, label="conductance (uS)", shrink=0.8)
     ax.set_xlabel("column")
@@ -73,46 +80,51 @@ def conductance_map(chip: Chip, array: int = 0, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def utilisation_map(plan: Plan, chips: Sequence[int] | None = None, ax: Axes | None = None) -> Axes:
-    """Every tile of every chip as a square, coloured by the share of its cells that hold weights; white ones are empty.
+def utilisation_map(plan: Plan, chip: int = 0, ax: Axes | None = None) -> Axes:
+    """Tiles of a chip with their arrays as small squares, coloured by the share of cells in use; grey ones are empty.
+
+    Only the part of the chip is shown where tiles are in use, and what lies around it.
 
     Parameters
     ----------
     plan : Plan
-    chips : sequence of int, optional
-        Only these.
+    chip : int
+        Which of the plan's chips.
     """
     from matplotlib.patches import Rectangle
 
     machine = plan.machine
-    columns, rows = machine.mesh
-    chosen = list(range(plan.chips)) if chips is None else list(chips)
-    held = np.bincount(plan.tile_of_array, plan.utilisation, plan.chips * machine.tiles) / machine.arrays_per_tile
-    across = int(np.ceil(np.sqrt(len(chosen) * rows / columns))) or 1
-    down = -(-len(chosen) // across)
-    picture = np.full((down * (rows + 1) - 1, across * (columns + 1) - 1), np.nan)
+    if not 0 <= chip < plan.chips:
+        raise TargetError(f"chip {chip}: the plan of {plan.network} has chips 0 to {plan.chips - 1}", chip=chip)
+    tile = plan.tile_of_array - chip * machine.tiles
+    here = np.flatnonzero((tile >= 0) & (tile < machine.tiles))
+    order = here[np.argsort(tile[here], kind="stable")]
+    place = np.arange(len(order)) - np.searchsorted(tile[order], tile[order])
+    row, column = tile[order] // machine.mesh[0], tile[order] % machine.mesh[0]
+    top, bottom = max(int(row.min()) - 1, 0), min(int(row.max()) + 2, machine.mesh[1])
+    left, right = max(int(column.min()) - 1, 0), min(int(column.max()) + 2, machine.mesh[0])
+    side = int(np.ceil(np.sqrt(machine.arrays_per_tile)))
+    picture = np.full(((bottom - top) * side, (right - left) * side), np.nan)
+    picture[(row - top) * side + place // side, (column - left) * side + place % side] = plan.utilisation[order] * 100
     ax = canvas.axes(ax)
-    for place, chip in enumerate(chosen):
-        top, left = (place // across) * (rows + 1), (place % across) * (columns + 1)
-        tiles = np.full(rows * columns, np.nan)
-        tiles[: machine.tiles] = held[chip * machine.tiles : (chip + 1) * machine.tiles]
-        picture[top : top + rows, left : left + columns] = tiles.reshape(rows, columns)
-        ax.add_patch(Rectangle((left - 0.55, top - 0.55), columns + 0.1, rows + 0.1, fill=False, ec="0.4", lw=0.8))
-        if len(chosen) > 1:
-            ax.text(left - 0.5, top - 0.7, f"chip {chip}", fontsize=7, color="0.3")
-    drawn = ax.imshow(np.where(picture > 0, picture * 100, np.nan), cmap="YlGnBu", vmin=0, vmax=100, aspect="equal")
-    if picture.size <= 100:
-        for (row, column), value in np.ndenumerate(picture):
-            if value > 0:
-                ax.text(
-                    column, row, f"{value:.0%}", ha="center", va="center", fontsize=7, color="k" if value < 0.6 else "w"
-                )
-    for row, column in np.argwhere(picture == 0).tolist():
-        ax.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, ec="0.85", lw=0.5))
-    ax.figure.colorbar(drawn, ax=ax, label="cells that hold weights (%)", shrink=0.8)
-    ax.set_axis_off()
-    many = f"{plan.arrays:,} arrays on {len(np.unique(plan.tile_of_array)):,} tiles of {plan.chips} chip(s)"
-    ax.set_title(f"{plan.network} on {machine.name}: {many}")
+    drawn = ax.imshow(picture, cmap="viridis_r", vmin=0, vmax=100, interpolation="nearest", aspect="equal")
+    ax.set_facecolor("0.94")
+    if picture.size <= 64:
+        for (y, x), value in np.ndenumerate(picture):
+            if value == value:
+                ax.text(x, y, f"{value:.0f}%", ha="center", va="center", color="k" if value < 60 else "w", fontsize=8)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            corner = ((x - left) * side - 0.5, (y - top) * side - 0.5)
+            if y * machine.mesh[0] + x < machine.tiles:
+                ax.add_patch(Rectangle(corner, side, side, fill=False, ec="0.35", lw=1.0))
+    ax.figure.colorbar(drawn, ax=ax, label="cells of an array in use (%)", shrink=0.8)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    used, which = len(np.unique(tile[here])), f"chip {chip}: " if plan.chips > 1 else ""
+    ax.set_title(
+        f"{plan.network} on {machine.name}, {which}{len(here):,} arrays on {used:,} of {machine.tiles:,} tiles"
+    )
     return ax
 
 

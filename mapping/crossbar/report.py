@@ -164,7 +164,7 @@ class CrossbarReport:
         if figures is None:
             self.run_counts()
             raise TargetError(
-                f"{self.network}: crossbar machine {self.plan.machine.name} has no prices, so energy, time and area are "
+                f"{self.network}: crossbar machine {self.plan.machine.name} has no prices; energy, time and area are "
                 "not told; take a real machine, such as isaac"
             )
         return figures

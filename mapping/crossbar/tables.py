@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .report import CrossbarReport
 
 Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
-EXACT, MODEL = "exact count", "model with constants"
+EXACT, MODEL, FORECAST = "exact count", "model with constants", "forecast"
 
 
 def summary(report: CrossbarReport) -> str:
@@ -62,7 +62,7 @@ def _machine_table(report: CrossbarReport) -> Table:
     ]
     if report.effects.time:
         rows.append(("since programming", seconds(report.effects.time)))
-    return f"Machine: {m.name}", ("", ""), rows
+    return f"Machine: {m.name}", ("part", "of the machine file"), rows
 
 
 def _mapping_table(report: CrossbarReport) -> Table:
@@ -72,16 +72,15 @@ def _mapping_table(report: CrossbarReport) -> Table:
     rows = [
         ("arrays", f"{plan.arrays:,} of {plan.machine.arrays * plan.chips:,} on {_many(plan.chips, 'chip')}", EXACT),
         ("cells in use", f"{mean:.1%} of these arrays, {float(used.max(initial=0)):.1%} of the fullest", EXACT),
-        (
-            "values travel",
-            f"{plan.hops[1]:,.1f} hops a step ({plan.hops[0]:,.1f} with tiles in their order)",
-            "forecast",
-        ),
     ]
+    if any(plan.hops):
+        rows.append(
+            ("hops of values", f"{plan.hops[1]:,.1f} a step ({plan.hops[0]:,.1f} with arrays in their order)", FORECAST)
+        )
     if plan.activity.basis != "none":
         silent, given = plan.activity.planned, plan.activity.given
-        rows.append(("silent blocks", f"{silent:.1%} of a step ({given:.1%} in the given order)", "forecast"))
-    return "Mapping", ("", "", "kind"), rows
+        rows.append(("silent blocks", f"{silent:.1%} of a step ({given:.1%} in the given order)", FORECAST))
+    return "Mapping", ("quantity", "value", "kind"), rows
 
 
 def _matrix_table(report: CrossbarReport) -> Table:
@@ -92,10 +91,13 @@ def _matrix_table(report: CrossbarReport) -> Table:
         arrays = len(np.unique(plan.blocks.array[blocks.start : blocks.stop]))
         once = int(plan.replicas[m.index]) or 1
         passes = f"{m.passes:,} passes" + (f", {once} copies" if once > 1 else "") if m.passes > 1 else "1 pass"
-        rows.append(
-            (m.name, f"{m.rows:,} x {m.columns:,}", f"{m.weights:,}", f"{len(blocks):,}", f"{arrays:,}", passes)
-        )
-    return "Matrices", ("name", "rows x columns", "weights", "blocks", "arrays", "in a step"), rows
+        worth = f"{report.chip.scale[m.index] * (m.scale or 1.0):.4g}"
+        clipped = int(report.chip.clipped[m.index])
+        worth += f"; {clipped:,} weights clipped" if clipped else ""
+        size = f"{m.rows:,} x {m.columns:,}"
+        rows.append((m.name, size, f"{m.weights:,}", worth, f"{len(blocks):,}", f"{arrays:,}", passes))
+    head = ("name", "rows x columns", "weights", "a code is worth", "blocks", "arrays", "in a step")
+    return "Matrices", head, rows
 
 
 def _cell_table(report: CrossbarReport) -> Table:
@@ -140,7 +142,7 @@ def _run_table(report: CrossbarReport) -> Table:
             ("energy", _each(report, report.energy.total, joules), MODEL),
             ("power", f"{report.power * 1e3:.4g} mW", MODEL),
         ]
-    return "Run", ("", "", "kind"), rows
+    return "Run", ("quantity", "value", "kind"), rows
 
 
 def _each(report: CrossbarReport, value: float, show: Callable[[float], str]) -> str:
