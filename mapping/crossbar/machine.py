@@ -20,6 +20,8 @@ Arithmetic = Literal["levels", "wtm2101"]
 DacKind = Literal["pulse", "level", "width"]
 AdcKind = Literal["sar", "ramp", "charge"]
 
+PRICED = ("energy", "power", "time", "area")
+"""Sections of a machine file whose numbers are prices."""
 PREFIX = "crossbar_"
 """Machine files of crossbars are ``machines/crossbar_<name>.toml``."""
 
@@ -190,6 +192,23 @@ class CrossbarMachine:
     def priced(self) -> bool:
         """Whether the machine file tells what actions cost; the ideal machine's does not."""
         return "energy.row_pulse" in self.constants
+
+    def repriced(self, **prices: float) -> CrossbarMachine:
+        """The same machine with other prices: ``repriced(energy__adc=2.0)``, in the units of its file.
+
+        Raises
+        ------
+        MappingError
+            For a number that is no price: geometry, cells and converters are fields of this class.
+        """
+        for name in prices:
+            if name.split("__")[0] not in PRICED:
+                raise MappingError(
+                    f"crossbar machine {self.name}: {name.replace('__', '.')} is no price (those begin with "
+                    f"{', '.join(PRICED)}); change the machine instead, as load_machine({self.name!r}, rows=64) does",
+                    name=name,
+                )
+        return replace(self, constants=self.constants.replace(**prices))
 
     def describe(self) -> str:
         """Every number of the machine file with unit, status, source and reason, and the citations below."""

@@ -137,7 +137,7 @@ class Crossbar:
         """
         machine = self.machine if isinstance(self.machine, CrossbarMachine) else load_machine(self.machine)
         if self.constants:
-            machine = replace(machine, constants=machine.constants.replace(**self.constants))
+            machine = machine.repriced(**self.constants)
         return machine if self.chips is None else replace(machine, chips=self.chips)
 
     @property

@@ -134,6 +134,14 @@ def test_unknown_names_are_told_what_there_is() -> None:
         load_machine("isaac", colums=3)
 
 
+def test_prices_can_be_replaced_and_nothing_else_that_way() -> None:
+    m = load_machine("isaac").repriced(energy__adc=2.0, time__phase=50)
+    assert m.constants.si("energy.adc") == pytest.approx(2e-12)
+    assert m.constants.si("time.phase") == pytest.approx(50e-9)
+    with pytest.raises(MappingError, match=r"isaac: array\.rows is no price .*load_machine\('isaac', rows=64\)"):
+        m.repriced(array__rows=64)
+
+
 def _own(tmp_path: Path, *edits: tuple[str, str]) -> Path:
     source = Path(machine_module.__file__).parents[1] / "machines" / "crossbar_nor_flash.toml"
     text = source.read_text(encoding="utf-8")
