@@ -337,7 +337,7 @@ class Plan:
     seed : int
     activity : Activity
     hops : (float, float)
-        Values that travel in a step times mesh hops: arrays in their order, and as placed.
+        Values that travel in a step times mesh hops: tiles filled row by row, and as placed; see :mod:`.place`.
     """
 
     machine: CrossbarMachine

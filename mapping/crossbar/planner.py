@@ -13,7 +13,7 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 from neuromorph.lowering.program import LoweredNetwork
 
-from .activity import Events, Rates, check_events, line_rates, silent_share
+from .activity import Events, Rates, block_activity, check_events, line_rates, silent_share
 from .machine import CrossbarMachine
 from .matrices import matrices_of, refuse
 from .packing import Packing, alone, in_turns, side_by_side
@@ -68,7 +68,7 @@ def plan_network(
         those that share rows or columns are read one after another. "auto": in turns only if that needs fewer chips.
         False: an array for each block.
     rules : Rules, optional
-        Where blocks may lie.
+        Where blocks may lie; default: :meth:`Rules.of` the machine.
     seed : int
         Of the order of rows and the placement.
 
@@ -78,7 +78,7 @@ def plan_network(
         A projection is plastic, or the network does not fit the chips, or the rules or a rate are wrong.
     """
     refuse(lowered)
-    limits = Rules() if rules is None else rules
+    limits = Rules.of(machine) if rules is None else rules
     limits.check(machine)
     height, width = limits.height(machine), limits.width(machine)
     kept = _stationary(lowered, machine, convolution, height, width)
@@ -99,7 +99,7 @@ def plan_network(
         raise _too_large(lowered, machine, matrices, blocks, packing.arrays)
     blocks = replace(
         blocks,
-        array=packing.array,
+        array=_in_order(packing.array),
         row_first=packing.row_first,
         column_first=packing.column_first,
         turn=packing.turn,
@@ -109,8 +109,8 @@ def plan_network(
         planned=silent_share(blocks, matrices, names, rate, steps, events),
         basis="events" if events is not None else "rates" if rates is not None else "none",
     )
-    chips = max(1, -(-packing.arrays // machine.arrays))
-    placed = place_arrays(packing.arrays, machine)
+    reads = block_activity(blocks, matrices, rate)
+    placed = place_arrays(blocks, matrices, rate, reads, machine, packing.arrays, seed)
     return Plan(
         machine=machine,
         network=lowered.name,
@@ -118,7 +118,7 @@ def plan_network(
         blocks=blocks,
         arrays=packing.arrays,
         tile_of_array=placed.tile_of_array,
-        chips=chips,
+        chips=max(1, -(-packing.arrays // machine.arrays)),
         cells_per_weight=cells,
         rules=limits,
         order=order,
@@ -248,6 +248,14 @@ def _pack(
     if share == "auto" and -(-tight.arrays // machine.arrays) >= chips:
         return loose
     return tight
+
+
+def _in_order(array: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Arrays numbered in the order of their first blocks, so that those of a matrix stand together."""
+    _, first, inverse = np.unique(array, return_index=True, return_inverse=True)
+    number = np.empty(len(first), np.int32)
+    number[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+    return number[inverse.ravel()]
 
 
 def _too_large(

@@ -32,6 +32,14 @@ class Rules:
     reserved_columns: int = 0
     columns_once: bool = False
 
+    @staticmethod
+    def of(machine: CrossbarMachine) -> Rules:
+        """The rules of a machine: none, or the halves of WTM2101."""
+        if "wtm2101.half_rows" not in machine.constants:
+            return Rules()
+        half = machine.constants.count("wtm2101.half_rows")
+        return Rules(regions=tuple((first, half) for first in range(0, machine.rows - half + 1, half)))
+
     def check(self, machine: CrossbarMachine) -> None:
         """Raise :class:`MappingError` unless the rules fit into an array of the machine."""
         at = 0

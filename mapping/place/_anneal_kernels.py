@@ -191,6 +191,7 @@ def anneal(
     hot: float,
     cold: float,
     seed: int,
+    fixed: int,
     slots_per_tile: int,
     tiles: int,
     up: Array,
@@ -205,6 +206,8 @@ def anneal(
     links: int,
 ) -> Any:
     """Simulated annealing by swapping the slots of two parts, or moving one to a free slot; changes ``slot``.
+
+    The last ``fixed`` parts stay where they are.
 
     The temperature falls geometrically from ``hot`` to ``cold`` times the mean size of a change, measured first. Half
     of the proposals move a part next to another end of one of its nets; the others stay on its chip or go to a
@@ -249,7 +252,7 @@ def anneal(
             temperature = hot * mean
             cooling = (cold / hot) ** (1.0 / max(proposals, 1))
         temperature *= cooling
-        a = _below(state, n_parts)
+        a = _below(state, n_parts - fixed)
         kind = _below(state, 10)
         here = slot[a]
         chip = here // slots_per_chip
@@ -270,6 +273,8 @@ def anneal(
         if there // slots_per_tile == tile_of[a] or not usable[there % slots_per_chip]:
             continue
         b = held[there]
+        if b >= n_parts - fixed:
+            continue
         slot[a], tile_of[a] = there, there // slots_per_tile
         if b >= 0:
             slot[b], tile_of[b] = here, here // slots_per_tile

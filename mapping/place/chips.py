@@ -115,7 +115,7 @@ def chips_on_grid(traffic: Traffic, cluster: Ints, clusters: int, machine: Machi
     everywhere = np.tile(np.arange(machine.chips, dtype=np.int32), (machine.chips, 1))
     anneal(
         nets.source, nets.ptr, nets.parts, nets.weight, nets_ptr, nets_list, slot, machine.chips, np.ones(1, bool), 1,
-        everywhere, proposals, 1.0, 1e-3, seed, *prices.arguments,
+        everywhere, proposals, 1.0, 1e-3, seed, 0, *prices.arguments,
     )  # fmt: skip
     return slot
 

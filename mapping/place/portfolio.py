@@ -32,6 +32,7 @@ def refine(
     effort: float = 1.0,
     hot: float = 0.05,
     cold: float = 0.002,
+    fixed: int = 0,
 ) -> Ints:
     """Anneal a placement on the exact cost (on a sample of the nets if there are very many).
 
@@ -44,13 +45,15 @@ def refine(
         1: a few CPU seconds at most. The number of swaps tried is in proportion.
     hot, cold : float
         First and last temperature, in mean sizes of a change.
+    fixed : int
+        So many parts, the last ones, stay where they are.
     """
     from ._anneal_kernels import anneal as kernel
     from ._anneal_kernels import nets_of_parts
 
     light = sample(traffic, _ANNEAL_PINS, seed)
     slot = placement.astype(np.int32).copy()
-    if light.n_nets == 0 or light.n_parts < 2:
+    if light.n_nets == 0 or light.n_parts < 2 or fixed >= light.n_parts:
         return slot
     nets_ptr, nets = nets_of_parts(light.n_parts, light.source, light.ptr, light.parts)
     # Pins that one proposal looks at: those of the nets of two parts.
@@ -62,7 +65,7 @@ def refine(
         return slot
     kernel(
         light.source, light.ptr, light.parts, light.weight, nets_ptr, nets, slot, machine.pes, machine.usable,
-        machine.pes_per_chip, machine.neighbour, proposals, hot, cold, seed, *model(machine).arguments,
+        machine.pes_per_chip, machine.neighbour, proposals, hot, cold, seed, fixed, *model(machine).arguments,
     )  # fmt: skip
     return slot
 

@@ -162,12 +162,22 @@ def test_annealing_keeps_its_books(multicast: str) -> None:
     nets_ptr, nets_list = nets_of_parts(nets.n_parts, nets.source, nets.ptr, nets.parts)
     change = anneal(
         nets.source, nets.ptr, nets.parts, nets.weight, nets_ptr, nets_list, placement, machine.pes, machine.usable,
-        machine.pes_per_chip, machine.neighbour, 20_000, 1.0, 0.01, 3, *model(machine).arguments,
+        machine.pes_per_chip, machine.neighbour, 20_000, 1.0, 0.01, 3, 0, *model(machine).arguments,
     )  # fmt: skip
     check_placement(nets.n_parts, placement, machine)
     after = placement_cost(nets, placement, machine).total
     assert change == pytest.approx(after - before)
     assert after < before
+
+
+def test_the_last_parts_can_be_kept_where_they_are() -> None:
+    machine, nets = spinnaker2(1), sheet(8, 8)
+    start = run("row_major", nets, machine)
+    found = refine(nets, machine, start, 1, fixed=10)
+    check_placement(nets.n_parts, found, machine)
+    assert np.array_equal(found[-10:], start[-10:])
+    assert placement_cost(nets, found, machine).total < placement_cost(nets, start, machine).total
+    assert np.array_equal(refine(nets, machine, start, 1, fixed=nets.n_parts), start)
 
 
 @pytest.mark.parametrize("nets", [dense(200), dense(40), sheet(16, 16)], ids=["dense", "dense, one chip", "sheet"])
