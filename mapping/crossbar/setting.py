@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from neuromorph.lowering.program import LoweredNetwork
 
 from .converters import adc_range
 from .readback import digit_of, paired, told_apart, whole_weights, window
+from .wtm2101 import Limits
+from .wtm2101_gain import covering_gain
 
 if TYPE_CHECKING:
     from .chip import Chip
@@ -43,7 +44,7 @@ class Reading:
     inputs : mapping of population index to float
         Largest magnitude of its events' values, where it is known.
     observing : bool
-        Converters of columns are ideal, and histograms are made of what they see.
+        Converters of columns are ideal, and histograms are made of what they see. So are DACs if no ranges are given.
     """
 
     readout: str
@@ -62,7 +63,8 @@ class Setting:
     computing : bool
         Whether sums are taken read by read; else the way from events to sums is linear, and cells are read back.
     graded : bool
-        Whether any source sends values; spikes are code 1 in one phase.
+        Whether inputs have codes of several bits; spikes are code 1 in one phase, but on WTM2101, where any code may
+        stand for them.
     rounding : bool
         Whether codes are rounded to whole numbers of at most ``most``.
     most : int
@@ -148,11 +150,12 @@ def make_settings(chip: Chip, lowered: LoweredNetwork, reading: Reading) -> tupl
     conductance = [chip.conductance(array) for array in range(plan.arrays)]
     given = _ranges(chip, reading) if converting else None
     graded = [any(lowered.populations[k].graded for k in matrix.sources) for matrix in plan.matrices]
+    integer = machine.arithmetic == "wtm2101"
     scales = [_input_scale(chip, reading, matrix) if graded[matrix.index] else 1.0 for matrix in plan.matrices]
     _require_scales(chip, lowered, scales)
     settings = []
     for matrix in plan.matrices:
-        many = graded[matrix.index]
+        many = graded[matrix.index] or integer
         bit_serial = machine.input_bits is not None and machine.dac.bits is not None
         noisy = _noisy(chip)
         phases = machine.phases if many else 1
@@ -160,12 +163,17 @@ def make_settings(chip: Chip, lowered: LoweredNetwork, reading: Reading) -> tupl
         scale = scales[matrix.index]
         assert scale is not None
         lo, step = given or (None, None)
-        if converting and given is None:
-            most = float(2**dac_bits - 1) if bit_serial or not many else reading.inputs[_widest(matrix, reading)]
+        if integer and not graded[matrix.index] and reading.ranges is not None:
+            scale = float(reading.ranges.input_scale[matrix.index])
+        if converting and given is None and integer:
+            lo, step, code = _covering_gain(chip, matrix, spikes=not graded[matrix.index])
+            scale = scale if graded[matrix.index] else 1.0 / code
+        elif converting and given is None:
+            most = float(2**dac_bits - 1) if bit_serial or not many else _largest(matrix, reading)
             lo, step = _full_ranges(chip, matrix, most, signed=many and machine.signed_inputs == "signed")
-        rule = WTM2101 if machine.arithmetic == "wtm2101" else LINEAR
+        rule = WTM2101 if integer else LINEAR
         comparing = reading.readout == "comparator" and converting
-        rounding = many and effects.dac and bit_serial
+        rounding = many and effects.dac and bit_serial and not (reading.observing and reading.ranges is None)
         linear = not (converting or rounding or noisy or reading.observing)
         settings.append(
             Setting(
@@ -208,20 +216,20 @@ def _ranges(chip: Chip, reading: Reading) -> tuple[Floats, Floats] | None:
 def _input_scale(chip: Chip, reading: Reading, matrix: Matrix) -> float | None:
     """Value of code 1; None if it is not known and decides results."""
     machine, effects = chip.machine, chip.effects
-    if machine.input_bits is None or machine.dac.bits is None:
+    if machine.input_bits is None or machine.dac.bits is None or (reading.observing and reading.ranges is None):
         return 1.0
     if reading.ranges is not None:
         return float(reading.ranges.input_scale[matrix.index])
     most = 2**machine.input_bits - 1
     if all(k in reading.inputs for k in matrix.sources):
-        return (reading.inputs[_widest(matrix, reading)] or 1.0) / most
+        return (_largest(matrix, reading) or 1.0) / most
     if effects.dac or (effects.adc and machine.adc.bits is not None):
         return None
     return 1.0 / most  # only counts depend on it
 
 
-def _widest(matrix: Matrix, reading: Reading) -> int:
-    return max(matrix.sources, key=lambda k: reading.inputs[k])
+def _largest(matrix: Matrix, reading: Reading) -> float:
+    return max(reading.inputs[k] for k in matrix.sources)
 
 
 def _require_scales(chip: Chip, lowered: LoweredNetwork, scales: Sequence[float | None]) -> None:
@@ -279,14 +287,26 @@ def _full_ranges(chip: Chip, matrix: Matrix, most: float, *, signed: bool) -> tu
                 low, high = float(np.rint(low)), float(np.rint(high))
             if low == high:
                 continue
-            if machine.arithmetic == "wtm2101":
-                step[b, digit] = float(ceil(max(-low, high) / 127.0))
-            elif whole and 2**bits - 1 < high - low <= 2 * (2**bits - 1) and bits > 1:
+            if whole and 2**bits - 1 < high - low <= 2 * (2**bits - 1) and bits > 1:
                 lo[b, digit] = -float(round((2**bits - 1) * -low / (high - low)))
             else:
                 made = adc_range(low, high, bits, whole)
                 lo[b, digit], step[b, digit] = made.lo, made.step
     return lo, step
+
+
+def _covering_gain(chip: Chip, matrix: Matrix, *, spikes: bool) -> tuple[Floats, Floats, int]:
+    """WTM2101's range of each block, -128 to 127 gains, and the code of a spike: all sums that can be are covered."""
+    plan, limits = chip.plan, Limits.of(chip.machine.constants)
+    largest = 0.0
+    for b in plan.blocks_of(matrix.index):
+        block = plan.blocks[b]
+        held = told_apart(chip, window(chip, chip.held[block.array], block))
+        sums = np.maximum(held, 0.0).sum(axis=0), np.maximum(-held, 0.0).sum(axis=0)
+        largest = max(largest, *(float(each.max(initial=0.0)) for each in sums))
+    gain, code = covering_gain(largest * (1 if spikes else limits.input), limits, spikes=spikes)
+    step = np.full((len(plan.blocks), chip.machine.slices), float(gain))
+    return -128.0 * step, step, code
 
 
 def known_values(lowered: LoweredNetwork) -> dict[int, float]:

@@ -255,6 +255,7 @@ class Crossbar:
 
     def _plan(self, lowered: LoweredNetwork, profile: Profile | None, progress: Progress) -> Plan:
         from .planner import plan_network
+        from .wtm2101_gain import rules_of
 
         progress.stage("mapping")
         return plan_network(
@@ -265,6 +266,7 @@ class Crossbar:
             order=self.order,
             convolution=self.convolution,
             replicate=self.replicate,
+            rules=rules_of(self.built),
             seed=self.seed,
         )
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.errors import MappingError
 from neuromorph.native import compiled
 
 from .histogram import Histograms
@@ -83,10 +82,10 @@ def covering_gain(largest: float, limits: Limits, *, spikes: bool = False) -> tu
     spikes : bool
         Whether the code may be chosen, from 1 to the largest input code.
 
-    Raises
-    ------
-    MappingError
-        If even the largest gain clips.
+    Returns
+    -------
+    gain, code : int
+        The largest gain and code 1 if no gain is large enough.
     """
     if largest == 0:
         return limits.gains[0], limits.input if spikes else 1
@@ -97,11 +96,7 @@ def covering_gain(largest: float, limits: Limits, *, spikes: bool = False) -> tu
         if code:
             fits.append((gain / code, gain, code))
     if not fits:
-        raise MappingError(
-            f"WTM2101: sums of up to {largest:,.0f} level units; the largest gain, {limits.gains[-1]}, holds "
-            f"{_HIGHEST * limits.gains[-1]:,}: give ranges=calibrate(...), which clips sums that hardly come",
-            largest=largest, gain=limits.gains[-1],
-        )  # fmt: skip
+        return limits.gains[-1], 1
     _, gain, code = min(fits)
     return gain, code
 
