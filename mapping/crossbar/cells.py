@@ -65,9 +65,10 @@ class Coding:
         return len(self.combine)
 
     def scale_of(self, smallest: float, largest: float, divisor: int) -> float:
-        """What a code is worth if weights do not say: 1 for ints that fit, their common divisor if they fit then.
+        """What a code is worth if weights do not say: 1 for ints that fit, else the least whole number that keeps them.
 
-        Else so that the largest magnitude fits.
+        A number keeps them if it divides them all and makes them fit. Where there is none, the largest magnitude gets
+        the highest code.
 
         Parameters
         ----------
@@ -79,10 +80,11 @@ class Coding:
         magnitude = max(-smallest, largest)
         if self.highest == inf or magnitude <= 0.0:
             return 1.0
-        for worth in (1, divisor) if divisor else ():
-            if self.lowest * worth <= smallest and largest <= self.highest * worth:
-                return float(worth)
-        return magnitude / self.highest
+        least = max(smallest / self.lowest, largest / self.highest, 1.0)
+        if divisor and least == 1.0:
+            return 1.0
+        worths = (divisor // k for k in range(int(divisor // least), 0, -1) if divisor % k == 0)
+        return float(next(worths, magnitude / self.highest))
 
     def level_type(self, weights: np.dtype[Any]) -> np.dtype[Any]:
         """float32 for levels of bounded cells; where cells hold any value, a type that holds every weight exactly."""
@@ -175,7 +177,7 @@ def encode(
     weights : number (R, C)
     machine : CrossbarMachine or Coding
     scale : float, optional
-        What a code is worth. Default: :meth:`Coding.scale_of`, that is 1 for ints that fit, or their common divisor,
+        What a code is worth. Default: :meth:`Coding.scale_of`, that is 1 for ints that fit, or what divides them all,
         else the largest weight gets the highest code.
     quantise : bool
         Codes are rounded to whole numbers, half to even. Else the lowest digit of a weight keeps the fraction.

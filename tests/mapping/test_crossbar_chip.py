@@ -271,7 +271,7 @@ def test_filaments_relax_but_keep_their_mean() -> None:
 
 
 def test_extrapolation_is_told() -> None:
-    chip = same_level(50, machine_of("sonos_40nm", rows=4, columns=4), PROGRAMMED.with_(drift=True, time=5 * DAY))
+    chip = program_chip(plan_of([[50]], machine_of("sonos_40nm")), PROGRAMMED.with_(drift=True, time=5 * DAY))
     assert chip.remarks == ()
     assert "sonos_40nm at 3.15e+07 s is extrapolated" in chip.at(YEAR).remarks[0]
 
@@ -423,8 +423,9 @@ def test_statistics_are_those_of_the_errors() -> None:
         assert found.worst[array] == pytest.approx(np.abs(error).max())
 
 
-def test_clipped_weights_are_counted() -> None:
+def test_ints_that_do_not_fit_are_scaled() -> None:
     machine = machine_of(encoding="differential")
-    chip = program_chip(plan_of(np.array([[300, -5]]), machine), PROGRAMMED)
-    assert chip.scale.tolist() == [3.0]  # ints that do not fit are scaled
-    assert chip.clipped.tolist() == [0]
+    for weights, scale in (([300, -7], 3.0), ([100, -7], 1.0), ([200, -4], 2.0), ([400, -8], 4.0)):
+        chip = program_chip(plan_of(np.array([weights]), machine), Effects(quantise=True))
+        assert chip.scale.tolist() == [scale]
+        assert chip.clipped.tolist() == [0]
