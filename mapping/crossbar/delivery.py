@@ -51,6 +51,7 @@ NUMBERS = (
     "distorted",
     "observing",
     "bins",
+    "value_histogram",  # that of its events' values, while observing
     "seed",
     "delay",
     "ring",

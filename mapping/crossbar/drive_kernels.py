@@ -13,6 +13,7 @@ from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
 from neuromorph.mapping.crossbar.converters import adaptive_bits, dac_code
+from neuromorph.mapping.crossbar.histogram_kernels import observe
 from neuromorph.native.arrays import carray
 
 # columns of ``stepped``, as in ledger.ACTIONS
@@ -79,6 +80,23 @@ def collect(
     if not listed:
         pass_ptr[0], pass_ptr[1] = 0, n
     return lowest
+
+
+@njit(error_model="numpy")
+def observe_values(step, sources, wide, histogram, bins, table, seen, seen_sums, seen_state):
+    """Add the values of this step's events to a histogram."""
+    for k in range(sources):
+        row = step & table[k, 5]
+        count = carray(pointer(table[k, 2]), table[k, 5] + 1, np.int64)[row]
+        at = table[k, 1] + 4 * wide * row * table[k, 3]
+        for j in range(count):
+            value = 1.0
+            if table[k, 1] != 0:
+                if wide == 1:
+                    value = np.float64(carray(pointer(at), count, np.float32)[j])
+                else:
+                    value = carray(pointer(at), count, np.float64)[j]
+            observe(value, 1, histogram, bins, seen, seen_sums, seen_state)
 
 
 @njit(error_model="numpy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +117,10 @@ class Histograms:
             out.counts.ravel(), out.sums.ravel(), out.state.ravel(),
         )  # fmt: skip
         return out
+
+    def part(self, which: slice | npt.NDArray[Any]) -> Histograms:
+        """Some of the histograms; with a slice they are not copied."""
+        return Histograms(self.counts[which], self.sums[which], self.state[which])
 
     def means(self) -> _Floats:
         """What each bin stands for, the mean of its values; NaN where it is empty; float64 (histograms, bins)."""

@@ -69,7 +69,8 @@ def deploy(
 ) -> Deployed:
     """Readers of all matrices, and kernels for those that are linear."""
     shown = progress or Silent()
-    readers, stored, noise = [], [], 0
+    readers, noise = [], 0
+    stored: list[Stored] = []
     sizes = [population.size for population in lowered.populations]
     for index, (matrix, setting) in enumerate(zip(chip.plan.matrices, settings, strict=True)):
         layout = compiled.layouts[matrix.post]
@@ -78,8 +79,8 @@ def deploy(
         noise += int((-(-reader.arrays["block_width"] // GROUP)).sum())
         readers.append(reader)
         if not setting.computing:
-            for synapses in read_back(chip, matrix, sizes, lowered.dtype, len(stored)):
-                stored.append(store(synapses, traffic_of(lowered.populations, lowered.dtype, synapses), consume=True))
+            made = read_back(chip, matrix, sizes, lowered.dtype, len(stored))
+            stored += [store(each, traffic_of(lowered.populations, lowered.dtype, each), consume=True) for each in made]
     kernels = tuple(compile_kernel(s.form.source(s.traffic), f"delivery: {s.form}", shown) for s in stored)
     shown.stage("compiling reads of arrays")
     _ = read_kernel(), settle_kernel()
@@ -96,7 +97,7 @@ class CrossbarInstance(Instance):
     ledger : Ledger
         What was counted.
     seen : Histograms or None
-        What columns brought, (blocks, digits), while a network is observed.
+        While a network is observed: what columns brought, (blocks, digits), then values of events, (matrices,).
     """
 
     def __init__(self, compiled: Compiled, deployed: Deployed) -> None:
@@ -106,7 +107,8 @@ class CrossbarInstance(Instance):
         self.ledger = Ledger(deployed.readers, self.memories, neurons, self.stop)
         plan = deployed.chip.plan
         observing = any(setting.observing for setting in deployed.settings)
-        self.seen = Histograms.empty(len(plan.blocks) * plan.machine.slices) if observing else None
+        histograms = len(plan.blocks) * plan.machine.slices + len(plan.matrices)
+        self.seen = Histograms.empty(histograms) if observing else None
 
     @cached_property
     def _items(self) -> list[tuple[npt.NDArray[np.int64], dict[str, Array]]]:

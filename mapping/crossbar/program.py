@@ -43,11 +43,14 @@ class Observed:
     ----------
     sums : Histograms
         Sums of columns, level units, of every read: histogram ``block * digits + digit`` of the plan's blocks.
+    values : Histograms
+        Values of the events that came to each of the plan's matrices.
     input_scale : float64 (matrices,)
         Value of code 1 in those runs.
     """
 
     sums: Histograms
+    values: Histograms
     input_scale: npt.NDArray[np.float64]
 
 
@@ -128,7 +131,9 @@ class CrossbarProgram(CPUProgram):
         each = len(seen[0])
         joined = Histograms(*(np.concatenate([getattr(s, n) for s in seen]) for n in ("counts", "sums", "state")))
         scales = np.array([setting.input_scale for setting in self.deployed.settings])
-        return Observed(joined.merged(np.tile(np.arange(each), len(seen)), each), scales)
+        merged = joined.merged(np.tile(np.arange(each), len(seen)), each)
+        sums = each - len(scales)
+        return Observed(merged.part(slice(None, sums)), merged.part(slice(sums, None)), scales)
 
     def run(
         self,
@@ -229,7 +234,7 @@ class CrossbarProgram(CPUProgram):
         for copy in self._copies:
             self._series.append(copy.ledger.take())
         matrices = [matrix.name for matrix in self.plan.matrices]
-        about = {"columns": list(SERIES), "axes": ["step", "matrix", "column"], "matrices": matrices}
+        about: dict[str, Any] = {"columns": list(SERIES), "axes": ["step", "matrix", "column"], "matrices": matrices}
         about["unit"] = "counts; S for code_sum"
         for rows in self._series[self._written :]:
             sink.extra("costs/steps", rows, about, append=True)

@@ -38,6 +38,7 @@ from neuromorph.mapping.crossbar.drive_kernels import (
     collect,
     cut_digits,
     drive,
+    observe_values,
     touched_columns,
 )
 from neuromorph.mapping.crossbar.histogram_kernels import observe
@@ -229,7 +230,8 @@ def add_sums(columns, kind, ring, slot, place, shift, total):
 @njit(error_model="numpy")
 def read_matrix(
     step, matrix, sources, wide, rows, columns, passes, replicas, listed, graded, rounding, least, most, computing,
-    readout, rule, slices, phases, dac_bits, split, most_rows, adc_bits, top, noisy, distorted, observing, bins, seed,
+    readout, rule, slices, phases, dac_bits, split, most_rows, adc_bits, top, noisy, distorted, observing, bins,
+    value_histogram, seed,
     delay, ring, ring_kind, ring_mask, ring_row, input_bits, output_bits, regular, dense_reads, dense_phases,
     dense_columns, dense_outputs, dense_pulses, residue_pass, words_at, real, table, entry_ptr, entry_row, entry_pass,
     pass_post, pass_ptr, taken_row, taken_code, row_ptr, row_group, row_place, replica_ptr, group_rows, group_ptr,
@@ -247,6 +249,8 @@ def read_matrix(
         step, sources, wide, passes, listed, graded, rounding, least, most, real, table, entry_ptr, entry_row,
         entry_pass, pass_ptr, taken_row, taken_code, stepped,
     )  # fmt: skip
+    if observing:
+        observe_values(step, sources, wide, value_histogram, bins, table, seen, seen_sums, seen_state)
     codes, lists = 0.0, phases * (1 + split)
     slot = ((step + delay) & ring_mask) * ring_row
     for r in range(replicas):

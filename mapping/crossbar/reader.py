@@ -104,6 +104,7 @@ def make_reader(chip: Chip, setting: Setting, index: int, layout: Layout, noise_
     high, phases = np.diff(arrays["group_rows"]), setting.phases
     numbers = setting.numbers() | {
         "matrix": index,
+        "value_histogram": len(plan.blocks) * machine.slices + index,
         "sources": len(matrix.sources),
         "rows": matrix.rows,
         "columns": matrix.columns,
@@ -184,7 +185,7 @@ def _columns(matrix: Matrix, blocks: list[Block], layout: Layout) -> dict[str, A
     position = {port: k for k, port in enumerate(ports)}
     ring = np.array([position[int(port)] for port in matrix.column_port], np.int64)
     return {
-        "column_list": np.concatenate([block.columns for block in blocks] or [_NONE]),
+        "column_list": np.concatenate([_NONE, *(block.columns for block in blocks)]),
         "block_list": _starts([len(block.columns) for block in blocks])[:-1],
         "place": ring * layout.stride + matrix.column_post,
         "pass_post": matrix.pass_post,
