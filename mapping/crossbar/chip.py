@@ -226,7 +226,8 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0) -> C
             clipped[block.matrix] += beyond
         return held, rounds, missed, clipped
 
-    programmed, rounds, missed, clipped = zip(*_each(one, plan.arrays), strict=True)
+    arrays = _each(one, plan.arrays)
+    programmed, rounds, missed, clipped = zip(*arrays, strict=True) if arrays else ((), (), (), ())
     nominal = np.broadcast_to(np.float32(1.0), (plan.arrays, plan.machine.columns))
     draft = Chip(
         plan=plan,
@@ -240,9 +241,9 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0) -> C
         compensation=np.ones(plan.arrays),
         adc_offset=nominal - nominal,
         adc_gain=nominal,
-        rounds=np.array(rounds),
-        missed=np.array(missed),
-        clipped=np.sum(clipped, axis=0),
+        rounds=np.array(rounds, np.int64).reshape(plan.arrays, MOST_ROUNDS),
+        missed=np.array(missed, np.int64),
+        clipped=sum(clipped, np.zeros(len(plan.matrices), np.int64)),
     )
     return _settle(draft, on)
 
@@ -267,7 +268,10 @@ def _settle(chip: Chip, effects: Effects) -> Chip:
                 cells.noise(held[window] * _signs(chip, block), top, sigma[window])
         return held, sigma, before / now if effects.compensate and now > 0.0 else 1.0
 
-    held, sigma, factor = zip(*_each(one, plan.arrays), strict=True)
+    arrays = _each(one, plan.arrays)
+    if not arrays:
+        return replace(chip, effects=effects)
+    held, sigma, factor = zip(*arrays, strict=True)
     settled = replace(chip, effects=effects, held=held, sigma=sigma, compensation=np.array(factor))
     if effects.adc_offset or effects.adc_gain:
         owner = np.arange(chip.machine.columns) // chip.machine.adc.columns_per_converter

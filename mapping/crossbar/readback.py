@@ -92,7 +92,7 @@ def read_back(chip: Chip, matrix: Matrix, sizes: Sequence[int], dtype: str, firs
     line, cell, shift = _by_line(chip, matrix, ptr)
     target = matrix.column_post[columns[cell]].astype(np.int64) + shift
     port = matrix.column_port[columns[cell]]
-    made = []
+    made: list[Synapses] = []
     for k, source in enumerate(matrix.sources):
         inside = (line >= matrix.source_first[k]) & (line < matrix.source_first[k + 1])
         for each in np.unique(port[inside]):

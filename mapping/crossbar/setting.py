@@ -220,7 +220,7 @@ def _input_scale(chip: Chip, reading: Reading, matrix: Matrix) -> float | None:
         return 1.0
     if reading.ranges is not None:
         return float(reading.ranges.input_scale[matrix.index])
-    most = 2**machine.input_bits - 1
+    most = float(2**machine.input_bits - 1)
     if all(k in reading.inputs for k in matrix.sources):
         return (_largest(matrix, reading) or 1.0) / most
     if effects.dac or (effects.adc and machine.adc.bits is not None):

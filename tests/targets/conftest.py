@@ -10,6 +10,7 @@ import pytest
 
 from neuromorph import CPU, Reference
 from neuromorph.engine import Target
+from neuromorph.mapping.crossbar import Crossbar, load_machine
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 
@@ -25,6 +26,10 @@ TARGETS: dict[str, Callable[..., Target]] = {  # of (dtype, weights): comparison
     "cpu": partial(CPU, threads=1),
     "cpu-2-threads": partial(CPU, threads=2),
     "spinnaker2": spinnaker2,
+    "crossbar": partial(Crossbar, "ideal"),
+    "crossbar-small": partial(
+        Crossbar, load_machine("ideal", rows=7, columns=20), convolution="stationary", replicate=2
+    ),
     "spinnaker2-3-chips": partial(spinnaker2, chips=3, neurons_per_pe=7, partition="sequential", rows="packed"),
 }
 
