@@ -1,8 +1,8 @@
 """Neurons and networks, written with the public language only.
 
 Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`mnist`, :mod:`braille`, :mod:`decoder`,
-:mod:`egru_layers`, :mod:`language_model`; those with :mod:`classifier` in common are :mod:`braille_letters` and
-:mod:`digits`. :mod:`wikitext` is a corpus.
+:mod:`egru_layers`, :mod:`language_model`; those with :mod:`classifier` in common are :mod:`braille_letters`,
+:mod:`digits` and :mod:`perceptron`. :mod:`wikitext` is a corpus.
 """
 
 from .hodgkin_huxley import TraubMilesCOBA
@@ -18,14 +18,17 @@ from .integrate_and_fire import (
     VogelsAbbottCOBA,
     VogelsAbbottCUBA,
 )
-from .recurrent import EGRUEvNN, EGRUEvNNWindowed, EGRUPaper, Linear
+from .multiply_accumulate import CodedRectifier, Rectifier
+from .recurrent import EGRUEvNN, EGRUEvNNCoded, EGRUEvNNWindowed, EGRUPaper, Linear
 from .sources import BernoulliSource, PoissonSource
 
 __all__ = [
     "LIF",
     "AdEx",
     "BernoulliSource",
+    "CodedRectifier",
     "EGRUEvNN",
+    "EGRUEvNNCoded",
     "EGRUEvNNWindowed",
     "EGRUPaper",
     "IntegerCUBA",
@@ -37,6 +40,7 @@ __all__ = [
     "Linear",
     "PixelEncoder",
     "PoissonSource",
+    "Rectifier",
     "TraubMilesCOBA",
     "VogelsAbbottCOBA",
     "VogelsAbbottCUBA",

@@ -11,7 +11,7 @@ unit runs, so that its biases do not move it before its first input.
 
 from __future__ import annotations
 
-from neuromorph.language import Event, Param, Port, State, floor, neuron, sigmoid, step, tanh, where
+from neuromorph.language import Event, Param, Port, State, floor, minimum, neuron, rint, sigmoid, step, tanh, where
 
 
 @neuron
@@ -67,6 +67,28 @@ class EGRUEvNNWindowed:
     g = tanh(a_x + b_x + r * (a_y + b_y))  # candidate
     c.next = where(step >= start, u * where(first, 0.0, c) + (1 - u) * g, c)
     y = Event(when=c > theta, value=c)
+    c.reset = c - theta
+
+
+@neuron
+class EGRUEvNNCoded:
+    """Event-based GRU as in EvNN whose events have few values: ``quantum`` times a whole number up to ``top``.
+
+    The state stays a float. In training, rounding passes the gradient straight through, so the events of a recurrence
+    are what a chip sends and ``quantum`` can be learned. Otherwise :class:`EGRUEvNN`.
+    """
+
+    a_u, a_r, a_x, a_y = Port(), Port(), Port(), Port()
+    b_u, b_r, b_x, b_y = Param(0.0), Param(0.0), Param(0.0), Param(0.0)
+    theta, start = Param(0.3), Param(0, dtype=int)
+    quantum, top = Param(1 / 16), Param(15.0)
+    c = State(0.0)
+
+    u = sigmoid(a_u + b_u)  # update gate: keeps the old state
+    r = sigmoid(a_r + b_r)  # reset gate
+    g = tanh(a_x + b_x + r * (a_y + b_y))  # candidate
+    c.next = where(step >= start, u * c + (1 - u) * g, c)
+    y = Event(when=c > theta, value=rint(minimum(c / quantum, top)) * quantum)
     c.reset = c - theta
 
 

@@ -166,7 +166,7 @@ class TQT(nn.Module):
         return self.bits - 1 if self.signed else self.bits
 
     def _begin(self, x: Tensor) -> None:
-        if self.start.done or not x.numel():
+        if self.start.done or not x.numel() or x.is_meta:
             return
         found = x.detach()
         largest = found.abs().max()
