@@ -19,7 +19,7 @@ from .matrices import matrices_of, refuse
 from .packing import Packing, alone, in_turns, side_by_side
 from .place import place_arrays
 from .plan import Activity, Blocks, Matrix, Plan
-from .row_order import row_ranks
+from .row_order import row_slots
 from .rules import Rules
 from .tiling import Tiles, cut, unrolled_tiles
 
@@ -89,8 +89,8 @@ def plan_network(
     plain = [cut(matrix, height, width) for matrix in matrices]
     tiles = plain
     if order == "activity" and (rates is not None or events is not None):
-        ranks = row_ranks(matrices, names, rate, events, height, seed)
-        tiles = [cut(matrix, height, width, rank) for matrix, rank in zip(matrices, ranks, strict=True)]
+        slots = row_slots(matrices, names, rate, events, height, seed)
+        tiles = [cut(matrix, height, width, slot) for matrix, slot in zip(matrices, slots, strict=True)]
     copies = _copies(matrices, tiles, machine, replicate)
     blocks = _blocks(matrices, tiles, copies)
     cells = machine.cells_per_weight

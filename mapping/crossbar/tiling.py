@@ -45,7 +45,7 @@ class Tiles:
         return np.diff(self.list_ptr)[self.column_list]
 
 
-def cut(matrix: Matrix, height: int, width: int, rank: Int32 | None = None) -> Tiles:
+def cut(matrix: Matrix, height: int, width: int, slot: Int32 | None = None) -> Tiles:
     """Tiles of a matrix; what holds no weight is left out.
 
     Columns are cut into groups of at most `width`, ports with the same sources side by side. A group takes the rows
@@ -56,8 +56,9 @@ def cut(matrix: Matrix, height: int, width: int, rank: Int32 | None = None) -> T
     matrix : Matrix
     height, width : int
         Rows and weights side by side that a block may have.
-    rank : int32 (rows,), optional
-        Place of each row in the order in which row groups are filled; default: ascending.
+    slot : int32 (rows,), optional
+        Rows are taken in this order, and rows of one group (``slot // height``) stay together where that takes no
+        further tile; default: ascending.
     """
     groups = column_groups(matrix, width, matrix.columns > width or matrix.rows > height)
     group_of = np.full(matrix.columns, -1, np.int32)
@@ -68,18 +69,28 @@ def cut(matrix: Matrix, height: int, width: int, rank: Int32 | None = None) -> T
         needed, of_group = _dense_rows(parts, groups)
     else:
         needed, of_group = _listed_rows(matrix, parts, group_of, len(groups))
-    if rank is not None:
-        needed = [rows[np.argsort(rank[rows], kind="stable")] for rows in needed]
     lists: list[Int32] = list(groups)
     numbers: list[list[int]] = []
     for rows in needed:
-        numbers.append(list(range(len(lists), len(lists) - (-len(rows) // height))))
-        lists += [rows[at : at + height].astype(np.int32) for at in range(0, len(rows), height)]
+        stacks = _stacks(rows, height, slot)
+        numbers.append(list(range(len(lists), len(lists) + len(stacks))))
+        lists += stacks
     tiles = [(number, g) for g, k in enumerate(of_group) for number in numbers[k]]
     row_list, column_list = np.array(tiles, np.int32).reshape(-1, 2).T
     sizes = np.array([len(items) for items in lists], np.int64)
     listed = np.concatenate(lists).astype(np.int32) if lists else np.zeros(0, np.int32)
     return Tiles(row_list.copy(), column_list.copy(), np.concatenate([[0], np.cumsum(sizes)]), listed)
+
+
+def _stacks(rows: Int32, height: int, slot: Int32 | None) -> list[Int32]:
+    """Rows of one group of columns in groups of rows."""
+    if slot is None:
+        return _chunks(rows, height)
+    ordered = rows[np.argsort(slot[rows], kind="stable")]
+    ends = np.flatnonzero(np.diff(slot[ordered] // height)) + 1
+    if len(ends) + 1 > -(-len(rows) // height):
+        return _chunks(ordered, height)
+    return np.split(ordered, ends)
 
 
 def _dense_rows(parts: list[Part], groups: list[Int32]) -> tuple[list[Int32], list[int]]:
