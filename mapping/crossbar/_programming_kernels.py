@@ -1,8 +1,8 @@
-"""Compiled loops over the cells of an array: programming, ageing, read noise (imported late).
+"""Compiled loops over the cells of an array: programming, ageing, noise of reads (imported late).
 
-Every random number is made from the seed and the place of its cell alone: Philox with the counter (physical column,
-physical row, array, stream). Stream 0 is what a cell is (whether it is stuck, how it drifts), stream r + 1 its
-programming in round r. So results do not depend on the order of the work, nor on what other arrays hold.
+Every random number is made from the seed and the place of its cell alone (:func:`.noise_kernels.normals` with the
+physical column, the physical row, the array and a stream). So results do not depend on the order of the work, nor on
+what else the arrays hold.
 """
 
 # mypy: ignore-errors
@@ -10,39 +10,21 @@ programming in round r. So results do not depend on the order of the work, nor o
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
-from neuromorph.random_kernels import philox
+from neuromorph.random_kernels import _exp_minus as exp_minus
+from neuromorph.random_kernels import random_words
 
-_MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
-_SALT = np.uint64(0x43524F53)
-"""Part of the key, so that a chip and a network of the same seed draw different numbers."""
-CONVERTER = 0xFFFFFFFF
+from .noise_kernels import GROUP, normals
+
+SALT = np.uint64(0x43524F53 << 32)
+"""Part of the key, so that programming draws other numbers than reads and neurons of the same seed."""
+FAULT, OWN, SPREAD, OFFSET, GAIN, ROUND = (np.uint64(n) for n in (0, 1, 2, 3, 4, 16))
+"""Streams: whether a cell is stuck, its nu, its loss, two of converters; from ROUND on two for each round."""
+CONVERTERS = np.uint64(0xFFFFFFFF)
 """The row of the draws that belong to converters; no array has so many rows."""
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def words(seed, array, row, column, stream):
-    """Four words of 32 bits of one cell and stream, as uint64."""
-    return philox(
-        np.uint64(column),
-        np.uint64(row),
-        np.uint64(array),
-        np.uint64(stream),
-        seed & _MASK,
-        (seed >> _32) ^ _SALT,
-    )
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def normals(a, b):
-    """Two independent standard normal numbers from two words (Box and Muller)."""
-    radius = math.sqrt(-2.0 * math.log((np.float64(a) + 0.5) * 2.0**-32))
-    angle = (2.0 * math.pi * 2.0**-32) * np.float64(b)
-    return radius * math.cos(angle), radius * math.sin(angle)
+_1, _2 = np.uint64(1), np.uint64(2)
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -58,14 +40,22 @@ def look(table, share):
     return table[k] + (at - k) * (table[k + 1] - table[k])
 
 
+@njit(cache=True, error_model="numpy", forceinline=True)
+def fault(word, stuck, low):
+    """The share that a cell is stuck at, -1 if it works."""
+    chance = (np.float64(word) + 0.5) * 2.0**-32
+    if chance < stuck[0]:
+        return low
+    return 1.0 if chance > 1.0 - stuck[1] else -1.0
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
 def write(seed, array, row_first, column_first, levels, low, step, sd, read, tolerance, most, stuck, held, rounds):
     """Program the cells of a block; the number of them that end farther than the tolerance from their target.
 
     Parameters
     ----------
-    seed : uint64
-    array, row_first, column_first : int64
+    seed, array, row_first, column_first : uint64
         Place of the block.
     levels : float (R, C)
         Targets; cells of negative ones hold the magnitude.
@@ -86,38 +76,52 @@ def write(seed, array, row_first, column_first, levels, low, step, sd, read, tol
     rounds : int64 (256,)
         Added to: cells that took so many rounds.
     """
+    noisy, faulty, verified = sd.max() > 0.0, stuck.max() > 0.0, tolerance < np.inf
+    seen = verified and read.max() > 0.0
+    columns = levels.shape[1]
+    group = column_first // np.uint64(GROUP)
+    at = np.int64(column_first % np.uint64(GROUP))
+    groups = np.uint64((at + columns + GROUP - 1) // GROUP)
+    words = np.zeros(np.int64(groups) * GROUP, np.uint32)
+    first, second = np.zeros(len(words)), np.zeros(len(words))
+    aim, off, fixed = np.empty(columns), np.zeros(columns), np.full(columns, -1.0)
+    taken = np.empty(columns, np.int64)
     missed = 0
-    noisy, faulty, verified = sd.max() > 0.0, stuck[0] + stuck[1] > 0.0, tolerance < np.inf
     for i in range(levels.shape[0]):
-        for j in range(levels.shape[1]):
+        row = row_first + np.uint64(i)
+        if faulty:
+            random_words(seed, group, groups, row | array << np.uint64(32), FAULT, words.ctypes.data)
+            for j in range(columns):
+                fixed[j] = fault(words[at + j], stuck, low)
+        for j in range(columns):
+            aim[j] = low + abs(np.float64(levels[i, j])) * step
+            taken[j] = 0
+        for r in range(most):
+            stream = ROUND + _2 * np.uint64(r)
+            if noisy:
+                normals(seed, group, groups, row, array, stream, words.ctypes.data, words, first)
+            if seen:
+                normals(seed, group, groups, row, array, stream + _1, words.ctypes.data, words, second)
+            left = 0
+            for j in range(columns):
+                if taken[j] == 0:
+                    if fixed[j] >= 0.0:
+                        off[j] = fixed[j] - aim[j]
+                    elif noisy:
+                        off[j] = max(first[at + j] * look(sd, aim[j]), -aim[j])  # no conductance is below 0
+                    else:
+                        off[j] = 0.0
+                    if verified and abs(off[j] + second[at + j] * look(read, aim[j] + off[j])) > tolerance:
+                        left += 1
+                    else:
+                        taken[j] = r + 1
+            if left == 0:
+                break
+        for j in range(columns):
+            missed += np.int64(abs(off[j]) > tolerance)
+            rounds[taken[j] if taken[j] else most] += 1
             level = np.float64(levels[i, j])
-            size = abs(level)
-            aim = low + size * step
-            fixed = -1.0
-            if faulty:
-                _, _, c, _ = words(seed, array, row_first + i, column_first + j, 0)
-                chance = (np.float64(c) + 0.5) * 2.0**-32
-                if chance < stuck[0]:
-                    fixed = low
-                elif chance > 1.0 - stuck[1]:
-                    fixed = 1.0
-            off, taken = 0.0, 1
-            spread = look(sd, aim) if noisy else 0.0
-            for r in range(most):
-                seen = 0.0
-                if noisy or verified:
-                    a, b, _, _ = words(seed, array, row_first + i, column_first + j, r + 1)
-                    off, seen = normals(a, b)
-                    off = max(off * spread, -aim)  # no conductance is below 0
-                if fixed >= 0.0:
-                    off = fixed - aim
-                taken = r + 1
-                if not verified or abs(off + seen * look(read, aim + off)) <= tolerance:
-                    break
-            if abs(off) > tolerance:
-                missed += 1
-            rounds[taken] += 1
-            size += off / step
+            size = abs(level) + off[j] / step
             held[i, j] = -size if level < 0.0 else size
     return missed
 
@@ -138,22 +142,37 @@ def age(seed, array, row_first, column_first, levels, low, step, decay, nu, nu_s
     held : float (R, C)
         As programmed; overwritten.
     """
+    faulty, decays, spreads = stuck.max() > 0.0, decay > 0.0, spread.max() > 0.0
+    columns = levels.shape[1]
+    group = column_first // np.uint64(GROUP)
+    at = np.int64(column_first % np.uint64(GROUP))
+    groups = np.uint64((at + columns + GROUP - 1) // GROUP)
+    words = np.zeros(np.int64(groups) * GROUP, np.uint32)
+    own, lost = np.zeros(len(words)), np.zeros(len(words))
+    fixed = np.zeros(columns, np.bool_)
     for i in range(levels.shape[0]):
-        for j in range(levels.shape[1]):
-            aim = low + abs(np.float64(levels[i, j])) * step
-            size = -np.float64(held[i, j]) if levels[i, j] < 0.0 else np.float64(held[i, j])
-            share = low + size * step
-            a, b, c, _ = words(seed, array, row_first + i, column_first + j, 0)
-            chance = (np.float64(c) + 0.5) * 2.0**-32
+        row = row_first + np.uint64(i)
+        if faulty:
+            random_words(seed, group, groups, row | array << np.uint64(32), FAULT, words.ctypes.data)
+            for j in range(columns):
+                fixed[j] = fault(words[at + j], stuck, low) >= 0.0
+        if decays:
+            normals(seed, group, groups, row, array, OWN, words.ctypes.data, words, own)
+        if spreads:
+            normals(seed, group, groups, row, array, SPREAD, words.ctypes.data, words, lost)
+        for j in range(columns):
+            level = np.float64(levels[i, j])
+            size = -np.float64(held[i, j]) if level < 0.0 else np.float64(held[i, j])
+            aim, share = low + abs(level) * step, low + size * step
             now = share
-            if not (chance < stuck[0] or chance > 1.0 - stuck[1]):
-                x, y = normals(a, b)
-                if decay > 0.0:
-                    now *= math.exp(-decay * max(look(nu, aim) + look(nu_sd, aim) * x, 0.0))
-                now += look(shift, aim) + look(spread, aim) * y
+            if not fixed[j]:
+                if decays:
+                    power = decay * (look(nu, aim) + look(nu_sd, aim) * own[at + j])
+                    now *= exp_minus(min(max(power, 0.0), 32.0))
+                now += look(shift, aim) + look(spread, aim) * lost[at + j]
             now = max(now * look(gain, aim), 0.0)
             size += (now - share) / step
-            held[i, j] = -size if levels[i, j] < 0.0 else size
+            held[i, j] = -size if level < 0.0 else size
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -165,8 +184,9 @@ def hiss(size, low, step, read, sigma):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def converter_normals(seed, array, first, second):
-    """Two normal numbers for every converter of an array."""
-    for k in range(len(first)):
-        a, b, _, _ = words(seed, array, CONVERTER, k, 0)
-        first[k], second[k] = normals(a, b)
+def converter_normals(seed, array, offset, gain):
+    """Two normal numbers for every converter of an array; the results have room for whole groups."""
+    groups = np.uint64(len(offset) // GROUP)
+    words = np.zeros(len(offset), np.uint32)
+    normals(seed, np.uint64(0), groups, CONVERTERS, array, OFFSET, words.ctypes.data, words, offset)
+    normals(seed, np.uint64(0), groups, CONVERTERS, array, GAIN, words.ctypes.data, words, gain)

@@ -163,7 +163,7 @@ class Cells:
         tolerance = np.inf if verify is None else verify.tolerance * step
         most = 1 if verify is None else verify.rounds
         read = self._read(0.0) if verify else self._zero
-        array, row, column = place
+        array, row, column = map(np.uint64, place)
         sd, stuck = self.write_table, self.stuck
         missed = write(
             self._key, array, row, column, levels, self.low, step, sd, read, tolerance, most, stuck, held, rounds
@@ -174,7 +174,7 @@ class Cells:
         """Bring programmed cells to the effects' time and temperature, in place; see :meth:`write`."""
         from ._programming_kernels import age
 
-        array, row, column = place
+        array, row, column = map(np.uint64, place)
         low, step, gain, stuck = self.low, self.step(top), self.gain, self.stuck
         decay, nu, nu_sd, shift, spread = self.drifted
         age(self._key, array, row, column, levels, low, step, decay, nu, nu_sd, shift, spread, gain, stuck, held)
@@ -199,11 +199,16 @@ class Cells:
     def converters(self, array: int) -> tuple[Float64, Float64]:
         """Offset (LSB) and gain of the converters of an array, float64 (converters,) each."""
         from ._programming_kernels import converter_normals
+        from .noise_kernels import GROUP
 
-        offset, gain = np.empty(self.machine.converters), np.empty(self.machine.converters)
-        converter_normals(self._key, array, offset, gain)
-        return offset * self.effects.adc_offset, 1.0 + gain * self.effects.adc_gain
+        count = self.machine.converters
+        room = -(-count // GROUP) * GROUP
+        offset, gain = np.empty(room), np.empty(room)
+        converter_normals(self._key, np.uint64(array), offset, gain)
+        return offset[:count] * self.effects.adc_offset, 1.0 + gain[:count] * self.effects.adc_gain
 
     @property
     def _key(self) -> np.uint64:
-        return np.uint64(self.seed & 0xFFFFFFFFFFFFFFFF)
+        from ._programming_kernels import SALT
+
+        return np.uint64(self.seed & 0xFFFFFFFFFFFFFFFF) ^ SALT
