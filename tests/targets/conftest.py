@@ -10,7 +10,7 @@ import pytest
 
 from neuromorph import CPU, Reference
 from neuromorph.engine import Target
-from neuromorph.mapping.crossbar import Crossbar, load_machine
+from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, load_machine
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 
@@ -21,14 +21,21 @@ def spinnaker2(dtype: str = "float32", weights: str | None = None, **options: ob
     return SpiNNaker2(weights=weights, **options)
 
 
+def crossbar(
+    dtype: str = "float32", weights: str | None = None, machine: str | CrossbarMachine = "ideal", **options: object
+) -> Target:
+    """Crossbars without any physical effect."""
+    return Crossbar(machine, dtype=dtype, weights=weights, **options)
+
+
 TARGETS: dict[str, Callable[..., Target]] = {  # of (dtype, weights): comparisons are with the reference of the same
     "reference": Reference,
     "cpu": partial(CPU, threads=1),
     "cpu-2-threads": partial(CPU, threads=2),
     "spinnaker2": spinnaker2,
-    "crossbar": partial(Crossbar, "ideal"),
+    "crossbar": crossbar,
     "crossbar-small": partial(
-        Crossbar, load_machine("ideal", rows=7, columns=20), convolution="stationary", replicate=2
+        crossbar, machine=load_machine("ideal", rows=7, columns=20), convolution="stationary", replicate=2
     ),
     "spinnaker2-3-chips": partial(spinnaker2, chips=3, neurons_per_pe=7, partition="sequential", rows="packed"),
 }

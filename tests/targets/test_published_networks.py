@@ -7,6 +7,7 @@ import pytest
 
 from neuromorph import CPU, ms
 from neuromorph.engine import Program, Target
+from neuromorph.mapping.crossbar import Crossbar, load_machine
 from neuromorph.mapping.hypergraph import Hypergraph, Limits
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import braille, decoder, mnist
@@ -21,6 +22,8 @@ def scattered(graph: Hypergraph, limits: Limits, seed: int) -> np.ndarray:
 TARGETS = {
     "cpu": CPU(),
     "cpu-2-threads": CPU(threads=2),
+    "crossbar": Crossbar("ideal"),
+    "crossbar-small": Crossbar(load_machine("ideal", rows=48, columns=60), seed=1),
     "spinnaker2": SpiNNaker2(),
     "spinnaker2-sequential": SpiNNaker2(partition="sequential"),
     "spinnaker2-2-chips": SpiNNaker2(chips=2),
