@@ -55,7 +55,7 @@ def study(
     run: Run,
     score: Score,
     *,
-    effects: Sequence[str] | None = None,
+    effects: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     times: Mapping[str, float] | None = None,
     readouts: Sequence[Readout] = (),
     seeds: int = 1,
@@ -78,8 +78,9 @@ def study(
         Where the batch has a trace (``out=``), events are compared one by one, else counts.
     score : callable
         What counts, of the trace or batch: accuracy, for instance. Higher is better.
-    effects : sequence of str, optional
-        Only these, alone; default: all that the target has switched on.
+    effects : sequence of str, or mapping of name to several, optional
+        What is switched on alone; default: each effect that the target has switched on. With a mapping, groups of
+        effects: ``{"converters": ["dac", "adc"]}``.
     times : mapping of str to seconds, optional
         When cells that drift are looked at, with all effects on; default :data:`TIMES` if the target's cells drift.
     readouts : sequence of str
@@ -122,21 +123,26 @@ def study(
 
 def _settings(
     target: Crossbar,
-    effects: Sequence[str] | None,
+    effects: Sequence[str] | Mapping[str, Sequence[str]] | None,
     times: Mapping[str, float] | None,
     readouts: Sequence[Readout],
     digital: Target | None,
 ) -> Iterator[_Setting]:
     everything = target.on
     on = everything.on()
-    chosen = on if effects is None else tuple(effects)
-    alone = {name: everything.only(name) for name in chosen}  # says at once what is not there
+    chosen = on if effects is None else effects
+    groups = chosen if isinstance(chosen, Mapping) else {f"only {name}": (name,) for name in chosen}
+    alone = {name: everything.only(*names) for name, names in groups.items()}  # says at once what is not there
     yield _Setting("digital", "reference", CPU(dtype=target.dtype) if digital is None else digital)
     yield _Setting("ideal", "reference", _with(target, everything.none()))
+    later = dict(TIMES if times is None else times) if everything.drift else {}
     for name, only in alone.items():
-        yield _Setting(f"only {name}", "effect", _with(target, only), only.on(), only.time)
+        title = name
+        if only.drift and not only.time and later:  # right after programming there is nothing to see
+            last = max(later, key=later.__getitem__)
+            title, only = f"{name}, after {last}", only.with_(time=later[last])
+        yield _Setting(title, "effect", _with(target, only), only.on(), only.time)
     yield _Setting("all", "all", target, on, everything.time)
-    later = TIMES if times is None and everything.drift else times or {}
     for name, seconds in later.items():
         yield _Setting(f"all, after {name}", "time", replace(target, time=seconds), on, seconds)
     for readout in readouts:

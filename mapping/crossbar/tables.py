@@ -44,17 +44,15 @@ def tables(report: CrossbarReport) -> list[Table]:
 
 def _machine_table(report: CrossbarReport) -> Table:
     m = report.plan.machine
-    levels = "any conductance" if m.cell_levels is None else f"{m.cell_levels} levels"
+    bounds = f"{m.g_min * 1e6:.3g} to {m.g_max * 1e6:.3g} uS"
+    levels = "cells of any conductance" if m.cell_levels is None else f"cells of {m.cell_levels} levels, {bounds}"
     bits = "any weight" if m.weight_bits is None else f"weights of {m.weight_bits} bits"
     cells = _many(m.cells_per_weight, "cell")
-    adc = (
-        "ideal"
-        if m.adc.bits is None
-        else f"{m.adc.bits} bits, {m.adc.kind}, {m.adc.columns_per_converter} columns each"
-    )
+    shared = f"one for {_many(m.adc.columns_per_converter, 'column')}"
+    adc = "ideal" if m.adc.bits is None else f"{m.adc.bits} bits, {m.adc.kind}, {shared}"
     inputs = "ideal" if m.dac.bits is None else f"{m.dac.bits} bits a phase, {m.input_bits} bits of graded events"
     rows = [
-        ("array", f"{m.rows:,} x {m.columns:,} cells of {levels}, {m.g_min * 1e6:.3g} to {m.g_max * 1e6:.3g} uS"),
+        ("array", f"{m.rows:,} x {m.columns:,} {levels}"),
         ("weights", f"{bits}, {m.encoding}, {cells} each"),
         ("inputs", inputs),
         ("ADCs", adc),
@@ -156,7 +154,7 @@ def _conversions(report: CrossbarReport) -> str:
     if not total:
         return "0"
     mean = float(by_bits @ np.arange(len(by_bits))) / total
-    return f"{total:,} of {mean:.3g} bits on average"
+    return f"{total:,} of {mean:.3g} bits on average" if mean else f"{total:,}, ideal"
 
 
 def _activity_table(report: CrossbarReport) -> Table:
