@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import MappingError
 
-from .choose import Chosen, Method, check_method, choose_ranges, judge, share_steps
+from .choose import Chosen, Method, Quality, check_method, choose_ranges, judge, share_steps
 from .ranges import Ranges
 from .wtm2101 import Limits
 from .wtm2101_gain import choose_gains
@@ -90,16 +90,16 @@ def calibrate(
     group = (owner[:, None] * digits + np.arange(digits)).ravel()
     seen = observed.sums.merged(group, owners * digits)
     said = f"percentile {100.0 * (1.0 - share):g}" if method == "percentile" else method
+    none = np.zeros(len(seen))
     if machine.adc.bits is None or not target.on.adc:
-        chosen = Chosen(np.zeros(len(seen)), np.ones(len(seen)), 0)
-        beyond = np.zeros(len(seen))
+        chosen, quality = Chosen(none, none + 1.0, 0), Quality(seen.number, none.astype(np.int64), none, none)
     elif machine.arithmetic == "wtm2101":
         gains = choose_gains(seen, Limits.of(machine.constants), spikes=~_graded(program))
         step = gains.gain / gains.code
-        quality = judge(seen, Chosen(-128.0 * step, step, 255))
-        scale = scale / gains.code
-        chosen, said = Chosen(-128.0 * gains.gain, gains.gain.astype(np.float64), 255), "gains of least error"
-        beyond = quality.saturated / np.maximum(quality.number, 1)
+        quality = replace(judge(seen, Chosen(-128.0 * step, step, 255)), mse=gains.mse)
+        scale, said = scale / gains.code, "gains of least error"
+        gain = gains.gain.astype(np.float64)
+        chosen = Chosen(-128.0 * gain, gain, 255)
     else:
         chosen = choose_ranges(seen, machine.adc.bits, method, share=share)
         if shifts and digits > 1:
@@ -107,12 +107,13 @@ def calibrate(
             each = np.arange(len(seen))
             chosen = share_steps(seen, chosen, each % digits, each // digits, combine)
         quality = judge(seen, chosen)
-        beyond = quality.saturated / np.maximum(quality.number, 1)
-    lo, step, clipped = (np.reshape(a, (owners, digits))[owner] for a in (chosen.lo, chosen.step, beyond))
+    clipped = quality.saturated / np.maximum(quality.number, 1)
+    found = (chosen.lo, chosen.step, clipped, quality.mse, quality.variance)
     names = tuple(matrix.name for matrix in plan.matrices)
     return Ranges(
-        plan.network, machine.name, said, per, names, scale, plan.blocks.matrix.astype(np.int64), lo, step, clipped
-    )
+        plan.network, machine.name, said, per, names, scale, plan.blocks.matrix.astype(np.int64),
+        *(np.reshape(each, (owners, digits))[owner].astype(np.float64) for each in found),
+    )  # fmt: skip
 
 
 def _check(target: Crossbar, machine: CrossbarMachine, method: str, per: str) -> None:
@@ -132,11 +133,11 @@ def _check(target: Crossbar, machine: CrossbarMachine, method: str, per: str) ->
 
 def _inputs_only(plan: Plan, scale: _Floats) -> Ranges:
     """Ranges that only say what codes of inputs are worth."""
-    blocks, digits = len(plan.blocks), plan.machine.slices
+    none = np.zeros((len(plan.blocks), plan.machine.slices))
+    names = tuple(matrix.name for matrix in plan.matrices)
     return Ranges(
-        plan.network, plan.machine.name, "inputs", "matrix", tuple(matrix.name for matrix in plan.matrices), scale,
-        plan.blocks.matrix.astype(np.int64), np.zeros((blocks, digits)), np.ones((blocks, digits)),
-        np.zeros((blocks, digits)),
+        plan.network, plan.machine.name, "inputs", "matrix", names, scale, plan.blocks.matrix.astype(np.int64),
+        none, none + 1.0, none, none, none,
     )  # fmt: skip
 
 

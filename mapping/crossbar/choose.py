@@ -15,8 +15,7 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 from neuromorph.native import compiled
 
-from .converters import adc_range
-from .histogram import Histograms
+from .histogram import Histograms, decibels
 
 _MODULE = "neuromorph.mapping.crossbar.histogram_kernels"
 _Floats = npt.NDArray[np.float64]
@@ -49,17 +48,19 @@ class Quality:
     ----------
     number, saturated : int64 (n,)
         Values seen, zeros included, and those of them beyond the range.
-    mse : float64 (n,)
-        Mean squared error of all values.
-    csnr_db : float64 (n,)
-        Compute signal-to-noise ratio: variance of the values over ``mse``, dB; infinite without any error, NaN without
-        any value.
+    mse, variance : float64 (n,)
+        Mean squared error of all values, and their variance; 0 without any value.
     """
 
     number: _Ints
     saturated: _Ints
     mse: _Floats
-    csnr_db: _Floats
+    variance: _Floats
+
+    @property
+    def csnr_db(self) -> _Floats:
+        """Compute signal-to-noise ratio: :func:`decibels` of variance over error."""
+        return decibels(self.variance, self.mse)
 
 
 def check_method(method: str) -> None:
@@ -141,6 +142,8 @@ def choose_ranges(
 def _covering(
     low: _Floats, high: _Floats, bits: int, whole: npt.NDArray[np.bool_], symmetric: bool
 ) -> tuple[_Floats, _Floats]:
+    from .converters import adc_range
+
     if symmetric:
         middle = 2 ** (bits - 1) - 1
         step = np.maximum(-low, high) / middle
@@ -165,9 +168,9 @@ def judge(seen: Histograms, chosen: Chosen) -> Quality:
     """How well ranges suit what was seen, be it what they were chosen from or another run's."""
     error, beyond, total, squares = _judged(seen, chosen.lo, chosen.step, chosen.top).T
     number = seen.number
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mse, variance = error / number, squares / number - (total / number) ** 2
-        return Quality(number, beyond.astype(np.int64), mse, 10.0 * np.log10(variance / mse))
+    some = np.maximum(number, 1)
+    variance = np.maximum(squares / some - (total / some) ** 2, 0.0)
+    return Quality(number, beyond.astype(np.int64), error / some, variance)
 
 
 def share_steps(

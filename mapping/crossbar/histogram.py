@@ -142,3 +142,9 @@ class Histograms:
         low[some] = np.minimum(means[some, first[some]], 0.0)
         high[some] = np.maximum(means[some, last[some]], 0.0)
         return low, high
+
+
+def decibels(signal: _Floats, noise: _Floats) -> _Floats:
+    """Ratio of two powers in dB; infinite without noise, NaN without both."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(10.0 * np.log10(signal / noise), np.float64)

@@ -17,7 +17,11 @@ import numpy.typing as npt
 
 from neuromorph.errors import MappingError
 
+from .histogram import decibels
+
 FORMAT = "neuromorph crossbar ranges 1"
+
+_BY_BLOCK = ("lo", "step", "clipped", "mse", "variance")
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
@@ -49,6 +53,9 @@ class Ranges:
         Level units.
     clipped : float64 (blocks, digits)
         Share of the sums seen that fall outside.
+    mse, variance : float64 (blocks, digits)
+        Mean squared error that the converters make of the sums seen, and the variance of those, in squares of level
+        units (on WTM2101, of sums for inputs of 1).
     """
 
     network: str
@@ -61,10 +68,12 @@ class Ranges:
     lo: _Floats
     step: _Floats
     clipped: _Floats
+    mse: _Floats
+    variance: _Floats
 
     def __post_init__(self) -> None:
         shape = (len(self.block_matrix), self.lo.shape[1] if self.lo.ndim == 2 else 0)
-        for name in ("lo", "step", "clipped"):
+        for name in _BY_BLOCK:
             if getattr(self, name).shape != shape:
                 raise MappingError(
                     f"ranges of {self.network}: {name} has shape {getattr(self, name).shape}; expected (blocks, digits)"
@@ -78,9 +87,35 @@ class Ranges:
         if not (np.all(self.step > 0) and np.all(self.input_scale > 0)):
             raise MappingError(f"ranges of {self.network}: every step and every input scale must be above 0")
 
-    def top(self, bits: int) -> _Floats:
-        """The largest sum that a converter of ``bits`` bits can tell, float64 (blocks, digits)."""
-        return self.lo + self.step * (2.0**bits - 1.0)
+    @property
+    def csnr_db(self) -> _Floats:
+        """Compute signal-to-noise ratio of each range on the sums seen, dB, float64 (blocks, digits)."""
+        return decibels(self.variance, self.mse)
+
+    def describe(self) -> str:
+        """A table of the ranges: one line for each matrix and digit, or for each block and digit."""
+        blocks = np.arange(len(self.block_matrix))
+        if self.per == "matrix":
+            blocks = np.unique(self.block_matrix, return_index=True)[1]
+        rows = [("matrix", "block", "digit", "code of 1", "from", "step", "clipped", "CSNR")]
+        csnr, name = self.csnr_db, [self.matrices[m] for m in self.block_matrix.tolist()]
+        code = [f"{1.0 / self.input_scale[m]:g}" for m in self.block_matrix.tolist()]
+        rows += [
+            (
+                name[b],
+                "all" if self.per == "matrix" else str(b),
+                str(digit),
+                code[b],
+                f"{self.lo[b, digit]:g}",
+                f"{self.step[b, digit]:g}",
+                f"{100.0 * self.clipped[b, digit]:.3g} %",
+                f"{csnr[b, digit]:.1f} dB",
+            )
+            for b in blocks.tolist()
+            for digit in range(self.lo.shape[1])
+        ]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
     def of(
         self, network: str, machine: str, matrices: Sequence[str], block_matrix: npt.ArrayLike
@@ -147,7 +182,7 @@ class Ranges:
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise MappingError(f"{path} holds no ranges of converters: it lacks the format {FORMAT!r}")
         blocks = len(data["block_matrix"])
-        for name in ("lo", "step", "clipped"):
+        for name in _BY_BLOCK:
             data[name] = np.asarray(data[name], np.float64).reshape(blocks, -1)
         data["block_matrix"] = np.asarray(data["block_matrix"], np.int64)
         data["input_scale"] = np.asarray(data["input_scale"], np.float64)
