@@ -147,7 +147,8 @@ def energy(
     -----
     Cells: the sum of conductance times code, from what the cells hold, times the square of the read voltage and the
     time for which a unit of code conducts. For DACs that make voltages this is an upper bound, since their energy goes
-    with the square of the code. ADCs: see :func:`conversion_energies`.
+    with the square of the code. Drivers: a DAC of kind "pulse" pays for a pulse of each bit of a digit, the others for
+    one voltage or one pulse. ADCs: see :func:`conversion_energies`.
     """
     machine = plan.machine
     require_prices(machine)
@@ -170,7 +171,8 @@ def _terms(
     c = machine.constants
     bits, units = digit_means(n, machine)
     yield Term("cells", c["time.pulse"], n.code_sum * (machine.v_read**2 * c.si("time.pulse")))
-    yield _priced(c, "drivers", "energy.row_pulse", n.row_pulses)
+    pulses = bits if machine.dac.kind == "pulse" else np.ones(len(bits))
+    yield _priced(c, "drivers", "energy.row_pulse", n.row_pulses * pulses)
     yield _priced(c, "arrays", "energy.read", n.reads)
     yield _priced(c, "arrays", "energy.read_bit", n.reads * bits)
     sensed = n.conversions.sum(axis=1) + n.comparisons
@@ -209,7 +211,8 @@ def digit_means(counts: Counts, machine: CrossbarMachine) -> tuple[Float64, Floa
     Spikes have one phase of one bit. A graded input is cut into digits of the DAC's bits; the last may be shorter.
     """
     wide = np.divide(counts.input_bits, counts.rows, out=np.ones(len(counts.rows)), where=counts.rows > 0)
-    cut = [np.array(input_digits(max(round(bits), 1), machine.dac.bits)) for bits in wide]
+    most = WORD if machine.input_bits is None else machine.input_bits  # a graded code's register holds its sign too
+    cut = [np.array(input_digits(min(max(round(bits), 1), most), machine.dac.bits)) for bits in wide]
     return np.array([d.mean() for d in cut]), np.array([(2.0**d - 1.0).mean() for d in cut])
 
 

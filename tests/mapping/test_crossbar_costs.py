@@ -237,6 +237,8 @@ def test_neurram_pays_for_samples_and_integrations_of_each_digit() -> None:
     neurons = 256 * (7 * c.si("energy.sense_bit") + 22 * c.si("energy.sense_code"))
     assert graded.by_component["sensing"] == pytest.approx(neurons)
     assert graded.by_component["arrays"] == pytest.approx(7 * c.si("energy.read_bit"))
+    driven = energy(counts_of(rows=[128], input_bits=[7 * 128], row_pulses=[2 * 128]), plan).by_component["drivers"]
+    assert driven == pytest.approx(7 * 128 * c.si("energy.row_pulse")), "a pulse for each bit of both digits"
     spikes = energy(counts_of(rows=[9], input_bits=[9], reads=[1], conversions=conversions(8, 256)), plan)
     assert spikes.by_component["sensing"] == pytest.approx(256 * (c.si("energy.sense_bit") + c.si("energy.sense_code")))
 
