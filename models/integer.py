@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from neuromorph.language import Event, Param, Port, State, neuron, trunc_shift
+from neuromorph.language import (
+    Event,
+    Param,
+    Port,
+    State,
+    maximum,
+    minimum,
+    neuron,
+    to_float,
+    to_int,
+    trunc_div,
+    trunc_shift,
+)
 
 
 @neuron
@@ -36,3 +48,21 @@ class PixelEncoder:
     v.next = v + pixel
     spike = Event(when=v > full)
     v.reset = 0
+
+
+@neuron
+class RoundedSum:
+    """A neuron of an integer network as multiply-accumulate chips compute it: int8 codes of sums, without any state.
+
+    The sum in units of ``gain`` is truncated toward zero to quarters, rounded to a whole number and limited to
+    ``least`` (0 rectifies) and 127; what is not 0 is sent. It is the rule of WTM2101's converters, and applied to what
+    they give it changes nothing more: so a network of such neurons is the same on the chip and anywhere else (in
+    single precision while sums stay below 2**24).
+    """
+
+    a = Port()
+    gain, least = Param(1024, dtype=int), Param(-128, dtype=int)
+
+    quarters = trunc_div(4 * to_int(a), gain)
+    code = minimum(maximum((quarters + 2) >> 2, least), 127)
+    y = Event(when=(code > 0) | (code < 0), value=to_float(code))

@@ -7,20 +7,24 @@ becomes a fine one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.errors import MappingError
 from neuromorph.native import compiled
 
 from .histogram import Histograms
+from .ranges import Ranges
 from .rules import Rules
 from .wtm2101 import Limits
 
 if TYPE_CHECKING:
     from .machine import CrossbarMachine
+    from .plan import Plan
 
 _MODULE = "neuromorph.mapping.crossbar.wtm2101_kernels"
 
@@ -99,6 +103,41 @@ def covering_gain(largest: float, limits: Limits, *, spikes: bool = False) -> tu
         return limits.gains[-1], 1
     _, gain, code = min(fits)
     return gain, code
+
+
+def gain_ranges(plan: Plan, gains: Mapping[str, int], codes: Mapping[str, int] | None = None) -> Ranges:
+    """Ranges of a chip whose gains are known already, as those of a network that was trained with them.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of ``Crossbar("wtm2101").map(network, dt)``.
+    gains : mapping of matrix name to int
+    codes : mapping of matrix name to int, optional
+        What inputs of 1 are driven with; default: 1, for inputs that are codes themselves.
+
+    Raises
+    ------
+    MappingError
+        If names are not those of the plan's matrices, or a number is below 1.
+    """
+    names = tuple(matrix.name for matrix in plan.matrices)
+    given = dict.fromkeys(names, 1) | dict(codes or {})
+    for what, values in (("gains", gains), ("codes", given)):
+        if set(values) != set(names) or min(values.values(), default=1) < 1:
+            raise MappingError(
+                f"{what} of network {plan.network}: expected whole numbers of at least 1 for {', '.join(names)}; got "
+                f"{', '.join(f'{name}: {value}' for name, value in values.items())}",
+                expected=names,
+            )
+    matrix = plan.blocks.matrix.astype(np.int64)
+    gain = np.array([float(gains[name]) for name in names])[matrix, None] * np.ones(plan.machine.slices)
+    scale = 1.0 / np.array([float(given[name]) for name in names])
+    none = np.zeros_like(gain)
+    return Ranges(
+        plan.network, plan.machine.name, "given gains", "matrix", names, scale, matrix, -128.0 * gain, gain, none, none,
+        none,
+    )  # fmt: skip
 
 
 def rules_of(machine: CrossbarMachine) -> Rules:
