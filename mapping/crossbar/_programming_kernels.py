@@ -142,14 +142,15 @@ def age(seed, array, row_first, column_first, levels, low, step, decay, nu, nu_s
     held : float (R, C)
         As programmed; overwritten.
     """
-    faulty, decays, spreads = stuck.max() > 0.0, decay > 0.0, spread.max() > 0.0
+    faulty, decays, loses = stuck.max() > 0.0, decay > 0.0, np.abs(shift).max() + spread.max() > 0.0
+    warm = gain.max() != 1.0 or gain.min() != 1.0
     columns = levels.shape[1]
     group = column_first // np.uint64(GROUP)
     at = np.int64(column_first % np.uint64(GROUP))
     groups = np.uint64((at + columns + GROUP - 1) // GROUP)
     words = np.zeros(np.int64(groups) * GROUP, np.uint32)
     own, lost = np.zeros(len(words)), np.zeros(len(words))
-    fixed = np.zeros(columns, np.bool_)
+    kept, fixed = np.ones(columns), np.zeros(columns, np.bool_)
     for i in range(levels.shape[0]):
         row = row_first + np.uint64(i)
         if faulty:
@@ -158,7 +159,12 @@ def age(seed, array, row_first, column_first, levels, low, step, decay, nu, nu_s
                 fixed[j] = fault(words[at + j], stuck, low) >= 0.0
         if decays:
             normals(seed, group, groups, row, array, OWN, words.ctypes.data, words, own)
-        if spreads:
+            for j in range(columns):
+                aim = low + abs(np.float64(levels[i, j])) * step
+                kept[j] = decay * (look(nu, aim) + look(nu_sd, aim) * own[at + j])
+            for j in range(columns):  # apart, so that it is vectorised
+                kept[j] = exp_minus(min(max(kept[j], 0.0), 32.0))
+        if loses:
             normals(seed, group, groups, row, array, SPREAD, words.ctypes.data, words, lost)
         for j in range(columns):
             level = np.float64(levels[i, j])
@@ -166,11 +172,11 @@ def age(seed, array, row_first, column_first, levels, low, step, decay, nu, nu_s
             aim, share = low + abs(level) * step, low + size * step
             now = share
             if not fixed[j]:
-                if decays:
-                    power = decay * (look(nu, aim) + look(nu_sd, aim) * own[at + j])
-                    now *= exp_minus(min(max(power, 0.0), 32.0))
-                now += look(shift, aim) + look(spread, aim) * lost[at + j]
-            now = max(now * look(gain, aim), 0.0)
+                now *= kept[j]
+                if loses:
+                    now = max(now + look(shift, aim) + look(spread, aim) * lost[at + j], 0.0)
+            if warm:
+                now *= look(gain, aim)
             size += (now - share) / step
             held[i, j] = -size if level < 0.0 else size
 
