@@ -40,6 +40,9 @@ COMPONENTS = (
 holding and integrating columns; digital sums: slices, phases and partial sums; network: mesh hops and links between
 chips; neurons: their step programs; static: power that is drawn all the time."""
 
+STATUSES = ("published", "derived", "assumption")
+"""How sure a number is, the surest first."""
+
 
 @dataclass(frozen=True, eq=False)
 class Term:
@@ -50,7 +53,7 @@ class Term:
     component : str
         One of :data:`COMPONENTS`.
     price : Constant
-        The number that it rests on, with its source and status.
+        The number that it rests on, with its source and status; where there are several, the least sure.
     joules : float64 (matrices,)
         Of each matrix; for neurons (populations,), for static power (1,).
     """
@@ -106,7 +109,7 @@ class Energy:
     @property
     def by_status(self) -> dict[str, float]:
         """Joules by how sure their prices are: published, derived, assumption."""
-        found = dict.fromkeys(("published", "derived", "assumption"), 0.0)
+        found = dict.fromkeys(STATUSES, 0.0)
         for term in self.terms:
             found[term.price.status] += float(term.joules.sum())
         return found
@@ -170,7 +173,8 @@ def _terms(
 ) -> Iterator[Term]:
     c = machine.constants
     bits, units = digit_means(n, machine)
-    yield Term("cells", c["time.pulse"], n.code_sum * (machine.v_read**2 * c.si("time.pulse")))
+    conducted = _weakest(c, "time.pulse", "cell.read_voltage", "cell.g_max")
+    yield Term("cells", conducted, n.code_sum * (machine.v_read**2 * c.si("time.pulse")))
     pulses = bits if machine.dac.kind == "pulse" else np.ones(len(bits))
     yield _priced(c, "drivers", "energy.row_pulse", n.row_pulses * pulses)
     yield _priced(c, "arrays", "energy.read", n.reads)
@@ -178,7 +182,10 @@ def _terms(
     sensed = n.conversions.sum(axis=1) + n.comparisons
     yield _priced(c, "sensing", "energy.sense_bit", sensed * bits)
     yield _priced(c, "sensing", "energy.sense_code", sensed * units)
-    yield Term("ADCs", c["energy.adc"], n.conversions @ conversion_energies(machine))
+    whole, of_bits = n.conversions.copy(), conversion_energies(machine)
+    whole[:, [b for b in range(1, MOST_BITS + 1) if b != c.count("adc.bits")]] = 0
+    yield Term("ADCs", c["energy.adc"], whole @ of_bits)
+    yield Term("ADCs", _weakest(c, "energy.adc", "adc.scaling"), (n.conversions - whole) @ of_bits)
     yield _priced(c, "comparators", "energy.comparison", n.comparisons)
     yield _priced(c, "comparators", "energy.comparator_pulse", n.pulses)
     yield _priced(c, "digital sums", "energy.shift_add", n.shift_adds)
@@ -203,6 +210,11 @@ def _terms(
 
 def _priced(c: Constants, component: str, name: str, actions: npt.NDArray[np.int64] | Float64) -> Term:
     return Term(component, c[name], np.asarray(actions * c.si(name), np.float64))
+
+
+def _weakest(c: Constants, *names: str) -> Constant:
+    """The one of some numbers that is least sure; the first of those that are alike."""
+    return max((c[name] for name in names), key=lambda price: STATUSES.index(price.status))
 
 
 def digit_means(counts: Counts, machine: CrossbarMachine) -> tuple[Float64, Float64]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from neuromorph.errors import MappingError
 
 from ..constants import Constants, load_constants
-from .devices import Device
+from .devices import PRESETS, Device
 from .effects import Effects
 
 Encoding = Literal["differential", "offset", "signed"]
@@ -268,6 +268,8 @@ def _problems(m: CrossbarMachine) -> list[str]:
         )
         if value not in get_args(known)
     ]
+    if not isinstance(m.device, Device | None) and m.device not in PRESETS:
+        found.append(f"device is {m.device!r}; there is {', '.join(PRESETS)}, a Device of your own, or None")
     if found:
         return found
     if not m.g_max > m.g_min:

@@ -222,6 +222,18 @@ def test_conversions_cost_by_their_bits_as_the_machine_says() -> None:
     assert (hermes == hermes[0]).all()
 
 
+def test_what_is_least_sure_stands_for_an_energy() -> None:
+    plan = a_plan(load_machine("isaac"), [(4, 2)])
+    sure = energy(counts_of(conversions=conversions(8, 5)), plan)
+    fewer = energy(counts_of(conversions=conversions(5, 5)), plan)
+    assert sure.assumptions == ()
+    assert sure.by_status["published"] == pytest.approx(sure.total)
+    assert [price.name for price, _ in fewer.assumptions] == ["adc.scaling"]
+    assert fewer.by_status["assumption"] == pytest.approx(fewer.total)
+    cells = energy(counts_of(code_sum=[1.0]), a_plan(load_machine("hermes"), [(4, 2)]))
+    assert [price.name for price, _ in cells.assumptions] == ["cell.read_voltage"]
+
+
 def test_digits_of_an_input_are_what_the_converter_takes() -> None:
     assert input_digits(7, 4) == (4, 3)
     assert input_digits(16, 1) == (1,) * 16

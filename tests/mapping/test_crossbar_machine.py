@@ -108,6 +108,7 @@ def test_numbers_for_the_reader_are_those_that_no_model_reads() -> None:
         ({"v_read": float("nan")}, "v_read is nan"),
         ({"r_row": -1.0}, r"r_row is -1\.0; it must be a number of at least 0"),
         ({"encoding": "pairs"}, "encoding is 'pairs'; there is differential, offset, signed"),
+        ({"device": "flash"}, "device is 'flash'; there is sonos_40nm, pcm_joshi"),
         ({"drive": "both"}, "drive is 'both'; there is rows, columns"),
         ({"mesh": (2, 2)}, "a mesh of 2 x 2 has no room for 168 tiles"),
         ({"cell_bits": 3}, r"a cell of 4 levels cannot hold cell_bits = 3 \(8 levels\)"),
