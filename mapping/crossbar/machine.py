@@ -35,9 +35,10 @@ class Converter:
     bits : int or None
         Of one conversion (ADC) or of one phase (DAC); None for an ideal converter, which rounds nothing.
     kind : str
-        DAC: "pulse" (one bit: a pulse or none), "level" (2^bits voltages), "width" (pulse width). ADC: "sar"
-        (a decision for each bit), "ramp" (a step for each code, also counting oscillators), "charge" (NeuRRAM's neuron,
-        which takes charge away step by step). The kind decides how energy follows the bits: see :mod:`.costs`.
+        DAC: "pulse" (a pulse for each bit that is 1), "level" (2^bits voltages), "width" (one pulse, as long as the
+        code). ADC: "sar" (a decision for each bit), "ramp" (a step for each code, also counting oscillators), "charge"
+        (NeuRRAM's neuron, which takes charge away step by step). How energy follows the bits of an ADC is told by
+        ``adc.scaling`` of the machine file: see :mod:`.costs`.
     columns_per_converter : int
         Physical columns that share one ADC; for DACs, rows that share one.
     seconds : float
