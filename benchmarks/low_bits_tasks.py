@@ -129,7 +129,7 @@ TASKS = {
             ("hidden1.b", "hidden2.b", "digits.b"), outside=("hidden1", "hidden2"), surrogate=Rectangle(1e-3),
         ),
         Task(
-            "braille", 3, lambda seed: braille_letters.egru(seed=seed), lambda seed: None,
+            "braille", 2, lambda seed: braille_letters.egru(seed=seed), lambda seed: None,
             _letters, _letters_accuracy, 12, 60, 1e-2, 20, 3e-3, "letters",
             ("egru.b_u", "egru.b_r", "egru.b_x", "egru.b_y"), inside=("egru",), rounding=_coded_egru,
             priced=("egru",), price=0.3, frozen=("egru.theta",),

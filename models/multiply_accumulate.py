@@ -26,7 +26,7 @@ class CodedRectifier:
     """A rectifier whose events have few values: ``quantum`` times a whole number from 1 to ``top``.
 
     Sums above ``top * quantum`` are limited to it. In training, rounding passes the gradient straight through, so that
-    ``quantum`` can be learned: its gradient is that of LSQ (Esser et al. 2020).
+    ``quantum`` can be learned: where an event is sent, its gradient is that of LSQ (Esser et al. 2020).
     """
 
     a = Port()

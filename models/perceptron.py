@@ -64,6 +64,7 @@ def perceptron(hidden: Sequence[int] = HIDDEN, *, seed: int = 0) -> Network:
     net = Network(name="perceptron")
     layer = net.population(Live(784, graded=True), (28, 28), name="pixels")
     for k, size in enumerate((*hidden, 10), start=1):
+        kind: Any  # each neuron is a type of its own
         name, kind = ("digits", Linear) if k > len(hidden) else (f"hidden{k}", Rectifier)
         following = net.population(kind(b=np.zeros(size, np.float32), start=k), size, name=name)
         spread = np.sqrt(2 / layer.size)
