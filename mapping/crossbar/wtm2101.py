@@ -30,7 +30,7 @@ _Ints = npt.NDArray[np.int64]
 _Codes = npt.NDArray[np.int8]
 
 _EXACT_SUM = 1 << 53
-_LARGEST_SUM = 1 << 61
+_LARGEST_SUM = (1 << 61) - 1
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def convert(sums: npt.ArrayLike, gain: int, *, relu: bool = False) -> Converted:
     Parameters
     ----------
     sums : int array
-        At most 2**61 in magnitude.
+        Below 2**61 in magnitude.
     gain : int
         At least 1; powers of two on the chip.
     relu : bool
@@ -115,7 +115,7 @@ def convert(sums: npt.ArrayLike, gain: int, *, relu: bool = False) -> Converted:
     if isinstance(gain, bool) or not isinstance(gain, int | np.integer) or not 1 <= gain <= _LARGEST_SUM:
         raise MappingError(f"WTM2101: gain is {gain!r}; it must be a whole number of at least 1", gain=gain)
     if given.size and max(int(given.max()), -int(given.min())) > _LARGEST_SUM:
-        raise MappingError("WTM2101: sums beyond 2**61 in magnitude; no column comes near that")
+        raise MappingError("WTM2101: sums of 2**61 and more in magnitude; no column comes near that")
     out = np.empty(given.shape, np.int8)
     clipped = compiled(_MODULE, "output_codes", int)(given.ravel(), int(gain), bool(relu), out.reshape(-1))
     return Converted(out, clipped)
@@ -292,4 +292,4 @@ def _whole(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     given = np.asarray(values)
     if not np.issubdtype(given.dtype, np.integer):
         raise MappingError(f"WTM2101: {name} are {given.dtype}; its arithmetic is in whole numbers: give an int array")
-    return np.ascontiguousarray(given, np.int64)
+    return np.asarray(given, np.int64, order="C")

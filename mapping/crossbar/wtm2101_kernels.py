@@ -19,7 +19,7 @@ def output_code(total, gain):
     Parameters
     ----------
     total : int64
-        Sum of codes times cells, bias included; at most 2**61 in magnitude.
+        Sum of codes times cells, bias included; below 2**61 in magnitude.
     gain : int64
         At least 1.
 
