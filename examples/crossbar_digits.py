@@ -123,14 +123,14 @@ def main() -> None:
     if not 0 < options.images <= len(mnist.images()):
         parser.error(f"--images {options.images}: expected 1 to {len(mnist.images())}")
 
+    options.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {"spinnaker2": on_spinnaker2(options.images), "machines": []}
     for name in options.machines or known:
         found["machines"].append(on_crossbar(name, known[name], options.images, options.seeds))
+        (options.out / "crossbar_digits.json").write_text(json.dumps(found, indent=1) + "\n")
     for row in ({"machine": "SpiNNaker2", **found["spinnaker2"]}, *found["machines"]):
         energy, time = row["joules"] * 1e6, row["seconds"] * 1e6
         print(f"{row['machine']}: {row['accuracy']:.2%}, {energy:.3g} uJ and {time:,.4g} us an image (model)")
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "crossbar_digits.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
