@@ -11,6 +11,7 @@ from neuromorph.errors import MappingError
 from ..constants import Constants, load_constants
 from .devices import PRESETS, Device
 from .effects import Effects
+from .prices import PRICED, check_prices
 
 Encoding = Literal["differential", "offset", "signed"]
 Subtract = Literal["analog", "digital"]
@@ -20,8 +21,6 @@ Arithmetic = Literal["levels", "wtm2101"]
 DacKind = Literal["pulse", "level", "width"]
 AdcKind = Literal["sar", "ramp", "charge"]
 
-PRICED = ("energy", "power", "time", "area")
-"""Sections of a machine file whose numbers are prices."""
 PREFIX = "crossbar_"
 """Machine files of crossbars are ``machines/crossbar_<name>.toml``."""
 
@@ -302,8 +301,9 @@ def load_machine(name: str | Path, **changes: Any) -> CrossbarMachine:
     Parameters
     ----------
     name : str or Path
-        One of :func:`machine_names`, or the path of a file of your own that ends in ``.toml`` (copy
-        ``machines/crossbar_nor_flash.toml`` and change it).
+        One of :func:`machine_names`, or the path of a file of your own that ends in ``.toml``: copy
+        ``machines/crossbar_nor_flash.toml`` and change it. What its prices mean is told by
+        :data:`~.prices.PRICES`; a file may leave out all of them.
     **changes
         Fields of :class:`CrossbarMachine` to replace, as ``rows=64``; ``constants`` is better changed with
         :meth:`~neuromorph.mapping.constants.Constants.replace`.
@@ -322,6 +322,7 @@ def load_machine(name: str | Path, **changes: Any) -> CrossbarMachine:
             f"no crossbar machine {name!r}; there is {', '.join(machine_names())}, or the path of a .toml file",
             machine=str(name),
         )
+    check_prices(c)
     machine = CrossbarMachine(
         name=c.machine.removeprefix(PREFIX),
         constants=c,
