@@ -82,6 +82,8 @@ def in_turns(
     array, row, column, arrays = guillotine(
         tall, widths, order, starts, rooms, rules.reserved_columns, machine.columns, machine.rows, OPEN
     )
+    if rules.columns_once:
+        row = alone(heights, widths, machine, rules).row_first
     by_array = np.argsort(array, kind="stable")
     ptr = np.searchsorted(array[by_array], np.arange(arrays + 1)).astype(np.int64)
     turn = colour(ptr, by_array, row, column, heights, widths, owner, row_list)

@@ -60,7 +60,7 @@ def cut(matrix: Matrix, height: int, width: int, slot: Int32 | None = None) -> T
         Rows are taken in this order, and rows of one group (``slot // height``) stay together where that takes no
         further tile; default: ascending.
     """
-    groups = column_groups(matrix, width, matrix.columns > width or matrix.rows > height)
+    groups = column_groups(matrix, height, width)
     group_of = np.full(matrix.columns, -1, np.int32)
     for g, columns in enumerate(groups):
         group_of[columns] = g
@@ -131,12 +131,13 @@ def _listed_rows(matrix: Matrix, parts: list[Part], group_of: Int32, groups: int
     return [rows[ends[g] : ends[g + 1]] for g in range(groups)], list(range(groups))
 
 
-def column_groups(matrix: Matrix, width: int, align: bool) -> list[Int32]:
+def column_groups(matrix: Matrix, height: int, width: int) -> list[Int32]:
     """Columns cut into groups of at most `width`: patches of a convolution's output, or neighbours.
 
-    With `align`, a group has columns of ports that the same rows drive.
+    A group has columns of ports that the same rows drive, unless all fit in one group of rows and columns.
     """
-    if matrix.passes > 1 or not matrix.columns:
+    align = matrix.columns > width or matrix.rows > height
+    if matrix.passes > 1 or not align:
         return _chunks(np.arange(matrix.columns, dtype=np.int32), width)
     size = matrix.columns // len(np.unique(matrix.column_port))
     groups: list[Int32] = []
@@ -145,7 +146,7 @@ def column_groups(matrix: Matrix, width: int, align: bool) -> list[Int32]:
         fed = [part for part in matrix.parts if part.column_first == first]
         window = next((part.window for part in fed if part.window is not None), None)
         if window is not None:
-            groups += [first + patch for patch in patches(window, width)]
+            groups += [first + patch for patch in patches(window, height, width)]
             continue
         drivers = tuple(sorted((part.row_first, part.rows) for part in fed)) if align else None
         runs.setdefault(drivers, []).append(np.arange(first, first + size, dtype=np.int32))
@@ -158,16 +159,16 @@ def _chunks(items: Int32, size: int) -> list[Int32]:
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
-def patches(window: Window, width: int) -> list[Int32]:
+def patches(window: Window, height: int, width: int) -> list[Int32]:
     """Outputs of a convolution by the piece of the image that they see, at most `width` in a group.
 
-    All channels of a group of channels stand together if they fit, and the patch is as square as the width allows: its
-    outputs share most of their inputs.
+    All channels of a group of channels stand together if they fit, and the patch is the one that takes the fewest tiles
+    for an output, then the fewest inputs.
     """
     y, x = window.y, window.x
     out_group = window.out_channels // window.groups
     together = min(out_group, width)
-    side_y, side_x = _patch(y, x, width // together)
+    side_y, side_x = _patch(y, x, width // together, window.channels // window.groups, height)
     plane = np.arange(y.out * x.out, dtype=np.int32).reshape(y.out, x.out)
     groups = []
     for first in range(0, window.out_channels, out_group):
@@ -180,17 +181,19 @@ def patches(window: Window, width: int) -> list[Int32]:
     return groups
 
 
-def _patch(y: Axis, x: Axis, places: int) -> tuple[int, int]:
-    """Sides of the patch of at most so many outputs that needs the fewest inputs for each."""
-
-    def inputs(outputs: int, axis: Axis) -> int:
-        return min(axis.size, (outputs - 1) * axis.stride + axis.dilation * (axis.taps - 1) + 1)
-
-    best = (float("inf"), 1, 1)
+def _patch(y: Axis, x: Axis, places: int, channels: int, height: int) -> tuple[int, int]:
+    """Sides of the patch of at most so many outputs that needs the fewest tiles, then inputs, for each."""
+    best = (float("inf"), float("inf"), 1, 1)
     for side_y in range(1, min(y.out, max(places, 1)) + 1):
-        side_x = max(1, min(x.out, places // side_y))
-        best = min(best, (inputs(side_y, y) * inputs(side_x, x) / (side_y * side_x), side_y, side_x))
-    return best[1], best[2]
+        for side_x in range(1, max(1, min(x.out, places // side_y)) + 1):
+            outputs, inputs = side_y * side_x, channels * _seen(side_y, y) * _seen(side_x, x)
+            best = min(best, (-(-inputs // height) / outputs, inputs / outputs, side_y, side_x))
+    return best[2], best[3]
+
+
+def _seen(outputs: int, axis: Axis) -> int:
+    """Inputs along an axis that so many neighbouring outputs see, at most."""
+    return min(axis.size, (outputs - 1) * axis.stride + axis.dilation * (axis.taps - 1) + 1)
 
 
 _NONE = np.zeros(0, np.int32)
@@ -201,9 +204,8 @@ def unrolled_tiles(window: Window, height: int, width: int) -> int:
     y, x = window.y, window.x
     out_group = window.out_channels // window.groups
     together = min(out_group, width)
-    side_y, side_x = _patch(y, x, width // together)
-    inputs = window.channels // window.groups
-    for side, axis in ((side_y, y), (side_x, x)):
-        inputs *= min(axis.size, (side - 1) * axis.stride + axis.dilation * (axis.taps - 1) + 1)
+    channels = window.channels // window.groups
+    side_y, side_x = _patch(y, x, width // together, channels, height)
+    inputs = channels * _seen(side_y, y) * _seen(side_x, x)
     patches = window.groups * -(-out_group // together) * -(-y.out // side_y) * -(-x.out // side_x)
     return patches * -(-inputs // height)
