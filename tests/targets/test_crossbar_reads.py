@@ -1,0 +1,227 @@
+"""Reads of arrays against a plain reference: codes, phases, slices, encodings, converters, partial sums, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from crossbar_reads import codes_of, read
+
+from neuromorph import CPU, Dense, EventSource, Network, Sparse, ms
+from neuromorph.language import Event, Port, State, neuron
+from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, Effects, load_machine
+from neuromorph.mapping.crossbar.machine import Converter
+
+
+@neuron
+class Echo:
+    """Holds what arrived in this step at two ports; emits some of it."""
+
+    a, b = Port(), Port()
+    x, y = State(0.0), State(0.0)
+    x.next = a
+    y.next = b
+    out = Event(when=a > 2.0, value=a)
+
+
+@neuron
+class Whole:
+    """The same for ints, which go into a sum."""
+
+    a = Port(dtype=int)
+    x, total = State(0, dtype=int), State(0, dtype=int)
+    x.next = a
+    total.next = total + a
+    out = Event(when=total > 20)
+    total.reset = 0
+
+
+ON = Effects(quantise=True, dac=True, adc=True)
+
+
+def machine(**changes: Any) -> CrossbarMachine:
+    """Small arrays of 2-bit cells, so that a small network takes several."""
+    usual: dict[str, Any] = {
+        "rows": 6, "columns": 16, "cell_levels": 4, "cell_bits": 2, "weight_bits": 5, "encoding": "differential",
+        "subtract": "analog", "input_bits": 5, "dac": Converter(2, "level"), "adc": Converter(5, "sar"),
+        "signed_inputs": "split", "effects": ON,
+    }  # fmt: skip
+    return load_machine("isaac", **(usual | changes))
+
+
+def graded_network(seed: int = 1) -> Network:
+    """Graded events into two ports, and back into one of them after two steps."""
+    rng = np.random.default_rng(seed)
+    values = np.where(rng.random((12, 11)) < 0.4, np.round(rng.normal(0, 1, (12, 11)), 3), 0.0)
+    net = Network(name="echoes")
+    source = net.population(EventSource.from_dense(values), name="in")
+    cells = net.population(Echo, 9, name="cells")
+    net.project(source, cells.a, Dense(rng.normal(0, 1, (11, 9))))
+    net.project(source, cells.b, Dense(rng.normal(0, 1, (11, 9))))
+    net.project(cells, cells.b, Dense(rng.normal(0, 1, (9, 9))), delay=2)
+    net.record(cells, "x", "y")
+    return net
+
+
+def events_by_step(trace: Any, names: list[str], steps: int) -> list[dict[int, dict[int, float]]]:
+    found: list[dict[int, dict[int, float]]] = [{} for _ in range(steps)]
+    for k, name in enumerate(names):
+        events = trace.events(name)
+        values = np.ones(len(events.ids)) if events.values is None else events.values
+        for step, index, value in zip(events.steps, events.ids, values, strict=True):
+            found[int(step)].setdefault(k, {})[int(index)] = float(value)
+    return found
+
+
+MACHINES = {
+    "pairs": {},
+    "pairs, digital": {"subtract": "digital"},
+    "offset": {"encoding": "offset", "subtract": "digital"},
+    "signed cells": {"encoding": "signed", "subtract": "digital"},
+    "signed inputs": {"signed_inputs": "signed", "dac": Converter(3, "level", signed=True)},
+    "one phase": {"dac": Converter(5, "level")},
+    "bit by bit, fine": {"dac": Converter(1, "pulse"), "adc": Converter(12, "sar")},
+    "coarse": {"adc": Converter(2, "sar")},
+    "one slice": {"cell_levels": 16, "cell_bits": 4, "rows": 5},
+}
+
+
+@pytest.mark.parametrize("changes", MACHINES.values(), ids=MACHINES)
+def test_graded_events_are_read_as_the_plain_reference_reads_them(changes: dict[str, Any]) -> None:
+    steps = 15
+    program = Crossbar(machine(**changes), profile=steps).compile(graded_network(), dt=1 * ms)
+    trace = program.run(steps, progress=False)
+    events = events_by_step(trace, ["in", "cells"], steps)
+    expected = np.zeros((2, steps + 3, 9))
+    counted: dict[int, Counter[str]] = {}
+    for m, matrix in enumerate(program.plan.matrices):
+        counted[m] = Counter()
+        for step in range(steps):
+            sums, counts = read(program, m, codes_of(program, m, events[step]))
+            counted[m] += counts
+            counted[m]["events"] += sum(len(events[step].get(k, {})) for k in matrix.sources)
+            for c, value in enumerate(sums):
+                expected[matrix.column_port[c], step + matrix.delay, matrix.column_post[c]] += value
+    for k, name in enumerate("xy"):
+        np.testing.assert_allclose(trace.state("cells", name).data, expected[k, :steps], rtol=2e-6, atol=1e-5)
+    assert np.abs(expected[0, :steps]).max() > 1.0
+    for m in counted:
+        for name in ("events", "rows", "phases", "reads", "row_pulses", "saturated"):
+            assert getattr(program.counts, name)[m] == counted[m][name], name
+        assert program.counts.conversions[m].sum() == counted[m]["conversions"]
+        assert program.steps["conversions"][:, m].sum() == counted[m]["conversions"]
+
+
+def test_a_read_that_must_clip_counts_it() -> None:
+    program = Crossbar(machine(adc=Converter(2, "sar")), profile=15).compile(graded_network(), dt=1 * ms)
+    program.run(15, progress=False)
+    settings = program.deployed.settings
+    assert all(s.step is not None and (s.step >= 1).all() and (s.lo <= 0).all() for s in settings)
+    assert program.counts.saturated.sum() == program.counts.block_saturated.sum()
+
+
+def whole_network(density: float = 0.3) -> Network:
+    """A network of ints with delays and a loop."""
+    rng = np.random.default_rng(5)
+    net = Network(name="ints")
+    source = net.population(EventSource.from_dense(rng.random((25, 20)) < density), name="in")
+    cells, others = net.population(Whole, 14, name="cells"), net.population(Whole, 5, name="others")
+    net.project(source, cells, Dense(rng.integers(-15, 16, (20, 14)).astype(np.int32)))
+    net.project(cells, others, Dense(rng.integers(-15, 16, (14, 5)).astype(np.int32)), delay=3)
+    pre, post = np.nonzero(rng.random((5, 14)) < 0.3)
+    net.project(others, cells, Sparse((pre, post)), weight=7, delay=2)
+    net.record(cells, "x")
+    return net
+
+
+FINE = {"adc": Converter(8, "sar"), "weight_bits": 5}
+
+
+@pytest.mark.parametrize("readout", ["dense", "row-gated", "tile-skip"])
+@pytest.mark.parametrize("changes", [MACHINES[name] for name in ("pairs", "pairs, digital", "offset", "signed cells")])
+def test_ints_come_out_exactly_with_enough_bits(changes: dict[str, Any], readout: Any) -> None:
+    expected = CPU().compile(whole_network(), dt=1 * ms).run(30, progress=False)
+    program = Crossbar(machine(**(changes | FINE)), readout=readout).compile(whole_network(), dt=1 * ms)
+    assert all(setting.computing for setting in program.deployed.settings)
+    trace = program.run(30, progress=False)
+    for name in ("in", "cells", "others"):
+        assert trace.events(name).ids.tobytes() == expected.events(name).ids.tobytes()
+        assert trace.events(name).steps.tobytes() == expected.events(name).steps.tobytes()
+    assert np.array_equal(trace.state("cells", "x").data, expected.state("cells", "x").data)
+    assert len(expected.events("others").ids) > 10
+    assert program.counts.saturated.sum() == 0
+
+
+def test_each_way_of_reading_out_counts_its_own_work() -> None:
+    counts = {}
+    for readout in ("dense", "row-gated", "tile-skip", "comparator"):
+        program = Crossbar(machine(**FINE), readout=readout).compile(whole_network(0.1), dt=1 * ms)
+        program.run(30, progress=False)
+        counts[readout] = program.counts
+    dense, gated, skip, comparing = counts.values()
+    plan = program.plan
+    blocks = np.bincount(plan.blocks.matrix)
+    high = np.bincount(plan.blocks.matrix, plan.blocks.heights)
+    wide = np.bincount(plan.blocks.matrix, plan.blocks.widths * plan.machine.slices)
+    assert dense.reads.tolist() == gated.reads.tolist() == (30 * blocks).tolist()
+    assert dense.row_pulses.tolist() == (30 * high).tolist()
+    assert dense.conversions[:, 8].tolist() == gated.conversions[:, 8].tolist() == (30 * wide).tolist()
+    assert dense.block_reads.tolist() == [30] * len(plan.blocks)
+    assert dense.block_rows.tolist() == (30 * plan.blocks.heights).tolist()
+    assert gated.row_pulses.tolist() == skip.row_pulses.tolist() == gated.rows.tolist()
+    assert (skip.reads + skip.skipped).tolist() == gated.reads.tolist()
+    assert 0 < skip.reads[0] < gated.reads[0]
+    assert skip.block_reads.sum() == skip.reads.sum()
+    assert skip.conversions[:, 8].sum() == 0  # no read of so few rows needs all bits
+    assert skip.conversions.sum() < gated.conversions.sum()
+    assert (comparing.reads == skip.reads).all()
+    assert comparing.conversions.sum() == 0
+    assert (comparing.comparisons >= comparing.pulses).all()
+    assert comparing.pulses.sum() > 0
+    for each in (dense, gated, skip):
+        assert np.array_equal(each.code_sum, dense.code_sum)
+        assert np.array_equal(each.spikes, dense.spikes)
+    assert dense.neuron_updates.tolist() == [0, 30 * 14, 30 * 5]
+    totals = program.steps
+    assert len(totals) == comparing.steps == 30
+    assert totals["pulses"].sum(axis=0).tolist() == comparing.pulses.tolist()
+
+
+def test_the_conductance_that_codes_drive_is_summed() -> None:
+    net = Network(name="one row")
+    source = net.population(EventSource(2, steps=[1, 2, 2], indices=[0, 0, 1], values=[0.5, -1.0, 0.25]), name="in")
+    net.project(source, net.population(Echo, 2, name="out").a, Dense(np.array([[1.0, -0.5], [0.25, 0.0]])))
+    program = Crossbar(machine(input_bits=4, dac=Converter(4, "level"))).compile(net, dt=1 * ms)
+    program.run(4, progress=False)
+    rows = program.chip.conductance(0)[:2, :8].sum(axis=1)
+    codes = np.rint(np.array([1.5, 0.25]) / program.deployed.settings[0].input_scale)
+    assert program.counts.code_sum[0] == pytest.approx(rows @ [8 + 15, 4])
+    assert codes.sum() == pytest.approx(26, abs=1)
+
+
+def test_histograms_hold_what_columns_bring() -> None:
+    program = Crossbar(machine()).compile(whole_network(), dt=1 * ms, observe=True)
+    trace = program.run(30, progress=False)
+    expected = CPU().compile(whole_network(), dt=1 * ms).run(30, progress=False)
+    assert trace.events("others").ids.tobytes() == expected.events("others").ids.tobytes()
+    observed, plan = program.observed, program.plan
+    assert observed.sums.number.sum() == program.counts.conversions.sum()
+    lowest = np.zeros(len(observed.sums))
+    for event in events_by_step(trace, ["in", "cells", "others"], 30):
+        for m, matrix in enumerate(plan.matrices):
+            codes = codes_of(program, m, event)
+            for b in plan.blocks_of(m):
+                block = plan.blocks[b]
+                rows = [i for i, row in enumerate(block.rows) if row in codes]
+                cells = program.chip.held[block.array][
+                    block.row_first : block.row_first + len(block.rows),
+                    block.column_first : block.column_first + 4 * len(block.columns),
+                ].reshape(len(block.rows), -1, 2, 2)
+                sums = (cells[..., 0] - cells[..., 1])[rows].sum(axis=0)
+                for digit in range(2):
+                    at = block.index * 2 + digit
+                    lowest[at] = min(lowest[at], sums[:, digit].min())
+            assert matrix.passes == 1
+    assert np.array_equal(observed.sums.low, lowest)
