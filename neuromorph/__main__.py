@@ -12,7 +12,7 @@ from neuromorph.errors import NeuromorphError
 COMMANDS = {
     "demo": "classify MNIST digits on simulated SpiNNaker2 chips and say what it costs",
     "run": "run a network from a script or a file on a target and keep its trace",
-    "map": "map a network onto SpiNNaker2 without running it, and report",
+    "map": "map a network onto SpiNNaker2 or a crossbar chip without running it, and report",
     "inspect": "show what a trace holds",
     "compare": "compare two traces and find where they first differ",
     "doctor": "show what is installed and what each feature needs",

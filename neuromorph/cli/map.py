@@ -1,32 +1,39 @@
-"""Map a network onto SpiNNaker2 without running it, and report what it needs."""
+"""Map a network onto SpiNNaker2 or a crossbar chip without running it, and report what it needs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from neuromorph.cli.source import add_chip_arguments, add_source_arguments, chip_options, load
+from neuromorph.cli.source import CHIP_OPTIONS, add_chip_arguments, add_source_arguments, chip_target, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``neuromorph map``."""
     add_source_arguments(parser)
+    parser.add_argument("--target", choices=tuple(CHIP_OPTIONS), default="spinnaker2")
     add_chip_arguments(parser)
-    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="draw the placement there (needs matplotlib)")
+    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="draw the mapping there (needs matplotlib)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Map and report."""
-
-    from neuromorph.mapping.spinnaker2 import SpiNNaker2
-
+    machine = chip_target(options)
     job = load(options)
-    machine = SpiNNaker2(weights=options.weights, **chip_options(options))
     program = machine.compile(job.network, dt=job.dt)
     print(program.report())
     if options.figures:
-        from neuromorph.mapping.figures import save_mapping_figures
-
-        for path in save_mapping_figures(program, options.figures):
+        for path in _figures(options.target, program, options.figures):
             print(path)
     return 0
+
+
+def _figures(target: str, program: Any, folder: Path) -> list[Path]:
+    if target == "spinnaker2":
+        from neuromorph.mapping.figures import save_mapping_figures
+
+        return save_mapping_figures(program, folder)
+    from neuromorph.mapping.crossbar.figures import save_figures
+
+    return save_figures(program.report(), folder)

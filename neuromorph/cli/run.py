@@ -10,8 +10,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuromorph.cli.source import add_chip_arguments, add_source_arguments, chip_options, load
-from neuromorph.errors import TargetError
+from neuromorph.cli.source import (
+    CHIP_OPTIONS,
+    add_chip_arguments,
+    add_source_arguments,
+    chip_options,
+    chip_target,
+    load,
+)
 
 if TYPE_CHECKING:
     from neuromorph.engine import Target
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``neuromorph run``."""
     add_source_arguments(parser)
-    parser.add_argument("--target", choices=("cpu", "reference", "spinnaker2"), default="cpu")
+    parser.add_argument("--target", choices=("cpu", "reference", "spinnaker2", "crossbar"), default="cpu")
     parser.add_argument(
         "--out", type=Path, default=Path("trace.h5"), help="where the trace goes (default: %(default)s)"
     )
@@ -31,14 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def target(options: argparse.Namespace) -> Target:
     """The target that the options name."""
-    if options.target == "spinnaker2":
-        from neuromorph.mapping.spinnaker2 import SpiNNaker2
-
-        return SpiNNaker2(weights=options.weights, dtype=options.dtype, **chip_options(options))
-    if unused := [f"--{name.replace('_', '-')}" for name in chip_options(options)]:
-        raise TargetError(
-            f"{', '.join(unused)}: an option of --target spinnaker2, not of {options.target}; leave it out"
-        )
+    if options.target in CHIP_OPTIONS:
+        made: Target = chip_target(options, dtype=options.dtype)
+        return made
+    chip_options(options)  # says which options belong to another target
     if options.target == "reference":
         from neuromorph.engine import Reference
 

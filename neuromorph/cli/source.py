@@ -6,7 +6,7 @@ import argparse
 import re
 import runpy
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph import units
-from neuromorph.errors import LanguageError, NetworkError, NeuromorphError
+from neuromorph.errors import LanguageError, NetworkError, NeuromorphError, TargetError
 from neuromorph.language.neuron import METHODS
 
 if TYPE_CHECKING:
@@ -46,20 +46,73 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     nir.add_argument("--time-unit", type=quantity, default=1 * units.second, help="of the file's times (default: 1s)")
 
 
+CHIP_OPTIONS = {
+    "spinnaker2": ("chips", "neurons_per_pe", "clock", "tick"),
+    "crossbar": ("chips", "machine", "effects", "readout", "age", "seed"),
+}
+"""Options that targets with a machine have, and others do not."""
+
+
 def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the SpiNNaker2 target."""
+    """Options of the targets that are chips."""
+    parser.add_argument("--chips", type=int, help="how many (default: as many as needed)")
     chips = parser.add_argument_group("SpiNNaker2")
-    chips.add_argument("--chips", type=int, help="how many (default: as many as needed)")
     chips.add_argument("--neurons-per-pe", type=int, metavar="N", help="at most (default: as many as memory holds)")
     chips.add_argument("--clock", choices=("barrier", "tick"), help="what ends a step (default: a barrier)")
     chips.add_argument("--tick", type=quantity, help="real time for a step, e.g. 1ms (default: dt)")
+    arrays = parser.add_argument_group("Crossbar")
+    arrays.add_argument("--machine", help="ideal, isaac, m1076, wtm2101, ... or a .toml file (default: isaac)")
+    arrays.add_argument(
+        "--effects", metavar="NAMES", help="of the machine's, only these, e.g. quantise,adc; or none (default: all)"
+    )
+    arrays.add_argument("--readout", help="dense, row-gated, tile-skip or comparator (default: tile-skip)")
+    arrays.add_argument("--age", type=quantity, metavar="TIME", help="time since programming, e.g. 86400s")
+    arrays.add_argument("--seed", type=int, help="of what programming and reading draw (default: 0)")
     parser.add_argument("--weights", choices=("int8", "int16"), help="quantise float weights (default: keep them)")
 
 
 def chip_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of :func:`add_chip_arguments` that were given and that no other target has."""
-    given = {name: getattr(options, name) for name in ("chips", "neurons_per_pe", "clock", "tick")}
-    return {name: value for name, value in given.items() if value is not None}
+    """The options of :data:`CHIP_OPTIONS` that were given, for the target that was chosen.
+
+    Raises
+    ------
+    TargetError
+        An option that only other targets have.
+    """
+    own = CHIP_OPTIONS.get(options.target, ())
+    names = dict.fromkeys(name for names in CHIP_OPTIONS.values() for name in names)
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if unused := [name for name in given if name not in own]:
+        owners = " or ".join(t for t, names in CHIP_OPTIONS.items() if set(unused) <= set(names)) or "other targets"
+        raise TargetError(
+            f"{', '.join('--' + name.replace('_', '-') for name in unused)}: an option of --target {owners}, not of "
+            f"{options.target}; leave it out"
+        )
+    return given
+
+
+def chip_target(options: argparse.Namespace, **others: Any) -> Any:
+    """The SpiNNaker2 or Crossbar target that the options describe.
+
+    Raises
+    ------
+    TargetError, MappingError
+    """
+    given = {"weights": options.weights, **chip_options(options), **others}
+    if options.target == "spinnaker2":
+        from neuromorph.mapping.spinnaker2 import SpiNNaker2
+
+        return SpiNNaker2(**given)
+    from neuromorph.mapping.crossbar import Crossbar
+
+    if "age" in given:
+        given["time"] = given.pop("age")
+    names = given.pop("effects", None)
+    machine = Crossbar(**given)
+    if names is None:
+        return machine
+    effects = machine.on.only(*(name.strip() for name in names.split(","))) if names != "none" else machine.on.none()
+    return replace(machine, effects=effects)
 
 
 def quantity(text: str) -> units.Quantity:

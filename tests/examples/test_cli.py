@@ -46,7 +46,7 @@ def test_doctor_finds_what_is_installed(capsys: pytest.CaptureFixture[str]) -> N
     assert "numba" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("target", ["cpu", "reference", "spinnaker2"])
+@pytest.mark.parametrize("target", ["cpu", "reference", "spinnaker2", "crossbar"])
 def test_run_leaves_a_trace(script: Path, tmp_path: Path, target: str) -> None:
     out = tmp_path / f"{target}.h5"
     assert main(["run", str(script), "--target", target, "--dtype", "float32", "--out", str(out)]) == 0
@@ -69,6 +69,49 @@ def test_compare_tells_equal_from_different(script: Path, tmp_path: Path) -> Non
 def test_map_reports_without_running(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["map", str(script), "--chips", "2"]) == 0
     assert "synapses" in capsys.readouterr().out
+
+
+def test_crossbars_are_mapped_run_inspected_and_compared(
+    script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures"
+    assert main(["map", str(script), "--target", "crossbar", "--machine", "m1076", "--figures", str(figures)]) == 0
+    assert re.search(r"arrays +1 of 76 on 1 chip", capsys.readouterr().out)
+    assert {path.name for path in figures.iterdir()} == {"utilisation.png", "conductances.png"}
+    cpu, ideal, aged = (tmp_path / f"{name}.h5" for name in ("cpu", "ideal", "aged"))
+    crossbar = ["run", str(script), "--target", "crossbar"]
+    main(["run", str(script), "--out", str(cpu)])
+    assert main([*crossbar, "--machine", "hermes", "--effects", "none", "--out", str(ideal)]) == 0
+    assert main(["compare", str(cpu), str(ideal)]) == 0
+    assert "saturated conversions: no converters and 0" in capsys.readouterr().out
+    options = ["--machine", "hermes", "--effects", "programming,drift", "--age", "86400s", "--seed", "5"]
+    assert main([*crossbar, *options, "--readout", "row-gated", "--out", str(aged)]) == 0
+    printed = capsys.readouterr().out
+    assert "effects=[programming, drift]" in printed
+    assert "seed=5" in printed
+    assert "row-gated" in printed
+    assert main(["compare", str(cpu), str(aged)]) == 1
+    assert re.search(r"first: step \d+ \(.* ms\), cells, neuron \d+", capsys.readouterr().out)
+    assert main(["inspect", str(aged)]) == 0
+    assert "costs/energy_by_matrix" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--machine", "nothing"], "no crossbar machine 'nothing'; there is"),
+        (["--effects", "nothing"], "no effect 'nothing'"),
+        (["--effects", "wires"], "wires is off"),
+        (["--readout", "nothing"], "readout is 'nothing'"),
+        (["--tick", "1ms"], "--tick: an option of --target spinnaker2, not of crossbar"),
+    ],
+)
+def test_what_a_crossbar_cannot_be_is_said(
+    script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    script.write_text("raise SystemExit('the script ran')")
+    assert main(["run", str(script), "--target", "crossbar", "--out", str(tmp_path / "t.h5"), *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -121,7 +164,9 @@ def test_times_need_a_unit(script: Path, value: str, capsys: pytest.CaptureFixtu
 
 def test_options_of_another_target_are_refused(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(script), "--chips", "2", "--tick", "1ms"]) == 2
-    assert "--chips, --tick: an option of --target spinnaker2" in capsys.readouterr().err
+    assert "--chips, --tick: an option of --target spinnaker2, not of cpu" in capsys.readouterr().err
+    assert main(["run", str(script), "--machine", "isaac", "--target", "spinnaker2"]) == 2
+    assert "--machine: an option of --target crossbar, not of spinnaker2" in capsys.readouterr().err
 
 
 def test_a_tick_that_is_too_short_is_overrun(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
