@@ -135,10 +135,6 @@ def steps_of(below, above, top, least, sided, out):
     else:
         step = max((below + above) / top, least)
         zero = min(np.rint(below / step), np.float64(top))
-        if below > 0.0 and zero == 0.0 and top > 1:
-            zero = 1.0
-        if above > 0.0 and zero == top and top > 1:
-            zero = top - 1.0
     out[0], out[1] = step, zero
 
 
