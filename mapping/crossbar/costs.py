@@ -174,7 +174,9 @@ def _terms(
     c = machine.constants
     bits, units = digit_means(n, machine)
     conducted = _weakest(c, "time.pulse", "cell.read_voltage", "cell.g_max")
-    yield Term("cells", conducted, n.code_sum * (machine.v_read**2 * c.si("time.pulse")))
+    # A spike is the only code of its kind: a DAC that makes voltages drives it with the highest.
+    louder = (2.0**machine.dac.bits - 1.0) / units if machine.dac.kind == "level" and machine.dac.bits else 1.0
+    yield Term("cells", conducted, n.code_sum * louder * (machine.v_read**2 * c.si("time.pulse")))
     pulses = bits if machine.dac.kind == "pulse" else np.ones(len(bits))
     yield _priced(c, "drivers", "energy.row_pulse", n.row_pulses * pulses)
     yield _priced(c, "arrays", "energy.read", n.reads)

@@ -190,6 +190,13 @@ def test_energy_of_cells_follows_what_they_hold() -> None:
     assert energy(counts, louder).by_component["cells"] == pytest.approx(4 * once["cells"])
 
 
+def test_a_spike_is_as_loud_as_the_highest_code() -> None:
+    plan = a_plan(load_machine("m1076"), [(4, 2)])
+    graded = counts_of(rows=[1], input_bits=[9], code_sum=[255e-6])
+    spike = counts_of(rows=[1], input_bits=[1], code_sum=[1e-6])
+    assert energy(spike, plan).by_component["cells"] == pytest.approx(energy(graded, plan).by_component["cells"])
+
+
 @given(st.lists(st.integers(0, 10**6), min_size=len(ACTIONS), max_size=len(ACTIONS)), st.integers(1, 9))
 def test_energy_is_linear_in_what_was_done(numbers: list[int], times: int) -> None:
     plan = a_plan(load_machine("neurram"), [(4, 2)])
