@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, exp, log, log10
+from typing import TYPE_CHECKING
 
 from neuromorph.errors import MappingError
+
+from ..constants import Constant, Constants
+
+if TYPE_CHECKING:
+    from .machine import CrossbarMachine
+
+CITATION = "Andrulis, Chen, Emer, Sze, arXiv 2404.06553: fit of energy and area to Murmann's survey of ADCs"
 
 _MERIT_BY_RATE = (213.780669, -2.87190304)
 """Bound on the figure of merit, dB: intercept, and slope by the natural logarithm of the rate in Hz."""
@@ -64,6 +73,50 @@ def adc_area(bits: float, rate: float, node: float, energy: float | None = None)
     _positive(bits=bits, rate=rate, node=node, energy=joules)
     by_rate = _AREA[2] * log(rate) + _AREA[3] * log(joules * 1e12)
     return exp(_AREA[0] + _AREA[1] * log(node * 1e9) + by_rate) * 1e-12
+
+
+def with_fitted_adc(
+    machine: CrossbarMachine, bits: int, *, rate: float | None = None, columns_per_converter: int | None = None
+) -> CrossbarMachine:
+    """A machine with another ADC, whose energy and area are those of the fit.
+
+    Parameters
+    ----------
+    machine : CrossbarMachine
+        With prices.
+    bits : int
+    rate : float, optional
+        Conversions a second; default: as fast as before.
+    columns_per_converter : int, optional
+        Physical columns that share one; default: as many as before.
+
+    Raises
+    ------
+    MappingError
+        If the machine has no prices, or a number is impossible.
+    """
+    c = machine.constants
+    if not machine.priced:
+        raise MappingError(
+            f"crossbar machine {machine.name} has no prices, so that an ADC of the fit has no place in it"
+        )
+    before = 1.0 / machine.adc.seconds if machine.adc.seconds else 0.0
+    speed, node = (before if rate is None else rate), c.si("technology.node")
+    joules, area = adc_energy(bits, speed, node), adc_area(bits, speed, node)
+    told = f"fit at {bits} bits, {node * 1e9:g} nm, {speed / 1e6:g} MS/s"
+    values: tuple[tuple[str, float | str, str], ...] = (
+        ("adc.bits", bits, "bit"),
+        ("adc.time", 1e9 / speed, "ns"),
+        ("adc.scaling", "survey", ""),
+        ("energy.adc", joules * 1e12, "pJ"),
+        ("area.adc", area * 1e12, "um2"),
+    )
+    entries = dict(c.entries)
+    for name, value, unit in values:
+        entries[name] = Constant(name, value, unit, "survey", CITATION, "derived", told)
+    shared = machine.adc.columns_per_converter if columns_per_converter is None else columns_per_converter
+    adc = replace(machine.adc, bits=bits, kind="sar", seconds=1.0 / speed, columns_per_converter=shared)
+    return replace(machine, constants=Constants(c.machine, entries), adc=adc)
 
 
 def _positive(**numbers: float) -> None:

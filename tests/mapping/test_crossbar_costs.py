@@ -12,6 +12,7 @@ from neuromorph import Event as Fires
 from neuromorph import EventSource, Network, Param, Port, State, ms, neuron
 from neuromorph.errors import MappingError
 from neuromorph.lowering import lower
+from neuromorph.mapping.crossbar.adc_fit import with_fitted_adc
 from neuromorph.mapping.crossbar.area import area, chip_area
 from neuromorph.mapping.crossbar.costs import COMPONENTS, conversion_energies, energy, input_digits
 from neuromorph.mapping.crossbar.ledger import ACTIONS, MOST_BITS, Counts, StepCounts
@@ -366,6 +367,23 @@ def test_area_of_whole_chips_and_of_what_is_used() -> None:
     assert sum(chip_area(m).values()) * 1e6 == pytest.approx(85.4, rel=0.25), "published, registers of cores included"
     neurram = sum(chip_area(load_machine("neurram")).values()) / 48
     assert neurram == pytest.approx(1270e-12 * 256 / 0.28, rel=1e-3)
+
+
+def test_an_adc_of_the_fit_takes_the_place_of_the_machines() -> None:
+    isaac = load_machine("isaac")
+    m = with_fitted_adc(isaac, 7, rate=100e6, columns_per_converter=32)
+    assert (m.adc.bits, m.adc.seconds, m.converters) == (7, pytest.approx(10e-9), 4)
+    assert conversion_energies(m)[7] * 1e12 == pytest.approx(1.31, abs=0.005)
+    assert conversion_energies(m)[4] * 1e12 == pytest.approx(0.92, abs=0.005)
+    assert chip_area(m)["ADCs"] == pytest.approx(m.arrays * 4 * 3637e-12, rel=1e-3)
+    assert m.constants["energy.adc"].status == "derived"
+    assert "7 bits, 32 nm, 100 MS/s" in m.constants["energy.adc"].why
+    assert (isaac.adc.bits, isaac.constants.si("energy.adc")) == (8, pytest.approx(1.667e-12)), "untouched"
+    assert conversion_rounds(a_plan(m, [(128, 16)])).tolist() == [32]
+    with pytest.raises(MappingError, match="crossbar machine ideal has no prices"):
+        with_fitted_adc(load_machine("ideal"), 8)
+    with pytest.raises(MappingError, match="ADC fit: rate is 0"):
+        with_fitted_adc(isaac, 8, rate=0)
 
 
 def test_an_adc_of_other_bits_is_larger_by_the_fit() -> None:
