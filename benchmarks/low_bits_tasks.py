@@ -85,7 +85,8 @@ def _digits(code: Callable[[Any], Any]) -> Callable[[int, np.random.Generator], 
 
 def _perceptron_accuracy(target: Target, network: Network, seed: int) -> float:
     (images, labels), (_, held_out) = digits.images(), digits.split(seed)
-    return perceptron.classify(target, network, images[held_out]).accuracy(labels[held_out])
+    program = target.compile(network, dt=classifier.DT)
+    return perceptron.classify(program, images[held_out]).accuracy(labels[held_out])
 
 
 def _spiking_accuracy(target: Target, network: Network, seed: int) -> float:

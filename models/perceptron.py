@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine import Program, Target
+from neuromorph.engine import Program
 from neuromorph.errors import NetworkError
 from neuromorph.language import Neuron
 from neuromorph.network import Dense, Live, Network, uniform_grid
 
-from .classifier import DT, Classified, parameters, with_parameters
+from .classifier import Classified, parameters, with_parameters
 from .multiply_accumulate import CodedRectifier, Rectifier
 from .recurrent import Linear
 
@@ -37,13 +37,20 @@ def code(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return sixteenths * np.float32(1 / 16)
 
 
-def classify(target: Target, network: Network, images: npt.NDArray[np.uint8]) -> Classified:
-    """Run images on a target, one in each step, and take the digit with most evidence.
+def classify(program: Program, images: npt.NDArray[np.uint8], layers: int = 3) -> Classified:
+    """Run images on a compiled network, one in each step, and take the digit with most evidence.
 
-    The neurons keep nothing, so one image follows the other: that of step t is told in step ``t + layers``.
+    The neurons keep nothing, so one image follows the other: the verdict on that of step t is sent in step
+    ``t + layers``.
+
+    Parameters
+    ----------
+    program : Program
+        ``target.compile(network, dt=DT)``.
+    images : uint8 (samples, 784)
+    layers : int
+        Of neurons: all populations but the pixels.
     """
-    layers = len(network.populations) - 1
-    program: Program = target.compile(network, dt=DT)
     with TemporaryDirectory() as folder:
         stream = code(images).transpose(1, 0, 2)  # one sample of many steps
         batch = program.run_batch({"pixels": stream}, len(images) + layers, out=Path(folder) / "trace.h5")

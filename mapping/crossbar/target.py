@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from neuromorph.engine.target import check_choice, seconds_of, step_seconds
 from neuromorph.errors import TargetError
 from neuromorph.progress import Progress, progress_for
 
+from .clipping import Clip, check_clip
 from .effects import Effects
 from .machine import CrossbarMachine, load_machine
 from .profile import Profile, look
@@ -64,6 +66,9 @@ class Crossbar:
     ranges : Ranges, optional
         Of the converters, from :func:`~.calibrate.calibrate`; default: ADCs cover all sums that can be, and inputs all
         values that are known (see ``profile``).
+    clip : {"max", "mse"} or float
+        How weights are clipped where they are cut into codes: not at all, with the least squared error for each
+        matrix, or so that this share of them, as 0.999, is kept.
     chip : Chip, optional
         Cells that were programmed before, with the same network: ``program.chip`` of another program.
     rates : mapping of population name to events a step, optional
@@ -93,6 +98,7 @@ class Crossbar:
     time: Any = None
     chips: int | None = None
     ranges: Ranges | None = field(default=None, repr=False)
+    clip: Clip = "max"
     chip: Chip | None = field(default=None, repr=False)
     rates: Mapping[str, Any] | None = field(default=None, repr=False)
     profile: int = 0
@@ -124,6 +130,7 @@ class Crossbar:
             raise TargetError("Crossbar: give rates or profile, not both")
         if self.chip is not None and self.effects is not None:
             raise TargetError("Crossbar: give chip or effects, not both: a chip was programmed with its effects")
+        check_clip(self.clip)
         _ = self.built, self.on
 
     @property
@@ -213,7 +220,7 @@ class Crossbar:
             shown.stage("programming cells")
             if self.chip is not None:
                 self.chip.require(plan)
-            chip = program_chip(plan, self.on, self.seed) if self.chip is None else self.chip
+            chip = program_chip(plan, self.on, self.seed, self.clip) if self.chip is None else self.chip
             if self.time is not None and self.chip is not None:
                 chip = chip.at(self.on.time)
             reading = Reading(self.readout, self.seed, self.ranges, known, observe)
@@ -239,13 +246,18 @@ class Crossbar:
     def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
         """The network, convolutions as their geometry."""
         from neuromorph.lowering import lower, refuse_plastic
+        from neuromorph.network import on_grid
+
+        from .cells import coding
 
         refuse_plastic(network, "Crossbar")
         progress.stage(f"building {network.name}")
         built: list[Synapses] = []
+        most = coding(self.built).highest
 
         def take(synapses: Synapses, populations: tuple[LoweredPopulation, ...]) -> None:
-            built.append(synapses)
+            # weights that training made of few levels are not rounded again, to a scale of the cells' own
+            built.append(on_grid(synapses, int(most)) if isfinite(most) else synapses)
 
         made = lower(
             network, step_seconds(dt), dtype=self.dtype, weights=self.weights, allow_memory=allow_memory,

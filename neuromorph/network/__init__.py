@@ -13,7 +13,7 @@ from neuromorph.network.distributions import (
     Uniform,
 )
 from neuromorph.network.forecast import Forecast, ProjectionForecast
-from neuromorph.network.grid import Grid, uniform_grid
+from neuromorph.network.grid import Grid, on_grid, uniform_grid
 from neuromorph.network.network import Network
 from neuromorph.network.population import Population, PortRef
 from neuromorph.network.projection import Projection
@@ -88,5 +88,6 @@ __all__ = [
     "Uniform",
     "build",
     "build_projection",
+    "on_grid",
     "uniform_grid",
 ]

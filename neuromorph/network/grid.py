@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from neuromorph.network.synapses import Synapses
 
 _LOOKED_AT = 1 << 14
 _TOLERANCE = 1e-5  # of a step: some roundings to float32, far from what numbers not on a grid would be
@@ -63,6 +65,23 @@ def uniform_grid(weights: npt.NDArray[Any], most: int) -> Grid | None:
         if codes[0] >= 1 and np.abs(sizes / scale - codes).max() <= _TOLERANCE:
             return _found(np.asarray(weights), scale)
     return None
+
+
+def on_grid(synapses: Synapses, most: int) -> Synapses:
+    """Float weights that lie on a grid as whole numbers up to ``most`` and their scale; any others as they are.
+
+    The numbers fill the range as far as whole multiples of theirs do: codes up to 7 are doubled where 15 is the most.
+    One weight for all synapses is left alone, as are weights that are quantised already.
+    """
+    if synapses.weight_scale is not None or synapses.weights.dtype.kind != "f" or not synapses.weights.ndim:
+        return synapses
+    grid = uniform_grid(synapses.weights, most)
+    largest = 0 if grid is None else int(np.abs(grid.codes).max(initial=0))
+    if grid is None or largest < 2:
+        return synapses
+    wider = most // largest
+    kept = np.int8 if most < 1 << 7 else np.int16 if most < 1 << 15 else np.int32
+    return replace(synapses, weights=(grid.codes * wider).astype(kept), weight_scale=grid.scale / wider)
 
 
 def _found(weights: npt.NDArray[Any], scale: float) -> Grid:

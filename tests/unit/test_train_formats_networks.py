@@ -205,19 +205,24 @@ def small_perceptron() -> Network:
     return classifier.with_parameters(net, biased)
 
 
+def evidence(net: Network, dtype: Any = "float32") -> np.ndarray[Any, Any]:
+    program = CPU(dtype, threads=1).compile(net, dt=1 * ms, progress=False)
+    return perceptron.classify(program, images()).evidence
+
+
 def images() -> np.ndarray[Any, Any]:
     return np.random.default_rng(7).integers(0, 256, (12, 784)).astype(np.uint8)
 
 
 def test_rectifiers_are_those_of_any_framework() -> None:
     net = small_perceptron()
-    found = perceptron.classify(CPU("float64", threads=1), net, images())
+    found = evidence(net, "float64")
     values = classifier.parameters(net)
     x = perceptron.code(images())[:, 0].astype(np.float64)
     for k, (w, b) in enumerate(zip([p.name for p in net.projections], ["hidden1", "hidden2", "digits"], strict=True)):
         x = x @ values[w] + values[f"{b}.b"]
         x = np.maximum(x, 0) if k < 2 else x
-    np.testing.assert_allclose(found.evidence, x, rtol=1e-6)
+    np.testing.assert_allclose(found, x, rtol=1e-6)
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -232,8 +237,7 @@ def test_rectifiers_that_round_are_the_format_behind_rectifiers(bits: int) -> No
     quanta = {name: float(format.codes(torch.ones(1)).scale) for name, format in formats.items()}
     rounding = perceptron.coded(net, quanta, 2**bits - 1)
     assert {type(p.neuron).__name__ for p in rounding.populations} == {"Live", "Neuron"}
-    found = perceptron.classify(CPU("float64", threads=1), rounding, images())
-    np.testing.assert_allclose(found.evidence, y["digits"][0].detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(evidence(rounding, "float64"), y["digits"][0].detach().numpy(), rtol=1e-6)
     again = train.Module(rounding, 1 * ms, dtype=torch.float64, outputs=["digits"])
     torch.testing.assert_close(again(x)[0]["digits"], y["digits"], rtol=1e-6, atol=1e-9)
 
@@ -267,8 +271,7 @@ def test_a_perceptron_of_few_bits_is_kept_as_whole_numbers(tmp_path: Path) -> No
     again = perceptron.load(tmp_path / "net.h5")
     assert {k: v.tolist() for k, v in _values(again).items()} == {k: v.tolist() for k, v in values.items()}
     assert [type(p.neuron) for p in again.populations] == [type(p.neuron) for p in kept.populations]
-    a, b = (perceptron.classify(CPU(threads=1), each, images()).evidence for each in (kept, again))
-    assert np.array_equal(a, b)
+    assert np.array_equal(evidence(kept), evidence(again))
 
 
 def _values(net: Network) -> dict[str, Any]:
@@ -286,7 +289,8 @@ def test_the_trained_perceptron_is_of_four_bits() -> None:
         assert dict(net[name].neuron.values)["top"] == 15.0
     (pictures, labels), (_, held_out) = digits.images(), digits.split(0)
     some = held_out[:500]
-    assert perceptron.classify(CPU(threads=1), net, pictures[some]).accuracy(labels[some]) > 0.95
+    program = CPU(threads=1).compile(net, dt=1 * ms, progress=False)
+    assert perceptron.classify(program, pictures[some]).accuracy(labels[some]) > 0.95
 
 
 def test_weight_noise_is_what_it_says() -> None:
@@ -343,3 +347,24 @@ def test_training_with_noise_keeps_more_under_noise() -> None:
         return float(np.mean(right))
 
     assert accuracy(0.2) > accuracy(0.0) + 0.04
+
+
+def test_cells_hold_the_numbers_that_training_made() -> None:
+    """No second rounding between training and a chip: signed levels of pairs of 4-bit cells are the format's."""
+    from neuromorph.mapping.crossbar import Crossbar
+    from neuromorph.mapping.crossbar.effects import Effects
+
+    net = perceptron.trained()
+    chip = Crossbar("nor_flash", effects=Effects.none().with_(quantise=True))
+    program = chip.compile(net, dt=1 * ms, progress=False)
+    for matrix, projection in zip(program.plan.matrices, net.projections, strict=True):
+        weights = np.asarray(_values(net)[projection.name], np.float32)
+        grid = uniform_grid(weights, 15)
+        assert grid is not None
+        wider = 15 // int(np.abs(grid.codes).max())
+        assert np.array_equal(matrix.dense(), grid.codes * wider)
+        assert matrix.scale == grid.scale / wider
+    assert (program.chip.scale == 1).all()
+    assert not program.chip.clipped.any()
+    found = perceptron.classify(program, images()).evidence
+    np.testing.assert_allclose(found, evidence(net), rtol=1e-4, atol=1e-4)
