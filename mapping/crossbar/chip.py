@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from neuromorph.errors import TargetError
 
-from .cells import Coding, coding, common_divisor, encode
+from .cells import Coding, coding, encode
+from .clipping import Clip, check_clip, scale_of_matrix
 from .effects import Effects
 from .plan_difference import plan_difference
 from .programming import MOST_ROUNDS, Cells
@@ -186,7 +187,7 @@ class Statistics:
     missed: Int64
 
 
-def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0) -> Chip:
+def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0, clip: Clip = "max") -> Chip:
     """Program every array of a plan.
 
     Parameters
@@ -196,6 +197,8 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0) -> C
         Default: those of the plan's machine.
     seed : int
         One seed is one chip: each draw depends on it and on the place of its cell, and on nothing else.
+    clip : {"max", "mse"} or float
+        See :data:`.clipping.Clip`.
 
     Returns
     -------
@@ -209,9 +212,10 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0) -> C
     on = plan.machine.effects if effects is None else effects
     cells, how = Cells(plan.machine, on, seed), coding(plan.machine)
     cells.prepare()
-    ranges = [_range(matrix) for matrix in plan.matrices]
-    scale = np.array([how.scale_of(low, high, divisor) for low, high, divisor in ranges])
-    top = np.array([(max(-low, high) or 1.0) if how.top is None else how.top for low, high, _ in ranges])
+    check_clip(clip)
+    found = [scale_of_matrix(matrix, how, clip if on.quantise else "max") for matrix in plan.matrices]
+    scale = np.array([worth for worth, _ in found])
+    top = np.array([(largest or 1.0) if how.top is None else how.top for _, largest in found])
 
     def one(array: int) -> tuple[npt.NDArray[Any], Int64, int, Int64]:
         rounds, missed, clipped = np.zeros(MOST_ROUNDS, np.int64), 0, np.zeros(len(plan.matrices), np.int64)
@@ -359,10 +363,3 @@ def _signs(chip: Chip, block: Block) -> npt.NDArray[Any] | np.float32:
         return np.float32(1.0)
     levels, _ = _levels(chip.plan.matrices[block.matrix], block, chip.coding, chip.scale, chip.effects)
     return np.where(levels < 0.0, np.float32(-1.0), np.float32(1.0))
-
-
-def _range(matrix: Matrix) -> tuple[float, float, int]:
-    """Smallest and largest weight, 0 included, and the common divisor of ints."""
-    some = [part.weights for part in matrix.parts if part.cells]
-    low, high = (float(bound([bound(w) for w in some], initial=0)) for bound in (np.min, np.max))
-    return low, high, common_divisor(some)

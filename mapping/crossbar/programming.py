@@ -6,7 +6,7 @@ All of it works on one block of one array at a time; :mod:`.chip` goes through a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ Float64 = npt.NDArray[np.float64]
 
 SHARES = np.linspace(0.0, 1.0, 4097)
 """Where the kernels' tables of a device's curves have their entries."""
+_NONE = np.zeros(len(SHARES))
 MOST_ROUNDS = 256
 """Entries of a histogram of rounds; see :class:`.effects.Verify`."""
 
@@ -42,7 +43,6 @@ class Cells:
     machine: CrossbarMachine
     effects: Effects
     seed: int
-    _zero: Float64 = field(default_factory=lambda: np.zeros(len(SHARES)), repr=False)
 
     @cached_property
     def low(self) -> float:
@@ -105,7 +105,7 @@ class Cells:
     @cached_property
     def write_table(self) -> Float64:
         """Programming error at :data:`SHARES`."""
-        return self.device.programming_sd(SHARES) if self.effects.programming else self._zero
+        return self.device.programming_sd(SHARES) if self.effects.programming else _NONE
 
     @cached_property
     def read_table(self) -> Float64:
@@ -113,13 +113,13 @@ class Cells:
         return self._read(self.effects.time)
 
     def _read(self, time: float) -> Float64:
-        return self.device.read_sd(SHARES, time) if self.effects.read_noise else self._zero
+        return self.device.read_sd(SHARES, time) if self.effects.read_noise else _NONE
 
     @cached_property
     def drifted(self) -> tuple[Any, ...]:
         """Decay, and tables of the mean and spread of nu, of the shift and of the spread, now."""
         if not self.effects.drift:
-            return (0.0, self._zero, self._zero, self._zero, self._zero)
+            return (0.0, _NONE, _NONE, _NONE, _NONE)
         now = self.device.drift_at(SHARES, self.effects.time)
         return (now.decay, now.nu_mean, now.nu_sd, now.shift, now.spread)
 
@@ -162,7 +162,7 @@ class Cells:
         verify, step = self.effects.verify, self.step(top)
         tolerance = np.inf if verify is None else verify.tolerance * step
         most = 1 if verify is None else verify.rounds
-        read = self._read(0.0) if verify else self._zero
+        read = self._read(0.0) if verify else _NONE
         array, row, column = map(np.uint64, place)
         sd, stuck = self.write_table, self.stuck
         missed = write(

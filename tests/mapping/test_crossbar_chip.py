@@ -428,6 +428,43 @@ def test_statistics_are_those_of_the_errors() -> None:
         assert found.worst[array] == pytest.approx(np.abs(error).max())
 
 
+def test_the_range_of_weights_can_be_clipped() -> None:
+    machine = machine_of(encoding="differential", cell_levels=16)
+    weights = np.random.default_rng(13).standard_t(4, size=(256, 200)).astype(np.float32)
+    plan, largest = plan_of(weights, machine), float(np.abs(weights).max())
+
+    def error(scale: float) -> float:
+        """By the definition of a code."""
+        return float(((np.clip(np.rint(weights / scale), -15, 15) * scale - weights) ** 2).mean())
+
+    chips = {clip: program_chip(plan, Effects(quantise=True), clip=clip) for clip in ("max", "mse", 0.99, 1.0)}
+    for clip, chip in chips.items():
+        found = float(((decode(chip.held[0], machine, chip.scale[0]) - weights) ** 2).mean())
+        assert found == pytest.approx(error(float(chip.scale[0])), rel=1e-5), clip
+        assert chip.clipped[0] == (np.rint(np.abs(weights) / chip.scale[0]) > 15).sum()
+    assert chips["max"].scale[0] == chips[1.0].scale[0] == pytest.approx(largest / 15)
+    kept = np.quantile(np.abs(weights), 0.99)
+    assert chips[0.99].scale[0] * 15 == pytest.approx(kept, abs=2 * largest / 16384)
+    best = min(error(scale) for scale in np.linspace(largest / 150, largest / 15, 500))
+    assert error(float(chips["mse"].scale[0])) == pytest.approx(best, rel=0.01)
+    assert best < 0.5 * error(largest / 15)
+    # whole weights that are held exactly stay exact, and so does what is not cut into codes
+    whole = np.full((4, 4), -15, np.int8)
+    assert program_chip(plan_of(whole, machine), Effects(quantise=True), clip="mse").scale.tolist() == [1.0]
+    unquantised = program_chip(plan, Effects(), clip=0.5)
+    assert unquantised.clipped.tolist() == [0]
+    with pytest.raises(MappingError, match=r"clip is 'none'; give \"max\", \"mse\""):
+        program_chip(plan, Effects(), clip="none")  # type: ignore[arg-type]
+
+
+def test_ints_that_do_not_fit_are_clipped_as_floats_are() -> None:
+    machine = machine_of(encoding="differential", cell_levels=16)
+    weights = np.array([[-128, 3, 5, 7, 1, 2, 2, 9, 11, 10, 4, 6, 8, 1, 12, 13, 14]], np.int8)
+    chip = program_chip(plan_of(weights, machine), Effects(quantise=True), clip=0.9)
+    assert chip.scale[0] * 15 == pytest.approx(14, abs=0.1)
+    assert chip.clipped.tolist() == [1]
+
+
 def test_ints_that_do_not_fit_are_scaled() -> None:
     machine = machine_of(encoding="differential")
     for weights, scale in (([300, -7], 3.0), ([100, -7], 1.0), ([200, -4], 2.0), ([400, -8], 4.0)):
