@@ -26,11 +26,10 @@ from neuromorph.errors import MappingError
 
 from . import _array_kernels as kernels
 from .converters import IDEAL, AdcRange, Dac
+from .noise_kernels import GROUP
 
 Floats = npt.NDArray[Any]
 
-_GROUP = 64
-"""Columns that random numbers are made for at a time."""
 DRIVEN = Dac()
 """Values drive rows as they are."""
 
@@ -237,7 +236,7 @@ def _read(
         deviation = np.sqrt(np.square(part) @ np.square(matrix.sigma[rows]))
     elif matrix.sigma:
         deviation = matrix.sigma * np.sqrt(squares)[:, None]
-    groups = -(-sums.shape[1] // _GROUP)
+    groups = -(-sums.shape[1] // GROUP)
     seed, step, sample, number = place
     saturated, conversions = kernels.read(
         sums,
@@ -250,8 +249,8 @@ def _read(
         matrix.offset[tile],
         matrix.gain[tile],
         np.array([seed % 2**64, tile * groups, step, sample, number], dtype=np.uint64),
-        np.empty(groups * _GROUP, dtype=np.uint32),
-        np.empty(groups * _GROUP),
+        np.empty(groups * GROUP, dtype=np.uint32),
+        np.empty(groups * GROUP),
         weight,
         out,
     )
