@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuromorph import Dense, EventSource, Network, Param, Port, State, ms, neuron
 from neuromorph import Event as Fires
-from neuromorph import EventSource, Network, Param, Port, State, ms, neuron
 from neuromorph.errors import MappingError
 from neuromorph.lowering import lower
+from neuromorph.mapping.crossbar import Crossbar
 from neuromorph.mapping.crossbar.adc_fit import with_fitted_adc
 from neuromorph.mapping.crossbar.area import area, chip_area
 from neuromorph.mapping.crossbar.costs import COMPONENTS, conversion_energies, energy, input_digits
@@ -353,6 +354,32 @@ def test_neurons_cost_the_operations_of_their_program() -> None:
     plan = a_plan(m, [(3, 4)])
     taken = latency(counts, plan, work=(replayed, leaky))
     assert taken.neurons == pytest.approx(10 * 4 * leaky.operations * 1e-9 / m.constants.count("chip.lanes"))
+
+
+def test_a_run_costs_less_the_less_is_read() -> None:
+    rng = np.random.default_rng(2)
+    net = Network()
+    steps, indices = np.nonzero(rng.random((12, 300)) < 0.01)
+    source = net.population(EventSource(300, steps=steps, indices=indices), name="in")
+    hidden = net.population(Leaky(), 20, name="hidden")
+    net.project(source, hidden.a, Dense(rng.normal(0.3, 0.3, (300, 20))))
+    net.project(hidden, hidden.a, Dense(rng.normal(0.0, 0.1, (20, 20))))
+    joules, seconds = [], []
+    for readout in ("dense", "row-gated", "tile-skip"):
+        program = Crossbar("isaac", readout=readout).compile(net, dt=1 * ms)  # type: ignore[arg-type]
+        program.run(12)
+        report = program.report()
+        work = neuron_work(report.lowered)
+        taken = latency(report.counts, report.plan, steps=report.steps, work=work)
+        found = energy(report.counts, report.plan, work=work, seconds=taken.total)
+        assert len(taken.steps) == 12
+        assert taken.total == pytest.approx(taken.steps.sum())
+        assert found.total == pytest.approx(sum(found.by_component.values()))
+        assert found.by_population["in"] == 0.0 < found.by_population["hidden"]
+        joules.append(found.total)
+        seconds.append(taken.arrays)
+    assert joules[0] > joules[1] > joules[2] > 0.0
+    assert seconds[0] == seconds[1] >= seconds[2] > 0.0
 
 
 def test_area_of_whole_chips_and_of_what_is_used() -> None:
