@@ -172,7 +172,7 @@ def product(
     dac : Dac
         How values become codes.
     seed, step : int
-        Of the random numbers. The noise of a sum depends on these, on the number of its sample, its tile, column and
+        Of the random numbers, the step below 2^32. The noise of a sum depends on these, on the number of its sample, its tile, column and
         phase, and on nothing else, so a batch may be cut in any way.
     sample : int
         Number of the first row of `x`.
@@ -192,7 +192,7 @@ def product(
         raise MappingError(
             f"product: expected inputs of shape (batch, {held.shape[0]}), got {values.shape}", shape=values.shape
         )
-    _check(dac)
+    _check(dac, step, sample, sample + len(values))
     out = np.zeros((len(values), held.shape[1]), dtype=held.dtype)
     digits = np.empty(values.shape, dtype=held.dtype)
     bits = dac.phase_bits or dac.bits or 0
@@ -214,7 +214,9 @@ def product(
     return Product(out, saturated, conversions)
 
 
-def _check(dac: Dac) -> None:
+def _check(dac: Dac, *places: int) -> None:
+    if not all(0 <= place < 2**32 for place in places):
+        raise MappingError(f"product: step and numbers of samples must be at least 0 and below 2^32, got {places}")
     most = [b for b in (dac.bits, dac.phase_bits) if b is not None]
     if not 0.0 < dac.scale < np.inf or any(b < 1 for b in most):
         raise MappingError(

@@ -238,3 +238,9 @@ def test_tiles_that_cannot_be_are_refused(arguments: dict[str, npt.ArrayLike], s
 def test_inputs_that_cannot_be_are_refused(x: Floats, dac: Dac, says: str) -> None:
     with pytest.raises(MappingError, match=says):
         product(x, tiles(np.ones((2, 2))), dac)
+
+
+@pytest.mark.parametrize("place", [{"step": -1}, {"step": 2**32}, {"sample": -1}, {"sample": 2**32 - 1}])
+def test_random_numbers_have_places_of_32_bits(place: dict[str, int]) -> None:
+    with pytest.raises(MappingError, match=r"at least 0 and below 2\^32"):
+        product(np.ones((4, 2)), tiles(np.ones((2, 2))), **place)
