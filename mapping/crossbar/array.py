@@ -172,8 +172,8 @@ def product(
     dac : Dac
         How values become codes.
     seed, step : int
-        Of the random numbers, the step below 2^32. The noise of a sum depends on these, on the number of its sample, its tile, column and
-        phase, and on nothing else, so a batch may be cut in any way.
+        Of the random numbers, the step below 2^32. The noise of a sum depends on these, on the number of its sample,
+        its tile, column and phase, and on nothing else, so a batch may be cut in any way.
     sample : int
         Number of the first row of `x`.
 
