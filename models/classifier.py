@@ -87,7 +87,7 @@ class Classified:
         return float((self.classes == np.asarray(labels)).mean())
 
     def figures(self, labels: npt.ArrayLike) -> dict[str, Any]:
-        """Accuracy and events, which are counts; for chips also processing elements, and time and energy of a sample.
+        """Accuracy and events, which are counts; for chips also what they take, and time and energy of a sample.
 
         Time and energy are a model's, see the target's report; they include what the whole machine draws.
         """
@@ -99,16 +99,20 @@ class Classified:
             "activity": self.activity,
         }
         report: Any = self.program.report()
-        if getattr(report, "energy", None) is not None:
-            found |= {
-                "pes": int(report.pes),
-                "chips": int(report.chips),
-                "synaptic_events_per_sample": report.synaptic_events / samples,
-                "model_seconds_per_sample": report.time / samples,
-                "model_joules_per_sample": report.energy.total / samples,
-                "model_joules_by_cause": {k: joules / samples for k, joules in report.energy.by_cause.items()},
-            }
-        return found
+        if getattr(report, "energy", None) is None:
+            return found
+        if hasattr(report, "pes"):  # SpiNNaker2
+            found |= {"pes": int(report.pes), "synaptic_events_per_sample": report.synaptic_events / samples}
+            joules = report.energy.by_cause
+        else:  # Crossbar
+            found |= {"arrays": int(report.plan.arrays), "conversions_per_sample": report.conversions / samples}
+            joules = report.energy.by_component
+        return found | {
+            "chips": int(report.chips),
+            "model_seconds_per_sample": report.time / samples,
+            "model_joules_per_sample": report.energy.total / samples,
+            "model_joules_by_cause": {cause: each / samples for cause, each in joules.items()},
+        }
 
 
 def classify(
@@ -167,9 +171,10 @@ def compare(
 def told(row: Mapping[str, Any]) -> str:
     """A row of :func:`compare` in one line."""
     text = f"{row['target']}: {row['accuracy']:.2%} of {row['samples']:,}"
-    if "pes" in row:
+    if "chips" in row:
+        parts = f"{row['pes']} PEs" if "pes" in row else f"{row['arrays']} arrays"
         time, energy = row["model_seconds_per_sample"] * 1e6, row["model_joules_per_sample"] * 1e6
-        text += f", {time:.0f} us and {energy:.1f} uJ a sample on {row['pes']} PEs (model)"
+        text += f", {time:.0f} us and {energy:.1f} uJ a sample on {parts} (model)"
     active = ", ".join(f"{name} {value:.1%}" for name, value in row["activity"].items())
     return f"{text}; active: {active}; first difference: {row['difference'] or 'none'}"
 
