@@ -1,8 +1,8 @@
 """Mythic M1076: its operations of 4, 8 and 16 bits as machines, what its tiles hold, and what its host link allows.
 
-The vendor publishes that tiles compute in INT4, INT8 and INT16 with cells whose charge is controlled to about 8 bits; how
-wider numbers are put together is not published. Here INT16 slices a weight over two pairs of cells and an input over
-two reads, and INT4 spreads its few levels over the whole range of a cell, where errors weigh least.
+The vendor publishes that tiles compute in INT4, INT8 and INT16 with cells whose charge is controlled to about 8 bits;
+how wider numbers are put together is not published. Here INT16 slices a weight over two pairs of cells and an input
+over two reads, and INT4 spreads its few levels over the whole range of a cell, where errors weigh least.
 """
 
 from __future__ import annotations
