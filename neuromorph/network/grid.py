@@ -59,7 +59,11 @@ def uniform_grid(weights: npt.NDArray[Any], most: int) -> Grid | None:
     sizes = sizes[sizes > 0].astype(np.float64)
     if not len(sizes):
         return Grid(np.zeros(np.shape(weights), np.int32), 1.0, True)
-    for largest in range(1, most + 1):
+    # a few of the weights rule out nearly every grid, when codes go far; twice the tolerance leaves room for rounding
+    tried = np.arange(1, most + 1)
+    few = sizes[np.linspace(0, len(sizes) - 1, 16).astype(np.int64)] / sizes[-1]
+    steps = np.multiply.outer(tried, few)
+    for largest in tried[np.abs(steps - np.rint(steps)).max(axis=1) <= 2 * _TOLERANCE].tolist():
         scale = sizes[-1] / largest
         codes = np.rint(sizes / scale)
         if codes[0] >= 1 and np.abs(sizes / scale - codes).max() <= _TOLERANCE:
