@@ -215,7 +215,7 @@ def _costs(chip: Chip, setting: Setting, groups: list[list[Block]], slices: int)
         ends.append(len(kinds))
         rows = np.zeros(len(members[0].rows))
         for block in members:
-            rows += window(chip, setting.conductance[block.array], block).sum(axis=(1, 2))
+            rows += setting.conductance[block.index]
         conductance.append(rows)
     return {
         "group_outputs": np.array([sum(len(b.columns) for b in members) for members in groups]),

@@ -14,6 +14,7 @@ from neuromorph.lowering.program import LoweredNetwork
 
 from .converters import adc_range
 from .readback import digit_of, paired, told_apart, whole_weights, window
+from .target import READOUTS, Readout
 from .wtm2101 import Limits
 from .wtm2101_gain import covering_gain
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-READOUTS = ("dense", "row-gated", "tile-skip", "comparator")
-"""Ways of reading out, in the order of the kernels' numbers."""
 LINEAR, CHARGE, WTM2101 = range(3)
 SEED = 0x6E6F697365  # so that columns and neurons with the same seed and number do not draw the same
 
@@ -37,7 +36,7 @@ class Reading:
     Attributes
     ----------
     readout : str
-        One of :data:`READOUTS`.
+        One of :data:`.target.READOUTS`.
     seed : int
         Of read noise.
     ranges : Ranges or None
@@ -47,7 +46,7 @@ class Reading:
         Converters of columns are ideal, and histograms are made of what they see. So are DACs if no ranges are given.
     """
 
-    readout: str
+    readout: Readout
     seed: int
     ranges: Ranges | None
     inputs: Mapping[int, float]
@@ -90,8 +89,8 @@ class Setting:
     worth : float
         What a sum of codes is worth in the unit of the port.
     lo, step : float64 (blocks of the plan, digits) or None
-    conductance : sequence of float64 (rows, columns)
-        Of the cells of each array, S.
+    conductance : sequence of float64 (rows,)
+        Of the rows of each block of the plan, S.
     input_bits : int
         Bits that an event's code takes in an input register.
     """
@@ -147,7 +146,7 @@ def make_settings(chip: Chip, lowered: LoweredNetwork, reading: Reading) -> tupl
     """
     plan, effects, machine = chip.plan, chip.effects, chip.machine
     converting = effects.adc and machine.adc.bits is not None and not reading.observing
-    conductance = [chip.conductance(array) for array in range(plan.arrays)]
+    conductance = _row_conductances(chip)
     given = _ranges(chip, reading) if converting else None
     graded = [any(lowered.populations[k].graded for k in matrix.sources) for matrix in plan.matrices]
     integer = machine.arithmetic == "wtm2101"
@@ -211,6 +210,17 @@ def _ranges(chip: Chip, reading: Reading) -> tuple[Floats, Floats] | None:
     names = tuple(matrix.name for matrix in plan.matrices)
     lo, step = reading.ranges.of(plan.network, chip.machine.name, names, plan.blocks.matrix)
     return lo, np.maximum(np.rint(step), 1.0) if chip.machine.arithmetic == "wtm2101" else step
+
+
+def _row_conductances(chip: Chip) -> list[Floats]:
+    """Conductance of each row of every block, S."""
+    ptr, order = chip.plan.array_blocks
+    found = [np.zeros(0)] * len(order)
+    for array in range(chip.plan.arrays):
+        cells = chip.conductance(array)
+        for b in order[ptr[array] : ptr[array + 1]]:
+            found[b] = window(chip, cells, chip.plan.blocks[int(b)]).sum(axis=(1, 2))
+    return found
 
 
 def _input_scale(chip: Chip, reading: Reading, matrix: Matrix) -> float | None:

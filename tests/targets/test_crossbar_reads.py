@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from crossbar_reads import codes_of, read
 
-from neuromorph import CPU, Dense, EventSource, Network, Sparse, ms
+from neuromorph import CPU, Conv2D, Dense, EventSource, Network, Sparse, ms
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, Effects, load_machine
 from neuromorph.mapping.crossbar.machine import Converter
@@ -225,3 +225,45 @@ def test_histograms_hold_what_columns_bring() -> None:
                     lowest[at] = min(lowest[at], sums[:, digit].min())
             assert matrix.passes == 1
     assert np.array_equal(observed.sums.low, lowest)
+
+
+def test_kernels_of_convolutions_that_stay_in_place_are_read_pass_by_pass() -> None:
+    rng = np.random.default_rng(2)
+    net = Network(name="maps")
+    image = net.population(EventSource.from_dense(rng.random((12, 2 * 6 * 5)) < 0.15), (2, 6, 5), name="image")
+    maps = net.population(Whole, (3, 4, 3), name="maps")
+    net.project(image, maps, Conv2D(rng.integers(-15, 16, (3, 2, 3, 3)).astype(np.int32)))
+    net.record(maps, "x")
+    expected = CPU().compile(net, dt=1 * ms).run(15, progress=False).state("maps", "x").data
+    for convolution, replicate, readout in (
+        ("unrolled", 1, "tile-skip"), ("stationary", 1, "dense"), ("stationary", 1, "tile-skip"),
+        ("stationary", 3, "tile-skip"),
+    ):  # fmt: skip
+        target = Crossbar(
+            machine(**FINE, rows=18),
+            convolution=convolution,
+            replicate=replicate,
+            readout=readout,  # type: ignore[arg-type]
+        )
+        program = target.compile(net, dt=1 * ms)
+        assert program.deployed.readers[0].computing
+        trace = program.run(15, progress=False)
+        assert np.array_equal(trace.state("maps", "x").data, expected)
+        counts, matrix = program.counts, program.plan.matrices[0]
+        if convolution == "unrolled":
+            continue
+        assert matrix.passes == 12
+        assert program.plan.replicas[0] == replicate
+        if readout == "dense":
+            assert counts.phases[0] == 15 * 12
+            assert counts.reads[0] == 15 * 12 * len(program.plan.blocks)
+        else:
+            taken = []
+            for event in events_by_step(trace, ["image", "maps"], 15):
+                assert matrix.entry_ptr is not None
+                assert matrix.entry_pass is not None
+                lines = list(event.get(0, {}))
+                spans = [matrix.entry_pass[matrix.entry_ptr[n] : matrix.entry_ptr[n + 1]] for n in lines]
+                passes = np.unique(np.concatenate([np.zeros(0, np.int32), *spans]))
+                taken.append(max(np.bincount(passes % replicate, minlength=1), default=0))
+            assert counts.phases[0] == sum(taken)
