@@ -77,26 +77,38 @@ def transpose_rows(
 
 
 @njit(cache=True, error_model="numpy")
-def rows_of_groups(row_ptr: Array, targets: Array, group_of: Array, groups: int, first: int, rows: int) -> Array:
-    """``group * rows + row`` for each group of columns that a row of listed cells reaches, once each."""
+def rows_of_groups(row_ptr: Array, targets: Array, group_of: Array, groups: int) -> tuple[Array, Array]:
+    """Rows that have a listed cell in each group of columns, ascending and once each: (pointers, rows)."""
     stamp = np.full(groups, -1, np.int64)
-    found = 0
+    ptr = np.zeros(groups + 1, np.int64)
     for r in range(len(row_ptr) - 1):
         for k in range(row_ptr[r], row_ptr[r + 1]):
             g = group_of[targets[k]]
             if stamp[g] != r:
                 stamp[g] = r
-                found += 1
-    out = np.empty(found, np.int64)
+                ptr[g + 1] += 1
+    for g in range(groups):
+        ptr[g + 1] += ptr[g]
+    fill = ptr[:-1].copy()
+    rows = np.empty(ptr[-1], np.int32)
     stamp[:] = -1
-    found = 0
     for r in range(len(row_ptr) - 1):
         for k in range(row_ptr[r], row_ptr[r + 1]):
             g = group_of[targets[k]]
             if stamp[g] != r:
                 stamp[g] = r
-                out[found] = g * rows + first + r
-                found += 1
+                rows[fill[g]] = r
+                fill[g] += 1
+    return ptr, rows
+
+
+@njit(cache=True, error_model="numpy")
+def sums_of_lists(values: Array, lists: Array, list_ptr: Array, listed: Array) -> Array:
+    """Sum of the values of each list's items."""
+    out = np.zeros(len(lists))
+    for i in range(len(lists)):
+        for k in range(list_ptr[lists[i]], list_ptr[lists[i] + 1]):
+            out[i] += values[listed[k]]
     return out
 
 

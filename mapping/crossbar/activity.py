@@ -136,11 +136,13 @@ def block_activity(blocks: Blocks, matrices: Sequence[Matrix], rate: Sequence[Fl
 
 def _silences(blocks: Blocks, those: npt.NDArray[Any], rate: Float64) -> Float64:
     """Chance that no row of each block is driven, neurons independent."""
+    from ._plan_kernels import sums_of_lists
+
     with np.errstate(divide="ignore"):
         quiet = np.log1p(-rate)
     lists, inverse = np.unique(blocks.row_list[those], return_inverse=True)
-    found = np.array([np.exp(quiet[blocks.items(int(n))].sum()) for n in lists])
-    return np.asarray(found[inverse.ravel()], np.float64)
+    found: Float64 = np.exp(sums_of_lists(quiet, lists, blocks.list_ptr, blocks.listed))
+    return found[inverse.ravel()]
 
 
 def _touched(blocks: Blocks, those: npt.NDArray[Any], matrix: Matrix, names: Sequence[str], events: Events) -> int:

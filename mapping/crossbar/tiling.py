@@ -116,19 +116,20 @@ def _listed_rows(matrix: Matrix, parts: list[Part], group_of: Int32, groups: int
     """Rows of each group, ascending, where cells are listed."""
     from ._plan_kernels import rows_of_groups
 
-    keys = []
-    for part in parts:
+    every = np.arange(groups)
+    found: list[list[Int32]] = [[] for _ in range(groups)]
+    for part in sorted(parts, key=lambda part: part.row_first):
         inside = group_of[part.column_first : part.column_first + part.columns]
         if part.row_ptr is None or part.targets is None:
-            used = np.unique(inside)
-            every = np.arange(part.row_first, part.row_first + part.rows, dtype=np.int64)
-            keys.append((used[:, None].astype(np.int64) * matrix.rows + every).ravel())
-        else:
-            keys.append(rows_of_groups(part.row_ptr, part.targets, inside, groups, part.row_first, matrix.rows))
-    pairs = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
-    ends = np.searchsorted(pairs, np.arange(groups + 1, dtype=np.int64) * matrix.rows)
-    rows = (pairs % max(matrix.rows, 1)).astype(np.int32)
-    return [rows[ends[g] : ends[g + 1]] for g in range(groups)], list(range(groups))
+            rows = np.arange(part.row_first, part.row_first + part.rows, dtype=np.int32)
+            for g in np.unique(inside).tolist():
+                found[g].append(rows)
+            continue
+        ptr, rows = rows_of_groups(part.row_ptr, part.targets, inside, groups)
+        for g in every[np.diff(ptr) > 0].tolist():
+            found[g].append(rows[ptr[g] : ptr[g + 1]] + np.int32(part.row_first))
+    needed = [each[0] if len(each) == 1 else np.unique(np.concatenate([_NONE, *each])) for each in found]
+    return needed, every.tolist()
 
 
 def column_groups(matrix: Matrix, height: int, width: int) -> list[Int32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ class Model:
         )
 
 
+@lru_cache(maxsize=2)
 def model(machine: Machine) -> Model:
     """The placers' view of a machine."""
     away = machine.router_distance.astype(np.float64)

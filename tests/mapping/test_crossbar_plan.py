@@ -509,7 +509,7 @@ def test_the_checker_refutes() -> None:
         "weights lie in arrays": tampered(plan, row_list=np.full_like(blocks.row_list, blocks.row_list[0])),
         "has copies": tampered(plan, replica=blocks.replica + 1),
         "is in no array": replace(plan, arrays=0, tile_of_array=plan.tile_of_array[:0]),
-        "holds nothing": replace(plan, arrays=plan.arrays + 1, tile_of_array=np.append(plan.tile_of_array, 3)),
+        "holds nothing": replace(plan, arrays=plan.arrays + 1, tile_of_array=np.append(plan.tile_of_array, 7)),
         "a tile each": replace(plan, tile_of_array=plan.tile_of_array[1:]),
         "tile 0 has 2 arrays": replace(plan, tile_of_array=np.zeros_like(plan.tile_of_array)),
         "there are 1": replace(plan, machine=replace(machine, chips=1), chips=2),
