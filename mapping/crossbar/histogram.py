@@ -15,8 +15,11 @@ _MODULE = "neuromorph.mapping.crossbar.histogram_kernels"
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
 
-BINS = 4096
-"""Bins of a histogram unless told otherwise: at least 1,024 of them lie between 0 and the value furthest from it."""
+MOST_BINS, LEAST_BINS = 4096, 256
+"""Bins of a histogram unless told otherwise; a quarter of them or more lie between 0 and the value furthest from it."""
+
+MEMORY = 1 << 28
+"""Bytes beyond which many histograms get fewer bins each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +42,25 @@ class Histograms:
     state: _Floats
 
     @staticmethod
-    def empty(count: int, bins: int = BINS) -> Histograms:
+    def empty(count: int, bins: int | None = None) -> Histograms:
         """Histograms that hold nothing yet.
 
         Parameters
         ----------
         count : int
-        bins : int
-            A power of two of at least 4; for converters of b bits not below ``8 * 2**b``.
+        bins : int, optional
+            A power of two of at least 4; for converters of b bits better not below ``8 * 2**b``. Default:
+            :data:`MOST_BINS`, or as many as memory allows.
 
         Raises
         ------
         MappingError
             For another number of bins.
         """
+        if bins is None:
+            bins = MOST_BINS
+            while bins > LEAST_BINS and 16 * count * bins > MEMORY:
+                bins //= 2
         if bins < 4 or bins & (bins - 1):
             raise MappingError(f"histogram of {bins} bins: expected a power of two of at least 4", bins=bins)
         return Histograms(np.zeros((count, bins), np.int64), np.zeros((count, bins)), np.zeros((count, 5)))

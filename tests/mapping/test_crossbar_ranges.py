@@ -74,6 +74,11 @@ def test_merged_histograms_are_those_of_all_values(values: Floats, group: list[i
         np.testing.assert_allclose(merged.sums[g], alone.sums[0], rtol=1e-12, atol=1e-6)
 
 
+def test_many_histograms_have_fewer_bins() -> None:
+    assert Histograms.empty(100).bins == 4096
+    assert Histograms.empty(10_000).bins == 1024
+
+
 def test_histograms_refuse() -> None:
     with pytest.raises(MappingError, match="power of two"):
         Histograms.empty(1, 100)
