@@ -92,7 +92,7 @@ def plan_network(
         slots = row_slots(matrices, names, rate, events, height, seed)
         tiles = [cut(matrix, height, width, slot) for matrix, slot in zip(matrices, slots, strict=True)]
     copies = _copies(matrices, tiles, machine, replicate)
-    blocks = _blocks(matrices, tiles, copies)
+    blocks = blocks_of_tiles(matrices, tiles, copies)
     cells = machine.cells_per_weight
     packing = _pack(blocks, cells, machine, limits, share)
     if machine.chips is not None and packing.arrays > machine.chips * machine.arrays:
@@ -105,7 +105,7 @@ def plan_network(
         turn=packing.turn,
     )
     activity = Activity(
-        given=silent_share(_blocks(matrices, plain, copies), matrices, names, rate, steps, events),
+        given=silent_share(blocks_of_tiles(matrices, plain, copies), matrices, names, rate, steps, events),
         planned=silent_share(blocks, matrices, names, rate, steps, events),
         basis="events" if events is not None else "rates" if rates is not None else "none",
     )
@@ -197,7 +197,7 @@ def _copies(
     return copies
 
 
-def _blocks(matrices: Sequence[Matrix], tiles: Sequence[Tiles], copies: Sequence[int]) -> Blocks:
+def blocks_of_tiles(matrices: Sequence[Matrix], tiles: Sequence[Tiles], copies: Sequence[int]) -> Blocks:
     """Every tile and its copies, still without places."""
     matrix, replica, rows, columns, sizes, listed = [], [], [], [], [], []
     lists = 0
