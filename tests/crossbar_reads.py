@@ -58,7 +58,7 @@ def read(program: CrossbarProgram, matrix: int, codes: dict[int, int]) -> tuple[
                     counts["reads"] += 1
                     counts["row_pulses"] += len(driven)
                     for j, column in enumerate(block.columns):
-                        told = 0.0
+                        told, factor = 0.0, float(chip.compensation[block.array])
                         for slice_ in range(machine.slices):
                             raw = []
                             for cell in range(slice_ * each // machine.slices, (slice_ + 1) * each // machine.slices):
@@ -68,17 +68,20 @@ def read(program: CrossbarProgram, matrix: int, codes: dict[int, int]) -> tuple[
                             if len(raw) == 2 and machine.subtract == "analog":
                                 raw = [raw[0] - raw[1]]
                             kept = []
-                            for value in raw:
+                            first = block.column_first + j * each + slice_ * each // machine.slices
+                            for n, value in enumerate(raw):
                                 counts["conversions"] += 1
                                 if setting.top:
                                     lo, step = setting.lo[block.index, slice_], setting.step[block.index, slice_]
+                                    value *= float(chip.adc_gain[block.array, first + n])
+                                    value += float(chip.adc_offset[block.array, first + n]) * step
                                     code = np.rint((value - lo) / step)
                                     counts["saturated"] += bool(code < 0 or code > setting.top)
                                     value = lo + float(np.clip(code, 0, setting.top)) * step
                                 kept.append(value)
                             worth = float(coding.combine[slice_ * each // machine.slices])
                             told += worth * (kept[0] - (kept[1] if len(kept) == 2 else 0.0))
-                        total[column] += (sign or 1) * 2.0 ** (p * setting.dac_bits) * told
+                        total[column] += (sign or 1) * 2.0 ** (p * setting.dac_bits) * told * factor
             for column in block.columns:
                 total[column] -= coding.offset * sum(active.values())
     counts["phases"] = len(phases)

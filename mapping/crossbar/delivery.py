@@ -72,7 +72,7 @@ NUMBERS = (
 """Plain numbers among the arguments of ``read_matrix``; all others are arrays."""
 
 ARRAYS: Mapping[str, tuple[str, str]] = {
-    "real": ("float64", "(3,)"),  # value of code 1, offset of the coding, span of a row's sums
+    "real": ("float64", "(4,)"),  # value of code 1, offset of the coding, span of a row's sums, worth of a code sum
     "table": ("int64", "(sources, 6)"),  # fired, values, counts, stride, first line, event mask
     "entry_ptr": ("int64", "MANY"),
     "entry_row": ("int32", "MANY"),
@@ -108,7 +108,7 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "block_list": ("int64", "MANY"),  # where its columns begin in ``column_list``
     "block_noise": ("int64", "MANY"),
     "block_variance": ("float64", "MANY"),
-    "block_scale": ("float64", "MANY"),
+    "block_factor": ("float64", "MANY"),  # digital compensation of drift
     "held": ("float32", "MANY"),  # (rows, conversions of a weight, weights) of each block
     "variance": ("float32", "MANY"),
     "combine": ("float64", "MANY"),

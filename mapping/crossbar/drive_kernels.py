@@ -20,7 +20,7 @@ from neuromorph.native.arrays import carray
 (EVENTS, ROWS, PHASES, READS, SKIPPED, ROW_PULSES, CONVERSIONS, COMPARISONS, PULSES, SHIFT_ADDS, PARTIAL_ADDS,
  INPUT_BITS, OUTPUT_BITS, SATURATED) = range(14)  # fmt: skip
 DENSE, ROW_GATED, TILE_SKIP, COMPARATOR = range(4)  # as in target.READOUTS
-INPUT_SCALE, OFFSET, SPAN = range(3)  # of ``real``
+INPUT_SCALE, OFFSET, SPAN, WORTH = range(4)  # of ``real``
 
 
 @njit(error_model="numpy")

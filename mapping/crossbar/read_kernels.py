@@ -34,6 +34,7 @@ from neuromorph.mapping.crossbar.drive_kernels import (
     SKIPPED,
     SPAN,
     TILE_SKIP,
+    WORTH,
     account_group,
     collect,
     cut_digits,
@@ -151,7 +152,7 @@ def fire(columns, first, at, top, adc_step, charge, residue, stepped):
 def read_block(
     b, p, first, count, step, sample, seed, slices, phases, dac_bits, split, most_rows, rule, top, noisy, distorted,
     observing, bins, real, digits, digit_place, digit_value, driven_code, block_at, block_width, block_columns,
-    block_first, block_noise, block_variance, block_scale, residue_pass, held, variance, combine,
+    block_first, block_noise, block_variance, block_factor, residue_pass, held, variance, combine,
     adc_lo, adc_step, adc_offset, adc_gain, slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words,
     words_at, normal, charge, made, stepped,
 ):  # fmt: skip
@@ -197,6 +198,10 @@ def read_block(
         for k in range(slices):
             for w in range(outputs):
                 made[w] += combine[k] * charge[np.uint64(k) * outputs + w]
+    factor = block_factor[b]
+    if factor != 1.0:
+        for w in range(outputs):
+            made[w] *= factor
     if real[OFFSET] != 0.0:
         codes = 0.0
         for i in range(first, first + count):
@@ -204,7 +209,7 @@ def read_block(
         for w in range(outputs):
             made[w] -= real[OFFSET] * codes
     for w in range(outputs):
-        made[w] *= block_scale[b]
+        made[w] *= real[WORTH]
     return beyond
 
 
@@ -237,7 +242,7 @@ def read_matrix(
     pass_post, pass_ptr, taken_row, taken_code, row_ptr, row_group, row_place, replica_ptr, group_rows, group_ptr,
     group_outputs, group_columns, kind_ptr, kind_step, kind_columns, conductance, driven, driven_place, driven_code,
     digits, digit_place, digit_value, active, replica_phases, block_at, block_width, block_columns, block_first,
-    block_list, block_noise, block_variance, block_scale, held, variance, combine, adc_lo, adc_step,
+    block_list, block_noise, block_variance, block_factor, held, variance, combine, adc_lo, adc_step,
     adc_offset, adc_gain, slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words, normal, charge,
     made, total, mark, column_list, place, sample, stepped, conversions, group_reads, group_driven, block_beyond,
     totals, code_sums, series, cells,
@@ -293,7 +298,7 @@ def read_matrix(
                 beyond = read_block(
                     b, p, first, driven[g], step, sample[0], seed, slices, phases, dac_bits, split, most_rows, rule,
                     top, noisy, distorted, observing, bins, real, digits, digit_place, digit_value, driven_code,
-                    block_at, block_width, block_columns, block_first, block_noise, block_variance, block_scale,
+                    block_at, block_width, block_columns, block_first, block_noise, block_variance, block_factor,
                     residue_pass, held, variance, combine, adc_lo, adc_step, adc_offset, adc_gain,
                     slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words, words_at, normal,
                     charge, made, stepped,

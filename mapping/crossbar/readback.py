@@ -54,15 +54,14 @@ def told_apart(chip: Chip, cells: Array, sign: float = -1.0) -> npt.NDArray[np.f
 
 
 def block_weights(chip: Chip, block: Block) -> npt.NDArray[np.float64]:
-    """Codes that a block's cells are worth, (rows, weights), times the array's digital compensation."""
+    """Codes that a block's cells are worth, (rows, weights), after the array's digital compensation."""
     cells = window(chip, chip.held[block.array], block).astype(np.float64)
     worth = chip.coding.combine.astype(np.float64)
     made = np.zeros(cells.shape[:2])
     for k in range(len(worth)):
         made += worth[k] * cells[:, :, k]
-    made -= chip.coding.offset
     factor = float(chip.compensation[block.array])
-    return made if factor == 1.0 else made * factor
+    return (made if factor == 1.0 else made * factor) - chip.coding.offset
 
 
 def whole_weights(chip: Chip, matrix: Matrix) -> bool:

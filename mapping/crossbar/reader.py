@@ -87,9 +87,9 @@ def make_reader(chip: Chip, setting: Setting, index: int, layout: Layout, noise_
         "block_width": width,
         "block_first": _starts(outputs * slices)[:-1],
         "block_noise": noise_first + _starts(-(-width // GROUP))[:-1],
-        "block_scale": chip.compensation[[block.array for block in blocks]] * setting.worth,
+        "block_factor": chip.compensation[[block.array for block in blocks]],
         "combine": _combine(chip),
-        "real": np.array([setting.input_scale, chip.coding.offset, setting.span]),
+        "real": np.array([setting.input_scale, chip.coding.offset, setting.span, setting.worth]),
     }
     arrays |= _rows(matrix, groups, replicas) | _columns(matrix, blocks, layout) | _entries(matrix)
     arrays |= _costs(chip, setting, groups, slices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,14 @@ MACHINES = {
     "bit by bit, fine": {"dac": Converter(1, "pulse"), "adc": Converter(12, "sar")},
     "coarse": {"adc": Converter(2, "sar")},
     "one slice": {"cell_levels": 16, "cell_bits": 4, "rows": 5},
+    "converters with errors": {"effects": replace(ON, adc_offset=0.5, adc_gain=0.03), "subtract": "digital"},
+    "drift, compensated": {
+        "effects": replace(ON, programming=True, drift=True, time=1e6, compensate=True),
+        "encoding": "offset",
+        "subtract": "digital",
+        "device": "pcm_aihwkit",
+        "adc": Converter(9, "sar"),
+    },
 }
 
 
@@ -267,3 +276,35 @@ def test_kernels_of_convolutions_that_stay_in_place_are_read_pass_by_pass() -> N
                 passes = np.unique(np.concatenate([np.zeros(0, np.int32), *spans]))
                 taken.append(max(np.bincount(passes % replicate, minlength=1), default=0))
             assert counts.phases[0] == sum(taken)
+
+
+def test_read_noise_has_the_variance_of_its_cells() -> None:
+    rng = np.random.default_rng(1)
+    net = Network(name="rows")
+    steps, rows = 400, np.arange(20)
+    values = np.tile(rows % 4 + 1.0, steps)
+    each = EventSource(20, steps=np.repeat(np.arange(steps), 20), indices=np.tile(rows, steps), values=values)
+    source = net.population(each, name="in")
+    out = net.population(Echo, 9, name="out")
+    net.project(source, out.a, Dense(rng.normal(0, 1, (20, 9))))
+    net.record(out, "x")
+    for changes in ({}, {"subtract": "digital"}, {"input_bits": 8, "dac": Converter(8, "level")}):
+        noisy = machine(effects=Effects(quantise=True, read_noise=True, dac=True), device="sonos_40nm", **changes)
+        program = Crossbar(noisy).compile(net, dt=1 * ms)
+        chip, setting, plan = program.chip, program.deployed.settings[0], program.plan
+        x = np.asarray(program.run(steps + 1, progress=False).state("out", "x").data, np.float64)[1:]
+        expected = np.zeros(9)
+        worth = chip.coding.combine.astype(np.float64)
+        for block in plan.blocks:
+            codes = np.rint((block.rows % 4 + 1.0) / setting.input_scale)
+            cells = chip.sigma[block.array][
+                block.row_first : block.row_first + len(block.rows),
+                block.column_first : block.column_first + len(worth) * len(block.columns),
+            ].reshape(len(codes), -1, len(worth)).astype(np.float64)  # fmt: skip
+            for p in range(setting.phases):
+                digits = codes // 2 ** (p * setting.dac_bits) % 2**setting.dac_bits * 2 ** (p * setting.dac_bits)
+                expected[block.columns] += np.einsum("rwc,c,r->w", cells**2, worth**2, digits**2)
+        found = x.var(axis=0) / (expected * setting.worth**2)
+        assert np.abs(found.mean() - 1.0) < 0.08  # of 9 variances from 400 samples each: sd 0.024
+        assert np.abs(found - 1.0).max() < 0.35
+        assert np.abs(np.corrcoef(x.T) - np.eye(9)).max() < 0.25
