@@ -65,6 +65,7 @@ NUMBERS = (
     "dense_phases",
     "dense_columns",
     "dense_outputs",
+    "dense_distinct",
     "dense_pulses",
     "residue_pass",  # charges that comparators keep for a pass
     "words_at",

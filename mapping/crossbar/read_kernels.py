@@ -236,16 +236,15 @@ def add_sums(columns, kind, ring, slot, place, shift, total):
 def read_matrix(
     step, matrix, sources, wide, rows, columns, passes, replicas, listed, graded, rounding, least, most, computing,
     readout, rule, slices, phases, dac_bits, split, most_rows, adc_bits, top, noisy, distorted, observing, bins,
-    value_histogram, seed,
-    delay, ring, ring_kind, ring_mask, ring_row, input_bits, output_bits, regular, dense_reads, dense_phases,
-    dense_columns, dense_outputs, dense_pulses, residue_pass, words_at, real, table, entry_ptr, entry_row, entry_pass,
-    pass_post, pass_ptr, taken_row, taken_code, row_ptr, row_group, row_place, replica_ptr, group_rows, group_ptr,
-    group_outputs, group_columns, kind_ptr, kind_step, kind_columns, conductance, driven, driven_place, driven_code,
-    digits, digit_place, digit_value, active, replica_phases, block_at, block_width, block_columns, block_first,
-    block_list, block_noise, block_variance, block_factor, held, variance, combine, adc_lo, adc_step,
-    adc_offset, adc_gain, slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words, normal, charge,
-    made, total, mark, column_list, place, sample, stepped, conversions, group_reads, group_driven, block_beyond,
-    totals, code_sums, series, cells,
+    value_histogram, seed, delay, ring, ring_kind, ring_mask, ring_row, input_bits, output_bits, regular, dense_reads,
+    dense_phases, dense_columns, dense_outputs, dense_distinct, dense_pulses, residue_pass, words_at, real, table,
+    entry_ptr, entry_row, entry_pass, pass_post, pass_ptr, taken_row, taken_code, row_ptr, row_group, row_place,
+    replica_ptr, group_rows, group_ptr, group_outputs, group_columns, kind_ptr, kind_step, kind_columns, conductance,
+    driven, driven_place, driven_code, digits, digit_place, digit_value, active, replica_phases, block_at, block_width,
+    block_columns, block_first, block_list, block_noise, block_variance, block_factor, held, variance, combine, adc_lo,
+    adc_step, adc_offset, adc_gain, slice_histogram, seen, seen_sums, seen_state, residue, sums, spread, words, normal,
+    charge, made, total, mark, column_list, place, sample, stepped, conversions, group_reads, group_driven,
+    block_beyond, totals, code_sums, series, cells,
 ):  # fmt: skip
     """All that a matrix does in a step."""
     for k in range(len(stepped)):
@@ -321,8 +320,8 @@ def read_matrix(
         stepped[CONVERSIONS] = dense_columns * sets
         conversions[adc_bits] += dense_columns * sets
         stepped[SHIFT_ADDS] = dense_columns * sets - dense_outputs
-        stepped[PARTIAL_ADDS] = dense_outputs - columns * passes
-        stepped[OUTPUT_BITS] = columns * passes * output_bits
+        stepped[PARTIAL_ADDS] = dense_outputs - dense_distinct
+        stepped[OUTPUT_BITS] = dense_distinct * output_bits
         if readout == DENSE:
             stepped[ROW_PULSES] = dense_pulses * sets
         for r in range(replicas):

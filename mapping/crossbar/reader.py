@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.layout import Layout
+from neuromorph.errors import MappingError
 
 from .noise_kernels import GROUP
 from .readback import digit_of, paired, told_apart, window
@@ -121,6 +122,7 @@ def make_reader(chip: Chip, setting: Setting, index: int, layout: Layout, noise_
         "dense_phases": -(-matrix.passes // replicas) * phases,
         "dense_columns": int((passes * arrays["group_columns"]).sum()) * phases,
         "dense_outputs": int((passes * arrays["group_outputs"]).sum()),
+        "dense_distinct": len(np.unique(arrays["column_list"])) * matrix.passes,
         "dense_pulses": int((passes * members * high).sum()) * phases,
     }
     taken = matrix.lines if matrix.entry_row is None else len(matrix.entry_row)
@@ -194,11 +196,12 @@ def _columns(matrix: Matrix, blocks: list[Block], layout: Layout) -> dict[str, A
 
 def _entries(matrix: Matrix) -> dict[str, Array]:
     none = np.zeros(1, np.int32)
-    return {
-        "entry_ptr": none if matrix.entry_ptr is None else matrix.entry_ptr,
-        "entry_row": none if matrix.entry_row is None else matrix.entry_row,
-        "entry_pass": none if matrix.entry_pass is None else matrix.entry_pass,
-    }
+    if matrix.entry_ptr is None or matrix.entry_row is None or matrix.entry_pass is None:
+        return {"entry_ptr": none, "entry_row": none, "entry_pass": none}
+    driven = matrix.entry_pass.astype(np.int64) * matrix.rows + matrix.entry_row
+    if len(np.unique(driven)) < len(driven):
+        raise MappingError(f"matrix {matrix.name}: two neurons drive the same row in the same pass; each needs its own")
+    return {"entry_ptr": matrix.entry_ptr, "entry_row": matrix.entry_row, "entry_pass": matrix.entry_pass}
 
 
 def _costs(chip: Chip, setting: Setting, groups: list[list[Block]], slices: int) -> dict[str, Array]:
