@@ -39,7 +39,7 @@ def isaac() -> Iterator[Row]:
         "ISAAC",
         "16-bit multiply-accumulate, arrays and converters",
         "pJ",
-        (2.31, 2.86),
+        (p["published.mac"].value, p["published.mac_accelforge"].value),
         dense.array / dense.macs * 1e12,
         "parts",
         "random data, so that half of the input bits drive no current; published: 128 phases of 296 pJ, and "
@@ -49,7 +49,7 @@ def isaac() -> Iterator[Row]:
         "ISAAC",
         "the same with buffers",
         "pJ",
-        (2.31, 2.86),
+        (p["published.mac"].value, p["published.mac_accelforge"].value),
         dense.of(*ARRAY, "buffers") / dense.macs * 1e12,
         "parts",
         "eDRAM and bus, which the 2.31 do not count",
@@ -60,7 +60,7 @@ def isaac() -> Iterator[Row]:
         "ISAAC",
         "the same, cells conducting for 1 ns",
         "pJ",
-        (2.86, 2.86),
+        (p["published.mac_accelforge"].value,) * 2,
         other.of(*ARRAY, "buffers") / other.macs * 1e12,
         "independent",
         "AccelForge's read pulse; its own inputs and weights are bell-shaped and drive less",
@@ -90,7 +90,7 @@ def isaac() -> Iterator[Row]:
         "ISAAC",
         "a phase with every row driven",
         "pJ",
-        (296, 296),
+        (p["published.phase"].value,) * 2,
         phase.array * 1e12,
         "parts",
         "the conductances are those of random weights in offset codes",
@@ -100,7 +100,7 @@ def isaac() -> Iterator[Row]:
         "ISAAC",
         "power of a chip with all arrays at work",
         "W",
-        (65.8, 65.8),
+        (p["published.chip_power"].value,) * 2,
         watts,
         "independent",
         "published figure quoted from memory; registers of the units and 10 W of links are not in ours",
@@ -109,7 +109,7 @@ def isaac() -> Iterator[Row]:
         "ISAAC",
         "area of a chip",
         "mm2",
-        (85.4, 85.4),
+        (p["published.chip_area"].value,) * 2,
         sum(chip_area(m).values()) * 1e6,
         "independent",
         "published figure quoted from memory; registers of the units and most of the bus are not in ours",
@@ -125,13 +125,19 @@ def puma() -> Iterator[Row]:
         "PUMA",
         "128 x 128 product, 16 bits",
         "nJ",
-        (44, 44),
+        (p["published.mvm"].value,) * 2,
         dense.of(*ARRAY, "buffers") * 1e9,
         "parts",
         "published figure quoted from memory; random data, half of the input bits drive no current",
     )
     yield Row(
-        "PUMA", "time of it", "ns", (2304, 2304), product_seconds(m) * 1e9, "calibrated", "a phase is a sixteenth of it"
+        "PUMA",
+        "time of it",
+        "ns",
+        (p["published.mvm_time"].value,) * 2,
+        product_seconds(m) * 1e9,
+        "calibrated",
+        "a phase is a sixteenth of it",
     )
     chip = p["published.mac_chip"].value
     yield Row(
@@ -182,7 +188,13 @@ def raella() -> Iterator[Row]:
     )
     yield row("of it the buffers", "mac_buffer", dense.of("buffers"), "ours serve one array, theirs many that share")
     yield Row(
-        "RAELLA", "time of a product", "us", (1.10, 1.10), product_seconds(m) * 1e6, "calibrated", "eleven cycles"
+        "RAELLA",
+        "time of a product",
+        "us",
+        (m.constants["published.mvm_time"].value,) * 2,
+        product_seconds(m) * 1e6,
+        "calibrated",
+        "eleven cycles",
     )
 
 
