@@ -73,7 +73,7 @@ def write(seed, array, row_first, column_first, levels, low, step, sd, read, tol
         Shares of cells that are stuck low and high.
     held : float (R, C)
         Written: levels, with the target's sign.
-    rounds : int64 (256,)
+    rounds : int64 (most + 1,)
         Added to: cells that took so many rounds.
     """
     noisy, faulty, verified = sd.max() > 0.0, stuck.max() > 0.0, tolerance < np.inf

@@ -18,7 +18,7 @@ from .cells import Coding, coding, encode
 from .clipping import Clip, check_clip, scale_of_matrix
 from .effects import Effects
 from .plan_difference import plan_difference
-from .programming import MOST_ROUNDS, Cells
+from .programming import Cells
 
 if TYPE_CHECKING:
     from .machine import CrossbarMachine
@@ -57,8 +57,8 @@ class Chip:
         Offset of the converter of each physical column, LSB.
     adc_gain : float32 (arrays, columns)
         Its gain, nominally 1.
-    rounds : int64 (arrays, MOST_ROUNDS)
-        Cells that were programmed so many times.
+    rounds : int64 (arrays, rounds + 1)
+        Cells that were programmed so many times, up to the rounds of the verification.
     missed : int64 (arrays,)
         Cells that verification gave up.
     clipped : int64 (matrices,)
@@ -140,7 +140,7 @@ class Chip:
         """How far what the cells hold is from what they were given, array by array."""
         arrays = range(self.plan.arrays)
         rows = np.array([self._deviation(array) for array in arrays]).reshape(len(arrays), 4).T
-        turns = self.rounds @ np.arange(MOST_ROUNDS)
+        turns = self.rounds @ np.arange(self.rounds.shape[1])
         return Statistics(rows[0].astype(np.int64), rows[1], rows[2], rows[3], turns, self.missed)
 
     def _deviation(self, array: int) -> tuple[float, float, float, float]:
@@ -218,7 +218,7 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0, clip
     top = np.array([(largest or 1.0) if how.top is None else how.top for _, largest in found])
 
     def one(array: int) -> tuple[npt.NDArray[Any], Int64, int, Int64]:
-        rounds, missed, clipped = np.zeros(MOST_ROUNDS, np.int64), 0, np.zeros(len(plan.matrices), np.int64)
+        rounds, missed, clipped = np.zeros(cells.rounds + 1, np.int64), 0, np.zeros(len(plan.matrices), np.int64)
         held = np.zeros((0, 0), np.float32)
         for block in _blocks(plan, array):
             levels, beyond = _levels(plan.matrices[block.matrix], block, how, scale, on)
@@ -245,7 +245,7 @@ def program_chip(plan: Plan, effects: Effects | None = None, seed: int = 0, clip
         compensation=np.ones(plan.arrays),
         adc_offset=nominal - nominal,
         adc_gain=nominal,
-        rounds=np.array(rounds, np.int64).reshape(plan.arrays, MOST_ROUNDS),
+        rounds=np.array(rounds, np.int64).reshape(plan.arrays, cells.rounds + 1),
         missed=np.array(missed, np.int64),
         clipped=sum(clipped, np.zeros(len(plan.matrices), np.int64)),
     )

@@ -24,8 +24,6 @@ Float64 = npt.NDArray[np.float64]
 SHARES = np.linspace(0.0, 1.0, 4097)
 """Where the kernels' tables of a device's curves have their entries."""
 _NONE = np.zeros(len(SHARES))
-MOST_ROUNDS = 256
-"""Entries of a histogram of rounds; see :class:`.effects.Verify`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +95,11 @@ class Cells:
         """
         _ = self.read_table, self.write_table, self.drifted, self.gain, self.stuck
 
+    @property
+    def rounds(self) -> int:
+        """Programmings of a cell at most."""
+        return 1 if self.effects.verify is None else self.effects.verify.rounds
+
     @cached_property
     def stuck(self) -> Float64:
         """Shares of cells that are stuck low and high, float64 (2,)."""
@@ -149,7 +152,7 @@ class Cells:
             Level that stands for the highest conductance.
         held : float (R, C)
             Written: what the cells hold right after programming, in levels.
-        rounds : int64 (MOST_ROUNDS,)
+        rounds : int64 (rounds + 1,)
             Added to: cells that were programmed so many times.
 
         Returns
@@ -159,14 +162,17 @@ class Cells:
         """
         from ._programming_kernels import write
 
+        if not self.effects.programming and not self.stuck.any():
+            held[...] = levels
+            rounds[1] += levels.size
+            return 0
         verify, step = self.effects.verify, self.step(top)
         tolerance = np.inf if verify is None else verify.tolerance * step
-        most = 1 if verify is None else verify.rounds
         read = self._read(0.0) if verify else _NONE
         array, row, column = map(np.uint64, place)
         sd, stuck = self.write_table, self.stuck
         missed = write(
-            self._key, array, row, column, levels, self.low, step, sd, read, tolerance, most, stuck, held, rounds
+            self._key, array, row, column, levels, self.low, step, sd, read, tolerance, self.rounds, stuck, held, rounds
         )
         return int(missed)
 
