@@ -13,9 +13,8 @@ the CPU engine on what was held out.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from engine_report import machine
-from low_bits_report import Noisy, Result, Run, write
+from low_bits_report import Noisy, Result, Run, read, write
 from low_bits_tasks import TASKS, Task
 from torch import nn
 from torch.nn.utils import parametrize
@@ -57,7 +56,7 @@ METHODS = {
 FAST = ("alpha", "log2_t")  # what has a learning rate of its own
 FAST_RATE = 1e-2
 UPDATES, SETTLE = 20, 0.8  # estimates of a range in one training, and the share of it in which they are made
-NOISE, DRAWS = (0.0, 0.02, 0.05, 0.1, 0.15), 5
+TRAINED_WITH, CELLS, DRAWS = (0.0, 0.1), (0.0, 0.05, 0.1, 0.15), 5  # noise relative to the largest weight
 
 
 @dataclass(frozen=True)
@@ -177,10 +176,10 @@ def under_noise(task: Task, seed: int) -> list[Noisy]:
     """A network in 4 bits with and without noise in training, run with noise on its cells."""
     start = fine_tuned(task, task.untrained(seed), seed, task.first_epochs, rate=task.first_rate).network
     rows = []
-    for trained_with in (0.0, 0.05, 0.1):
+    for trained_with in TRAINED_WITH:
         found = fine_tuned(task, start, seed, task.epochs, 4, METHODS["nor_flash"], noise=trained_with)
         network = deployed(task, found, 4)
-        for sigma in NOISE:
+        for sigma in CELLS:
             rng = np.random.default_rng(seed)
             draws = [noisy(network, sigma, rng) for _ in range(DRAWS if sigma else 1)]
             accuracies = tuple(task.accuracy(CPU(threads=1), each, seed) for each in draws)
@@ -204,25 +203,26 @@ def main() -> None:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}, noise")
     torch.set_num_threads(1)
     bits, methods = [int(b) for b in options.bits.split(",")], options.methods.split(",")
-    runs: list[Run] = []
-    noise: list[Noisy] = []
     for part in parts:
         task = TASKS["perceptron" if part == "noise" else part]
+        runs: list[Run] = []
+        noise: list[Noisy] = []
         for seed in range(options.splits or task.splits):
             if part == "noise":
                 noise += under_noise(task, seed)
             else:
                 runs += one_split(task, seed, bits, methods, options.trained if part == "perceptron" else None)
-    if options.out is not None:
-        file = options.out / "low_bits.json"
-        before = json.loads(file.read_text()) if file.exists() else {"runs": [], "noise": []}
-        kept = [Run(**row) for row in before["runs"] if row["task"] not in parts]
-        old = [] if noise else [Noisy(**(row | {"accuracies": tuple(row["accuracies"])})) for row in before["noise"]]
-        order = list(TASKS)
-        rows = sorted((*kept, *runs), key=lambda row: order.index(row.task))
-        write(Result(machine(), tuple(rows), tuple(noise or old)), options.out)
-    else:
-        print(json.dumps([asdict(row) for row in (*runs, *noise)], indent=1))
+            if options.out is not None:
+                keep(options.out, part, runs, noise)
+
+
+def keep(folder: Path, part: str, runs: list[Run], noise: list[Noisy]) -> None:
+    """Write what was found of a part beside what the folder has of the others."""
+    file = folder / "low_bits.json"
+    before = read(file) if file.exists() else Result({}, (), ())
+    order = list(TASKS)
+    rows = sorted((*(r for r in before.runs if r.task != part), *runs), key=lambda r: order.index(r.task))
+    write(Result(machine(), tuple(rows), tuple(noise) if part == "noise" else before.noise), folder)
 
 
 if __name__ == "__main__":
