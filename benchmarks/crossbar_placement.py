@@ -31,6 +31,7 @@ from neuromorph.language import Event, Port, State, neuron
 from neuromorph.lowering import LoweredNetwork, lower
 from neuromorph.mapping.crossbar.activity import line_rates, silent_share
 from neuromorph.mapping.crossbar.check import check_plan
+from neuromorph.mapping.crossbar.columns import column_groups
 from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine
 from neuromorph.mapping.crossbar.plan import Plan
 from neuromorph.mapping.crossbar.planner import blocks_of_tiles, plan_network
@@ -190,7 +191,12 @@ def at_random(plan: Plan, lowered: LoweredNetwork, events: Events, steps: int, s
     """The same with rows of every matrix shuffled."""
     rng, machine = np.random.default_rng(seed), plan.machine
     tiles = [
-        cut(matrix, machine.rows, machine.weight_columns, rng.permutation(matrix.rows).astype(np.int32))
+        cut(
+            matrix,
+            column_groups(matrix, machine.rows, machine.weight_columns),
+            machine.rows,
+            rng.permutation(matrix.rows).astype(np.int32),
+        )
         for matrix in plan.matrices
     ]
     blocks = blocks_of_tiles(plan.matrices, tiles, [1] * len(tiles))

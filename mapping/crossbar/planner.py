@@ -14,6 +14,7 @@ from neuromorph.errors import MappingError
 from neuromorph.lowering.program import LoweredNetwork
 
 from .activity import Events, Rates, block_activity, check_events, line_rates, silent_share
+from .columns import column_groups, unrolled_tiles
 from .machine import CrossbarMachine
 from .matrices import matrices_of, refuse
 from .packing import Packing, alone, in_turns, side_by_side
@@ -21,7 +22,7 @@ from .place import place_arrays
 from .plan import Activity, Blocks, Matrix, Plan
 from .row_order import row_slots
 from .rules import Rules
-from .tiling import Tiles, cut, unrolled_tiles
+from .tiling import Tiles, cut
 
 Order = Literal["activity", "given"]
 Convolution = Literal["auto", "unrolled", "stationary"]
@@ -86,11 +87,12 @@ def plan_network(
     names = [population.name for population in lowered.populations]
     steps = 0 if events is None else check_events(events, names, [p.size for p in lowered.populations])
     rate = [line_rates(matrix, names, rates, steps, events) for matrix in matrices]
-    plain = [cut(matrix, height, width) for matrix in matrices]
+    groups = [column_groups(matrix, height, width) for matrix in matrices]
+    plain = [cut(matrix, groups[matrix.index], height) for matrix in matrices]
     tiles = plain
     if order == "activity" and (rates is not None or events is not None):
         slots = row_slots(matrices, names, rate, events, height, seed)
-        tiles = [cut(matrix, height, width, slot) for matrix, slot in zip(matrices, slots, strict=True)]
+        tiles = [cut(matrix, groups[matrix.index], height, slots[matrix.index]) for matrix in matrices]
     copies = _copies(matrices, tiles, machine, replicate)
     blocks = blocks_of_tiles(matrices, tiles, copies)
     cells = machine.cells_per_weight

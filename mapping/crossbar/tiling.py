@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.network.builders.convolution import Axis, Window
-
+from .columns import chunks
 from .plan import Matrix, Part
 
 Int32 = npt.NDArray[np.int32]
@@ -45,22 +44,22 @@ class Tiles:
         return np.diff(self.list_ptr)[self.column_list]
 
 
-def cut(matrix: Matrix, height: int, width: int, slot: Int32 | None = None) -> Tiles:
+def cut(matrix: Matrix, groups: list[Int32], height: int, slot: Int32 | None = None) -> Tiles:
     """Tiles of a matrix; what holds no weight is left out.
 
-    Columns are cut into groups of at most `width`, ports with the same sources side by side. A group takes the rows
-    that have a weight in it, and those are cut into groups of at most `height`. A matrix that fits stays whole.
+    A group of columns takes the rows that have a weight in it, and those are cut into groups of at most `height`.
 
     Parameters
     ----------
     matrix : Matrix
-    height, width : int
-        Rows and weights side by side that a block may have.
+    groups : list of int32
+        From :func:`.columns.column_groups`.
+    height : int
+        Rows that a block may have.
     slot : int32 (rows,), optional
         Rows are taken in this order, and rows of one group (``slot // height``) stay together where that takes no
         further tile; default: ascending.
     """
-    groups = column_groups(matrix, height, width)
     group_of = np.full(matrix.columns, -1, np.int32)
     for g, columns in enumerate(groups):
         group_of[columns] = g
@@ -85,11 +84,11 @@ def cut(matrix: Matrix, height: int, width: int, slot: Int32 | None = None) -> T
 def _stacks(rows: Int32, height: int, slot: Int32 | None) -> list[Int32]:
     """Rows of one group of columns in groups of rows."""
     if slot is None:
-        return _chunks(rows, height)
+        return chunks(rows, height)
     ordered = rows[np.argsort(slot[rows], kind="stable")]
     ends = np.flatnonzero(np.diff(slot[ordered] // height)) + 1
     if len(ends) + 1 > -(-len(rows) // height):
-        return _chunks(ordered, height)
+        return chunks(ordered, height)
     return np.split(ordered, ends)
 
 
@@ -132,81 +131,4 @@ def _listed_rows(matrix: Matrix, parts: list[Part], group_of: Int32, groups: int
     return needed, every.tolist()
 
 
-def column_groups(matrix: Matrix, height: int, width: int) -> list[Int32]:
-    """Columns cut into groups of at most `width`: patches of a convolution's output, or neighbours.
-
-    A group has columns of ports that the same rows drive, unless all fit in one group of rows and columns.
-    """
-    align = matrix.columns > width or matrix.rows > height
-    if matrix.passes > 1 or not align:
-        return _chunks(np.arange(matrix.columns, dtype=np.int32), width)
-    size = matrix.columns // len(np.unique(matrix.column_port))
-    groups: list[Int32] = []
-    runs: dict[object, list[Int32]] = {}  # ports by the rows that drive them
-    for first in range(0, matrix.columns, size):
-        fed = [part for part in matrix.parts if part.column_first == first]
-        window = next((part.window for part in fed if part.window is not None), None)
-        if window is not None:
-            groups += [first + patch for patch in patches(window, height, width)]
-            continue
-        drivers = tuple(sorted((part.row_first, part.rows) for part in fed)) if align else None
-        runs.setdefault(drivers, []).append(np.arange(first, first + size, dtype=np.int32))
-    for run in runs.values():
-        groups += _chunks(np.concatenate(run), width)
-    return groups
-
-
-def _chunks(items: Int32, size: int) -> list[Int32]:
-    return [items[at : at + size] for at in range(0, len(items), size)]
-
-
-def patches(window: Window, height: int, width: int) -> list[Int32]:
-    """Outputs of a convolution by the piece of the image that they see, at most `width` in a group.
-
-    All channels of a group of channels stand together if they fit, and the patch is the one that takes the fewest tiles
-    for an output, then the fewest inputs.
-    """
-    y, x = window.y, window.x
-    out_group = window.out_channels // window.groups
-    together = min(out_group, width)
-    side_y, side_x = _patch(y, x, width // together, window.channels // window.groups, height)
-    plane = np.arange(y.out * x.out, dtype=np.int32).reshape(y.out, x.out)
-    groups = []
-    for first in range(0, window.out_channels, out_group):
-        for low in range(first, first + out_group, together):
-            channels = np.arange(low, min(low + together, first + out_group), dtype=np.int32) * plane.size
-            for top in range(0, y.out, side_y):
-                for left in range(0, x.out, side_x):
-                    places = plane[top : top + side_y, left : left + side_x].ravel()
-                    groups.append((places[:, None] + channels).ravel().astype(np.int32))
-    return groups
-
-
-def _patch(y: Axis, x: Axis, places: int, channels: int, height: int) -> tuple[int, int]:
-    """Sides of the patch of at most so many outputs that needs the fewest tiles, then inputs, for each."""
-    best = (float("inf"), float("inf"), 1, 1)
-    for side_y in range(1, min(y.out, max(places, 1)) + 1):
-        for side_x in range(1, max(1, min(x.out, places // side_y)) + 1):
-            outputs, inputs = side_y * side_x, channels * _seen(side_y, y) * _seen(side_x, x)
-            best = min(best, (-(-inputs // height) / outputs, inputs / outputs, side_y, side_x))
-    return best[2], best[3]
-
-
-def _seen(outputs: int, axis: Axis) -> int:
-    """Inputs along an axis that so many neighbouring outputs see, at most."""
-    return min(axis.size, (outputs - 1) * axis.stride + axis.dilation * (axis.taps - 1) + 1)
-
-
 _NONE = np.zeros(0, np.int32)
-
-
-def unrolled_tiles(window: Window, height: int, width: int) -> int:
-    """Tiles that a convolution takes if every output position has its own cells (at its borders some are smaller)."""
-    y, x = window.y, window.x
-    out_group = window.out_channels // window.groups
-    together = min(out_group, width)
-    channels = window.channels // window.groups
-    side_y, side_x = _patch(y, x, width // together, channels, height)
-    inputs = channels * _seen(side_y, y) * _seen(side_x, x)
-    patches = window.groups * -(-out_group // together) * -(-y.out // side_y) * -(-x.out // side_x)
-    return patches * -(-inputs // height)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -27,9 +27,11 @@ from neuromorph.network import (
     Conv1D,
     Conv2D,
     Dense,
+    DistanceDependent,
     EventSource,
     FixedOutDegree,
     FixedProbability,
+    Gaussian,
     Network,
     OneToOne,
     Sparse,
@@ -323,6 +325,21 @@ def test_a_sparse_projection_takes_only_rows_that_it_needs() -> None:
     assert len(plan.blocks.listed) < 1.1 * lowered.projections[0].count
     assert plan.utilisation.mean() > 0.9
     assert sum(np.count_nonzero(plan.matrices[0].dense(b.rows, b.columns)) for b in plan.blocks[:40]) > 40
+
+
+def test_columns_that_the_same_rows_feed_come_together() -> None:
+    net = Network()
+    pre = net.population(EventSource(900, steps=[0], indices=[0]), (30, 30), name="pre")
+    post = net.population(Cell(), (30, 30), name="post")
+    net.project(pre, post.x, DistanceDependent(Gaussian(0.9, 2.0), cutoff=4.0), weight=1.0)
+    lowered = lowered_of(net)
+    plan = plan_network(lowered, load_machine("isaac"), share=False)
+    check_plan(plan, lowered)
+    # 16 columns of a 4 x 4 patch see 11 x 11 places at most, of a strip of 1 x 16 up to 8 x 23.
+    assert plan.blocks.heights.sum() < 0.75 * sum(
+        len(np.unique(lowered.projections[0].targets[a:b] // 16))
+        for a, b in pairwise(lowered.projections[0].row_ptr.tolist())
+    )
 
 
 def test_a_network_that_does_not_fit_is_refused_with_numbers() -> None:
