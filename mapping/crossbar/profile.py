@@ -20,7 +20,7 @@ class Profile:
     events : dict of population name to (steps, neurons)
         int64 arrays, one entry for each event.
     largest : dict of population index to float
-        Largest magnitude of an event's value.
+        Largest magnitude of an event's value; of populations that sent graded events, and of those that send spikes.
     """
 
     events: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
@@ -36,17 +36,15 @@ def look(lowered: LoweredNetwork, steps: int) -> Profile:
     instance = Instance(compile_network(replace(lowered, populations=quiet)), 1, window=1)
     work = instance.tables(record=False)
     found: list[list[npt.NDArray[Any]]] = [[] for _ in quiet]
-    largest = dict.fromkeys(range(len(quiet)), 0.0)
+    largest = {k: 1.0 for k, population in enumerate(quiet) if not population.graded}
     for step in range(steps):
         instance.run(step, step + 1, 0, work)
         for k, memory in enumerate(instance.memories):
             row = step & memory.event_mask
             count = int(memory.counts[0, row])
             found[k].append(memory.fired[row, :count].astype(np.int64))
-            if memory.values is None:
-                largest[k] = 1.0
-            elif count:
-                largest[k] = max(largest[k], float(np.abs(memory.values[row, :count]).max()))
+            if count and memory.values is not None:
+                largest[k] = max(largest.get(k, 0.0), float(np.abs(memory.values[row, :count]).max()))
     none = np.zeros(0, np.int64)
     events = {
         population.name: (

@@ -15,6 +15,10 @@ from neuromorph.language import Event, Param, Port, State, neuron
 from neuromorph.mapping.crossbar import Crossbar, Effects, load_machine
 from neuromorph.mapping.crossbar.calibrate import calibrate
 from neuromorph.mapping.crossbar.machine import Converter
+from neuromorph.mapping.crossbar.profile import look
+from neuromorph.mapping.crossbar.readback import block_weights
+from neuromorph.models import Linear
+from neuromorph.progress import Silent
 
 STEPS = 40
 
@@ -29,6 +33,16 @@ class Leaky:
     x.next = 0.8 * x + a
     out = Event(when=x > theta, value=x)
     x.reset = x - theta
+
+
+@neuron
+class Sum:
+    """Holds what arrived in this step."""
+
+    a = Port(dtype=int)
+    x = State(0, dtype=int)
+    x.next = a
+    out = Event(when=x > 1000)
 
 
 def network(live: bool = False, seed: int = 3) -> Network:
@@ -261,6 +275,14 @@ def test_options_that_cannot_be_are_refused_at_once(options: dict[str, Any], mes
         Crossbar(**options)
 
 
+def test_events_that_are_given_later_are_not_known_from_a_silent_look() -> None:
+    net = Network(name="later")
+    source, sink = net.population(Live(4, graded=True), name="in"), net.population(Linear, 3, name="out")
+    net.project(source, sink.a, Dense(np.ones((4, 3))))
+    with pytest.raises(TargetError, match=r"how large the events of in get"):
+        Crossbar("m1076", profile=20).compile(net, dt=1 * ms)
+
+
 def test_what_a_network_lacks_is_said_before_it_is_mapped(target: Crossbar) -> None:
     with pytest.raises(TargetError, match=r"how large the events of hidden, out get.*profile=1000"):
         replace(target, ranges=None).compile(network(), dt=1 * ms)
@@ -271,3 +293,50 @@ def test_what_a_network_lacks_is_said_before_it_is_mapped(target: Crossbar) -> N
     with pytest.raises(TargetError, match="observe=True"):
         _ = target.compile(network(), dt=1 * ms).observed
     assert repr(target).startswith("Crossbar('neurram', effects=[programming")
+
+
+def test_a_profile_notes_events_and_how_large_they_get() -> None:
+    net = network()
+    net.population(Leaky, 3, name="silent")
+    target = Crossbar(MACHINE, EFFECTS)
+    seen = look(target._lower(net, 1 * ms, False, Silent()), STEPS)
+    trace = CPU().compile(net, dt=1 * ms).run(STEPS, progress=False)
+    for k, name in enumerate(("in", "hidden", "out")):
+        events = trace.events(name)
+        steps, neurons = seen.events[name]
+        assert np.array_equal(steps, events.steps)
+        assert np.array_equal(neurons, events.ids)
+        assert seen.largest[k] == (1.0 if events.values is None else np.abs(events.values).max())
+    assert 3 not in seen.largest  # nobody knows how large its events would be
+
+
+def test_a_chip_that_drifts_is_the_same_chip_later() -> None:
+    effects = Effects(quantise=True, programming=True, drift=True, wires=True)
+    machine = replace(MACHINE, r_row=2.0, r_column=2.0)
+    fresh = Crossbar(machine, effects).compile(network(), dt=1 * ms)
+    late = run(Crossbar(machine, effects, time=1e7))
+    assert same(run(Crossbar(machine, chip=fresh.chip, time=1e7)), late)
+    assert same(run(Crossbar(machine, effects.with_(time=1e7))), late)
+    assert not same(fresh.run(STEPS, progress=False), late)
+    assert not fresh.counts.saturated.any()
+    assert not any(setting.computing for setting in fresh.deployed.settings)  # all of it is linear
+
+
+def test_cells_of_ints_that_are_off_round_once_in_each_step() -> None:
+    rng = np.random.default_rng(1)
+    net = Network(name="off")
+    source = net.population(EventSource.from_dense(rng.random((STEPS, 12)) < 0.3), name="in")
+    out = net.population(Sum, 4, name="out")
+    weights = rng.integers(-30, 31, (12, 4)).astype(np.int32)
+    net.project(source, out, Dense(weights))
+    net.record(out, "x")
+    program = Crossbar(MACHINE, Effects(quantise=True, programming=True)).compile(net, dt=1 * ms)
+    trace = program.run(STEPS + 1, progress=False)
+    held = np.zeros((12, 4))
+    for block in program.plan.blocks:
+        held[np.ix_(block.rows, block.columns)] = block_weights(program.chip, block)
+    fired = np.zeros((STEPS, 12))
+    fired[trace.events("in").steps, trace.events("in").ids] = 1.0
+    expected = np.rint(fired @ held * program.chip.scale[0]).astype(int)
+    assert np.array_equal(np.asarray(trace.state("out", "x").data)[1:], expected)
+    assert not np.array_equal(expected, fired @ weights)

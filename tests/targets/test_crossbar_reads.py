@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from crossbar_reads import codes_of, read
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import DT, networks
 
-from neuromorph import CPU, Conv2D, Dense, EventSource, Network, Sparse, ms
+from neuromorph import CPU, Conv2D, Dense, EventSource, Network, Reference, Sparse, ms
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, Effects, load_machine
 from neuromorph.mapping.crossbar.machine import Converter
@@ -308,3 +311,25 @@ def test_read_noise_has_the_variance_of_its_cells() -> None:
         assert np.abs(found.mean() - 1.0) < 0.08  # of 9 variances from 400 samples each: sd 0.024
         assert np.abs(found - 1.0).max() < 0.35
         assert np.abs(np.corrcoef(x.T) - np.eye(9)).max() < 0.25
+
+
+@given(
+    net=networks(floats=False),
+    name=st.sampled_from(["pairs", "pairs, digital", "offset", "signed cells"]),
+    convolution=st.sampled_from(["unrolled", "stationary"]),
+)
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_any_network_of_ints_comes_out_exactly_with_enough_bits(net: Network, name: str, convolution: Any) -> None:
+    expected = Reference().compile(net, dt=DT).run(30, progress=False)
+    fine = machine(**(MACHINES[name] | {"weight_bits": 16, "columns": 40, "rows": 9, "adc": Converter(8, "sar")}))
+    program = Crossbar(fine, convolution=convolution).compile(net, dt=DT)
+    assert all(setting.computing for setting in program.deployed.settings)
+    trace = program.run(30, progress=False)
+    assert program.counts.saturated.sum() == 0
+    for population in expected.meta.recorded or ():
+        a, b = trace.events(population), expected.events(population)
+        assert a.steps.tobytes() == b.steps.tobytes()
+        assert a.ids.tobytes() == b.ids.tobytes()
+    for population, variable in expected.meta.states:
+        x, y = trace.state(population, variable).data, expected.state(population, variable).data
+        assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
