@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from neuromorph.errors import TargetError
+from neuromorph.mapping.crossbar.devices import PRESETS
 from neuromorph.mapping.crossbar.effects import Effects, Verify
 
 ALL = Effects(
@@ -83,3 +86,11 @@ def test_an_effect_that_is_off_cannot_be_the_only_one() -> None:
 def test_verification_in_bounds(values: dict[str, float]) -> None:
     with pytest.raises(TargetError, match=r"Verify: (tolerance|rounds) is"):
         Verify(**values)  # type: ignore[arg-type]
+
+
+def test_every_effect_and_every_device_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "crossbar_cells.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {f.name for f in fields(Effects)} <= told
+    assert set(PRESETS) <= told
