@@ -129,12 +129,13 @@ def conversion_rounds(plan: Plan) -> npt.NDArray[np.int64]:
 
 
 def _turns(plan: Plan) -> list[tuple[int, ...]]:
-    """Groups of matrices that take turns in some array; every matrix is in one at least."""
+    """Groups of matrices that take turns in some array, once for each turn; every matrix is in one at least."""
     groups: set[tuple[int, ...]] = {(m,) for m in range(len(plan.matrices))}
     ptr, order = plan.array_blocks
     for array in np.flatnonzero(plan.turns > 1):
         there = order[ptr[array] : ptr[array + 1]]
-        groups.add(tuple(sorted({int(m) for m in plan.blocks.matrix[there]})))
+        read = set(zip(plan.blocks.matrix[there].tolist(), plan.blocks.turn[there].tolist(), strict=True))
+        groups.add(tuple(sorted(m for m, _ in read)))
     return sorted(groups)
 
 
