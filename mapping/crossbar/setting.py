@@ -320,7 +320,10 @@ def _covering_gain(chip: Chip, matrix: Matrix, *, spikes: bool) -> tuple[Floats,
 
 
 def known_values(lowered: LoweredNetwork) -> dict[int, float]:
-    """Largest magnitude of the events of populations that send spikes or replay values."""
+    """Largest magnitude of the events of populations that send spikes or replay values.
+
+    Not of a source that has none yet: its events are given later, live or in a batch.
+    """
     found = {}
     for k, population in enumerate(lowered.populations):
         replay: Any = population.replay
@@ -328,5 +331,6 @@ def known_values(lowered: LoweredNetwork) -> dict[int, float]:
             found[k] = 1.0
         elif replay is not None:
             values = replay.table if hasattr(replay, "table") else replay.values
-            found[k] = float(np.abs(values).max(initial=0.0))
+            if np.size(values):
+                found[k] = float(np.abs(values).max())
     return found
