@@ -1,4 +1,4 @@
-"""Plans of crossbars made by hand: one dense matrix, cut into blocks of equal size, one block to an array."""
+"""Crossbars for tests of chips: a simple machine, and plans by hand of one dense matrix, one block to an array."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.mapping.crossbar.machine import CrossbarMachine
+from neuromorph.mapping.crossbar.chip import Chip, program_chip
+from neuromorph.mapping.crossbar.devices import DAY
+from neuromorph.mapping.crossbar.effects import Effects
+from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine
 from neuromorph.mapping.crossbar.plan import Activity, Blocks, Matrix, Part, Plan
 from neuromorph.mapping.crossbar.rules import Rules
+
+PROGRAMMED = Effects(quantise=True, programming=True)
+YEAR = 365 * DAY
 
 
 def plan_of(weights: npt.ArrayLike, machine: CrossbarMachine, *, first: tuple[int, int] = (0, 0)) -> Plan:
@@ -68,3 +74,22 @@ def plan_of(weights: npt.ArrayLike, machine: CrossbarMachine, *, first: tuple[in
         activity=Activity(0.0, 0.0, "none"),
         hops=(0.0, 0.0),
     )
+
+
+def machine_of(device: Any = "sonos_40nm", **changes: Any) -> CrossbarMachine:
+    """Signed cells of 101 levels: one cell to a weight, and levels are per cent of full scale."""
+    given: dict[str, Any] = {
+        "rows": 256,
+        "columns": 512,
+        "encoding": "signed",
+        "weight_bits": None,
+        "cell_bits": None,
+        "cell_levels": 101,
+        "g_min": 1e-6,
+        "g_max": 25e-6,
+    }
+    return load_machine("isaac", device=device, **{**given, **changes})
+
+
+def same_level(level: int, machine: CrossbarMachine, effects: Effects, seed: int = 1) -> Chip:
+    return program_chip(plan_of(np.full((256, 512), level), machine), effects, seed)
