@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .converters import adc_saturates, dac_code, dac_digit, distort, quantise_adc
+from .converter_kernels import adc_saturates, dac_code, dac_digit, distort, quantise_adc
 from .noise_kernels import normals
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(error_model="numpy")
 def drive(x, scale, least, most, phase, bits, sign, out):
     """Digits that one phase drives rows with.
 
@@ -38,8 +38,10 @@ def drive(x, scale, least, most, phase, bits, sign, out):
             out[b, i] = d
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def read(sums, driven, scalar, deviation, lo, step, top, offset, gain, place, words, normal, weight, out):
+@njit(error_model="numpy")
+def read(
+    sums, driven, scalar, deviation, lo, step, top, offset, gain, place, words_at, words, normal, weight, out, counts
+):
     """Convert the column sums of a tile, with noise, and add what comes out.
 
     Parameters
@@ -56,15 +58,15 @@ def read(sums, driven, scalar, deviation, lo, step, top, offset, gain, place, wo
     top : int64
     place : uint64 (5,)
         Seed, group of columns, step, first sample and read of the random numbers.
+    words_at : int64
+        Address of ``words``.
     words, normal : uint32, float64
         Scratch of as many elements as there are columns in whole groups of 64.
     weight : float64
         What the result counts.
     out : float (batch, columns)
-
-    Returns
-    -------
-    saturated, conversions : int64
+    counts : int64 (2,)
+        To which sums beyond the range of their converter and all conversions are added.
     """
     saturated = np.int64(0)
     conversions = np.int64(0)
@@ -77,7 +79,7 @@ def read(sums, driven, scalar, deviation, lo, step, top, offset, gain, place, wo
         conversions += columns
         if noisy:
             sample = place[3] + np.uint64(b)
-            normals(place[0], place[1], groups, place[2], sample, place[4], words.ctypes.data, words, normal)
+            normals(place[0], place[1], groups, place[2], sample, place[4], words_at, words, normal)
             if scalar:
                 sd = np.float64(deviation[b, 0])
                 for c in range(columns):
@@ -92,4 +94,5 @@ def read(sums, driven, scalar, deviation, lo, step, top, offset, gain, place, wo
             a = distort(normal[c], step[c], offset[c], gain[c])
             saturated += np.int64(adc_saturates(a, lo[c], step[c], top))
             out[b, c] += weight * quantise_adc(a, lo[c], step[c], top)
-    return saturated, conversions
+    counts[0] += saturated
+    counts[1] += conversions

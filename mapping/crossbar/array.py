@@ -23,12 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import MappingError
+from neuromorph.native import compiled
 
-from . import _array_kernels as kernels
 from .converters import IDEAL, AdcRange, Dac
-from .noise_kernels import GROUP
 
 Floats = npt.NDArray[Any]
+
+_MODULE = "neuromorph.mapping.crossbar._array_kernels"
+_GROUP = 64
+"""Columns that random numbers are made for at a time, as :mod:`.noise_kernels` makes them."""
 
 DRIVEN = Dac()
 """Values drive rows as they are."""
@@ -196,22 +199,21 @@ def product(
     out = np.zeros((len(values), held.shape[1]), dtype=held.dtype)
     digits = np.empty(values.shape, dtype=held.dtype)
     bits = dac.phase_bits or dac.bits or 0
-    saturated = conversions = 0
+    counts = np.zeros(2, dtype=np.int64)
     signs = {"clipped": (1,), "signed": (0,), "split": (1, -1)}[dac.negative]
     reads = [(sign, phase) for sign in signs for phase in range(dac.phases)]
     for number, (sign, phase) in enumerate(reads):
-        kernels.drive(values, dac.scale, -dac.most, dac.most, phase, bits, sign, digits)
+        compiled(_MODULE, "drive")(values, float(dac.scale), -dac.most, dac.most, phase, bits, sign, digits)
         weight = float(2 ** (phase * bits)) * (sign or 1)
         for tile in range(len(matrix.ptr) - 1):
-            found = _read(digits, matrix, tile, (seed, step, sample, number), weight, out)
-            saturated, conversions = saturated + found[0], conversions + found[1]
+            _read(digits, matrix, tile, (seed, step, sample, number), weight, out, counts)
     if matrix.combine.size > 1:
         out = out.reshape(len(out), -1, matrix.combine.size) @ matrix.combine.astype(held.dtype)
     elif matrix.combine[0] != 1.0:
         out *= matrix.combine[0]
     if dac.scale != 1.0:
         out *= dac.scale
-    return Product(out, saturated, conversions)
+    return Product(out, *counts.tolist())
 
 
 def _check(dac: Dac, *places: int) -> None:
@@ -226,9 +228,15 @@ def _check(dac: Dac, *places: int) -> None:
 
 
 def _read(
-    digits: Floats, matrix: Tiles, tile: int, place: tuple[int, int, int, int], weight: float, out: Floats
-) -> tuple[int, int]:
-    """Add what one tile gives in one phase; returns conversions beyond the range and all of them."""
+    digits: Floats,
+    matrix: Tiles,
+    tile: int,
+    place: tuple[int, int, int, int],
+    weight: float,
+    out: Floats,
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Add what one tile gives in one phase, and how many sums were converted and saturated."""
     rows = slice(matrix.ptr[tile], matrix.ptr[tile + 1])
     part = digits[:, rows]
     sums = part @ matrix.held[rows]
@@ -238,9 +246,10 @@ def _read(
         deviation = np.sqrt(np.square(part) @ np.square(matrix.sigma[rows]))
     elif matrix.sigma:
         deviation = matrix.sigma * np.sqrt(squares)[:, None]
-    groups = -(-sums.shape[1] // GROUP)
+    groups = -(-sums.shape[1] // _GROUP)
     seed, step, sample, number = place
-    saturated, conversions = kernels.read(
+    words = np.empty(groups * _GROUP, dtype=np.uint32)
+    compiled(_MODULE, "read")(
         sums,
         squares,
         not isinstance(matrix.sigma, np.ndarray),
@@ -251,9 +260,10 @@ def _read(
         matrix.offset[tile],
         matrix.gain[tile],
         np.array([seed % 2**64, tile * groups, step, sample, number], dtype=np.uint64),
-        np.empty(groups * GROUP, dtype=np.uint32),
-        np.empty(groups * GROUP),
+        words.ctypes.data,
+        words,
+        np.empty(groups * _GROUP),
         weight,
         out,
+        counts,
     )
-    return int(saturated), int(conversions)

@@ -12,9 +12,10 @@ import numpy as np
 from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
-from neuromorph.mapping.crossbar.converters import adaptive_bits, dac_code
-from neuromorph.mapping.crossbar.histogram_kernels import observe
 from neuromorph.native.arrays import carray
+
+from .converter_kernels import adaptive_bits, dac_code
+from .histogram_kernels import observe
 
 # columns of ``stepped``, as in ledger.ACTIONS
 (EVENTS, ROWS, PHASES, READS, SKIPPED, ROW_PULSES, CONVERSIONS, COMPARISONS, PULSES, SHIFT_ADDS, PARTIAL_ADDS,

@@ -15,8 +15,10 @@ import numpy as np
 from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
-from neuromorph.mapping.crossbar.converters import adc_saturates, distort, pulses, quantise_adc
-from neuromorph.mapping.crossbar.drive_kernels import (
+from neuromorph.native.arrays import carray
+
+from .converter_kernels import adc_saturates, distort, pulses, quantise_adc
+from .drive_kernels import (
     COMPARISONS,
     CONVERSIONS,
     DENSE,
@@ -42,10 +44,9 @@ from neuromorph.mapping.crossbar.drive_kernels import (
     observe_values,
     touched_columns,
 )
-from neuromorph.mapping.crossbar.histogram_kernels import observe
-from neuromorph.mapping.crossbar.noise_kernels import GROUP, normals
-from neuromorph.mapping.crossbar.wtm2101_kernels import output_code
-from neuromorph.native.arrays import carray
+from .histogram_kernels import observe
+from .noise_kernels import GROUP, normals
+from .wtm2101_kernels import output_code
 
 ROWS_WIDE = 4
 """Rows that are added to the column sums in one go."""

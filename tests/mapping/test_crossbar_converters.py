@@ -8,11 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.crossbar.converters import (
-    IDEAL,
+from neuromorph.mapping.crossbar.converter_kernels import (
     adaptive_bits,
     adc_code,
-    adc_range,
     adc_saturates,
     dac_code,
     dac_digit,
@@ -20,6 +18,7 @@ from neuromorph.mapping.crossbar.converters import (
     pulses,
     quantise_adc,
 )
+from neuromorph.mapping.crossbar.converters import IDEAL, adc_range
 
 
 def nearest(x: Fraction, least: int, most: int) -> int:
