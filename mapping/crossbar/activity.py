@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from neuromorph.errors import MappingError
 
-from .plan import Blocks, Matrix
+from .matrix import Matrix
+from .plan import Blocks
 
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
@@ -31,11 +32,6 @@ def line_rates(matrix: Matrix, names: Sequence[str], rates: Rates | None, steps:
     steps : int
         Of the run that gave ``events``.
     events : mapping of population name to (steps, neurons), optional
-
-    Raises
-    ------
-    MappingError
-        A rate is negative, not finite or has another shape; an event has no such neuron or step.
     """
     found = np.ones(matrix.lines)
     for k, source in enumerate(matrix.sources):
@@ -45,30 +41,35 @@ def line_rates(matrix: Matrix, names: Sequence[str], rates: Rates | None, steps:
             _, neurons = events[name]
             found[inside] = np.bincount(neurons, minlength=size)[:size] / max(steps, 1)
         elif rates is not None and name in rates:
-            rate = np.asarray(rates[name], np.float64)
-            if rate.shape not in ((), (size,)) or not (np.isfinite(rate) & (rate >= 0)).all():
-                raise MappingError(
-                    f"rates of population {name}: one number of at least 0, or one for each of {size} neurons, is "
-                    f"expected; found an array of shape {rate.shape}"
-                    + (f" from {rate.min():g} to {rate.max():g}" if rate.size else ""),
-                    population=name,
-                )
-            found[inside] = rate
+            found[inside] = rates[name]
     return np.minimum(found, 1.0)
 
 
-def check_events(events: Events, names: Sequence[str], sizes: Sequence[int]) -> int:
-    """The number of steps that events span.
+def check_activity(rates: Rates | None, events: Events | None, names: Sequence[str], sizes: Sequence[int]) -> int:
+    """The number of steps that events span, 0 without any.
 
     Raises
     ------
     MappingError
-        No such population, or steps and neurons that do not match.
+        No such population, rates that are none, or steps and neurons that do not match.
     """
+    for what, given in (("rates", rates), ("events", events)):
+        strange = [name for name in given or () if name not in names]
+        if strange:
+            raise MappingError(
+                f"{what} of population {strange[0]!r}: the network has {', '.join(names)}", population=strange[0]
+            )
+    for name, given_rate in (rates or {}).items():
+        rate, size = np.asarray(given_rate, np.float64), sizes[names.index(name)]
+        if rate.shape not in ((), (size,)) or not (np.isfinite(rate) & (rate >= 0)).all():
+            raise MappingError(
+                f"rates of population {name}: one number of at least 0, or one for each of {size} neurons, is "
+                f"expected; found an array of shape {rate.shape}"
+                + (f" from {rate.min():g} to {rate.max():g}" if rate.size else ""),
+                population=name,
+            )
     last = 0
-    for name, (steps, neurons) in events.items():
-        if name not in names:
-            raise MappingError(f"events of population {name!r}: the network has {', '.join(names)}", population=name)
+    for name, (steps, neurons) in (events or {}).items():
         size = sizes[names.index(name)]
         if np.shape(steps) != np.shape(neurons) or np.ndim(steps) != 1:
             raise MappingError(

@@ -10,7 +10,7 @@ from neuromorph.network.builders.convolution import Axis, Window
 from ..hypergraph import Hypergraph, Limits
 from ..partition import partition
 from ..partition.metrics import part_bytes
-from .plan import Matrix, Part
+from .matrix import Matrix, Part
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -161,3 +161,15 @@ def unrolled_tiles(window: Window, height: int, width: int) -> int:
     inputs = channels * _seen(side_y, y) * _seen(side_x, x)
     patches = window.groups * -(-out_group // together) * -(-y.out // side_y) * -(-x.out // side_x)
     return patches * -(-inputs // height)
+
+
+def stationary_tiles(window: Window, height: int, width: int) -> int:
+    """Tiles that a convolution takes if its kernel is stored once."""
+    rows, columns = (
+        window.channels // window.groups * window.y.taps * window.x.taps,
+        window.out_channels // window.groups,
+    )
+    if columns > width:
+        return window.groups * -(-columns // width) * -(-rows // height)
+    beside = min(window.groups, width // columns)
+    return -(-window.groups // beside) * -(-rows * beside // height)

@@ -14,7 +14,7 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
 from neuromorph.network.synapses import Synapses
 
-from .plan import Matrix, Part
+from .matrix import Matrix, Part
 from .stationary import Stationary, stationary
 
 Int32 = npt.NDArray[np.int32]
@@ -29,7 +29,7 @@ class Piece:
     ----------
     delay : int
     row_ptr, targets, weights, weight_index
-        As in :class:`~.plan.Part`.
+        As in :class:`~.matrix.Part`.
     copies : int64 (n_pre,) or None
         Rows of each source neuron; None: one each.
     """

@@ -12,7 +12,8 @@ from ..constants import Constant, Constants
 from ..machine import BOARD_LINK, NO_LINK, Machine
 from ..place import METHODS, Traffic, placement_cost, refine
 from .machine import CrossbarMachine
-from .plan import Blocks, Matrix
+from .matrix import Matrix
+from .plan import Blocks
 
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]

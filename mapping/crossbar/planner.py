@@ -13,8 +13,8 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 from neuromorph.lowering.program import LoweredNetwork
 
-from .activity import Events, Rates, block_activity, check_events, line_rates, silent_share
-from .columns import column_groups, unrolled_tiles
+from .activity import Events, Rates, block_activity, check_activity, line_rates, silent_share
+from .columns import column_groups, stationary_tiles, unrolled_tiles
 from .machine import CrossbarMachine
 from .matrices import matrices_of, refuse
 from .packing import Packing, alone, in_turns, side_by_side
@@ -85,7 +85,8 @@ def plan_network(
     kept = _stationary(lowered, machine, convolution, height, width)
     matrices = matrices_of(lowered, multapses="rows" if machine.cell_levels is None else "add", kept=kept)
     names = [population.name for population in lowered.populations]
-    steps = 0 if events is None else check_events(events, names, [p.size for p in lowered.populations])
+    sizes = [population.size for population in lowered.populations]
+    steps = check_activity(rates, events, names, sizes)
     rate = [line_rates(matrix, names, rates, steps, events) for matrix in matrices]
     groups = [column_groups(matrix, height, width) for matrix in matrices]
     plain = [cut(matrix, groups[matrix.index], height) for matrix in matrices]
@@ -150,24 +151,17 @@ def _stationary(
         window = synapses.geometry
         if window is None or synapses.count == 0:
             continue
-        rows = window.channels // window.groups * window.y.taps * window.x.taps
-        columns = window.out_channels // window.groups
-        tiles = (
-            -(-window.groups // max(1, width // columns)) if columns <= width else window.groups * -(-columns // width)
-        )
-        tiles *= -(-rows * max(1, min(window.groups, width // columns)) // height)
-        choices.append(
-            _Choice(synapses.index, unrolled_tiles(window, height, width), tiles, window.y.out * window.x.out)
-        )
+        unrolled, kept = unrolled_tiles(window, height, width), stationary_tiles(window, height, width)
+        choices.append(_Choice(synapses.index, unrolled, kept, window.y.out * window.x.out))
     if convolution != "auto":
         return frozenset(c.projection for c in choices if convolution == "stationary")
     flat = [c for c in choices if c.unrolled < c.stationary * c.passes]
     others = sum(c.stationary for c in choices if c not in flat)
-    others += sum(
-        -(-s.n_pre // height) * -(-s.n_post // width)
-        for s in lowered.projections
-        if s.geometry is None and s.row_ptr is None
-    )
+    for synapses in lowered.projections:
+        if synapses.geometry is None and synapses.row_ptr is None:
+            others += -(-synapses.n_pre // height) * -(-synapses.n_post // width)
+        elif synapses.geometry is None:  # at the best
+            others += -(-synapses.count // (height * width))
     room = (machine.chips or 1) * machine.arrays - others
     flat.sort(key=lambda c: c.unrolled)
     while flat and sum(c.unrolled for c in flat) > room:

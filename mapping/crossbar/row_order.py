@@ -13,7 +13,7 @@ from ..partition.anneal import anneal, worth_annealing
 from ..partition.level import as_level
 from ..partition.metrics import copies_per_spike
 from .activity import Events, lines_of_events, row_rates
-from .plan import Matrix
+from .matrix import Matrix
 
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neuromorph.network.builders.convolution import Window
 
-from .plan import Matrix, Part
+from .matrix import Matrix, Part
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -24,10 +24,10 @@ class Stationary:
     ----------
     window : Window
     row_ptr, targets, weight_index
-        Cells, as in :class:`~.plan.Part`; channels of other groups have none.
+        Cells, as in :class:`~.matrix.Part`; channels of other groups have none.
     weights : array
     entry_ptr, entry_row, entry_pass
-        Rows and passes of each input, as in :class:`~.plan.Matrix`.
+        Rows and passes of each input, as in :class:`~.matrix.Matrix`.
     """
 
     window: Window

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .columns import chunks
-from .plan import Matrix, Part
+from .matrix import Matrix, Part
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise, permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -357,7 +358,7 @@ def test_a_network_that_does_not_fit_is_refused_with_numbers() -> None:
 def test_wrong_rates_and_events_are_refused() -> None:
     lowered = lowered_of(egru())
     machine = load_machine("ideal")
-    for rates in ({"in": -0.1}, {"in": np.ones(7)}, {"units": np.nan}):
+    for rates in ({"in": -0.1}, {"in": np.ones(7)}, {"units": np.nan}, {"nobody": 1.0}):
         with pytest.raises(MappingError, match="rates of population"):
             plan_network(lowered, machine, rates=rates)
     for events in ({"nobody": ([0], [0])}, {"in": ([0], [30])}, {"in": ([0, 1], [3])}, {"in": ([-1], [3])}):
@@ -582,3 +583,14 @@ def test_multapses_between_few_neurons_take_rows_that_are_driven_in_order() -> N
     assert matrix.entry_ptr is not None
     assert (np.diff(matrix.entry_ptr) >= 3).all(), "7 synapses on 3 neurons: one of them has 3 at least"
     check_plan(plan, lowered)
+
+
+def test_the_benchmark_counts_reads_in_steps_that_the_planner_has_not_seen(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    import crossbar_placement
+
+    rows = crossbar_placement.measure("braille, LIF", 20)
+    assert [row.rows for row in rows] == [16, 32]
+    assert all(row.silent["events"] > row.silent["random"] > 0 for row in rows)
+    told = {"machine": {"processor": "one", "date": "today"}, "rows": [asdict(row) for row in rows], "scale": []}
+    assert f"{rows[1].silent['events']:.1%}" in crossbar_placement.page(told)
