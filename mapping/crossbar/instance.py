@@ -24,10 +24,11 @@ from .readback import read_back
 from .reader import Reader, make_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from neuromorph.engine.instance import Work
     from neuromorph.lowering.program import LoweredNetwork
+    from neuromorph.trace import Sink
 
     from .chip import Chip
     from .setting import Setting
@@ -128,16 +129,13 @@ class CrossbarInstance(Instance):
         tables[0].keep += [self.deployed, self.ledger, self._items]
         return tables
 
-    def tables(
-        self,
-        record: bool,
-        totals: Mapping[int, Array] | None = None,
-        window: tuple[int, int] = (0, 0),
-        observe: Callable[[list[Tables]], None] | None = None,
-    ) -> Work:
-        """Tables of a run; see :meth:`Instance.tables`. Only a run that is cut in chunks stops at a full series."""
-        self.ledger.cells[3] = int(record or observe is not None)
-        return super().tables(record, totals, window, observe)
+    def chunks(self, sink: Sink, first: int, last: int, offset: int, work: Work) -> Iterator[tuple[int, float]]:
+        """Run steps in chunks, see :meth:`Instance.chunks`; here a chunk also ends where the series is full."""
+        self.ledger.cells[3] = 1
+        try:
+            yield from super().chunks(sink, first, last, offset, work)
+        finally:
+            self.ledger.cells[3] = 0
 
     @property
     def residues(self) -> list[Array]:

@@ -137,6 +137,12 @@ def test_a_run_in_pieces_and_live_steps_give_one_run(target: Crossbar, noisy: Tr
         assert np.array_equal(loop.state("out", "x"), noisy.state("out", "x").data[step])
     assert stepped.counts.steps == program.counts.steps == STEPS
     assert np.array_equal(stepped.counts.row_pulses, program.counts.row_pulses)
+    loop.step(steps=6000)  # more than the series holds: the sums are still whole
+    assert stepped.step == stepped.counts.steps == STEPS + 6000
+    before = stepped.counts.rows.copy()
+    stepped.run(9000, progress=False)  # and here nothing is lost
+    assert stepped.counts.steps == STEPS + 15000
+    assert np.array_equal(stepped.steps["rows"][-9000:].sum(axis=0), stepped.counts.rows - before)
 
 
 def samples(count: int) -> Any:
