@@ -1,6 +1,6 @@
 """What the choice of converters' ranges is worth: the trained MNIST network on crossbars, by bits, method and machine.
 
-    python benchmarks/crossbar_ranges.py [--images N] [--out FOLDER]
+    python benchmarks/crossbar_ranges.py [bits] [machines] [--images N] [--out FOLDER]
 
 The integer network classifies MNIST's 10,000 test images; in whole numbers it gets 95.32 % of them right. Ranges are
 found from the first 300 images, without their labels. Writes ``crossbar_ranges.json`` and ``crossbar_ranges.md`` into
@@ -67,7 +67,7 @@ def measure(target: Crossbar, images: int, method: str, per: str = "matrix") -> 
 
 def by_bits(images: int) -> Iterator[dict[str, Any]]:
     """Arrays of 128 x 128 pairs of exact 8-bit cells, with ADCs of 3 to 8 bits."""
-    plain = load_machine("m1076", rows=128, columns=256, name="small arrays")
+    plain = load_machine("m1076", rows=128, columns=256)
     for bits in range(3, 9):
         machine = replace(plain, adc=replace(plain.adc, bits=bits))
         target = Crossbar(machine, effects=CONVERTERS)
@@ -141,17 +141,25 @@ def _cell(row: dict[str, Any]) -> str:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["bits", "machines"], help="bits, machines; default: both")
     parser.add_argument("--images", type=int, default=10000, help="of the test set")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results")
     options = parser.parse_args()
-    bits = list(by_bits(options.images))
-    chips = list(by_machine(options.images))
     options.out.mkdir(parents=True, exist_ok=True)
-    data = {"computer": computer(), "images": options.images, "bits": bits, "machines": chips}
-    (options.out / "crossbar_ranges.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    text = report(bits, chips, options.images)
-    (options.out / "crossbar_ranges.md").write_text(text, encoding="utf-8")
-    print(text)
+    path = options.out / "crossbar_ranges.json"
+    data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    data |= {"computer": computer(), "images": options.images}
+    for part, rows in (("bits", by_bits), ("machines", by_machine)):
+        if part in options.parts:
+            data[part] = []
+            for row in rows(options.images):
+                data[part].append(row)
+                print(row, flush=True)
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    if "bits" in data and "machines" in data:
+        text = report(data["bits"], data["machines"], data["images"])
+        (options.out / "crossbar_ranges.md").write_text(text, encoding="utf-8")
+        print(text)
 
 
 if __name__ == "__main__":
