@@ -19,7 +19,7 @@ Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-PINS = 1_000_000
+PINS = 300_000
 """Events of rows that are looked at; of more, a random choice of steps."""
 PARTITIONERS = ("portfolio", "greedy", "metis")
 STEPS = 200
