@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .program import CrossbarProgram
     from .ranges import Ranges
+
+DEFAULT = "isaac"
+"""The machine of a target that names none."""
 
 Readout = Literal["dense", "row-gated", "tile-skip", "comparator"]
 READOUTS: tuple[Readout, ...] = ("dense", "row-gated", "tile-skip", "comparator")
@@ -70,7 +74,8 @@ class Crossbar:
         How weights are clipped where they are cut into codes: not at all, with the least squared error for each
         matrix, or so that this share of them, as 0.999, is kept.
     chip : Chip, optional
-        Cells that were programmed before, with the same network: ``program.chip`` of another program.
+        Cells that were programmed before, with the same network: ``program.chip`` of another program. It brings its
+        machine, unless another is named, and its effects.
     rates : mapping of population name to events a step, optional
         Expected activity, scalar or by neuron, that rows are ordered and tiles placed by; default: all alike.
     profile : int
@@ -91,7 +96,7 @@ class Crossbar:
         Threads that run the samples of a batch.
     """
 
-    machine: str | Path | CrossbarMachine = "isaac"
+    machine: str | Path | CrossbarMachine = DEFAULT
     effects: Effects | None = None
     readout: Readout = "tile-skip"
     seed: int = 0
@@ -133,7 +138,7 @@ class Crossbar:
         check_clip(self.clip)
         _ = self.built, self.on
 
-    @property
+    @cached_property
     def built(self) -> CrossbarMachine:
         """The machine itself, with the constants and the number of chips that were given.
 
@@ -142,7 +147,10 @@ class Crossbar:
         MappingError
             There is no such machine or constant.
         """
-        machine = self.machine if isinstance(self.machine, CrossbarMachine) else load_machine(self.machine)
+        if self.chip is not None and self.machine == DEFAULT:
+            machine = self.chip.machine
+        else:
+            machine = self.machine if isinstance(self.machine, CrossbarMachine) else load_machine(self.machine)
         if self.constants:
             machine = machine.repriced(**self.constants)
         return machine if self.chips is None else replace(machine, chips=self.chips)
@@ -156,7 +164,9 @@ class Crossbar:
         TargetError
             A time below 0.
         """
-        effects = self.built.effects if self.effects is None else self.effects
+        effects = self.effects
+        if effects is None:
+            effects = self.built.effects if self.chip is None else self.chip.effects
         if self.time is None:
             return effects
         plain = isinstance(self.time, int | float | np.number)

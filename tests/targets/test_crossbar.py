@@ -322,6 +322,10 @@ def test_a_chip_that_drifts_is_the_same_chip_later() -> None:
     fresh = Crossbar(machine, effects).compile(network(), dt=1 * ms)
     late = run(Crossbar(machine, effects, time=1e7))
     assert same(run(Crossbar(machine, chip=fresh.chip, time=1e7)), late)
+    again = Crossbar(chip=fresh.chip, time=1e7)
+    assert again.built is fresh.plan.machine
+    assert again.on == effects.with_(time=1e7)
+    assert same(run(again), late)
     assert same(run(Crossbar(machine, effects.with_(time=1e7))), late)
     assert not same(fresh.run(STEPS, progress=False), late)
     assert not fresh.counts.saturated.any()
