@@ -15,6 +15,7 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError
 from neuromorph.native import compiled
 
+from .converters import AdcRange, adc_range
 from .histogram import Histograms, decibels
 
 _MODULE = "neuromorph.mapping.crossbar.histogram_kernels"
@@ -38,6 +39,12 @@ class Chosen:
     lo: _Floats
     step: _Floats
     top: int
+
+    @property
+    def adcs(self) -> tuple[AdcRange, ...]:
+        """One for each, as :func:`.array.tiles` takes them."""
+        pairs = zip(self.lo.tolist(), self.step.tolist(), strict=True)
+        return tuple(AdcRange(lo, step, self.top) for lo, step in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +149,6 @@ def choose_ranges(
 def _covering(
     low: _Floats, high: _Floats, bits: int, whole: npt.NDArray[np.bool_], symmetric: bool
 ) -> tuple[_Floats, _Floats]:
-    from .converters import adc_range
-
     if symmetric:
         middle = 2 ** (bits - 1) - 1
         step = np.maximum(-low, high) / middle

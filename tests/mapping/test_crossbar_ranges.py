@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from neuromorph import ms
 from neuromorph.errors import MappingError
 from neuromorph.mapping.crossbar import Crossbar, Effects, Ranges, calibrate, load_machine
+from neuromorph.mapping.crossbar.array import product, tiles
 from neuromorph.mapping.crossbar.choose import Chosen, choose_ranges, judge, share_steps
 from neuromorph.mapping.crossbar.histogram import Histograms
 from neuromorph.models.multiply_accumulate import Rectifier
@@ -196,6 +197,24 @@ def test_steps_of_digits_differ_by_powers_of_two() -> None:
     np.testing.assert_allclose(zero, np.rint(zero), atol=1e-9)
     weight = np.array([1.0, 4.0, 16.0])[digit] ** 2
     assert (weight * judge(seen, shared).mse).sum() < 3.0 * (weight * judge(seen, alone).mse).sum()
+
+
+def test_ranges_of_tiles_of_a_batched_product() -> None:
+    rng = np.random.default_rng(3)
+    held, x = rng.normal(0, 1, (60, 16)), rng.standard_t(4, (500, 60))
+    sums = np.stack([x[:, at : at + 20] @ held[at : at + 20] for at in (0, 20, 40)], axis=-1)
+    sums[..., 1] *= 5  # one tile brings more than the others
+    held[20:40] *= 5
+    seen = histograms(sums.reshape(-1, 3))
+    exact = x @ held
+    errors = {}
+    for method in ("max", "mse"):
+        chosen = choose_ranges(seen, 5, method)  # type: ignore[arg-type]
+        made = product(x, tiles(held, 20, adc=chosen.adcs))
+        errors[method] = float(((made.values - exact) ** 2).mean())
+        np.testing.assert_allclose(errors[method], judge(seen, chosen).mse.sum(), rtol=0.05)
+        assert abs(made.saturated - judge(seen, chosen).saturated.sum()) < 0.001 * made.conversions
+    assert errors["mse"] < 0.7 * errors["max"]
 
 
 def layers(rng: np.random.Generator, name: str = "layers", sizes: tuple[int, ...] = (40, 12, 4)) -> Network:
