@@ -63,9 +63,7 @@ class _Draft:
     kernel: Stationary | None = None
 
 
-def matrices_of(
-    lowered: LoweredNetwork, *, multapses: str = "add", kept: Collection[int] = (), single: int | None = None
-) -> tuple[Matrix, ...]:
+def matrices_of(lowered: LoweredNetwork, *, multapses: str = "add", kept: Collection[int] = ()) -> tuple[Matrix, ...]:
     """Matrices of a network, in the order in which their results are added to ports.
 
     Projections into one population share a matrix where their delays, scales, number types and units of ports agree.
@@ -81,8 +79,6 @@ def matrices_of(
         which keeps the engine's rounding.
     kept : collection of int
         Indices of the projections whose kernel is stored once; they must be given as their geometry.
-    single : int, optional
-        Only this projection.
 
     Raises
     ------
@@ -93,8 +89,6 @@ def matrices_of(
     drafts: list[_Draft] = []
     last: dict[tuple[int, int, int], tuple[int, int]] = {}  # (post, port, delay): the place of its last summands
     for synapses in lowered.projections:
-        if single is not None and synapses.index != single:
-            continue
         post = lowered.populations[synapses.post]
         if synapses.index in kept:
             made = _kept(synapses, post)

@@ -38,6 +38,7 @@ from neuromorph.network import (
     Sparse,
     SumPool2D,
 )
+from neuromorph.units import Mohm, mV, nA
 
 GRADED = FLOATS[2]
 
@@ -256,6 +257,35 @@ def test_gates_are_stacked_in_one_matrix() -> None:
     assert (matrix.rows, matrix.columns, matrix.sources, matrix.projections) == (50, 40, (0, 1), (0, 1, 2, 3))
     assert len(plan.blocks) == plan.arrays == 1
     check_plan(plan, lowered)
+
+
+@neuron
+class Mixed:
+    """Ports in three units."""
+
+    i, j, u, n = Port(unit=nA), Port(unit=nA), Port(unit=mV), Port(dtype=int)
+    v, c = State(0 * mV), State(0, dtype=int)
+
+    v.next = v + u + (i + j) * (1 * Mohm)
+    c.next = c + n
+    spike = Event(when=v > 1 * mV)
+
+
+def test_ports_of_one_unit_share_cells_of_one_scale() -> None:
+    net = Network()
+    pre = net.population(EventSource(3, steps=[0], indices=[0]), name="pre")
+    post = net.population(Mixed(), 2, name="post")
+    for port, weight in (("i", 1 * nA), ("u", 1 * mV), ("n", 5), ("j", 2 * nA)):
+        net.project(pre, post.port(port), Dense(np.ones((3, 2), int)), weight=weight)
+    lowered = lowered_of(net)
+    plan = plan_network(lowered, load_machine("isaac"))
+    check_plan(plan, lowered)
+    held = [(m.projections, m.rows, m.columns, m.whole, m.largest) for m in plan.matrices]
+    assert held == [
+        ((0, 3), 3, 4, False, pytest.approx(2e-9)),
+        ((1,), 3, 2, False, pytest.approx(1e-3)),
+        ((2,), 3, 2, True, 5.0),
+    ]
 
 
 def test_what_would_come_before_its_turn_gets_rows_of_its_own() -> None:
