@@ -55,7 +55,7 @@ METHODS = {
 }
 FAST = ("alpha", "log2_t")  # what has a learning rate of its own
 FAST_RATE = 1e-2
-UPDATES, SETTLE = 20, 0.8  # estimates of a range in one training, and the share of it in which they are made
+UPDATES, SETTLE = 20, 0.5  # estimates of a range if they went on to the end, and the share after which they stop
 TRAINED_WITH, CELLS, DRAWS = (0.0, 0.1), (0.0, 0.05, 0.1, 0.15), 5  # noise relative to the largest weight
 
 

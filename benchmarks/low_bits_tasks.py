@@ -130,8 +130,9 @@ TASKS = {
             ("hidden1.b", "hidden2.b", "digits.b"), outside=("hidden1", "hidden2"), surrogate=Rectangle(1e-3),
         ),
         Task(
-            "braille", 2, lambda seed: braille_letters.egru(seed=seed), lambda seed: None,
-            _letters, _letters_accuracy, 12, 60, 1e-2, 20, 3e-3, "letters",
+            "braille", 1, lambda seed: braille_letters.egru(seed=seed),
+            lambda seed: braille_letters.trained("egru") if seed == 0 else None,
+            _letters, _letters_accuracy, 12, 60, 1e-2, 30, 3e-3, "letters",
             ("egru.b_u", "egru.b_r", "egru.b_x", "egru.b_y"), inside=("egru",), rounding=_coded_egru,
             priced=("egru",), price=0.3, frozen=("egru.theta",),
         ),

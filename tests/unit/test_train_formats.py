@@ -90,7 +90,7 @@ def test_lsq_by_its_formulas(signed: bool) -> None:
     format, x = train.LSQ(3, signed=signed), numbers().requires_grad_()
     format(x)
     low, high = (-4, 3) if signed else (0, 7)
-    assert float(format.step) == pytest.approx(2 * x.abs().mean().item() / math.sqrt(high), rel=1e-6)
+    assert float(format.step) == pytest.approx(2 * x.detach().abs().mean().item() / math.sqrt(high), rel=1e-6)
     with torch.no_grad():
         format.step.mul_(0.6)  # so that some are outside
     step, factors = float(format.step), torch.from_numpy(np.random.default_rng(1).normal(size=x.shape))
@@ -231,6 +231,19 @@ def test_ranges_are_estimated_when_it_is_time() -> None:
     assert float(format.high) == found[-1], "never in eval mode"
     with pytest.raises(TrainingError, match=r"no train\.Asymmetric"):
         train.RangeUpdates(nn.Linear(2, 2), 3)
+
+
+def test_thresholds_stay_unless_others_are_clearly_better() -> None:
+    format, x = train.Asymmetric(4), numbers()
+    format(x)
+    first = format.low.clone(), format.high.clone()
+    for factor, stays in ((1.01, True), (2.0, False)):
+        format.renew()
+        format(factor * x)
+        assert (torch.equal(format.low, first[0]) and torch.equal(format.high, first[1])) == stays
+    doubled = train.Asymmetric(4)
+    doubled(2.0 * x)
+    assert torch.equal(format.high, doubled.high)
 
 
 def test_silence_does_not_start_a_format() -> None:
