@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 from typing import Literal
@@ -76,9 +76,10 @@ def plan_network(
     Raises
     ------
     MappingError
-        A projection is plastic, or the network does not fit the chips, or the rules or a rate are wrong.
+        A projection is plastic, or the network does not fit the chips, or an option, the rules or a rate are wrong.
     """
     refuse(lowered)
+    _check_options(order=order, convolution=convolution, share=share, replicate=replicate)
     limits = Rules.of(machine) if rules is None else rules
     limits.check(machine)
     height, width = limits.height(machine), limits.width(machine)
@@ -130,6 +131,25 @@ def plan_network(
         activity=activity,
         hops=(placed.hops_before, placed.hops),
     )
+
+
+OPTIONS: Mapping[str, tuple[object, ...]] = {
+    "order": ("activity", "given"),
+    "convolution": ("auto", "unrolled", "stationary"),
+    "share": ("auto", "turns", True, False),
+    "replicate": ("auto",),
+}
+
+
+def _check_options(**options: object) -> None:
+    """Refuse values that no option has; copies may also be a number."""
+    for name, value in options.items():
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if name == "replicate" and number and value >= 1:  # type: ignore[operator]
+            continue
+        if number or value not in OPTIONS[name]:
+            choices = ", ".join(map(repr, OPTIONS[name])) + (" or a whole number of at least 1" * (name == "replicate"))
+            raise MappingError(f"crossbar plan: {name} is {value!r}; it can be {choices}", **{name: value})
 
 
 @dataclass(frozen=True)

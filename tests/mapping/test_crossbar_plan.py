@@ -394,6 +394,9 @@ def test_wrong_rates_and_events_are_refused() -> None:
     for events in ({"nobody": ([0], [0])}, {"in": ([0], [30])}, {"in": ([0, 1], [3])}, {"in": ([-1], [3])}):
         with pytest.raises(MappingError, match="events of population"):
             plan_network(lowered, machine, events=events)
+    for option in ({"order": "best"}, {"convolution": 1}, {"share": "tight"}, {"share": 1}, {"replicate": 0}):
+        with pytest.raises(MappingError, match=f"{next(iter(option))} is"):
+            plan_network(lowered, machine, **option)
     with pytest.raises(MappingError, match="regions"):
         plan_network(lowered, machine, rules=Rules(regions=((0, 200), (100, 300))))
 
