@@ -6,7 +6,7 @@ Neurons are here; networks are in modules of their own: :mod:`balanced`, :mod:`m
 """
 
 from .hodgkin_huxley import TraubMilesCOBA
-from .integer import IntegerCUBA, PixelEncoder
+from .integer import IntegerCUBA, PixelEncoder, RoundedSum
 from .integrate_and_fire import (
     LIF,
     AdEx,
@@ -41,6 +41,7 @@ __all__ = [
     "PixelEncoder",
     "PoissonSource",
     "Rectifier",
+    "RoundedSum",
     "TraubMilesCOBA",
     "VogelsAbbottCOBA",
     "VogelsAbbottCUBA",

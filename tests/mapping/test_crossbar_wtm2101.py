@@ -25,7 +25,7 @@ from neuromorph.mapping.crossbar.wtm2101 import (
     split_signs,
 )
 from neuromorph.mapping.crossbar.wtm2101_gain import choose_gains, covering_gain, gain_ranges, rules_of
-from neuromorph.models.integer import RoundedSum
+from neuromorph.models import RoundedSum
 from neuromorph.network import Dense, Live, Network
 
 LIMITS = Limits.of(load_machine("wtm2101").constants)
