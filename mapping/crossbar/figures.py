@@ -72,6 +72,7 @@ def conductance_map(chip: Chip, array: int = 0, ax: Axes | None = None) -> Axes:
             fontsize=7,
             va="top",
             bbox=_PLATE,
+            clip_on=True,
         )
     ax.figure.colorbar(drawn, ax=ax, label="conductance (uS)", shrink=0.8)
     ax.set_xlabel("column")
@@ -165,8 +166,8 @@ def energy_bars(
     ax.set_yticks(places, names)
     ax.set_xlim(0, 1.12 * max(float(left.max(initial=0)), 1e-30))
     ax.invert_yaxis()
-    ax.set_xlabel(f"energy for a {unit} ({prefix})")
-    ax.legend(fontsize=7, ncols=2, loc="best")
+    ax.set_xlabel(f"energy of one {unit} ({prefix})")
+    ax.legend(fontsize=7, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return ax
 
 

@@ -142,7 +142,7 @@ class CrossbarReport:
         TargetError
             If nothing has run, or the machine has no prices.
         """
-        return self._priced(self.latency).total
+        return float(self._priced(self.latency).total)
 
     @property
     def power(self) -> float:

@@ -68,7 +68,7 @@ class Row:
         return sum(change.differing for change in self.changes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """Lines of a study; printed in a terminal, a table in a notebook.
 
@@ -151,6 +151,9 @@ class Study:
         chips = max((len(row.scores) for row in self.rows), default=1)
         each = f"; mean and standard deviation of {chips} chips" if chips > 1 else ""
         return f"{self.network} on {self.target}{each}{unfinished}"
+
+    def __repr__(self) -> str:
+        return f"<Study of {self._title()}: {', '.join(row.name for row in self.rows)}>"
 
     def __str__(self) -> str:
         return f"{self._title()}\n\n{text_table(*self.table())}"
