@@ -358,6 +358,19 @@ def test_a_sparse_projection_takes_only_rows_that_it_needs() -> None:
     assert sum(np.count_nonzero(plan.matrices[0].dense(b.rows, b.columns)) for b in plan.blocks[:40]) > 40
 
 
+def test_a_full_tile_grid_copies_no_weights() -> None:
+    net = Network()
+    pre = net.population(EventSource(4096, steps=[0], indices=[0]), name="pre")
+    post = net.population(Cell(), 2048, name="post")
+    net.project(pre, post.x, Dense(np.ones((4096, 2048), np.float32)))
+    lowered = lowered_of(net)
+    plan = plan_network(lowered, load_machine("m1076"), rates={"pre": 0.1})
+    assert (plan.arrays, plan.chips, plan.utilisation.tolist()) == (8, 1, [1.0] * 8)
+    (part,) = plan.matrices[0].parts
+    assert np.shares_memory(part.weights, lowered.projections[0].weights)
+    assert len(plan.blocks.listed) == 4096 + 2048, "lists of rows and columns are shared"
+
+
 def test_columns_that_the_same_rows_feed_come_together() -> None:
     net = Network()
     pre = net.population(EventSource(900, steps=[0], indices=[0]), (30, 30), name="pre")
