@@ -144,7 +144,7 @@ class Study:
         where = "" if first is None else f"{first.where}, {first.population}"
         energy = "" if row.energy is None else joules(row.energy)
         saturated = "" if not row.conversions else percent(row.saturated or 0, row.conversions)
-        return (row.name, f"{row.score:.4g}{spread}", f"{self.loss(row):.3g}", *differing, where, saturated, energy)
+        return (row.name, _shown(row.score) + spread, _shown(self.loss(row)), *differing, where, saturated, energy)
 
     def _title(self) -> str:
         unfinished = "" if self.complete else "; interrupted: these lines were done"
@@ -160,6 +160,11 @@ class Study:
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(self._title())}</p>{html_table(*self.table())}"
+
+
+def _shown(value: float) -> str:
+    """Counts as whole numbers, shares and losses to four digits, without the noise of a difference."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 6):.4g}"
 
 
 def _differing(change: Change | None) -> str:
