@@ -259,14 +259,16 @@ class Crossbar:
         from neuromorph.network import on_grid
 
         from .cells import coding
+        from .wtm2101_gain import kept_whole
 
         refuse_plastic(network, "Crossbar")
         progress.stage(f"building {network.name}")
         built: list[Synapses] = []
-        most = coding(self.built).highest
+        most, integer = coding(self.built).highest, self.built.arithmetic == "wtm2101"
 
         def take(synapses: Synapses, populations: tuple[LoweredPopulation, ...]) -> None:
             # weights that training made of few levels are not rounded again, to a scale of the cells' own
+            synapses = kept_whole(synapses, int(most)) if integer else synapses
             built.append(on_grid(synapses, int(most)) if isfinite(most) else synapses)
 
         made = lower(

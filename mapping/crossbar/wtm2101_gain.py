@@ -8,7 +8,7 @@ becomes a fine one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,8 @@ from .rules import Rules
 from .wtm2101 import Limits
 
 if TYPE_CHECKING:
+    from neuromorph.network.synapses import Synapses
+
     from .machine import CrossbarMachine
     from .plan import Plan
 
@@ -138,6 +140,19 @@ def gain_ranges(plan: Plan, gains: Mapping[str, int], codes: Mapping[str, int] |
         plan.network, plan.machine.name, "given gains", "matrix", names, scale, matrix, -128.0 * gain, gain, none, none,
         none,
     )  # fmt: skip
+
+
+def kept_whole(synapses: Synapses, most: int) -> Synapses:
+    """Float weights that are whole numbers up to ``most`` as ints, so that cells hold those very numbers.
+
+    What a network of whole numbers computes depends on them: its gains are meant for its weights as they are.
+    """
+    w = synapses.weights
+    if synapses.weight_scale is not None or w.dtype.kind != "f" or not w.size or not np.array_equal(w, np.rint(w)):
+        return synapses
+    if float(np.abs(w).max()) > most:
+        return synapses
+    return replace(synapses, weights=w.astype(np.int16), weight_scale=1.0)
 
 
 def rules_of(machine: CrossbarMachine) -> Rules:

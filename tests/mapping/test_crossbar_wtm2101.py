@@ -25,7 +25,7 @@ from neuromorph.mapping.crossbar.wtm2101 import (
     split_signs,
 )
 from neuromorph.mapping.crossbar.wtm2101_gain import choose_gains, covering_gain, gain_ranges, rules_of
-from neuromorph.models import RoundedSum
+from neuromorph.models import RoundedSum, mnist
 from neuromorph.network import Dense, Live, Network
 
 LIMITS = Limits.of(load_machine("wtm2101").constants)
@@ -215,7 +215,7 @@ def integer_network(rng: np.random.Generator, sizes: tuple[int, ...], gains: tup
     bias = net.population(Live(16, graded=True), name="bias")
     weights = []
     for k, (size, gain) in enumerate(zip(sizes[1:], gains, strict=True)):
-        w = rng.integers(-127, 128, (before.size, size)).astype(np.int32)
+        w = rng.integers(-100, 101, (before.size, size)).astype(np.int32)
         last = k == len(gains) - 1
         after = net.population(RoundedSum(gain=gain, least=-128 if last else 0), size, name=f"layer{k}")
         net.project(before, after.a, Dense(w))
@@ -228,7 +228,7 @@ def integer_network(rng: np.random.Generator, sizes: tuple[int, ...], gains: tup
 
 def test_a_network_of_whole_numbers_is_the_same_layer_by_layer_on_the_cpu_and_on_the_chip(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    gains = (8192, 1024, 1024)
+    gains = (2048, 1024, 1024)
     net, weights, bias = integer_network(rng, (950, 120, 40, 10), gains)
     x = rng.integers(0, 256, (6, 950)) * (rng.random((6, 950)) < 0.3)
     expected: npt.NDArray[Any] = x
@@ -257,6 +257,46 @@ def test_a_network_of_whole_numbers_is_the_same_layer_by_layer_on_the_cpu_and_on
     found, program = outputs(Crossbar("wtm2101", ranges=ranges))
     np.testing.assert_array_equal(found, expected)
     assert program.counts.saturated.sum() == clipped
+
+
+def decayed(state: npt.NDArray[np.int64], decay: int) -> npt.NDArray[np.int64]:
+    """What the integer neuron keeps: truncated toward zero."""
+    kept: npt.NDArray[np.int64] = np.sign(state) * (np.abs(state) * (4096 - decay) >> 12)
+    return kept
+
+
+def test_spikes_of_the_trained_network_follow_the_rule() -> None:
+    """The whole network in a few lines of NumPy, layer by layer, against the target."""
+    images = mnist.images()[:12].astype(np.int64)
+    net = mnist.classifier()
+    plan = Crossbar("wtm2101").map(net, 1 * ms, progress=False)
+    names = [matrix.name for matrix in plan.matrices]
+    gains, codes = (1024, 2048, 1024), (96, 200, 255)
+    ranges = gain_ranges(plan, dict(zip(names, gains, strict=True)), dict(zip(names, codes, strict=True)))
+    program = Crossbar("wtm2101", ranges=ranges).compile(net, 1 * ms, progress=False)
+    found = program.run_batch({"pixels": {"pixel": images}}, 23, progress=False)
+
+    weights = [np.asarray(p.rule.weights, np.int64) for p in net.projections]
+    sizes = (784, 128, 64, 10)
+    spikes = [np.zeros((12, n), np.int64) for n in sizes]
+    totals = [np.zeros((12, n), np.int64) for n in sizes]
+    u, v = ([np.zeros((12, n), np.int64) for n in sizes] for _ in range(2))
+    for _ in range(23):
+        before = spikes
+        v[0] += images
+        spikes = [(v[0] > 255).astype(np.int64)]
+        v[0][spikes[0] > 0] = 0
+        for k, (w, gain, by) in enumerate(zip(weights, gains, codes, strict=True), start=1):
+            told = layer(by * before[k - 1], w // 2, gain).codes.astype(np.int64)  # they are even: halves fit a cell
+            arrived = np.rint(told * gain * (2 / by)).astype(np.int64)
+            u[k] = decayed(u[k], 410) + 64 * arrived
+            v[k] = decayed(v[k], 410) + u[k]
+            spikes.append((v[k] >= 64 * 64).astype(np.int64))
+            v[k][spikes[k] > 0] = 0
+        for total, now in zip(totals, spikes, strict=True):
+            total += now
+    for name, total in zip(("pixels", "hidden1", "hidden2", "output"), totals, strict=True):
+        np.testing.assert_array_equal(found.counts[name], total)
 
 
 def test_layers_lie_inside_halves_and_beside_reserved_columns() -> None:
