@@ -11,6 +11,15 @@ def seconds(value: float) -> str:
     return f"{value * 1e9:.3g} ns"
 
 
+def age(value: float) -> str:
+    """A long time for people."""
+    for scale, unit in ((365 * 86400.0, "year"), (86400.0, "day"), (3600.0, "hour")):
+        if value >= scale:
+            number = f"{value / scale:.3g}"
+            return f"{number} {unit}{'' if number == '1' else 's'}"
+    return seconds(value)
+
+
 def joules(value: float) -> str:
     """An energy for people."""
     for scale, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):

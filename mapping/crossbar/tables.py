@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..readable import joules, percent, seconds, square_metres
+from ..readable import age, joules, percent, seconds, square_metres
 
 if TYPE_CHECKING:
     from .report import CrossbarReport
@@ -59,7 +59,7 @@ def _machine_table(report: CrossbarReport) -> Table:
         ("effects on", str(report.effects)),
     ]
     if report.effects.time:
-        rows.append(("since programming", seconds(report.effects.time)))
+        rows.append(("since programming", age(report.effects.time)))
     return f"Machine: {m.name}", ("part", "of the machine file"), rows
 
 
