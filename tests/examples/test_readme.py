@@ -27,6 +27,20 @@ def test_code_gives_the_same_spikes_on_two_targets(tmp_path: Path) -> None:
     assert f"{int(spikes):,} sent" in rest
 
 
+def test_crossbars_run_the_same_network(capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands in README, with a smaller network and shorter runs."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    first, crossbar = blocks[0], next(block for block in blocks if "Crossbar" in block)
+    network = first[: first.index("programs = ")].replace("1000, name", "60, name")
+    assert "60, name" in network
+    runs = "cpu = CPU().compile(net, dt=1 * ms).run(30 * ms)\n" + crossbar.replace("1 * second", "30 * ms")
+    exec(compile(network + runs, "README", "exec"), {"__name__": "readme"})
+    printed = capsys.readouterr().out
+    assert "since programming  1 day" in printed
+    assert "Energy by component" in printed
+    assert "only programming" in printed
+
+
 def test_commands_are_those_of_bootstrap() -> None:
     commands = re.findall(r"python3 bootstrap\.py (\w+)", README)
     assert {"demo", "test"} <= set(commands)
@@ -45,7 +59,7 @@ def test_linked_files_exist() -> None:
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["engine", "training", "language_model", "crossbar_energy"])
+@pytest.mark.parametrize("name", ["engine", "training", "language_model", "crossbar_digits", "crossbar_energy"])
 def test_figures_are_those_of_the_last_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     from readme_blocks import RESULTS, quoted
