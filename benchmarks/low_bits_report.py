@@ -93,7 +93,8 @@ def _cell(result: Result, task: str, method: str, bits: int) -> str:
     if not found:
         return ""
     loss = mean(float_[split] - accuracy for split, accuracy in found.items())
-    return f"{mean(found.values()):.2%} ({-100 * loss:+.2f})"
+    fewer = f"; {len(found)} of {len(float_)} splits" if len(found) < len(float_) else ""
+    return f"{mean(found.values()):.2%} ({round(-100 * loss, 2) + 0.0:+.2f}{fewer})"
 
 
 def _ordered(values: Iterable[Any]) -> list[Any]:

@@ -59,7 +59,9 @@ def test_linked_files_exist() -> None:
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["engine", "training", "language_model", "crossbar_digits", "crossbar_energy"])
+@pytest.mark.parametrize(
+    "name", ["engine", "training", "language_model", "crossbar_digits", "crossbar_energy", "low_bits"]
+)
 def test_figures_are_those_of_the_last_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     from readme_blocks import RESULTS, quoted
