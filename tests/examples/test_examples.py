@@ -16,6 +16,7 @@ SPOTS = ["gestures", "--steps", "8", "--units", "32", "--features", "48", "--bat
 SPOTS += ["--epochs", "10", "--rate", "0.005"]
 ARGUMENTS = {
     "balanced_network.py": [*SMALL, "--neurons-per-pe", "2"],
+    "crossbar_braille.py": ["--touches", "20"],
     "crossbar_digits.py": ["nor_flash", "--images", "20"],
     "dvs_gesture.py": SPOTS,
     "from_brian2.py": SMALL,
@@ -28,6 +29,7 @@ PROMISES = {
     "braille.py": "SpiNNaker2: 0 of 9728 hidden entries differ",
     "egru_decoder.py": "SpiNNaker2: 0 events differ",
     "balanced_network.py": "first difference between the CPU and the chips: none",
+    "crossbar_braille.py": "ideal: 100.00% of 20",
     "crossbar_digits.py": "ideal                  1      0",
     "dvs_gesture.py": "first difference between the CPU and the chip: none",
     "from_brian2.py": "not the same here: 0",
