@@ -172,7 +172,8 @@ def told(row: Mapping[str, Any]) -> str:
     """A row of :func:`compare` in one line."""
     text = f"{row['target']}: {row['accuracy']:.2%} of {row['samples']:,}"
     if "chips" in row:
-        parts = f"{row['pes']} PEs" if "pes" in row else f"{row['arrays']} arrays"
+        count, noun = (row["pes"], "PE") if "pes" in row else (row["arrays"], "array")
+        parts = f"{count} {noun}{'' if count == 1 else 's'}"
         time, energy = row["model_seconds_per_sample"] * 1e6, row["model_joules_per_sample"] * 1e6
         text += f", {time:.0f} us and {energy:.1f} uJ a sample on {parts} (model)"
     active = ", ".join(f"{name} {value:.1%}" for name, value in row["activity"].items())
