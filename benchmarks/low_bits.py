@@ -53,8 +53,8 @@ METHODS = {
     "lsq": Method(train.LSQ, lambda bits, n: train.LSQ(bits, signed=False, size=n)),
     "tqt": Method(train.TQT, lambda bits, n: train.TQT(bits, signed=False)),
 }
-FAST = ("alpha", "log2_t")  # what has a learning rate of its own
-FAST_RATE = 1e-2
+RANGES = ("alpha", "step", "quantum")  # have rates in proportion to their size where a task says so
+FAST, FAST_RATE = ("alpha", "log2_t"), 1e-2  # otherwise steps train as weights do, and these at a rate of their own
 UPDATES, SETTLE = 20, 0.5  # estimates of a range if they went on to the end, and the share after which they stop
 TRAINED_WITH, CELLS, DRAWS = (0.0, 0.1), (0.0, 0.05, 0.1, 0.15), 5  # noise relative to the largest weight
 
@@ -106,10 +106,18 @@ def places(module: train.Module, task: Task) -> list[tuple[nn.Module, str]]:
 def learn(module: train.Module, task: Task, seed: int, epochs: int, rate: float) -> None:
     """The loop of PyTorch."""
     rng = np.random.default_rng(seed)
-    fast = [p for name, p in module.named_parameters() if name.split(".")[-1] in FAST]
-    known = {id(p) for p in fast}
-    rest = [p for p in module.parameters() if p.requires_grad and id(p) not in known]
-    groups = [{"params": rest, "lr": rate}, *([{"params": fast, "lr": FAST_RATE}] if fast else [])]
+    if task.range_rate is not None:
+        with torch.no_grad():  # formats of events get their first value
+            module(torch.from_numpy(next(task.epoch(seed, rng))[0]).transpose(0, 1))
+    groups: list[dict[str, Any]] = [{"params": [], "lr": rate}]
+    for name, p in module.named_parameters():
+        kind = name.split(".")[-1]
+        if kind in RANGES and task.range_rate is not None:
+            groups.append({"params": [p], "lr": task.range_rate * float(p.detach().abs().max())})
+        elif kind in FAST:
+            groups.append({"params": [p], "lr": FAST_RATE})
+        elif p.requires_grad:
+            groups[0]["params"].append(p)
     optimiser = torch.optim.Adam(groups)
     count = epochs * task.batches
     schedules: list[Any] = [torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, count)]

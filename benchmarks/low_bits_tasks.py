@@ -42,6 +42,9 @@ class Task:
         Populations whose activity costs ``price``.
     frozen : tuple of str
         ``"population.parameter"`` that does not train.
+    range_rate : float or None
+        Learning rate of steps and clipping levels as a share of their first value: Adam moves by about its rate in each
+        batch, and a step of 1/15 that moves by 1/300 does not settle in a recurrence.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Task:
     priced: tuple[str, ...] = ()
     price: float = 0.0
     frozen: tuple[str, ...] = ()
+    range_rate: float | None = None
     surrogate: Surrogate | None = None
 
 
@@ -134,7 +138,7 @@ TASKS = {
             lambda seed: braille_letters.trained("egru") if seed == 0 else None,
             _letters, _letters_accuracy, 12, 60, 1e-2, 30, 3e-3, "letters",
             ("egru.b_u", "egru.b_r", "egru.b_x", "egru.b_y"), inside=("egru",), rounding=_coded_egru,
-            priced=("egru",), price=0.3, frozen=("egru.theta",),
+            priced=("egru",), price=0.3, frozen=("egru.theta",), range_rate=0.005,
         ),
         Task(
             "spiking", 1, lambda seed: digits.spiking(seed=seed),
