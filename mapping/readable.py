@@ -39,3 +39,8 @@ def percent(part: float, whole: float) -> str:
         return "-"
     share = 100 * part / whole
     return f"{share:.1f}%" if share >= 1 or not share else f"{share:.2g}%"
+
+
+def many(count: int, noun: str) -> str:
+    """``"1 PE"``, ``"2 PEs"``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from html import escape
 from statistics import mean, stdev
 from typing import Any, Literal
 
-from neuromorph.engine.report import html_table, text_table
+from neuromorph.engine.tables import html_table, text_table
 
 from ..readable import joules, percent
 from .changes import Change

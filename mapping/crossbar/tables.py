@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..readable import age, joules, percent, seconds, square_metres
+from ..readable import age, joules, many, percent, seconds, square_metres
 
 if TYPE_CHECKING:
+    from neuromorph.engine.tables import Table
+
     from .report import CrossbarReport
 
-Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
 EXACT, MODEL, FORECAST = "exact count", "model with constants", "forecast"
 
 
@@ -21,14 +22,10 @@ def summary(report: CrossbarReport) -> str:
     plan = report.plan
     stages = ", ".join(f"{name} {value:.3g} s" for name, value in report.seconds.items())
     return (
-        f"{report.network} on {report.target}: {_many(report.neurons, 'neuron')} and "
-        f"{_many(report.synapses, 'synapse')} in {_many(plan.arrays, 'array')} on {_many(report.tiles, 'tile')} of "
-        f"{_many(plan.chips, 'chip')}; this computer: {stages}"
+        f"{report.network} on {report.target}: {many(report.neurons, 'neuron')} and "
+        f"{many(report.synapses, 'synapse')} in {many(plan.arrays, 'array')} on {many(report.tiles, 'tile')} of "
+        f"{many(plan.chips, 'chip')}; this computer: {stages}"
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def tables(report: CrossbarReport) -> list[Table]:
@@ -47,8 +44,8 @@ def _machine_table(report: CrossbarReport) -> Table:
     bounds = f"{m.g_min * 1e6:.3g} to {m.g_max * 1e6:.3g} uS"
     levels = "cells of any conductance" if m.cell_levels is None else f"cells of {m.cell_levels} levels, {bounds}"
     bits = "any weight" if m.weight_bits is None else f"weights of {m.weight_bits} bits"
-    cells = _many(m.cells_per_weight, "cell")
-    shared = f"one for {_many(m.adc.columns_per_converter, 'column')}"
+    cells = many(m.cells_per_weight, "cell")
+    shared = f"one for {many(m.adc.columns_per_converter, 'column')}"
     adc = "ideal" if m.adc.bits is None else f"{m.adc.bits} bits, {m.adc.kind}, {shared}"
     inputs = "ideal" if m.dac.bits is None else f"{m.dac.bits} bits a phase, {m.input_bits} bits of graded events"
     rows = [
@@ -68,7 +65,7 @@ def _mapping_table(report: CrossbarReport) -> Table:
     used = plan.utilisation
     mean = float(used.mean()) if len(used) else 0.0
     rows = [
-        ("arrays", f"{plan.arrays:,} of {plan.machine.arrays * plan.chips:,} on {_many(plan.chips, 'chip')}", EXACT),
+        ("arrays", f"{plan.arrays:,} of {plan.machine.arrays * plan.chips:,} on {many(plan.chips, 'chip')}", EXACT),
         ("cells in use", f"{mean:.1%} of these arrays, {float(used.max(initial=0)):.1%} of the fullest", EXACT),
     ]
     if any(plan.hops):
@@ -219,8 +216,8 @@ def _area_table(report: CrossbarReport) -> Table:
         for name, value in area.used.items()
         if value
     ]
-    many = _many(area.chips, "whole chip")
-    rows.append((many, square_metres(area.chips_total), "", "assumption" if area.assumed else "derived"))
+    chips = many(area.chips, "whole chip")
+    rows.append((chips, square_metres(area.chips_total), "", "assumption" if area.assumed else "derived"))
     return f"Area of what is used: {square_metres(area.total)} ({MODEL})", ("part", "area", "share", "constants"), rows
 
 

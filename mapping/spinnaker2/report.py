@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.report import html_table, text_table
+from neuromorph.engine.tables import as_html, as_rich, as_text
 from neuromorph.lowering.program import LoweredNetwork
 
 from .decoder import Decoder
@@ -252,33 +251,17 @@ class SpiNNaker2Report:
         return per_sample_lines(self)
 
     def __str__(self) -> str:
-        parts = [summary(self)]
-        for title, head, rows in tables(self):
-            parts += ["", title, text_table(head, rows)]
-        return "\n".join(parts)
+        return as_text(summary(self), tables(self))
 
     def __repr__(self) -> str:
         return f"<SpiNNaker2Report of {self.network}: {summary(self)}>"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         """Tables that fit the width of the terminal."""
-        from rich import box
-        from rich.markup import escape as plain
-        from rich.table import Table
-
-        yield plain(summary(self))
-        for title, head, rows in tables(self):
-            table = Table(*head, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-            for row in rows:
-                table.add_row(*map(plain, row))
-            yield table
+        return as_rich(summary(self), tables(self))
 
     def _repr_html_(self) -> str:
-        parts = [f"<p>{escape(summary(self))}</p>"]
-        for title, head, rows in tables(self):
-            more = f"<p>and {len(rows) - 50} more</p>" if len(rows) > 50 else ""
-            parts.append(f"<b>{escape(title)}</b>{html_table(head, rows[:50])}{more}")
-        return "".join(parts)
+        return as_html(summary(self), tables(self))
 
 
 def make_report(

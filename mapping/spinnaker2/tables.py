@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +10,17 @@ import numpy.typing as npt
 
 from neuromorph.lowering.program import EventTable
 
-from ..readable import joules, seconds
+from ..readable import joules, many, seconds
 from .energy import CAUSES
 from .layout import REGIONS
 from .ledger import LEVELS, PHASES
 from .tokens import SPENT
 
 if TYPE_CHECKING:
+    from neuromorph.engine.tables import Table
+
     from .report import SpiNNaker2Report
 
-Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
 EXACT, ASSUMED = "exact count", "model with assumed constants"
 COUNTED = "count; losses and lateness modelled"
 
@@ -29,14 +30,10 @@ def summary(report: SpiNNaker2Report) -> str:
     m = report.mapping
     stages = ", ".join(f"{name} {value:.3g} s" for name, value in (report.seconds | m.seconds).items())
     return (
-        f"{report.network} on {report.target}: {_many(report.neurons, 'neuron')} and "
-        f"{_many(report.synapses, 'synapse')} on {_many(report.pes, 'PE')} of {_many(report.chips, 'chip')}; "
+        f"{report.network} on {report.target}: {many(report.neurons, 'neuron')} and "
+        f"{many(report.synapses, 'synapse')} on {many(report.pes, 'PE')} of {many(report.chips, 'chip')}; "
         f"this computer: {stages}"
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def tables(report: SpiNNaker2Report) -> list[Table]:
@@ -148,7 +145,7 @@ def _run_table(report: SpiNNaker2Report) -> Table:
         ("a step", f"{seconds((t.seconds - t.behind) / t.steps)} on average, {seconds(longest)} at most", ASSUMED),
         (
             f"against the tick of {seconds(clock.tick)}",
-            f"{_many(late, 'PE-step')} longer, on {_many(int((t.late_steps > 0).sum()), 'PE')}"
+            f"{many(late, 'PE-step')} longer, on {many(int((t.late_steps > 0).sum()), 'PE')}"
             + (" (steps start anyway: late PEs catch up)" if clock.ticked else " (the barrier waits)"),
             ASSUMED,
         ),
@@ -189,7 +186,7 @@ def per_sample_lines(report: SpiNNaker2Report) -> tuple[str, ...]:
     of = _per_sample(report)
     used = int(report.bytes.max())
     return (
-        f"PEs               {report.pes} of {_many(report.chips, 'chip')}",
+        f"PEs               {report.pes} of {many(report.chips, 'chip')}",
         f"memory            {used:,} bytes on the fullest PE, {int(report.bytes.sum()):,} in all",
         f"time              {of['time']} on the machine for each sample",
         f"energy            {of['energy']} for each sample",
@@ -207,7 +204,7 @@ def _dram_table(report: SpiNNaker2Report) -> Table:
             rows.append(
                 (
                     f"{population.name}: {len(population.replay.table):,} rows of {population.size:,}",
-                    f"{each * len(population.replay.table):,} B for {_many(held, 'PE')}; a "
+                    f"{each * len(population.replay.table):,} B for {many(held, 'PE')}; a "
                     f"row is {each:,} B, there after {seconds(float(dram.wait[dram.row_bytes[k] > 0].max()))}",
                     "bytes exact; time a model with assumptions",
                 )
@@ -216,7 +213,7 @@ def _dram_table(report: SpiNNaker2Report) -> Table:
         rows.append(
             (
                 f"decoder: {int(m.decoder.rows.sum()):,} rows",
-                f"{int(m.decoder.table_bytes.sum()):,} B for {_many(len(m.decoder.pes), 'PE')}",
+                f"{int(m.decoder.table_bytes.sum()):,} B for {many(len(m.decoder.pes), 'PE')}",
                 EXACT,
             )
         )

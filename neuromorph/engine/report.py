@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING
 
 from neuromorph.network.synapses import Synapses
+
+from .tables import as_html, as_text
 
 if TYPE_CHECKING:
     from .instance import Instance
@@ -136,20 +137,10 @@ class CPUReport:
         )
 
     def __str__(self) -> str:
-        parts = [self._summary()]
-        for title, head, rows in self._tables():
-            if rows:
-                parts += ["", title, text_table(head, rows)]
-        return "\n".join(parts)
+        return as_text(self._summary(), self._tables())
 
     def _repr_html_(self) -> str:
-        parts = [f"<p>{escape(self._summary())}</p>"]
-        for title, head, rows in self._tables():
-            if rows:
-                shown = rows[:50]
-                more = f"<p>and {len(rows) - 50} more</p>" if len(rows) > 50 else ""
-                parts.append(f"<b>{title}</b>{html_table(head, shown)}{more}")
-        return "".join(parts)
+        return as_html(self._summary(), self._tables())
 
 
 def population_costs(instance: Instance, neurons: Mapping[str, str]) -> tuple[PopulationCost, ...]:
@@ -198,19 +189,3 @@ def size(nbytes: float) -> str:
             return f"{nbytes:.0f} {unit}" if unit == "B" or nbytes >= 100 else f"{nbytes:.3g} {unit}"
         nbytes /= 1000
     raise AssertionError
-
-
-def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for terminals: columns as wide as they need."""
-    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    ]
-    return "\n".join((lines[0], "-" * min(len(max(lines, key=len)), 120), *lines[1:]))
-
-
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for notebooks."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
