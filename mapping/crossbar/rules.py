@@ -34,11 +34,16 @@ class Rules:
 
     @staticmethod
     def of(machine: CrossbarMachine) -> Rules:
-        """The rules of a machine: none, or the halves of WTM2101."""
-        if "wtm2101.half_rows" not in machine.constants:
+        """The rules of a machine: none, or WTM2101's halves and reserved columns.
+
+        Its layers lie inside one half, or span both if they are higher than one. Biases stay with the digital neurons,
+        or come as rows of their matrix; so layers may share columns.
+        """
+        if machine.arithmetic != "wtm2101":
             return Rules()
         half = machine.constants.count("wtm2101.half_rows")
-        return Rules(regions=tuple((first, half) for first in range(0, machine.rows - half + 1, half)))
+        reserved = machine.constants.count("wtm2101.reserved_columns")
+        return Rules(regions=((0, half), (half, machine.rows - half)), reserved_columns=reserved)
 
     def check(self, machine: CrossbarMachine) -> None:
         """Raise :class:`MappingError` unless the rules fit into an array of the machine."""

@@ -20,6 +20,7 @@ from .clipping import Clip, check_clip
 from .effects import Effects
 from .machine import CrossbarMachine, load_machine
 from .profile import Profile, look
+from .rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,11 @@ class Crossbar:
         Every place of a convolution has cells of its own, or all places use the kernel's cells one after another.
     replicate : int or "auto"
         Copies of stationary kernels that work side by side.
+    share : {"auto", "turns", True, False}
+        Small matrices in one array: where one read serves all (True), tightly packed and read in turns ("turns"), in
+        turns only where that needs fewer chips ("auto"), or an array for each (False).
+    rules : Rules, optional
+        Where blocks may lie in an array, for example beside columns that are bad; default: the machine's.
     dtype : {"float32", "float64"}
         Of the digital neurons.
     weights : {"int8", "int16"}, optional
@@ -110,6 +116,8 @@ class Crossbar:
     order: Literal["activity", "given"] = "activity"
     convolution: Literal["auto", "unrolled", "stationary"] = "auto"
     replicate: int | Literal["auto"] = 1
+    share: bool | Literal["auto", "turns"] = "auto"
+    rules: Rules | None = None
     dtype: Literal["float32", "float64"] = "float32"
     weights: Literal["int8", "int16"] | None = None
     constants: Mapping[str, float] | None = field(default=None, repr=False)
@@ -118,10 +126,13 @@ class Crossbar:
     def __post_init__(self) -> None:
         if not isinstance(self.machine, str | Path | CrossbarMachine):
             raise TargetError(f"Crossbar: machine is {self.machine!r:.80}; give a name, a path or a CrossbarMachine")
+        if not isinstance(self.rules, Rules | None):
+            raise TargetError(f"Crossbar: rules is {self.rules!r:.80}; give Rules(...)")
         if not isinstance(self.effects, Effects | None):
             raise TargetError(f"Crossbar: effects is {self.effects!r:.80}; give Effects(...)")
         check_choice(self, "readout", *READOUTS)
         check_choice(self, "order", "activity", "given")
+        check_choice(self, "share", "auto", "turns", True, False)
         check_choice(self, "convolution", "auto", "unrolled", "stationary")
         check_choice(self, "dtype", "float32", "float64")
         check_choice(self, "weights", None, "int8", "int16")
@@ -279,7 +290,6 @@ class Crossbar:
 
     def _plan(self, lowered: LoweredNetwork, profile: Profile | None, progress: Progress) -> Plan:
         from .planner import plan_network
-        from .wtm2101_gain import rules_of
 
         progress.stage("mapping")
         return plan_network(
@@ -290,7 +300,8 @@ class Crossbar:
             order=self.order,
             convolution=self.convolution,
             replicate=self.replicate,
-            rules=rules_of(self.built),
+            share=self.share,
+            rules=self.rules,
             seed=self.seed,
         )
 

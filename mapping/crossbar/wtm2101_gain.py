@@ -19,13 +19,11 @@ from neuromorph.native import compiled
 
 from .histogram import Histograms
 from .ranges import Ranges
-from .rules import Rules
 from .wtm2101 import Limits
 
 if TYPE_CHECKING:
     from neuromorph.network.synapses import Synapses
 
-    from .machine import CrossbarMachine
     from .plan import Plan
 
 _MODULE = "neuromorph.mapping.crossbar.wtm2101_kernels"
@@ -153,16 +151,3 @@ def kept_whole(synapses: Synapses, most: int) -> Synapses:
     if float(np.abs(w).max()) > most:
         return synapses
     return replace(synapses, weights=w.astype(np.int16), weight_scale=1.0)
-
-
-def rules_of(machine: CrossbarMachine) -> Rules:
-    """Where blocks may lie on a machine: WTM2101's halves and reserved columns; anywhere on others.
-
-    Layers lie inside one half, or span both if they are higher than one. Biases stay with the digital neurons, or come
-    as rows of their matrix; so layers may share columns.
-    """
-    if machine.arithmetic != "wtm2101":
-        return Rules()
-    half = machine.constants.count("wtm2101.half_rows")
-    reserved = machine.constants.count("wtm2101.reserved_columns")
-    return Rules(regions=((0, half), (half, machine.rows - half)), joined=True, reserved_columns=reserved)

@@ -1,5 +1,6 @@
 """WTM2101's integer rule against plain Python integers, its cells and rows, and a whole network by it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from neuromorph import CPU, ms
 from neuromorph.errors import MappingError
 from neuromorph.mapping.crossbar import Crossbar, load_machine
 from neuromorph.mapping.crossbar.histogram import Histograms
+from neuromorph.mapping.crossbar.rules import Rules
 from neuromorph.mapping.crossbar.wtm2101 import (
     Limits,
     bias_cells,
@@ -24,7 +26,7 @@ from neuromorph.mapping.crossbar.wtm2101 import (
     shift_inputs,
     split_signs,
 )
-from neuromorph.mapping.crossbar.wtm2101_gain import choose_gains, covering_gain, gain_ranges, rules_of
+from neuromorph.mapping.crossbar.wtm2101_gain import choose_gains, covering_gain, gain_ranges
 from neuromorph.models import RoundedSum, mnist
 from neuromorph.network import Dense, Live, Network
 
@@ -301,15 +303,15 @@ def test_spikes_of_the_trained_network_follow_the_rule() -> None:
 
 def test_layers_lie_inside_halves_and_beside_reserved_columns() -> None:
     net, _, _ = integer_network(np.random.default_rng(0), (600, 700, 300, 10), (1024, 1024, 1024))
-    constants = load_machine("wtm2101").constants.replace(wtm2101__reserved_columns=20)
-    machine = load_machine("wtm2101", constants=constants)
-    plan = Crossbar(machine).map(net, 1 * ms, progress=False)
+    machine = load_machine("wtm2101")
+    rules = replace(Rules.of(machine), reserved_columns=20)
+    plan = Crossbar(machine, rules=rules).map(net, 1 * ms, progress=False)
     for block in plan.blocks:
         assert block.column_first >= 20
         first, last = block.row_first, block.row_first + len(block.rows) - 1
         assert len(block.rows) <= 896
         assert first // 896 == last // 896
-    assert rules_of(load_machine("isaac")).regions == ()
+    assert Rules.of(load_machine("isaac")).regions == ()
 
 
 def test_gains_of_other_matrices() -> None:
