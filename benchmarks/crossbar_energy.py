@@ -18,12 +18,12 @@ import numpy as np
 from crossbar_energy_report import Mode, Result, Row, readme, write
 from crossbar_product import ARRAY, product, random_codes, random_weights
 
-from neuromorph.mapping.crossbar.adc_fit import adc_energy
-from neuromorph.mapping.crossbar.area import chip_area
-from neuromorph.mapping.crossbar.costs import conversion_energies
-from neuromorph.mapping.crossbar.machine import load_machine
+from neuromorph.mapping.crossbar.costs.area import chip_area
+from neuromorph.mapping.crossbar.costs.energy import conversion_energies
+from neuromorph.mapping.crossbar.costs.timing import product_seconds
+from neuromorph.mapping.crossbar.machine.adc_fit import adc_energy
+from neuromorph.mapping.crossbar.machine.machine import load_machine
 from neuromorph.mapping.crossbar.target import READOUTS
-from neuromorph.mapping.crossbar.timing import product_seconds
 
 SCRATCH = Path(__file__).resolve().parents[1] / "out" / "benchmarks" / "crossbar"
 DENSITIES = (1.0, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)

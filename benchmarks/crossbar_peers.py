@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.mapping.crossbar.array import product, tiles
-from neuromorph.mapping.crossbar.converters import Dac, adc_range
-from neuromorph.mapping.crossbar.wires import effective
+from neuromorph.mapping.crossbar.cells.wires import effective
+from neuromorph.mapping.crossbar.converters.converters import Dac, adc_range
+from neuromorph.mapping.crossbar.reads.array import product, tiles
 
 Floats = npt.NDArray[np.float32]
 Product = Callable[[Floats], npt.NDArray[Any]]

@@ -29,13 +29,13 @@ from engine_report import markdown
 from neuromorph.engine import CPU
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.lowering import LoweredNetwork, lower
-from neuromorph.mapping.crossbar.activity import line_rates, silent_share
-from neuromorph.mapping.crossbar.check import check_plan
-from neuromorph.mapping.crossbar.columns import column_groups
-from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine
-from neuromorph.mapping.crossbar.plan import Plan
-from neuromorph.mapping.crossbar.planner import blocks_of_tiles, plan_network
-from neuromorph.mapping.crossbar.tiling import cut
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine, load_machine
+from neuromorph.mapping.crossbar.plan.activity import line_rates, silent_share
+from neuromorph.mapping.crossbar.plan.check import check_plan
+from neuromorph.mapping.crossbar.plan.columns import column_groups
+from neuromorph.mapping.crossbar.plan.plan import Plan
+from neuromorph.mapping.crossbar.plan.planner import blocks_of_tiles, plan_network
+from neuromorph.mapping.crossbar.plan.tiling import cut
 from neuromorph.models import braille_letters, digits, mnist
 from neuromorph.models.classifier import DT
 from neuromorph.network import Dense, EventSource, FixedProbability, Network

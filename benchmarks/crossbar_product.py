@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from neuromorph import Dense, Event, EventSource, Network, Port, State, ms, neuron
 from neuromorph.mapping.crossbar import Crossbar, Effects
-from neuromorph.mapping.crossbar.costs import energy
-from neuromorph.mapping.crossbar.ledger import Counts
-from neuromorph.mapping.crossbar.machine import CrossbarMachine
-from neuromorph.mapping.crossbar.plan import Plan
-from neuromorph.mapping.crossbar.ranges import Ranges
+from neuromorph.mapping.crossbar.converters.ranges import Ranges
+from neuromorph.mapping.crossbar.costs.energy import energy
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine
+from neuromorph.mapping.crossbar.plan.plan import Plan
+from neuromorph.mapping.crossbar.reads.ledger import Counts
 from neuromorph.mapping.crossbar.target import Readout
 
 ARRAY = ("cells", "drivers", "arrays", "sensing", "ADCs", "comparators", "digital sums")

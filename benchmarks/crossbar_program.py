@@ -25,12 +25,12 @@ from engine_report import markdown
 
 from neuromorph import Dense, EventSource, Network, mV
 from neuromorph.lowering import lower
-from neuromorph.mapping.crossbar.chip import program_chip
-from neuromorph.mapping.crossbar.devices import PRESETS, load_device
-from neuromorph.mapping.crossbar.effects import Effects, Verify
-from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine
-from neuromorph.mapping.crossbar.plan import Plan
-from neuromorph.mapping.crossbar.planner import plan_network
+from neuromorph.mapping.crossbar.cells.chip import program_chip
+from neuromorph.mapping.crossbar.machine.devices import PRESETS, load_device
+from neuromorph.mapping.crossbar.machine.effects import Effects, Verify
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine, load_machine
+from neuromorph.mapping.crossbar.plan.plan import Plan
+from neuromorph.mapping.crossbar.plan.planner import plan_network
 from neuromorph.models import LIFDelta
 
 SIDE, TURNS = 1024, 3

@@ -22,7 +22,7 @@ from engine_report import markdown
 
 from neuromorph import ms
 from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, Effects, Ranges, calibrate, load_machine
-from neuromorph.mapping.crossbar.m1076 import m1076
+from neuromorph.mapping.crossbar.machine.m1076 import m1076
 from neuromorph.models import mnist
 
 STEPS = mnist.STEPS + mnist.LATENCY

@@ -18,7 +18,7 @@ from crossbar_peers import G_MAX, crosssim_parameters
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
-from neuromorph.mapping.crossbar.wires import effective
+from neuromorph.mapping.crossbar.cells.wires import effective
 
 Floats = npt.NDArray[Any]
 Solver = Callable[[Floats, Floats, float], Floats]

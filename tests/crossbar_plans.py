@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.mapping.crossbar.chip import Chip, program_chip
-from neuromorph.mapping.crossbar.devices import DAY
-from neuromorph.mapping.crossbar.effects import Effects
-from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine
-from neuromorph.mapping.crossbar.plan import Activity, Blocks, Matrix, Part, Plan
-from neuromorph.mapping.crossbar.rules import Rules
+from neuromorph.mapping.crossbar.cells.chip import Chip, program_chip
+from neuromorph.mapping.crossbar.machine.devices import DAY
+from neuromorph.mapping.crossbar.machine.effects import Effects
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine, load_machine
+from neuromorph.mapping.crossbar.plan.plan import Activity, Blocks, Matrix, Part, Plan
+from neuromorph.mapping.crossbar.plan.rules import Rules
 
 PROGRAMMED = Effects(quantise=True, programming=True)
 YEAR = 365 * DAY

@@ -1,17 +1,18 @@
 """Crossbars: networks on arrays that multiply in memory.
 
-Beside what is listed here: ``devices`` (measured cells), ``chip`` (what cells hold), ``wires`` (IR drop), ``array``
-(products of whole batches), ``check`` (an independent check of plans), ``figures`` (pictures).
+Data flows from :mod:`.machine` (arrays, devices, effects) through :mod:`.plan` (weights into arrays), :mod:`.cells`
+(what they hold) and :mod:`.converters` (ranges) to :mod:`.reads` (a run), :mod:`.costs` and :mod:`.results` (what users
+see).
 """
 
-from .calibrate import calibrate
-from .effects import Effects, Verify
-from .ledger import Counts
-from .machine import CrossbarMachine, load_machine, machine_names
-from .ranges import Ranges
-from .report import CrossbarReport
-from .study import study
-from .study_table import Study
+from .converters.calibrate import calibrate
+from .converters.ranges import Ranges
+from .machine.effects import Effects, Verify
+from .machine.machine import CrossbarMachine, load_machine, machine_names
+from .reads.ledger import Counts
+from .results.report import CrossbarReport
+from .results.study import study
+from .results.study_table import Study
 from .target import Crossbar
 
 __all__ = [

@@ -19,9 +19,9 @@ from neuromorph.errors import CheckpointError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress
 
-from .histogram import Histograms
-from .instance import CrossbarInstance, Deployed
-from .ledger import SERIES, Counts, Ledger, StepCounts, counts_of
+from .converters.histogram import Histograms
+from .reads.instance import CrossbarInstance, Deployed
+from .reads.ledger import SERIES, Counts, Ledger, StepCounts, counts_of
 
 if TYPE_CHECKING:
     from neuromorph.engine.live import LiveRun
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from neuromorph.trace import Sink, Trace
     from neuromorph.units import Quantity
 
-    from .chip import Chip
-    from .plan import Plan
-    from .report import CrossbarReport
+    from .cells.chip import Chip
+    from .plan.plan import Plan
+    from .results.report import CrossbarReport
     from .target import Crossbar
 
 
@@ -261,7 +261,7 @@ class CrossbarProgram(CPUProgram):
 
     def report(self) -> CrossbarReport:  # type: ignore[override]
         """Arrays, tiles and chips; after a run also counts, energy and time."""
-        from .report import make_report
+        from .results.report import make_report
 
         return make_report(
             self.target, self.network.name, self.lowered, self.plan, self.chip, self.chip.effects, self.counts,

@@ -16,11 +16,11 @@ from neuromorph.engine.target import check_choice, seconds_of, step_seconds
 from neuromorph.errors import TargetError
 from neuromorph.progress import Progress, progress_for
 
-from .clipping import Clip, check_clip
-from .effects import Effects
-from .machine import CrossbarMachine, load_machine
-from .profile import Profile, look
-from .rules import Rules
+from .cells.clipping import Clip, check_clip
+from .machine.effects import Effects
+from .machine.machine import CrossbarMachine, load_machine
+from .plan.rules import Rules
+from .reads.profile import Profile, look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from neuromorph.network.synapses import Synapses
     from neuromorph.units import Quantity
 
-    from .chip import Chip
-    from .plan import Plan
+    from .cells.chip import Chip
+    from .converters.ranges import Ranges
+    from .plan.plan import Plan
     from .program import CrossbarProgram
-    from .ranges import Ranges
 
 DEFAULT = "isaac"
 """The machine of a target that names none."""
@@ -217,10 +217,10 @@ class Crossbar:
         """
         from neuromorph.engine.compile import compile_network
 
-        from .chip import program_chip
-        from .instance import deploy
+        from .cells.chip import program_chip
         from .program import CrossbarProgram
-        from .setting import Reading, known_values, make_settings
+        from .reads.instance import deploy
+        from .reads.setting import Reading, known_values, make_settings
 
         with progress_for(progress) as shown:
             began = perf_counter()
@@ -269,8 +269,8 @@ class Crossbar:
         from neuromorph.lowering import lower, refuse_plastic
         from neuromorph.network import on_grid
 
-        from .cells import coding
-        from .wtm2101_gain import kept_whole
+        from .cells.levels import coding
+        from .machine.wtm2101_gain import kept_whole
 
         refuse_plastic(network, "Crossbar")
         progress.stage(f"building {network.name}")
@@ -289,7 +289,7 @@ class Crossbar:
         return replace(made, projections=tuple(built))
 
     def _plan(self, lowered: LoweredNetwork, profile: Profile | None, progress: Progress) -> Plan:
-        from .planner import plan_network
+        from .plan.planner import plan_network
 
         progress.stage("mapping")
         return plan_network(

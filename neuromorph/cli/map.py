@@ -34,6 +34,6 @@ def _figures(target: str, program: Any, folder: Path) -> list[Path]:
         from neuromorph.mapping.figures import save_mapping_figures
 
         return save_mapping_figures(program, folder)
-    from neuromorph.mapping.crossbar.figures import save_figures
+    from neuromorph.mapping.crossbar.results.figures import save_figures
 
     return save_figures(program.report(), folder)

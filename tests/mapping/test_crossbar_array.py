@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.crossbar.array import Tiles, product, tiles
-from neuromorph.mapping.crossbar.converters import IDEAL, AdcRange, Dac, adc_range
+from neuromorph.mapping.crossbar.converters.converters import IDEAL, AdcRange, Dac, adc_range
+from neuromorph.mapping.crossbar.reads.array import Tiles, product, tiles
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.crossbar.cells import coding, common_divisor, decode, encode
-from neuromorph.mapping.crossbar.machine import CrossbarMachine, Encoding, load_machine, machine_names
+from neuromorph.mapping.crossbar.cells.levels import coding, common_divisor, decode, encode
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine, Encoding, load_machine, machine_names
 
 ENCODINGS: tuple[Encoding, ...] = ("differential", "offset", "signed")
 

@@ -12,12 +12,12 @@ from crossbar_plans import PROGRAMMED, YEAR, machine_of, plan_of, same_level
 from neuromorph import EventSource, FixedProbability, Integers, Network, ms
 from neuromorph.errors import MappingError, TargetError
 from neuromorph.lowering import lower
-from neuromorph.mapping.crossbar.cells import decode
-from neuromorph.mapping.crossbar.chip import program_chip
-from neuromorph.mapping.crossbar.devices import DAY, load_device
-from neuromorph.mapping.crossbar.effects import Effects, Verify
-from neuromorph.mapping.crossbar.machine import load_machine, machine_names
-from neuromorph.mapping.crossbar.planner import plan_network
+from neuromorph.mapping.crossbar.cells.chip import program_chip
+from neuromorph.mapping.crossbar.cells.levels import decode
+from neuromorph.mapping.crossbar.machine.devices import DAY, load_device
+from neuromorph.mapping.crossbar.machine.effects import Effects, Verify
+from neuromorph.mapping.crossbar.machine.machine import load_machine, machine_names
+from neuromorph.mapping.crossbar.plan.planner import plan_network
 from neuromorph.models import IntegerCUBA
 from neuromorph.random import bits
 

@@ -11,11 +11,11 @@ import pytest
 from crossbar_plans import PROGRAMMED, YEAR, machine_of, plan_of, same_level
 
 from neuromorph.errors import MappingError, TargetError
-from neuromorph.mapping.crossbar.cells import decode
-from neuromorph.mapping.crossbar.chip import program_chip
-from neuromorph.mapping.crossbar.devices import DAY, Device, load_device
-from neuromorph.mapping.crossbar.effects import Effects
-from neuromorph.mapping.crossbar.wires import effective
+from neuromorph.mapping.crossbar.cells.chip import program_chip
+from neuromorph.mapping.crossbar.cells.levels import decode
+from neuromorph.mapping.crossbar.cells.wires import effective
+from neuromorph.mapping.crossbar.machine.devices import DAY, Device, load_device
+from neuromorph.mapping.crossbar.machine.effects import Effects
 
 
 # ------------------------------------------------------------------------------------------------------------- drift

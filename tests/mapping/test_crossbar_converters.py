@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.crossbar.converter_kernels import (
+from neuromorph.mapping.crossbar.converters.converter_kernels import (
     adaptive_bits,
     adc_code,
     adc_saturates,
@@ -18,7 +18,7 @@ from neuromorph.mapping.crossbar.converter_kernels import (
     pulses,
     quantise_adc,
 )
-from neuromorph.mapping.crossbar.converters import IDEAL, adc_range
+from neuromorph.mapping.crossbar.converters.converters import IDEAL, adc_range
 
 
 def nearest(x: Fraction, least: int, most: int) -> int:

@@ -13,16 +13,16 @@ from neuromorph import Event as Fires
 from neuromorph.errors import MappingError
 from neuromorph.lowering import lower
 from neuromorph.mapping.crossbar import Crossbar
-from neuromorph.mapping.crossbar.adc_fit import with_fitted_adc
-from neuromorph.mapping.crossbar.area import area, chip_area
-from neuromorph.mapping.crossbar.costs import COMPONENTS, conversion_energies, energy, input_digits
-from neuromorph.mapping.crossbar.ledger import ACTIONS, MOST_BITS, Counts, StepCounts
-from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine
-from neuromorph.mapping.crossbar.neuron_work import NeuronWork, neuron_work
-from neuromorph.mapping.crossbar.plan import Activity, Blocks, Matrix, Plan
-from neuromorph.mapping.crossbar.rules import Rules
-from neuromorph.mapping.crossbar.timing import conversion_rounds, latency, product_seconds
-from neuromorph.mapping.crossbar.travel import travel
+from neuromorph.mapping.crossbar.costs.area import area, chip_area
+from neuromorph.mapping.crossbar.costs.energy import COMPONENTS, conversion_energies, energy, input_digits
+from neuromorph.mapping.crossbar.costs.neuron_work import NeuronWork, neuron_work
+from neuromorph.mapping.crossbar.costs.timing import conversion_rounds, latency, product_seconds
+from neuromorph.mapping.crossbar.costs.travel import travel
+from neuromorph.mapping.crossbar.machine.adc_fit import with_fitted_adc
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine, load_machine
+from neuromorph.mapping.crossbar.plan.plan import Activity, Blocks, Matrix, Plan
+from neuromorph.mapping.crossbar.plan.rules import Rules
+from neuromorph.mapping.crossbar.reads.ledger import ACTIONS, MOST_BITS, Counts, StepCounts
 
 INT = np.int32
 

@@ -10,7 +10,15 @@ import pytest
 
 from neuromorph.errors import MappingError
 from neuromorph.mapping.constants import load_constants
-from neuromorph.mapping.crossbar.devices import DAY, PRESETS, Device, PowerLaw, Retention, load_device, polynomial
+from neuromorph.mapping.crossbar.machine.devices import (
+    DAY,
+    PRESETS,
+    Device,
+    PowerLaw,
+    Retention,
+    load_device,
+    polynomial,
+)
 
 SHARES = np.linspace(0.0, 1.0, 201)
 TIMES = (0.0, 1.0, 3600.0, DAY, 5 * DAY, 30 * DAY, 365 * DAY)

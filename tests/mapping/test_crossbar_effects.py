@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from neuromorph.errors import TargetError
-from neuromorph.mapping.crossbar.devices import PRESETS
-from neuromorph.mapping.crossbar.effects import Effects, Verify
+from neuromorph.mapping.crossbar.machine.devices import PRESETS
+from neuromorph.mapping.crossbar.machine.effects import Effects, Verify
 
 ALL = Effects(
     quantise=True,

@@ -5,8 +5,8 @@ import pytest
 
 from neuromorph.errors import MappingError
 from neuromorph.mapping.crossbar import load_machine
-from neuromorph.mapping.crossbar.cells import decode, encode
-from neuromorph.mapping.crossbar.m1076 import capacity, host_rate, m1076
+from neuromorph.mapping.crossbar.cells.levels import decode, encode
+from neuromorph.mapping.crossbar.machine.m1076 import capacity, host_rate, m1076
 
 
 def test_operations() -> None:

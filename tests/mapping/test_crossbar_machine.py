@@ -9,12 +9,12 @@ import pytest
 
 from neuromorph.errors import MappingError, TargetError
 from neuromorph.mapping.constants import load_constants
-from neuromorph.mapping.crossbar import machine as machine_module
-from neuromorph.mapping.crossbar.adc_fit import adc_area, adc_energy
-from neuromorph.mapping.crossbar.costs import COMPONENTS
-from neuromorph.mapping.crossbar.machine import CrossbarMachine, load_machine, machine_names
-from neuromorph.mapping.crossbar.prices import PRICED, PRICES
-from neuromorph.mapping.crossbar.timing import product_seconds
+from neuromorph.mapping.crossbar.costs.energy import COMPONENTS
+from neuromorph.mapping.crossbar.costs.timing import product_seconds
+from neuromorph.mapping.crossbar.machine import machine as machine_module
+from neuromorph.mapping.crossbar.machine.adc_fit import adc_area, adc_energy
+from neuromorph.mapping.crossbar.machine.machine import CrossbarMachine, load_machine, machine_names
+from neuromorph.mapping.crossbar.machine.prices import PRICED, PRICES
 
 REAL = [name for name in machine_names() if name != "ideal"]
 
@@ -80,9 +80,11 @@ def test_a_level_is_the_share_of_the_range_between_two_neighbours() -> None:
 
 
 def test_numbers_for_the_reader_are_those_that_no_model_reads() -> None:
-    root = Path(machine_module.__file__).parent
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(root.glob("*.py")) if path.name != "prices.py")
-    built = {"energy": "costs.py", "power": "costs.py", "area": "area.py", "dac": "machine.py", "adc": "machine.py"}
+    root = Path(machine_module.__file__).parent.parent
+    files = (path for path in sorted(root.rglob("*.py")) if path.name != "prices.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    machine, energy = "machine/machine.py", "costs/energy.py"
+    built = {"energy": energy, "power": energy, "area": "costs/area.py", "dac": machine, "adc": machine}
     for name in machine_names():
         for key, constant in load_constants(f"crossbar_{name}").items():
             section, last = key.split(".")
@@ -143,7 +145,7 @@ def test_prices_can_be_replaced_and_nothing_else_that_way() -> None:
 
 
 def _own(tmp_path: Path, *edits: tuple[str, str]) -> Path:
-    source = Path(machine_module.__file__).parents[1] / "machines" / "crossbar_nor_flash.toml"
+    source = Path(machine_module.__file__).parents[2] / "machines" / "crossbar_nor_flash.toml"
     text = source.read_text(encoding="utf-8")
     for old, new in edits:
         assert old in text

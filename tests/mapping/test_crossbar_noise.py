@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuromorph.mapping.crossbar.noise_kernels import GROUP, normals
+from neuromorph.mapping.crossbar.reads.noise_kernels import GROUP, normals
 from neuromorph.random import bits
 
 

@@ -16,13 +16,13 @@ from neuromorph.engine.reference import deliver
 from neuromorph.errors import MappingError
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.lowering import lower
-from neuromorph.mapping.crossbar.activity import silent_share
-from neuromorph.mapping.crossbar.check import check_plan
-from neuromorph.mapping.crossbar.machine import load_machine
-from neuromorph.mapping.crossbar.packing import alone, in_turns, side_by_side
-from neuromorph.mapping.crossbar.planner import plan_network
-from neuromorph.mapping.crossbar.row_order import by_events, by_rate
-from neuromorph.mapping.crossbar.rules import Rules
+from neuromorph.mapping.crossbar.machine.machine import load_machine
+from neuromorph.mapping.crossbar.plan.activity import silent_share
+from neuromorph.mapping.crossbar.plan.check import check_plan
+from neuromorph.mapping.crossbar.plan.packing import alone, in_turns, side_by_side
+from neuromorph.mapping.crossbar.plan.planner import plan_network
+from neuromorph.mapping.crossbar.plan.row_order import by_events, by_rate
+from neuromorph.mapping.crossbar.plan.rules import Rules
 from neuromorph.network import (
     AvgPool2D,
     Conv1D,

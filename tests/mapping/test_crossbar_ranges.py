@@ -16,9 +16,9 @@ from hypothesis.extra.numpy import arrays
 from neuromorph import ms
 from neuromorph.errors import MappingError
 from neuromorph.mapping.crossbar import Crossbar, Effects, Ranges, calibrate, load_machine
-from neuromorph.mapping.crossbar.array import product, tiles
-from neuromorph.mapping.crossbar.choose import Chosen, choose_ranges, judge, share_steps
-from neuromorph.mapping.crossbar.histogram import Histograms
+from neuromorph.mapping.crossbar.converters.choose import Chosen, choose_ranges, judge, share_steps
+from neuromorph.mapping.crossbar.converters.histogram import Histograms
+from neuromorph.mapping.crossbar.reads.array import product, tiles
 from neuromorph.models.multiply_accumulate import Rectifier
 from neuromorph.models.recurrent import Linear
 from neuromorph.network import Dense, Live, Network

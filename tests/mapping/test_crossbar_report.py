@@ -14,8 +14,8 @@ from neuromorph import CPU, Dense, EventSource, Network, mV
 from neuromorph.engine.target import Batch
 from neuromorph.errors import TargetError
 from neuromorph.mapping.crossbar import Crossbar, CrossbarReport, Effects, Study, load_machine, study
-from neuromorph.mapping.crossbar.changes import changes_of
-from neuromorph.mapping.crossbar.costs import COMPONENTS
+from neuromorph.mapping.crossbar.costs.energy import COMPONENTS
+from neuromorph.mapping.crossbar.results.changes import changes_of
 from neuromorph.trace import Trace, compare
 
 STEPS = 40
@@ -291,7 +291,7 @@ def test_figures(ran: tuple[CrossbarReport, Trace], studied: Study, network: Net
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from neuromorph.mapping.crossbar import figures
+    from neuromorph.mapping.crossbar.results import figures
 
     def ax() -> Any:
         figure = Figure()

@@ -9,7 +9,7 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import splu
 
 from neuromorph.errors import MappingError
-from neuromorph.mapping.crossbar.wires import effective
+from neuromorph.mapping.crossbar.cells.wires import effective
 
 Floats = npt.NDArray[np.float64]
 

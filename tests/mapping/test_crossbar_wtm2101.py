@@ -14,9 +14,8 @@ from hypothesis.extra.numpy import arrays
 from neuromorph import CPU, ms
 from neuromorph.errors import MappingError
 from neuromorph.mapping.crossbar import Crossbar, load_machine
-from neuromorph.mapping.crossbar.histogram import Histograms
-from neuromorph.mapping.crossbar.rules import Rules
-from neuromorph.mapping.crossbar.wtm2101 import (
+from neuromorph.mapping.crossbar.converters.histogram import Histograms
+from neuromorph.mapping.crossbar.machine.wtm2101 import (
     Limits,
     bias_cells,
     convert,
@@ -26,7 +25,8 @@ from neuromorph.mapping.crossbar.wtm2101 import (
     shift_inputs,
     split_signs,
 )
-from neuromorph.mapping.crossbar.wtm2101_gain import choose_gains, covering_gain, gain_ranges
+from neuromorph.mapping.crossbar.machine.wtm2101_gain import choose_gains, covering_gain, gain_ranges
+from neuromorph.mapping.crossbar.plan.rules import Rules
 from neuromorph.models import RoundedSum, mnist
 from neuromorph.network import Dense, Live, Network
 

@@ -13,10 +13,10 @@ from neuromorph import CPU, Dense, EventSource, Live, Network, Trace, ms
 from neuromorph.errors import CheckpointError, MappingError, NeuromorphError, TargetError
 from neuromorph.language import Event, Param, Port, State, neuron
 from neuromorph.mapping.crossbar import Crossbar, Effects, load_machine
-from neuromorph.mapping.crossbar.calibrate import calibrate
-from neuromorph.mapping.crossbar.machine import Converter
-from neuromorph.mapping.crossbar.profile import look
-from neuromorph.mapping.crossbar.readback import block_weights
+from neuromorph.mapping.crossbar.converters.calibrate import calibrate
+from neuromorph.mapping.crossbar.machine.machine import Converter
+from neuromorph.mapping.crossbar.reads.profile import look
+from neuromorph.mapping.crossbar.reads.readback import block_weights
 from neuromorph.models import Linear
 from neuromorph.progress import Silent
 

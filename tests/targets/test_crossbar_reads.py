@@ -16,7 +16,7 @@ from strategies import DT, networks
 from neuromorph import CPU, Conv2D, Dense, EventSource, Network, Reference, Sparse, ms
 from neuromorph.language import Event, Port, State, neuron
 from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, Effects, load_machine
-from neuromorph.mapping.crossbar.machine import Converter
+from neuromorph.mapping.crossbar.machine.machine import Converter
 
 
 @neuron

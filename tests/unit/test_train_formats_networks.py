@@ -352,7 +352,7 @@ def test_training_with_noise_keeps_more_under_noise() -> None:
 def test_cells_hold_the_numbers_that_training_made() -> None:
     """No second rounding between training and a chip: signed levels of pairs of 4-bit cells are the format's."""
     from neuromorph.mapping.crossbar import Crossbar
-    from neuromorph.mapping.crossbar.effects import Effects
+    from neuromorph.mapping.crossbar.machine.effects import Effects
 
     net = perceptron.trained()
     chip = Crossbar("nor_flash", effects=Effects.none().with_(quantise=True))
