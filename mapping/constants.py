@@ -197,18 +197,18 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
-def _walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _walk(node: Mapping[str, Any], path: str, file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, child in node.items():
         name = f"{path}.{key}" if path else key
         if not isinstance(child, Mapping):
             raise MappingError(
-                f"{name} = {child!r} must be written {{ value = ..., unit = ..., source = ..., status = ... }}",
+                f"{file}: {name} = {child!r} must be written {{ value = ..., unit = ..., source = ..., status = ... }}",
                 name=name,
             )
         if "value" in child:
             yield name, child
         else:
-            yield from _walk(child, name)
+            yield from _walk(child, name, file)
 
 
 @lru_cache
@@ -228,6 +228,8 @@ def load_constants(machine: str | Path) -> Constants:
     """
     folder = Path(__file__).parent / "machines"
     path = machine if isinstance(machine, Path) else folder / f"{machine}.toml"
+    if not path.is_file() and isinstance(machine, Path):
+        raise MappingError(f"no machine file {machine}: expected one like {folder.name}/*.toml", machine=str(machine))
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
         raise MappingError(f"no machine {str(machine)!r}; there is {known}", machine=str(machine))
@@ -237,7 +239,7 @@ def load_constants(machine: str | Path) -> Constants:
         raise MappingError(f"{path} is no TOML file: {error}", machine=str(machine)) from error
     citations = data.pop("sources", {})
     entries: dict[str, Constant] = {}
-    for name, item in _walk(data, ""):
+    for name, item in _walk(data, "", path.name):
         missing = {"value", "unit", "source", "status"} - set(item)
         if missing:
             raise MappingError(f"{path.name}: {name} lacks {', '.join(sorted(missing))}", name=name)
