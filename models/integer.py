@@ -7,12 +7,12 @@ from neuromorph.language import (
     Param,
     Port,
     State,
+    floor,
     maximum,
     minimum,
     neuron,
     to_float,
-    to_int,
-    trunc_div,
+    trunc,
     trunc_shift,
 )
 
@@ -57,12 +57,12 @@ class RoundedSum:
     The sum in units of ``gain`` is truncated toward zero to quarters, rounded to a whole number and limited to
     ``least`` (0 rectifies) and 127; what is not 0 is sent. It is the rule of WTM2101's converters, and applied to what
     they give it changes nothing more: so a network of such neurons is the same on the chip and anywhere else (in
-    single precision while sums stay below 2**24).
+    single precision while sums stay below 2**24, and for gains up to 8,192).
     """
 
     a = Port()
     gain, least = Param(1024, dtype=int), Param(-128, dtype=int)
 
-    quarters = trunc_div(4 * to_int(a), gain)
-    code = minimum(maximum((quarters + 2) >> 2, least), 127)
-    y = Event(when=(code > 0) | (code < 0), value=to_float(code))
+    quarters = trunc(4 * a / to_float(gain))  # whole numbers as floats: vectors of integers have no division
+    code = minimum(maximum(floor((quarters + 2) / 4), to_float(least)), 127)
+    y = Event(when=(code > 0) | (code < 0), value=code)

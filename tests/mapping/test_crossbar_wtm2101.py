@@ -28,7 +28,7 @@ from neuromorph.mapping.crossbar.machine.wtm2101 import (
 from neuromorph.mapping.crossbar.machine.wtm2101_gain import choose_gains, covering_gain, gain_ranges
 from neuromorph.mapping.crossbar.plan.rules import Rules
 from neuromorph.models import RoundedSum, mnist
-from neuromorph.network import Dense, Live, Network
+from neuromorph.network import Dense, EventSource, Live, Network, OneToOne
 
 LIMITS = Limits.of(load_machine("wtm2101").constants)
 
@@ -226,6 +226,26 @@ def integer_network(rng: np.random.Generator, sizes: tuple[int, ...], gains: tup
     cells = bias_cells(rng.integers(-5000, 5000, sizes[1]), LIMITS).astype(np.int32)
     net.project(bias, net.populations[2].port("a"), Dense(cells))
     return net, weights, cells
+
+
+@pytest.mark.parametrize("gain", [1000, 1024, 8192])
+def test_a_neuron_of_whole_numbers_rounds_by_the_rule(gain: int) -> None:
+    edges = gain * np.arange(-600, 601) // 4  # where one more or less makes another code
+    sums = np.unique(np.concatenate([edges - 1, edges, edges + 1, [2**24 - 1, 1 - 2**24]]))
+    sums = sums[sums != 0]
+    net = Network()
+    ids = np.arange(len(sums))
+    source = net.population(
+        EventSource(len(sums), steps=np.zeros_like(ids), indices=ids, values=sums.astype(np.float32))
+    )
+    neurons = net.population(RoundedSum(gain=gain), len(sums), name="neurons")
+    net.project(source, neurons.a, OneToOne())
+    events = CPU().compile(net, 1 * ms).run(3, progress=False).events("neurons")
+    found = np.zeros(len(sums), np.int64)
+    assert events.values is not None
+    found[events.ids] = events.values
+    quarters = np.sign(sums) * (4 * np.abs(sums) // gain)
+    np.testing.assert_array_equal(found, np.clip((quarters + 2) >> 2, -128, 127))
 
 
 def test_a_network_of_whole_numbers_is_the_same_layer_by_layer_on_the_cpu_and_on_the_chip(tmp_path: Path) -> None:
