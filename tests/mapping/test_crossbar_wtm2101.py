@@ -240,10 +240,10 @@ def test_a_neuron_of_whole_numbers_rounds_by_the_rule(gain: int) -> None:
     )
     neurons = net.population(RoundedSum(gain=gain), len(sums), name="neurons")
     net.project(source, neurons.a, OneToOne())
-    events = CPU().compile(net, 1 * ms).run(3, progress=False).events("neurons")
+    sent = CPU().compile(net, 1 * ms).run(3, progress=False).events("neurons")
     found = np.zeros(len(sums), np.int64)
-    assert events.values is not None
-    found[events.ids] = events.values
+    assert sent.values is not None
+    found[sent.ids] = sent.values
     quarters = np.sign(sums) * (4 * np.abs(sums) // gain)
     np.testing.assert_array_equal(found, np.clip((quarters + 2) >> 2, -128, 127))
 
