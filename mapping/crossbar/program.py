@@ -26,7 +26,7 @@ from .reads.ledger import SERIES, Counts, Ledger, StepCounts, counts_of
 if TYPE_CHECKING:
     from neuromorph.engine.live import LiveRun
     from neuromorph.network import Network, Population
-    from neuromorph.trace import Sink, Trace
+    from neuromorph.trace import Sink
     from neuromorph.units import Quantity
 
     from .cells.chip import Chip
@@ -56,6 +56,8 @@ class Observed:
 
 class CrossbarProgram(CPUProgram):
     """A network on crossbars; see :class:`neuromorph.engine.target.Program`.
+
+    Besides what the network records, a run's trace holds the counts of every step below ``costs``.
 
     Attributes
     ----------
@@ -135,23 +137,10 @@ class CrossbarProgram(CPUProgram):
         sums = each - len(scales)
         return Observed(merged.part(slice(None, sums)), merged.part(slice(sums, None)), scales)
 
-    def run(
-        self,
-        duration: Quantity | int,
-        *,
-        out: str | PathLike[str] | None = None,
-        progress: bool | Progress = True,
-        reset: bool = False,
-        checkpoint: str | PathLike[str] | None = None,
-        every: Quantity | int | None = None,
-    ) -> Trace:
-        """Run on for ``duration``; see :meth:`Program.run`.
-
-        Besides what the network records, the trace holds the counts of every step below ``costs``.
-        """
-        if reset or self._samples:
+    def before_run(self) -> None:
+        """Forget the costs of a batch: a run has its own."""
+        if self._samples:
             self._forget()
-        return super().run(duration, out=out, progress=progress, reset=reset, checkpoint=checkpoint, every=every)
 
     def reset(self) -> None:
         """Go back to step 0 and forget the counts so far."""

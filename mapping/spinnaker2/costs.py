@@ -64,7 +64,7 @@ def op_cycles(program: StepProgram, constants: Constants) -> dict[str, int]:
     counts as one exponential and one random number.
     """
     cost = {name.removeprefix("cycles."): int(c.si) for name, c in constants.items() if name.startswith("cycles.")}
-    used = _used(program)
+    used = program.used
     totals: dict[str, int] = {}
     for number in sorted(used):
         op = program.ops[number]
@@ -92,17 +92,6 @@ def op_cycles(program: StepProgram, constants: Constants) -> dict[str, int]:
     totals["store"] = len(program.new_states) * cost["store"]
     totals["loop"] = cost["neuron"]
     return totals
-
-
-def _used(program: StepProgram) -> set[int]:
-    stack = [*program.new_states, *(n for n in (program.fired, program.value) if n is not None)]
-    used: set[int] = set()
-    while stack:
-        number = stack.pop()
-        if number not in used:
-            used.add(number)
-            stack.extend(program.ops[number].args)
-    return used
 
 
 def neuron_cycles(population: LoweredPopulation, constants: Constants) -> int:

@@ -26,7 +26,7 @@ from .pipeline import lags
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
-    from neuromorph.trace import Sink, Trace
+    from neuromorph.trace import Sink
     from neuromorph.units import Quantity
 
     from ..noc import Flow
@@ -41,6 +41,8 @@ TIMES = ("time", "network", "busy", *(name for name in SERIES if name.startswith
 
 class SpiNNaker2Program(CPUProgram):
     """A mapped network; see :class:`neuromorph.engine.target.Program`.
+
+    Besides what the network records, a run's trace holds the costs of every step below ``costs``.
 
     Attributes
     ----------
@@ -138,23 +140,10 @@ class SpiNNaker2Program(CPUProgram):
             raise TargetError(f"{self.network.name} has not run yet: there are no packets to follow")
         return packet_flow(self.deployed, self.last_trace, step)
 
-    def run(
-        self,
-        duration: Quantity | int,
-        *,
-        out: str | PathLike[str] | None = None,
-        progress: bool | Progress = True,
-        reset: bool = False,
-        checkpoint: str | PathLike[str] | None = None,
-        every: Quantity | int | None = None,
-    ) -> Trace:
-        """Run on for ``duration``; see :meth:`Program.run`.
-
-        Besides what the network records, the trace holds the costs of every step below ``costs``.
-        """
-        if reset or self._samples:
+    def before_run(self) -> None:
+        """Forget the costs of a batch: a run has its own."""
+        if self._samples:
             self._forget()
-        return super().run(duration, out=out, progress=progress, reset=reset, checkpoint=checkpoint, every=every)
 
     def reset(self) -> None:
         """Go back to step 0 and forget the costs so far."""

@@ -72,7 +72,7 @@ class _Printer:
 
     def _value(self, number: int) -> list[str]:
         """Lines that compute an op of element i, and all that it needs of what elements do not share."""
-        return self._values(self._needed([number]) - self.shared)
+        return self._values(self.program.behind([number]) - self.shared)
 
     def _stores(self) -> list[str]:
         """Lines that leave what element i has become."""
@@ -93,20 +93,8 @@ class _Printer:
 
     def _used(self) -> set[int]:
         """Ops that the kernel needs: recorded observables count, others do not."""
-        program = self.program
-        observed = dict(program.observables)
-        roots = [*program.new_states, *(observed[place.name] for place in self.layout.observables)]
-        return self._needed(roots + [number for number in (program.fired, program.value) if number is not None])
-
-    def _needed(self, roots: list[int]) -> set[int]:
-        """Ops that others are computed from, and these."""
-        stack, needed = list(roots), set[int]()
-        while stack:
-            number = stack.pop()
-            if number not in needed:
-                needed.add(number)
-                stack.extend(self.program.ops[number].args)
-        return needed
+        observed = dict(self.program.observables)
+        return self.program.used | self.program.behind(observed[place.name] for place in self.layout.observables)
 
     def _prologue(self) -> list[str]:
         layout, program = self.layout, self.program

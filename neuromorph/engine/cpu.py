@@ -172,6 +172,7 @@ class CPUProgram:
 
         steps = duration_steps(duration, self.dt)
         interval = checkpoint_steps(checkpoint, every, self.dt)
+        self.before_run()
         if reset:
             self.reset()
         sink = MemorySink() if out is None else FileSink(out)
@@ -218,6 +219,9 @@ class CPUProgram:
         """Add to the steps and the time that the report tells."""
         self._steps_run += steps
         self._seconds["run"] = self._seconds.get("run", 0.0) + seconds
+
+    def before_run(self) -> None:
+        """For targets that count: forget what a batch has left before a run is counted."""
 
     def lanes_refused(self) -> str:
         """Why samples of a batch cannot run side by side; empty if they can."""

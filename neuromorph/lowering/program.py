@@ -7,6 +7,7 @@ bits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -113,6 +114,19 @@ class StepProgram:
     fired: int | None
     value: int | None
     observables: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def used(self) -> set[int]:
+        """Numbers of the ops that a step cannot do without: states, the event and its value rest on them."""
+        return self.behind([*self.new_states, *(n for n in (self.fired, self.value) if n is not None)])
+
+    def behind(self, results: Iterable[int]) -> set[int]:
+        """Numbers of the ops that some results rest on, the results among them."""
+        found = set(results)
+        for number in range(max(found, default=-1), -1, -1):  # arguments are earlier ops
+            if number in found:
+                found.update(self.ops[number].args)
+        return found
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,7 @@ def prune(program: StepProgram) -> tuple[StepProgram, tuple[int, ...]]:
     kept : tuple of int
         Old positions of the parameters that are left.
     """
-    roots = [*program.new_states, *(number for _, number in program.observables)]
-    roots += [number for number in (program.fired, program.value) if number is not None]
-    needed = set(roots)
-    for number in range(len(program.ops) - 1, -1, -1):
-        if number in needed:
-            needed.update(program.ops[number].args)
+    needed = program.used | program.behind(number for _, number in program.observables)
     kept = tuple(sorted({program.ops[k].payload for k in needed if program.ops[k].code == "param"}))
     slot = {old: new for new, old in enumerate(kept)}
     place = {old: new for new, old in enumerate(sorted(needed))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepProgram
+from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
 
 WORD = 32
 """Bits of a state, a parameter or a port."""
@@ -47,19 +47,8 @@ def _population(population: LoweredPopulation) -> NeuronWork:
     program = population.program
     if program is None:
         return NeuronWork(0, 0, 0)
-    codes = [program.ops[number].code for number in _used(program)]
+    codes = [program.ops[number].code for number in program.used]
     multiplications = sum(code in _MULTIPLIED for code in codes)
     loads = sum(code in _LOADED for code in codes)
     free = sum(code in _FREE for code in codes)
     return NeuronWork(len(codes) - multiplications - loads - free, multiplications, loads + len(program.new_states))
-
-
-def _used(program: StepProgram) -> set[int]:
-    stack = [*program.new_states, *(n for n in (program.fired, program.value) if n is not None)]
-    used: set[int] = set()
-    while stack:
-        number = stack.pop()
-        if number not in used:
-            used.add(number)
-            stack.extend(program.ops[number].args)
-    return used

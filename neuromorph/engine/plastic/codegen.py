@@ -232,14 +232,13 @@ class _Lines:
 
 
 def _needed(update: Update) -> set[int]:
-    stack = [update.program.new_states[k] for k in update.changed]
-    needed: set[int] = set()
-    while stack:
-        number = stack.pop()
-        if number not in needed:
-            needed.add(number)
-            stack.extend(update.program.ops[number].args)
-    return needed
+    return update.program.behind(update.program.new_states[k] for k in update.changed)
+
+
+def _loads(update: Update, code: str) -> set[int]:
+    """What the update's ops of one kind load."""
+    ops = update.program.ops
+    return {ops[k].payload for k in _needed(update) if ops[k].code == code}
 
 
 def _indent(lines: Sequence[str]) -> list[str]:
@@ -369,7 +368,7 @@ def _look_ahead_column(kernel: _Kernel) -> list[str]:
 def _states_read(update: Update | None) -> set[int]:
     if update is None:
         return set()
-    return {op.payload for k, op in enumerate(update.program.ops) if k in _needed(update) and op.code == "state"}
+    return _loads(update, "state")
 
 
 def reads_sources(program: SynapseProgram) -> bool:
@@ -377,7 +376,7 @@ def reads_sources(program: SynapseProgram) -> bool:
     update = program.on_post.get("synapse")
     if update is None:
         return False
-    sees = {op.payload for k, op in enumerate(update.program.ops) if k in _needed(update) and op.code == "port"}
+    sees = _loads(update, "port")
     names = [slot.name for slot in program.views]
     return any(program.places[k] == "pre" for k in _states_read(update)) or any(
         names[k].startswith("pre.") for k in sees
