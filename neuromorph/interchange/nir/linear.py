@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
-from neuromorph.interchange.nir_file import Node
+from neuromorph.interchange.nir.file import Node
 from neuromorph.network.rules import AvgPool2D, Conv1D, Conv2D, Dense, OneToOne, Rule, Sparse, Stream, SumPool2D
 from neuromorph.network.rules.rule import Layer
 

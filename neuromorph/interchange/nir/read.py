@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import CheckError, NetworkError
-from neuromorph.interchange.nir_file import Graph, Node, read_graph
-from neuromorph.interchange.nir_linear import LINEAR, Shape, product
-from neuromorph.interchange.nir_neurons import PARAMETERS, RESETS, TIMES, Input, Sum, model
-from neuromorph.interchange.nir_schedule import Schedule, schedule
-from neuromorph.interchange.nir_signals import ENDS, Signal, Term, shapes_of, signals
+from neuromorph.interchange.nir.file import Graph, Node, read_graph
+from neuromorph.interchange.nir.linear import LINEAR, Shape, product
+from neuromorph.interchange.nir.neurons import PARAMETERS, RESETS, TIMES, Input, Sum, model
+from neuromorph.interchange.nir.schedule import Schedule, schedule
+from neuromorph.interchange.nir.signals import ENDS, Signal, Term, shapes_of, signals
 from neuromorph.language import Neuron
 from neuromorph.language.neuron import checked_method
 from neuromorph.network import EventSource, Network, Population
@@ -48,7 +48,7 @@ def from_nir(
     feeds, unchanged, is that population; any other becomes one of its own, which emits the sum in every step.
 
     What the graph computes in step t, a population computes in step ``t + latency(population)``: see
-    :mod:`neuromorph.interchange.nir_schedule`.
+    :mod:`neuromorph.interchange.nir.schedule`.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def from_nir(
         one step. Without it, an input is a population that emits its parameter ``value`` in every step where it is
         not 0: ``program.set("input", value=...)``, or one sample each with ``run_batch``.
     reset : {"zero", "subtract", "snntorch"}
-        What follows a spike; NIR's own is "zero", v = v_reset. See :mod:`neuromorph.interchange.nir_neurons`.
+        What follows a spike; NIR's own is "zero", v = v_reset. See :mod:`neuromorph.interchange.nir.neurons`.
     method : {"euler", "exponential_euler", "exact", "auto"}
         How equations are integrated. "euler" is what the simulators do that write these files; current-based neurons
         then step first the current, then the membrane.

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
-from neuromorph.interchange.nir_file import Graph, Node
-from neuromorph.interchange.nir_linear import LINEAR, Effect, Link, Shape, effect
-from neuromorph.interchange.nir_neurons import PARAMETERS
+from neuromorph.interchange.nir.file import Graph, Node
+from neuromorph.interchange.nir.linear import LINEAR, Effect, Link, Shape, effect
+from neuromorph.interchange.nir.neurons import PARAMETERS
 
 #: Node types that become populations, or ends of the graph.
 ENDS = (*PARAMETERS, "Input", "Output")

@@ -1,7 +1,7 @@
 """The neurons of the exchange format NIR, in the public language.
 
 Each is NIR's equation and three things that a file does not hold: ``bias``, the constant part of what arrives;
-``start``, the first step at which constants act (see :mod:`neuromorph.interchange.nir_schedule`); and what follows a
+``start``, the first step at which constants act (see :mod:`neuromorph.interchange.nir.schedule`); and what follows a
 spike, for which importers have several rules:
 
 - ``"zero"``: NIR's own, v = v_reset;

@@ -1,0 +1,9 @@
+"""Networks in the exchange format NIR.
+
+NIR: Pedersen et al. (2024), "Neuromorphic intermediate representation: A unified instruction set for interoperable
+brain-inspired computing", Nature Communications 15, 8122.
+"""
+
+from neuromorph.interchange.nir.read import from_nir, latency
+
+__all__ = ["from_nir", "latency"]
