@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.nengo_neurons import DIRECT, Filter, event_unit, linear_filter
+from neuromorph.interchange.nengo.filters import DIRECT, Filter, linear_filter
+from neuromorph.interchange.nengo.neurons import event_unit
 
 Array = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Models written for Nengo, taken in."""
+"""Models written for Nengo, taken in as networks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import CheckError
-from neuromorph.interchange.nengo_neurons import DIRECT, UPDATES, Filter, Inputs, ensemble, readout, relay
-from neuromorph.interchange.nengo_paths import Path, Paths, Relay, Series
+from neuromorph.interchange.nengo.filters import DIRECT, Filter, Inputs, readout, relay
+from neuromorph.interchange.nengo.neurons import UPDATES, ensemble
+from neuromorph.interchange.nengo.paths import Path, Paths, Relay, Series
 from neuromorph.network import Dense, EventSource, Network, Population, Sparse
 from neuromorph.network.values import seconds
 
