@@ -1,0 +1,130 @@
+"""Nengo's synapses as filters behind the ports of a neuron, and the neurons that only filter: relays and read-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.language import Event, Expr, Neuron, Param, Port, State, make_neuron, step, where
+from neuromorph.language.expr import const
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A discrete linear filter, x <- a x + b u and y = c x, or y = d u if it has no state.
+
+    Attributes
+    ----------
+    name : str
+    a : tuple of tuple of float
+    b, c : tuple of float
+    d : float
+    """
+
+    name: str
+    a: tuple[tuple[float, ...], ...] = ()
+    b: tuple[float, ...] = ()
+    c: tuple[float, ...] = ()
+    d: float = 1.0
+
+
+DIRECT = Filter("direct")
+"""No filter: what arrives counts in the step of its arrival."""
+
+
+def linear_filter(synapse: Any, step_length: float) -> Filter | None:
+    """One of Nengo's linear filters at a step in seconds; None if it passes its input through beside its state."""
+    from nengo.utils.filter_design import cont2discrete, tf2ss
+
+    a, b, c, d = tf2ss(synapse.num, synapse.den)
+    if synapse.analog and len(a):
+        a, b, c, d, _ = cont2discrete((a, b, c, d), step_length, method=synapse.method)
+    name = f"{type(synapse).__name__.lower()}_{getattr(synapse, 'tau', 0.0) * 1e6:.0f}us"
+    if not len(a):
+        return Filter(name, d=float(np.asarray(d).item()))
+    if np.any(d):
+        return None
+    if len(a) == 1:
+        return Filter(name, ((float(a.item()),),), (float(b.item() * c.item()),), (1.0,), 0.0)
+    rows = tuple(tuple(float(x) for x in row) for row in np.asarray(a))
+    return Filter(name, rows, tuple(np.ravel(b).tolist()), tuple(np.ravel(c).tolist()), 0.0)
+
+
+class Inputs:
+    """Ports with filters behind them.
+
+    Parameters
+    ----------
+    filters : sequence of Filter
+        Each becomes a port of its name.
+    constants : mapping of Filter to array
+        Constant input to filters, one number for each neuron.
+    first : array or None
+        What the direct port gets in the first step, when nothing can have arrived yet.
+
+    Attributes
+    ----------
+    arriving : Expr
+        Sum of the filters' outputs while the states advance.
+    present : Expr
+        The same sum once they have advanced.
+    """
+
+    def __init__(self, filters: Sequence[Filter], constants: Mapping[Filter, Array], first: Array | None) -> None:
+        self.symbols: dict[str, Any] = {}
+        self.values: dict[str, Array] = {}
+        arriving: list[Expr] = []
+        present: list[Expr] = []
+        for item in dict.fromkeys([*filters, *constants, *([DIRECT] if first is not None else [])]):
+            u = self._input(item, item in filters, constants.get(item), first if item is DIRECT else None)
+            xs = [self._own(f"{item.name}_x{k or ''}", State(0.0)) for k in range(len(item.b))]
+            for x, row, b in zip(xs, item.a, item.b, strict=True):
+                x.next = _sum([a * y for a, y in zip(row, xs, strict=True) if a] + [b * u])
+            arriving.append(_sum([c * x.next for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
+            present.append(_sum([c * x for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
+        self.arriving, self.present = _sum(arriving), _sum(present)
+
+    def _input(self, item: Filter, port: bool, constant: Array | None, first: Array | None) -> Expr:
+        terms: list[Expr] = [self._own(item.name, Port())] if port else []
+        if constant is not None:
+            terms.append(self._param(f"{item.name}_constant", constant))
+        if first is not None:
+            terms.append(where(step > 0, 0.0, self._param(f"{item.name}_first", first)))
+        return _sum(terms)
+
+    def _own(self, name: str, symbol: Any) -> Any:
+        self.symbols[name] = symbol
+        return symbol
+
+    def _param(self, name: str, values: Array) -> Expr:
+        self.values[name] = values
+        return self._own(name, Param(0.0))  # type: ignore[no-any-return]
+
+
+def _sum(terms: list[Expr]) -> Expr:
+    total = terms[0] if terms else const(0.0)
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+def readout(inputs: Inputs) -> Neuron:
+    """A probe: holds the filtered sum of what arrives as state ``value``."""
+    value = State(0.0)
+    value.next = inputs.arriving
+    made = make_neuron("Probe", {**inputs.symbols, "value": value}, doc="Decoded value, from Nengo.")
+    return made(**inputs.values)
+
+
+def relay(inputs: Inputs) -> Neuron:
+    """Sends the filtered sum of what arrives on, as the value of an event in each step where it is not 0."""
+    value = State(0.0)
+    value.next = inputs.arriving
+    symbols = {**inputs.symbols, "value": value, "sent": Event(when=value != 0.0, value=value)}
+    return make_neuron("Relay", symbols, doc="Decoded value, sent on.")(**inputs.values)
