@@ -9,7 +9,7 @@ import numpy as np
 
 from neuromorph.dimension import rational
 from neuromorph.errors import LanguageError
-from neuromorph.interchange.brian2_expressions import expression
+from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.language import Expr, Param, State, dt, step, to_float, white_noise
 from neuromorph.language.expr import as_expr, const
 from neuromorph.units import Dimension, Quantity, Unit, example_unit

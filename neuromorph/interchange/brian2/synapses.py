@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import LanguageError, NeuromorphError
-from neuromorph.interchange.brian2_expressions import Statement, expression, problem_of, statements
-from neuromorph.interchange.brian2_names import dimension, quantity
+from neuromorph.interchange.brian2.expressions import Statement, expression, problem_of, statements
+from neuromorph.interchange.brian2.names import dimension, quantity
+from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Type
 from neuromorph.language.expr import as_expr, const
 from neuromorph.lowering.statics import Statics
@@ -45,11 +46,6 @@ class Effect:
     post: Array
     weights: Any
     delays: Any
-
-
-def whole(group: Any) -> Any:
-    """The group that a subgroup is part of, or the group itself."""
-    return getattr(group, "source", group) if type(group).__name__ == "Subgroup" else group
 
 
 def effects(synapses: Any, namespace: Mapping[str, Any]) -> tuple[list[Effect], list[str]]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from neuromorph.errors import CheckError
-from neuromorph.interchange.brian2_neuron import Incoming, group_neuron, poisson_neuron, port_name
-from neuromorph.interchange.brian2_synapses import Effect, effects, whole
+from neuromorph.interchange.brian2.neuron import Incoming, group_neuron, poisson_neuron, port_name
+from neuromorph.interchange.brian2.synapses import Effect, effects
+from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
 from neuromorph.network import EventSource, Network, Sparse
-
-SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
-SPIKE_SOURCES = ("NeuronGroup", "PoissonGroup", "SpikeGeneratorGroup")
-MONITORS = ("SpikeMonitor", "PopulationRateMonitor", "StateMonitor")
-KNOWN = (*SPIKE_SOURCES, *MONITORS, "Synapses", "PoissonInput", "Subgroup")
 
 
 def from_brian2(
@@ -71,51 +67,18 @@ def from_brian2(
 
 
 class _Import:
-    """Brian 2's objects by kind, and what is wrong with them."""
+    """A network in the making, and what is wrong with it."""
 
     def __init__(self, given: Any, namespace: Mapping[str, Any]) -> None:
-        self.problems: list[str] = []
         self.namespace = namespace
-        objects = sorted(_flat(getattr(given, "objects", given)), key=lambda o: o.name)
-        self.by_kind = {kind: [o for o in objects if type(o).__name__ == kind] for kind in KNOWN}
-        self.groups = [g for kind in SPIKE_SOURCES for g in self.by_kind[kind]]
-        self.groups.sort(key=_creation)
-        if not self.groups:
-            self.problems.append("it has no groups; give a brian2.Network or a list of its objects")
-        self._check_network(given)
-        for thing in objects:
-            if type(thing).__name__ not in KNOWN:
-                self.problems.append(f"{thing.name}: a {type(thing).__name__} has no counterpart")
-        self._check_clocks()
-        for group in self.groups:
-            self._check_group(group)
-
-    def _check_network(self, given: Any) -> None:
-        if list(getattr(given, "schedule", SCHEDULE)) != SCHEDULE:
-            self.problems.append(f"its schedule is {given.schedule}, expected {SCHEDULE}")
-        if float(getattr(given, "t_", 0.0)) > 0:
-            self.problems.append("it has run already; take it in before its first run, or restore that state")
-
-    def _check_clocks(self) -> None:
-        steps = {float(g.clock.dt) for g in (*self.groups, *self.by_kind["PoissonInput"])}
-        if len(steps) > 1:
-            shown = ", ".join(f"{dt * 1e3:g} ms" for dt in sorted(steps))
-            self.problems.append(f"its groups have different clocks ({shown}); there is one step for all")
-
-    def _check_group(self, group: Any) -> None:
-        for event in getattr(group, "events", ()):
-            if event != "spike":
-                self.problems.append(f"{group.name}: the custom event {event} has no counterpart")
-        own = {id(x) for x in (getattr(group, "state_updater", None), getattr(group, "subexpression_updater", None))}
-        own |= {id(x) for part in ("thresholder", "resetter") for x in (getattr(group, part, None) or {}).values()}
-        for extra in group.contained_objects:
-            if id(extra) not in own:
-                self.problems.append(f"{group.name}: {extra.name} (run_regularly or the like) has no counterpart")
+        self.objects, self.problems = walk(given)
+        self.by_kind = self.objects.by_kind
+        self.groups = self.objects.groups
 
     def build(self, seed: int, name: str) -> Network:
         known = {g.name for g in self.groups}
         found: list[Effect] = []
-        for synapses in sorted(self.by_kind["Synapses"], key=_creation):
+        for synapses in sorted(self.by_kind["Synapses"], key=creation):
             for end in (synapses.source, synapses.target):
                 if whole(end).name not in known:
                     self.problems.append(f"{synapses.name}: {end.name} is not among the objects given")
@@ -174,18 +137,3 @@ class _Import:
             every = max(round(float(monitor.clock.dt) / float(whole(monitor.source).clock.dt)), 1)
             known = {s.name for s in population.neuron.states} | {n for n, _ in population.neuron.named}
             made.record(population, *(v for v in monitor.record_variables if v in known), every=every)
-
-
-def _flat(objects: Iterable[Any]) -> list[Any]:
-    """Brian 2's objects, those in lists, dictionaries and networks inside included."""
-    found: list[Any] = []
-    for thing in objects.values() if isinstance(objects, Mapping) else objects:
-        inside = isinstance(thing, list | tuple | set | Mapping)
-        found += _flat(thing) if inside else [thing]
-    return list({id(x): x for x in found}.values())
-
-
-def _creation(thing: Any) -> tuple[int, str]:
-    """Order of creation as far as names tell it: synapses_2 comes before synapses_10."""
-    head, _, tail = thing.name.rpartition("_")
-    return (int(tail), head) if tail.isdigit() else (0, thing.name)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuromorph.errors import LanguageError, NeuromorphError
-from neuromorph.interchange.brian2_expressions import Sequence, expression, problem_of, statements
-from neuromorph.interchange.brian2_names import GroupNames, dimension, unit
+from neuromorph.interchange.brian2.expressions import Sequence, expression, problem_of, statements
+from neuromorph.interchange.brian2.names import GroupNames, dimension, unit
 from neuromorph.language import (
     Event,
     Expr,

@@ -1,0 +1,99 @@
+"""Which objects a Brian 2 network has, and which of them nothing here can run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
+SPIKE_SOURCES = ("NeuronGroup", "PoissonGroup", "SpikeGeneratorGroup")
+MONITORS = ("SpikeMonitor", "PopulationRateMonitor", "StateMonitor")
+KNOWN = (*SPIKE_SOURCES, *MONITORS, "Synapses", "PoissonInput", "Subgroup")
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of a network by kind.
+
+    Attributes
+    ----------
+    by_kind : dict of str to list
+        Every kind of `KNOWN` with its objects, in order of their names.
+    groups : tuple
+        What sends spikes, in order of creation.
+    """
+
+    by_kind: Mapping[str, list[Any]]
+    groups: tuple[Any, ...]
+
+
+def walk(given: Any) -> tuple[Objects, list[str]]:
+    """What there is in a network or in nested lists of objects, and what cannot be taken.
+
+    Parameters
+    ----------
+    given : brian2.Network or iterable of Brian 2 objects
+    """
+    objects = sorted(_flat(getattr(given, "objects", given)), key=lambda o: o.name)
+    by_kind = {kind: [o for o in objects if type(o).__name__ == kind] for kind in KNOWN}
+    groups = sorted((g for kind in SPIKE_SOURCES for g in by_kind[kind]), key=creation)
+    problems = _network_problems(given)
+    if not groups:
+        problems.insert(0, "it has no groups; give a brian2.Network or a list of its objects")
+    for thing in objects:
+        if type(thing).__name__ not in KNOWN:
+            problems.append(f"{thing.name}: a {type(thing).__name__} has no counterpart")
+    problems += _clock_problems((*groups, *by_kind["PoissonInput"]))
+    for group in groups:
+        problems += _group_problems(group)
+    return Objects(by_kind, tuple(groups)), problems
+
+
+def whole(group: Any) -> Any:
+    """The group that a subgroup is part of, or the group itself."""
+    return getattr(group, "source", group) if type(group).__name__ == "Subgroup" else group
+
+
+def creation(thing: Any) -> tuple[int, str]:
+    """Order of creation as far as names tell it: synapses_2 comes before synapses_10."""
+    head, _, tail = thing.name.rpartition("_")
+    return (int(tail), head) if tail.isdigit() else (0, thing.name)
+
+
+def _network_problems(given: Any) -> list[str]:
+    problems = []
+    if list(getattr(given, "schedule", SCHEDULE)) != SCHEDULE:
+        problems.append(f"its schedule is {given.schedule}, expected {SCHEDULE}")
+    if float(getattr(given, "t_", 0.0)) > 0:
+        problems.append("it has run already; take it in before its first run, or restore that state")
+    return problems
+
+
+def _clock_problems(things: Iterable[Any]) -> list[str]:
+    steps = {float(thing.clock.dt) for thing in things}
+    if len(steps) <= 1:
+        return []
+    shown = ", ".join(f"{dt * 1e3:g} ms" for dt in sorted(steps))
+    return [f"its groups have different clocks ({shown}); there is one step for all"]
+
+
+def _group_problems(group: Any) -> list[str]:
+    problems = [
+        f"{group.name}: the custom event {event} has no counterpart"
+        for event in getattr(group, "events", ())
+        if event != "spike"
+    ]
+    own = {id(x) for x in (getattr(group, "state_updater", None), getattr(group, "subexpression_updater", None))}
+    own |= {id(x) for part in ("thresholder", "resetter") for x in (getattr(group, part, None) or {}).values()}
+    extras = [x for x in group.contained_objects if id(x) not in own]
+    return problems + [f"{group.name}: {x.name} (run_regularly or the like) has no counterpart" for x in extras]
+
+
+def _flat(objects: Iterable[Any]) -> list[Any]:
+    """Brian 2's objects, those in lists, dictionaries and networks inside included."""
+    found: list[Any] = []
+    for thing in objects.values() if isinstance(objects, Mapping) else objects:
+        inside = isinstance(thing, list | tuple | set | Mapping)
+        found += _flat(thing) if inside else [thing]
+    return list({id(x): x for x in found}.values())
