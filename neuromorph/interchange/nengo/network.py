@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import CheckError
 from neuromorph.interchange.nengo.filters import DIRECT, Filter, Inputs, readout, relay
-from neuromorph.interchange.nengo.neurons import UPDATES, ensemble
+from neuromorph.interchange.nengo.neurons import ensemble, initial_states, refusal
 from neuromorph.interchange.nengo.paths import Path, Paths, Relay, Series
 from neuromorph.network import Dense, EventSource, Network, Population, Sparse
 from neuromorph.network.values import seconds
@@ -77,9 +77,9 @@ def _problems(model: Any, duration: Any, nengo: Any) -> list[str]:
     """Everything in a model that cannot be taken."""
     found = []
     for cells in model.all_ensembles:
-        neurons = type(cells.neuron_type)
-        if neurons.__name__ not in UPDATES or neurons is not getattr(nengo, neurons.__name__):
-            found.append(f"{cells}: neurons are {neurons.__name__}; there are {', '.join(UPDATES)}")
+        refused = refusal(cells.neuron_type)
+        if refused:
+            found.append(f"{cells}: {refused}")
         if cells.noise is not None:
             found.append(f"{cells}: noise has no counterpart")
     for node in model.all_nodes:
@@ -113,12 +113,13 @@ def _problems(model: Any, duration: Any, nengo: Any) -> list[str]:
     return found
 
 
+_STATES = ("voltage", "refractory_time", "adaptation", "recovery", "rate_out")
+_RECORDED = {"input": "current", **{name: name for name in _STATES}}
 _PROBES = {
     "Ensemble": ("decoded_output",),
-    "Neurons": ("output", "spikes", "voltage", "refractory_time", "input"),
+    "Neurons": ("output", "spikes", *_RECORDED),
     "Node": ("output",),
 }
-_RECORDED = {"voltage": "voltage", "refractory_time": "refractory_time", "input": "current"}
 
 
 class _Import:
@@ -194,8 +195,7 @@ class _Import:
         if not hasattr(target, "n_neurons"):
             made = relay(inputs) if isinstance(target, Relay) else readout(inputs)
             return self._net.population(made, size, name, record=False)
-        signals = self._built.sig[target.neurons]
-        states = {key: np.asarray(signals[key].initial_value, np.float64) for key in target.neuron_type.state}
+        states = initial_states(target.neuron_type, self._built.sig[target.neurons])
         bias = np.asarray(self._built.params[target].bias, np.float64)
         neuron = ensemble(name, target.neuron_type, bias, states, inputs)
         return self._net.population(neuron, size, name)

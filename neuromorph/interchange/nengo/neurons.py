@@ -9,26 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.interchange.nengo.filters import Inputs
-from neuromorph.language import (
-    Event,
-    Expr,
-    Neuron,
-    Param,
-    State,
-    dt,
-    exp,
-    floor,
-    log,
-    make_neuron,
-    maximum,
-    minimum,
-    where,
-)
-from neuromorph.units import TIME, Quantity, ms, second
+from neuromorph.interchange.nengo.rates import RATES, Made, rate_of, spiking_from_rate
+from neuromorph.language import Event, Expr, Neuron, Param, State, dt, exp, floor, log, make_neuron, maximum, minimum
+from neuromorph.language import where as choose
+from neuromorph.units import second
 
 Array = npt.NDArray[np.float64]
-Made: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
-"""Symbols of a neuron, and initial values."""
+Update: TypeAlias = Callable[[Any, Mapping[str, Array], Expr, Expr], Made]
+"""Symbols and initial values of a neuron, from Nengo's type, its built states and the current before and after."""
 
 
 def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], inputs: Inputs) -> Neuron:
@@ -37,12 +25,19 @@ def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], in
     Parameters
     ----------
     name : str
-    kind : nengo.LIF, nengo.SpikingRectifiedLinear, nengo.LIFRate or nengo.RectifiedLinear
+    kind : nengo.neurons.NeuronType
+        Of a type in `UPDATES`.
     bias : array (n,)
         Constant current.
     initial : mapping of str to array (n,)
-        Nengo's initial states.
+        Nengo's initial states, as `initial_states` gives them.
     inputs : Inputs
+
+    Returns
+    -------
+    Neuron
+        States have Nengo's names and numbers (times in seconds); ``current`` is what Nengo calls the input, and a
+        neuron without spikes has ``rate``. Its event is worth `event_unit` of Nengo's output.
     """
     b = Param(0.0)
     update = UPDATES[type(kind).__name__]
@@ -51,23 +46,64 @@ def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], in
     return made(bias=bias, **values, **inputs.values)
 
 
+def initial_states(kind: Any, signals: Mapping[str, Any]) -> dict[str, Array]:
+    """The states that Nengo drew for an ensemble, from ``built.sig[ensemble.neurons]``."""
+    names = [*kind.state, *getattr(getattr(kind, "base_type", None), "state", ())]
+    return {name: np.asarray(signals[name].initial_value, np.float64) for name in names}
+
+
+def refusal(kind: Any) -> str | None:
+    """Why a neuron type cannot be taken; None if it can."""
+    import nengo
+
+    name = type(kind).__name__
+    if name not in UPDATES or type(kind) is not getattr(nengo, name, None):
+        return f"neurons are {name}; there are {', '.join(UPDATES)}"
+    base = getattr(kind, "base_type", None)
+    if base is not None and (type(base).__name__ not in RATES or type(base) is not getattr(nengo, type(base).__name__)):
+        return f"neurons are {name} of {type(base).__name__}; there is {name} of {', '.join(RATES)}"
+    return None
+
+
+def event_unit(kind: Any, step_length: float) -> float:
+    """Nengo's output for an event of value 1: a spike is high for one step; a rate is its own value."""
+    return float(getattr(kind, "amplitude", 1.0)) / step_length if kind.spiking else 1.0
+
+
 def _lif(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
     """A neuron whose refractory time ends within a step integrates for the rest of it.
 
     The refractory time starts at the moment at which the voltage crossed 1 (T. Bekolay et al., Front. Neuroinform.
-    7:48, 2014). exp(x) - 1 and log(1 + x) stand for Nengo's expm1 and log1p.
+    7:48, 2014), and goes on falling below 0, as Nengo's does.
     """
-    tau_rc, tau_ref = Param(_time(kind.tau_rc)), Param(_time(kind.tau_ref))
-    v, wait = State(0.0), State(0 * ms)
-    wait.next = maximum(wait - dt, 0 * ms)
-    left = maximum(dt - wait.next, 0 * ms)
-    moved = v + (arriving - v) * (1.0 - exp(-minimum(left, dt) / tau_rc))
+    symbols, values, _ = _leaky(kind, initial, arriving, present)
+    return {**symbols, "current": present}, values
+
+
+def _leaky(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> tuple[Any, Any, Expr]:
+    """The same, and whether the neuron fires, while states advance."""
+    tau_rc, tau_ref, h = Param(kind.tau_rc), Param(kind.tau_ref), dt / second
+    v, wait = State(0.0), State(0.0)
+    wait.next = wait - h
+    moved = v + (arriving - v) * (1.0 - exp(-minimum(maximum(h - wait.next, 0.0), h) / tau_rc))
     v.next = moved if np.isinf(kind.min_voltage) else maximum(moved, kind.min_voltage)
-    wait.reset = tau_ref + dt + tau_rc * log(1.0 - (v - 1.0) / (present - 1.0))
+    wait.reset = tau_ref + (h + tau_rc * log(1.0 - (v - 1.0) / (present - 1.0)))
     v.reset = 0.0
-    symbols = {"tau_rc": tau_rc, "tau_ref": tau_ref, "voltage": v, "refractory_time": wait, "current": present}
-    values = {"voltage": initial["voltage"], "refractory_time": _time(initial["refractory_time"])}
-    return {**symbols, "spike": Event(when=v > 1.0)}, values
+    symbols = {"tau_rc": tau_rc, "tau_ref": tau_ref, "voltage": v, "refractory_time": wait}
+    values = {name: initial[name] for name in ("voltage", "refractory_time")}
+    return {**symbols, "spike": Event(when=v > 1.0)}, values, moved > 1.0
+
+
+def _adaptive_lif(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    """Adaptation, which every spike adds to, is taken from the current."""
+    tau_n, inc_n = Param(kind.tau_n), Param(kind.inc_n)
+    n, driving = State(0.0), State(0.0)
+    driving.next = arriving - n
+    symbols, values, fires = _leaky(kind, initial, arriving - n, driving)
+    h = dt / second
+    n.next = n + h / tau_n * (inc_n * choose(fires, kind.amplitude / h, 0.0) - n)
+    own = {"tau_n": tau_n, "inc_n": inc_n, "adaptation": n, "driving": driving, "current": present}
+    return {**symbols, **own}, {**values, "adaptation": initial["adaptation"]}
 
 
 def _integrate_and_fire(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
@@ -78,35 +114,53 @@ def _integrate_and_fire(kind: Any, initial: Mapping[str, Array], arriving: Expr,
     return {"voltage": v, "current": present, "spike": spike}, {"voltage": initial["voltage"]}
 
 
-def _rectified(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+def _izhikevich(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    """Izhikevich's neuron as Nengo has it: currents from -30 up, and the recovery moves after the voltage's reset."""
+    tau, coupling = Param(kind.tau_recovery), Param(kind.coupling)
+    reset_voltage, reset_recovery = Param(kind.reset_voltage), Param(kind.reset_recovery)
+    v, u, h = State(0.0), State(0.0), dt / second
+    moved = v + (0.04 * (v * v) + 5.0 * v + 140.0 - u + maximum(-30.0, arriving)) * 1000.0 * h
+    fires = moved >= 30.0
+    recovered = u + tau * (coupling * choose(fires, reset_voltage, moved) - u) * 1000.0 * h
+    v.next = moved
+    u.next = choose(fires, recovered + reset_recovery, recovered)
+    v.reset = reset_voltage
+    symbols = {
+        "tau_recovery": tau,
+        "coupling": coupling,
+        "reset_voltage": reset_voltage,
+        "reset_recovery": reset_recovery,
+        "voltage": v,
+        "recovery": u,
+        "current": present,
+        "spike": Event(when=v >= 30.0),
+    }
+    return symbols, {name: initial[name] for name in ("voltage", "recovery")}
+
+
+def _rate(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    """A neuron that sends its rate in every step in which it is not 0."""
+    value, symbols, values = rate_of(kind, initial, arriving)
     rate = State(0.0)
-    rate.next = kind.amplitude * maximum(arriving, 0.0)
-    return {"rate": rate, "current": present, "sent": Event(when=rate > 0.0, value=rate)}, {}
+    rate.next = value
+    sent = Event(when=rate != 0.0 if kind.negative else rate > 0.0, value=rate)
+    return {**symbols, "rate": rate, "current": present, "sent": sent}, values
 
 
-def _lif_rate(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
-    tau_rc, tau_ref, rate = Param(kind.tau_rc), Param(kind.tau_ref), State(0.0)
-    above = arriving - 1.0
-    fires = above > 0.0
-    rate.next = where(fires, kind.amplitude / (tau_ref + tau_rc * log(1.0 + 1.0 / where(fires, above, 1.0))), 0.0)
-    symbols = {"tau_rc": tau_rc, "tau_ref": tau_ref, "rate": rate, "current": present}
-    return {**symbols, "sent": Event(when=rate > 0.0, value=rate)}, {}
+def _spiking(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
+    value, symbols, values = rate_of(kind.base_type, initial, arriving)
+    own, own_values = spiking_from_rate(kind, initial, value)
+    return {**symbols, **own, "current": present}, {**values, **own_values}
 
 
-UPDATES: Mapping[str, Callable[[Any, Mapping[str, Array], Expr, Expr], Made]] = {
+UPDATES: Mapping[str, Update] = {
     "LIF": _lif,
+    "AdaptiveLIF": _adaptive_lif,
     "SpikingRectifiedLinear": _integrate_and_fire,
-    "LIFRate": _lif_rate,
-    "RectifiedLinear": _rectified,
+    "Izhikevich": _izhikevich,
+    "RegularSpiking": _spiking,
+    "StochasticSpiking": _spiking,
+    "PoissonSpiking": _spiking,
+    **dict.fromkeys(RATES, _rate),
 }
 """Nengo's neuron types that can be taken, by name."""
-
-
-def event_unit(kind: Any, step_length: float) -> float:
-    """Nengo's output for an event of value 1: a spike is high for one step; a rate is its own value."""
-    return float(kind.amplitude) / step_length if kind.spiking else 1.0
-
-
-def _time(seconds: Any) -> Quantity:
-    """Seconds, to be shown in ms."""
-    return Quantity(seconds, TIME, ms)
