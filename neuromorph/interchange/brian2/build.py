@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ from neuromorph.errors import CheckError
 from neuromorph.interchange.brian2.neuron import Incoming, group_neuron, poisson_neuron, port_name
 from neuromorph.interchange.brian2.synapses import Effect, effects
 from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
+from neuromorph.language import Neuron
 from neuromorph.network import EventSource, Network, Sparse
 
 
@@ -63,7 +64,27 @@ def from_brian2(
             namespace = dict(chain(frame.f_globals.items(), frame.f_locals.items()))
         if network is None:
             network = brian2.collect(level=1)
-    return _Import(network, namespace).build(seed, name)
+    return take_in(network, namespace, seed, name)
+
+
+Amend = Callable[[Any, Neuron], Neuron]
+"""What is done to the neuron of a group before it becomes a population: given the Brian 2 group, gives a neuron."""
+
+
+def take_in(
+    given: Any, namespace: Mapping[str, Any], seed: int, name: str = "network", amend: Amend | None = None
+) -> Network:
+    """What `from_brian2` makes; the device for Brian 2 adds to the neurons what it wants to look at.
+
+    Parameters
+    ----------
+    given : brian2.Network or iterable of Brian 2 objects
+    namespace : mapping
+    seed : int
+    name : str
+    amend : function, optional
+    """
+    return _Import(given, namespace).build(seed, name, amend)
 
 
 class _Import:
@@ -75,7 +96,7 @@ class _Import:
         self.by_kind = self.objects.by_kind
         self.groups = self.objects.groups
 
-    def build(self, seed: int, name: str) -> Network:
+    def build(self, seed: int, name: str, amend: Amend | None = None) -> Network:
         known = {g.name for g in self.groups}
         found: list[Effect] = []
         for synapses in sorted(self.by_kind["Synapses"], key=creation):
@@ -88,6 +109,9 @@ class _Import:
         neurons = {group.name: self._neuron(group, found) for group in self.groups}
         if self.problems:
             raise CheckError("this Brian 2 network cannot be taken", self.problems)
+        if amend is not None:
+            by_name = {group.name: group for group in self.groups}
+            neurons = {k: amend(by_name[k], n) if isinstance(n, Neuron) else n for k, n in neurons.items()}
         made = Network(seed, name)
         watched = {whole(m.source).name for kind in MONITORS[:2] for m in self.by_kind[kind]}
         populations = {
