@@ -12,7 +12,7 @@ from neuromorph.__main__ import main
 from neuromorph.events import read_nmnist
 from neuromorph.interchange import from_nir, latency
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
-from neuromorph.network import Conv2D, Network
+from neuromorph.network import Conv2D, Network, SumPool2D
 from neuromorph.trace import Trace
 
 DATA = Path(__file__).parents[1] / "data" / "nir_cnn"
@@ -41,6 +41,9 @@ def correlate(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
 def test_convolutions_share_their_weights(network: Network) -> None:
     kernels = {p.post.name: p.rule.kernel_size for p in network.projections if isinstance(p.rule, Conv2D)}
     assert kernels == {"1": 800, "3": 2304, "6": 4 * 1152}  # before layer 6, 2 x 2 pooling is in the kernel
+    (before, after) = network.projections[3:5]  # after it, pooled spikes are counted before the matrix
+    assert (before.name, before.post.name, type(before.rule)) == ("7", "8", SumPool2D)
+    assert (after.name, after.post.name, after.count.mean) == ("9", "10", 256 * 128)
 
 
 def test_cnn_fires_as_a_plain_loop_and_alike_on_cpu_and_spinnaker2(network: Network, frames: np.ndarray) -> None:
@@ -66,10 +69,10 @@ def test_cnn_fires_as_a_plain_loop_and_alike_on_cpu_and_spinnaker2(network: Netw
             counts[layer, t] = x.sum()
 
     late = latency(network["12"])
-    assert late == 5
+    assert late == 6
     cpu = CPU().compile(network, dt=1 * ms).run(STEPS + late, progress=False)
     for layer, name in enumerate(("1", "3", "6", "10", "12")):
-        steps = np.asarray(cpu.events(name).steps) - layer - 1
+        steps = np.asarray(cpu.events(name).steps) - latency(network[name])
         got = np.bincount(steps[(steps >= 0) & (steps < 60)], minlength=60)
         assert got.tolist() == counts[layer, :60].tolist(), name
     votes = np.bincount(cpu.events("12").ids, minlength=10)
@@ -88,7 +91,7 @@ def test_the_command_line_runs_and_maps_it(
     times = ["--dt", "1ms", "--time-unit", "1ms"]
     assert main(["run", file, "--inputs", str(inputs), *times, "--out", str(out)]) == 0
     with Trace(out) as trace:
-        assert trace.meta.steps == 45
+        assert trace.meta.steps == 46
         assert trace.count("1") > 0
     assert main(["map", file, *times]) == 0
     assert "PEs" in capsys.readouterr().out

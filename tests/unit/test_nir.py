@@ -15,7 +15,7 @@ import pytest
 from neuromorph import CheckError, EventSource, Network, NetworkError, Reference, ms, second
 from neuromorph.interchange import from_nir, latency
 from neuromorph.models import braille
-from neuromorph.network import Conv1D, Conv2D, Dense, OneToOne, Sparse, SumPool2D
+from neuromorph.network import Conv1D, Conv2D, OneToOne, Sparse, SumPool2D
 
 DATA = Path(__file__).parents[1] / "data"
 DT = 1e-3
@@ -177,14 +177,14 @@ def conv(rng: np.random.Generator, out_channels: int, channels: int, padding: in
 
 @pytest.mark.parametrize(("height", "padding", "shared"), [(6, 1, True), (7, 0, True), (7, 1, False)])
 def test_pooling_before_a_convolution_becomes_one_convolution(height: int, padding: int, shared: bool) -> None:
-    # With 7 rows the pooling leaves one out, which the padding of the convolution would meet: then it is a matrix.
+    # With 7 rows the pooling leaves one out, which the padding of the convolution would meet: then the pooled layer
+    # becomes a population.
     rng = np.random.default_rng(4)
     x = rng.integers(-2, 3, (2, 2, height, 8)).astype(float)
     pool = node("SumPool2d", kernel_size=np.array([2, 2]), stride=np.array([2, 2]), padding=np.array([0, 0]))
     layer = conv(rng, 3, 2, padding)
     net = from_nir(chain((2, height, 8), pool=pool, conv=layer), dt=1 * ms)
-    (projection,) = net.projections
-    assert isinstance(projection.rule, Conv2D if shared else Sparse | Dense)
+    assert [type(p.rule) for p in net.projections] == ([Conv2D] if shared else [SumPool2D, Conv2D])
     pads = ((padding, padding),) * 2
     zeros = ((0, 0), (0, 0))
     pooled = [correlate(f, np.ones((2, 1, 2, 2)), (2, 2), zeros, (1, 1), 2) for f in x]
@@ -193,7 +193,8 @@ def test_pooling_before_a_convolution_becomes_one_convolution(height: int, paddi
     np.testing.assert_array_equal(got, np.reshape(wanted, (2, -1)))
 
 
-def test_a_chain_of_maps_is_their_product_and_its_biases_pass_through() -> None:
+@pytest.mark.parametrize("forward", ["same", "next"])
+def test_a_chain_of_maps_is_cut_where_its_product_would_be_larger(forward: str) -> None:
     rng = np.random.default_rng(5)
     x = rng.integers(-2, 3, (4, 2, 5, 5)).astype(float)
     layer, w, b = conv(rng, 3, 2, 1, stride=2), rng.integers(-2, 3, (6, 27)).astype(float), np.arange(6.0)
@@ -212,8 +213,17 @@ def test_a_chain_of_maps_is_their_product_and_its_biases_pass_through() -> None:
                             + layer["bias"][:, None, None]).ravel()) + b))[::-1]
         for f in x
     ]  # fmt: skip
-    np.testing.assert_allclose(outputs(graph, x), wanted, rtol=1e-6)
-    assert len(from_nir(graph, dt=1 * ms).projections) == 1
+    net = from_nir(graph, dt=1 * ms, forward=forward)
+    if forward == "same":
+        assert [(p.name, p.post.name) for p in net.projections] == [
+            ("conv+twice", "twice"),
+            ("dense+scale+last", "output"),
+        ]
+        np.testing.assert_allclose(outputs(graph, x), wanted, rtol=1e-6)
+    else:  # no room for a population between: the maps are multiplied, and a constant acts from the first step
+        assert [p.name for p in net.projections] == ["conv+twice+dense+scale+last"]
+        silent = outputs(graph, 0 * x)[:1]
+        np.testing.assert_allclose(outputs(graph, x, forward="next"), [*silent, *wanted[:-1]], rtol=1e-6, atol=1e-6)
 
 
 def test_delays_are_rounded_to_steps_and_may_differ_between_elements() -> None:
@@ -234,6 +244,22 @@ def test_delays_are_rounded_to_steps_and_may_differ_between_elements() -> None:
     np.testing.assert_array_equal(outputs(graph, x), wanted)
     alone = chain((3,), wait=node("Delay", delay=steps * DT))
     np.testing.assert_array_equal(outputs(alone, x), late)
+
+
+def test_matrices_for_each_block_of_a_signal_stay_blocks() -> None:
+    rng = np.random.default_rng(15)
+    x, w, b = (
+        rng.integers(-2, 3, (4, 2, 3)).astype(float),
+        rng.integers(-4, 5, (2, 5, 3)).astype(float),
+        np.arange(10.0),
+    )
+    graph = chain((2, 3), w=node("Affine", weight=w, bias=b.reshape(2, 5)))
+    (projection,) = from_nir(graph, dt=1 * ms).projections
+    assert projection.count.mean == w.size
+    wanted = np.einsum("boi,tbi->tbo", w, x).reshape(4, 10) + b
+    np.testing.assert_array_equal(outputs(graph, x), wanted)
+    with pytest.raises(CheckError, match=r"weight has shape \(2, 5, 3\), expected \(2, outputs, 2 inputs\)"):
+        from_nir(chain((4,), w=node("Affine", weight=w, bias=b)), dt=1 * ms)
 
 
 # --- neurons ----------------------------------------------------------------------------------------------------------
@@ -436,6 +462,24 @@ def test_recurrence_arrives_one_step_late_or_as_its_delay_says(own: int) -> None
     assert outputs(graph, x, "c").ravel().tolist() == z.tolist()
 
 
+def test_events_may_arrive_in_the_next_step_along_every_connection() -> None:
+    x = (np.random.default_rng(10).random((40, 1)) < 0.2).astype(float)
+    graph = Graph(
+        {"input": put(1), "a": relay(1), "b": relay(1), "output": out(1),
+         "wait": node("Delay", delay=np.array([3 * DT]))},
+        [("input", "a"), ("a", "b"), ("b", "wait"), ("wait", "a"), ("b", "output")],
+    )  # fmt: skip
+    a, b = np.zeros(40), np.zeros(40)
+    for t in range(1, 40):
+        a[t] = x[t - 1, 0] + (b[t - 3] if t >= 3 else 0) > 0.5
+        b[t] = a[t - 1] > 0.5
+    net = from_nir(graph, dt=DT * second, events=x, forward="next")
+    assert [latency(p) for p in net.populations] == [0, 0, 0]
+    trace = run(net, 40)
+    assert dense(net, trace, "a", 40).ravel().tolist() == a.tolist()
+    assert dense(net, trace, "b", 40).ravel().tolist() == b.tolist()
+
+
 def test_a_loop_over_two_populations_is_told_of_unless_the_graph_delays_it() -> None:
     def graph(own: int) -> Graph:
         return Graph(
@@ -488,7 +532,7 @@ def test_without_events_an_input_can_be_set() -> None:
     assert program.run(4, progress=False).count("input") == 0
     program.set("input", value=np.array([0.0, 2.0]))
     events = program.run(4, progress=False).events("output")
-    assert np.asarray(events.values)[np.asarray(events.ids) == 1].tolist() == [0, 6, 6, 6]
+    assert np.asarray(events.values)[np.asarray(events.ids) == 1].tolist() == [6, 6, 6]
     batch = program.run_batch({"input": {"value": np.array([[1.0, 0], [1, 1]])}}, 5, progress=False)
     assert batch.counts["input"].tolist() == [[5, 0], [5, 5]]
 
@@ -550,14 +594,28 @@ def test_loops_without_a_neuron_are_refused() -> None:
         from_nir(graph, dt=1 * ms)
 
 
-def test_nodes_that_nothing_reaches_are_refused() -> None:
-    graph = Graph({"input": put(1), "c": relay(1), "w": node("Scale", scale=np.ones(1))}, [("input", "c"), ("w", "c")])
-    with pytest.raises(CheckError, match=r"node w \(Scale\): nothing reaches it"):
+def test_a_linear_node_that_nothing_reaches_gets_an_input() -> None:
+    nodes = {"input": put(2), "w": node("Linear", weight=np.ones((2, 3))), "c": relay(2), "output": out(2)}
+    with pytest.warns(UserWarning, match="nothing reaches w; each gets an input"):
+        net = from_nir(Graph(nodes, [("input", "c"), ("w", "c"), ("c", "output")]), dt=1 * ms)
+    assert [(p.name, p.size) for p in net.populations] == [("input", 2), ("input_w", 3), ("c", 2)]
+
+
+def test_nodes_that_nothing_reaches_are_refused_where_their_size_is_not_known() -> None:
+    pool = node("SumPool2d", kernel_size=np.array([2, 2]), stride=np.array([2, 2]), padding=np.array([0, 0]))
+    graph = Graph({"input": put(1), "c": relay(1), "w": pool}, [("input", "c"), ("w", "c")])
+    with pytest.raises(CheckError, match=r"node w \(SumPool2d\): nothing reaches it"):
         from_nir(graph, dt=1 * ms)
 
 
 def test_options_and_files_that_are_wrong(tmp_path: Path) -> None:
     graph = chain((2,), c=relay(2))
+    with pytest.raises(NetworkError, match="holds no time step; give"):
+        from_nir(graph)
+    with pytest.raises(NetworkError, match="forward='later'; give one of same, next"):
+        from_nir(graph, dt=1 * ms, forward="later")
+    with pytest.raises(NetworkError, match="expected a path or a"):
+        from_nir(3, dt=1 * ms)
     with pytest.raises(NetworkError, match="reset='soft'"):
         from_nir(graph, dt=1 * ms, reset="soft")
     with pytest.raises(NetworkError, match=r"shape \(3,\) a step, expected \(2,\)"):

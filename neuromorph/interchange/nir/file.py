@@ -17,6 +17,9 @@ import numpy as np
 
 from neuromorph.errors import NetworkError
 
+#: Where a graph's metadata say how it is to be read.
+OPTIONS = "neuromorph"
+
 
 @dataclass(frozen=True)
 class Node:
@@ -41,10 +44,18 @@ class Graph:
     """Nodes by name and edges between them, without nesting.
 
     The nodes of a nested graph ``g`` are named ``g.node``; its inputs and outputs have the type ``Identity``.
+
+    Attributes
+    ----------
+    nodes : dict of str to Node
+    edges : tuple of (str, str)
+    options : dict of str to value
+        What :func:`neuromorph.to_nir` left in the graph's metadata: how it is to be read.
     """
 
     nodes: Mapping[str, Node]
     edges: tuple[tuple[str, str], ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def _sources(self) -> dict[str, list[str]]:
@@ -56,6 +67,15 @@ class Graph:
     def before(self, name: str) -> list[str]:
         """Nodes with an edge to ``name``."""
         return self._sources[name]
+
+    @cached_property
+    def looped(self) -> frozenset[str]:
+        """Nodes that reach themselves."""
+        import networkx
+
+        graph = networkx.DiGraph(self.edges)
+        groups = [group for group in networkx.strongly_connected_components(graph) if len(group) > 1]
+        return frozenset().union(*groups) | {a for a, b in self.edges if a == b}
 
 
 @dataclass
@@ -77,17 +97,23 @@ def read_graph(source: str | PathLike[str] | Any) -> tuple[Graph, list[str]]:
     NetworkError
         If there is no such file or it is no NIR graph.
     """
-    raw = source.to_dict() if hasattr(source, "to_dict") else _read_file(fspath(source))
+    raw = source.to_dict() if hasattr(source, "to_dict") else _read_file(source)
     if not isinstance(raw, Mapping) or "nodes" not in raw or "edges" not in raw:
         raise NetworkError(f"{source}: holds no NIR graph; expected a group 'node' with 'nodes' and 'edges'")
     flat = _Flat()
     _flatten("", raw, flat)
-    return Graph(flat.nodes, tuple(dict.fromkeys(flat.edges))), flat.problems
+    metadata = raw.get("metadata")
+    options = metadata.get(OPTIONS, {}) if isinstance(metadata, Mapping) else {}
+    return Graph(flat.nodes, tuple(dict.fromkeys(flat.edges)), options), flat.problems
 
 
-def _read_file(path: str) -> Any:
+def _read_file(source: Any) -> Any:
     import h5py
 
+    try:
+        path = fspath(source)
+    except TypeError:
+        raise NetworkError(f"from_nir: expected a path or a nir.NIRGraph, got {source!r:.80}") from None
     try:
         with h5py.File(path) as file:
             return _plain(file["node"]) if "node" in file else None

@@ -48,6 +48,15 @@ class Link:
     before: Shape
     after: Shape
 
+    @property
+    def stored(self) -> int:
+        """Number of weights that the rule keeps: those of a kernel once."""
+        if isinstance(self.rule, Conv1D | Conv2D):
+            return self.rule.kernel_size
+        if isinstance(self.rule, SumPool2D | AvgPool2D):
+            return 1
+        return round(self.rule.count(Grid("input", self.before), Grid("output", self.after)).mean)
+
     def matrix(self) -> Any:
         """The map as a sparse SciPy matrix (before, after), in float64."""
         from scipy.sparse import csr_array
@@ -126,11 +135,20 @@ def effect(node: Node, shape: Shape, dt: float) -> Effect:
 
 def _matrix(node: Node, shape: Shape) -> Effect:
     weight = node.array("weight")
-    if weight.ndim != 2 or weight.shape[1] != prod(shape):
+    if weight.ndim < 2:
         raise NetworkError(f"{node}: weight has shape {weight.shape}, expected (outputs, {prod(shape)} inputs)")
-    after = (weight.shape[0],)
+    blocks, (outputs, inputs) = weight.shape[:-2], weight.shape[-2:]
+    if prod(blocks) * inputs != prod(shape):
+        expected = (*blocks, "outputs", f"{prod(shape) // max(1, prod(blocks))} inputs")
+        raise NetworkError(f"{node}: weight has shape {weight.shape}, expected ({', '.join(map(str, expected))})")
+    after = (*blocks, outputs)
     bias = _elements(node, "bias", after) if node.type == "Affine" else None
-    return Effect(after, Link(Dense(weight.T), (weight.shape[1],), after), bias=bias)
+    if not blocks:
+        return Effect(after, Link(Dense(weight.T), (inputs,), after), bias=bias)
+    block, row, column = np.indices((prod(blocks), inputs, outputs)).reshape(3, -1)  # a matrix for each, side by side
+    each = weight.reshape(-1, outputs, inputs).transpose(0, 2, 1).ravel()
+    rule = Sparse((block * inputs + row, block * outputs + column, each))
+    return Effect(after, Link(rule, (*blocks, inputs), after), bias=bias)
 
 
 def _scaled(node: Node, shape: Shape) -> Effect:
@@ -238,7 +256,7 @@ def product(links: tuple[Link, ...], pre: Layer, post: Layer) -> Rule:
     A map alone keeps its rule, so that a kernel stays shared; so does pooling before a convolution. Several, or one
     that sees other shapes than the populations have, become a matrix.
     """
-    links = _merged(links)
+    links = merged(links)
     if not links:
         return OneToOne()
     if len(links) == 1:
@@ -254,7 +272,13 @@ def product(links: tuple[Link, ...], pre: Layer, post: Layer) -> Rule:
     return Dense(total.toarray()) if dense else Sparse(total.tocsr())
 
 
-def _merged(links: tuple[Link, ...]) -> tuple[Link, ...]:
+def expands(links: tuple[Link, ...]) -> bool:
+    """Whether the product of these maps, as a matrix, may hold more weights than the maps themselves."""
+    links = merged(links)
+    return len(links) > 1 and prod(links[0].before) * prod(links[-1].after) > sum(link.stored for link in links)
+
+
+def merged(links: tuple[Link, ...]) -> tuple[Link, ...]:
     """Pooling followed by a convolution, as one convolution whose kernel has each weight once for a pooled input.
 
     It holds where pooling windows neither overlap nor leave out inputs that the convolution's padding would meet.
@@ -263,9 +287,9 @@ def _merged(links: tuple[Link, ...]) -> tuple[Link, ...]:
     for link in links:
         before = done[-1] if done else None
         if before is not None and isinstance(before.rule, SumPool2D | AvgPool2D) and isinstance(link.rule, Conv2D):
-            merged = _pooled_convolution(before, before.rule, link, link.rule)
-            if merged is not None:
-                done[-1] = merged
+            joined = _pooled_convolution(before, before.rule, link, link.rule)
+            if joined is not None:
+                done[-1] = joined
                 continue
         done.append(link)
     return tuple(done)

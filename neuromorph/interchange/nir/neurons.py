@@ -32,7 +32,7 @@ class Input:
 
 @neuron
 class Sum:
-    """Emits the sum of its inputs and the bias in every step: the end of a chain of linear nodes."""
+    """Emits the sum of its inputs and the bias, and nothing where it is 0: what linear nodes compute."""
 
     x = Port()
     bias, start = Param(0.0), Param(0, dtype=int)
@@ -40,7 +40,7 @@ class Sum:
 
     runs = step >= start
     y.next = where(runs, x + bias, 0.0)
-    out = Event(when=runs, value=y)
+    out = Event(when=(y > 0) | (y < 0), value=y)
 
 
 @neuron

@@ -1,8 +1,4 @@
-"""From a NIR graph to a network.
-
-NIR: Pedersen et al. (2024), "Neuromorphic intermediate representation: A unified instruction set for interoperable
-brain-inspired computing", Nature Communications 15, 8122.
-"""
+"""From a NIR graph to a network."""
 
 from __future__ import annotations
 
@@ -18,14 +14,15 @@ import numpy.typing as npt
 
 from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.nir.file import Graph, Node, read_graph
+from neuromorph.interchange.nir.inputs import with_inputs
 from neuromorph.interchange.nir.linear import LINEAR, Shape, product
-from neuromorph.interchange.nir.neurons import PARAMETERS, RESETS, TIMES, Input, Sum, model
-from neuromorph.interchange.nir.schedule import Schedule, schedule
-from neuromorph.interchange.nir.signals import ENDS, Signal, Term, shapes_of, signals
+from neuromorph.interchange.nir.neurons import PARAMETERS, TIMES, Input, Sum, model
+from neuromorph.interchange.nir.options import Options, read_options
+from neuromorph.interchange.nir.schedule import Schedule, schedule, unscheduled
+from neuromorph.interchange.nir.signals import ENDS, Signal, Term, Wiring, shapes_of, wiring
 from neuromorph.language import Neuron
-from neuromorph.language.neuron import checked_method
 from neuromorph.network import EventSource, Network, Population
-from neuromorph.units import TIME, Hz, Quantity, second, si_value
+from neuromorph.units import Hz, Quantity, second
 
 Events = EventSource | npt.ArrayLike
 
@@ -33,79 +30,81 @@ Events = EventSource | npt.ArrayLike
 def from_nir(
     source: str | PathLike[str] | Any,
     *,
-    dt: Quantity,
+    dt: Quantity | None = None,
     events: Events | Mapping[str, Events] | None = None,
-    reset: str = "zero",
-    method: str = "euler",
-    time_unit: Quantity = 1 * second,
+    reset: str | None = None,
+    method: str | None = None,
+    forward: str | None = None,
+    time_unit: Quantity | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Network:
     """Make a network of a NIR graph.
 
     Every neuron of the graph becomes a population with the name of its node (``outer.inner`` in nested graphs), every
-    chain of nodes without a state one projection, its constants the neurons' ``bias``. Convolutions and pooling keep
-    their rule, so their weights stay shared; several maps in a row are multiplied. An output that one population alone
-    feeds, unchanged, is that population; any other becomes one of its own, which emits the sum in every step.
+    chain of nodes without a state one projection with their names, its constants the neurons' ``bias``. Convolutions
+    and pooling keep their rule, so their weights stay shared. Several maps in a row are multiplied if the product is no
+    larger than they are; else one of them becomes a population, too, which sends on its sum. An output that one
+    population alone feeds, unchanged, is that population; any other becomes one of its own.
 
     What the graph computes in step t, a population computes in step ``t + latency(population)``: see
     :mod:`neuromorph.interchange.nir.schedule`.
+
+    Options that are left out are those that :func:`neuromorph.to_nir` left in the graph, or else the defaults.
 
     Parameters
     ----------
     source : path or nir.NIRGraph
     dt : Quantity
-        The step that the network will run with; delays are rounded to it. A file does not hold it.
+        The step that the network will run with; delays are rounded to it. Other programs' files do not hold it.
     events : array (steps, channels...) or EventSource, optional
         What the graph's input gets; for several inputs, a mapping by node. An event of value 1 is an input of 1 for
         one step. Without it, an input is a population that emits its parameter ``value`` in every step where it is
         not 0: ``program.set("input", value=...)``, or one sample each with ``run_batch``.
-    reset : {"zero", "subtract", "snntorch"}
+    reset : {"zero", "subtract", "snntorch"}, optional
         What follows a spike; NIR's own is "zero", v = v_reset. See :mod:`neuromorph.interchange.nir.neurons`.
-    method : {"euler", "exponential_euler", "exact", "auto"}
-        How equations are integrated. "euler" is what the simulators do that write these files; current-based neurons
-        then step first the current, then the membrane.
-    time_unit : Quantity
-        Unit of times in the file. Some exporters count in steps: give dt then.
+    method : {"euler", "exponential_euler", "exact", "auto"}, optional
+        How equations are integrated. "euler" is what the simulators do that write these files, hence the default;
+        current-based neurons then step first the current, then the membrane.
+    forward : {"same", "next"}, optional
+        When an event arrives along a connection without a delay: in the step in which it is sent, as in snnTorch,
+        norse and sinabs (default), or in the next, as in Lava and Spyx. One that closes a loop arrives in the next step
+        either way. With "next" there are no latencies, and maps in a row are always multiplied.
+    time_unit : Quantity, optional
+        Unit of times in the file; default: a second. Some exporters count in steps: give dt then.
     names : mapping of str to str, optional
         Other names for some populations, by node.
 
     Raises
     ------
     NetworkError
-        If there is no such file, or it is no NIR graph, or an option is wrong.
+        If there is no such file, or it is no NIR graph, or an option is wrong, or there is no dt.
     CheckError
         If anything in the graph cannot be represented: everything that cannot is listed.
     """
-    if reset not in RESETS:
-        raise NetworkError(f"from_nir: reset={reset!r}; give one of {', '.join(RESETS)}")
-    checked_method(method)
-    unit = float(si_value(time_unit, TIME, "from_nir: time_unit"))
-    step = float(si_value(dt, TIME, "from_nir: dt")) / unit
-    if not step > 0:
-        raise NetworkError(f"from_nir: dt={dt} and time_unit={time_unit}; give times above 0")
     title = Path(source).stem if isinstance(source, str | PathLike) else "nir"
     graph, problems = read_graph(source)
+    options = read_options("from_nir", graph.options, dt, reset, method, forward, time_unit)
     problems += [
         f"{node}: this type has no equivalent; known are {', '.join((*ENDS, *LINEAR))}"
         for node in graph.nodes.values()
         if node.type not in ENDS and node.type not in LINEAR
     ]
     _refuse(title, problems)
-    shapes, effects = shapes_of(graph, step, problems)
+    graph = with_inputs(graph)
+    shapes, effects = shapes_of(graph, options.step, problems)
     _refuse(title, problems)
     _refuse(title, [f"{node}: nothing reaches it" for node in graph.nodes.values() if node.name not in shapes])
     for name in names or ():
         if name not in graph.nodes:
             raise NetworkError(f"from_nir: names: the graph has no node {name!r}; it has {', '.join(graph.nodes)}")
-    arriving = signals(graph, shapes, effects, problems)
-    neurons = _neurons(graph, shapes, arriving, reset, method, unit, problems)
+    wired = wiring(graph, shapes, effects, options.forward == "same", problems)
+    neurons = _neurons(graph, shapes, wired, options, problems)
     _refuse(title, problems)
-    fed = {name: signal for name, signal in arriving.items() if name in neurons}
-    plan = schedule(
-        neurons,
-        [name for name in neurons if graph.nodes[name].type == "Input"],
-        [(term.source, name) for name, signal in fed.items() for term in signal.terms],
-    )
+    fed = {name: signal for name, signal in wired.signals.items() if name in neurons}
+    connections = [(term.source, name) for name, signal in fed.items() for term in signal.terms]
+    inputs = [name for name in neurons if graph.nodes[name].type == "Input"]
+    same = options.forward == "same"
+    plan = schedule(neurons, inputs, connections) if same else unscheduled(neurons, connections)
     sources = _sources(graph, shapes, events)
     net = Network(name=title)
     made: dict[str, Population] = {}
@@ -131,18 +130,12 @@ def _refuse(title: str, problems: list[str]) -> None:
 
 
 def _neurons(
-    graph: Graph,
-    shapes: Mapping[str, Shape],
-    arriving: Mapping[str, Signal],
-    reset: str,
-    method: str,
-    unit: float,
-    problems: list[str],
+    graph: Graph, shapes: Mapping[str, Shape], wired: Wiring, options: Options, problems: list[str]
 ) -> dict[str, Neuron]:
     """The neuron of every node that becomes a population, with its parameters."""
     made: dict[str, Neuron] = {}
     for name, node in graph.nodes.items():
-        signal = arriving.get(name)
+        signal = wired.signals.get(name)
         if node.type == "Input":
             made[name] = Input
             continue
@@ -153,11 +146,15 @@ def _neurons(
             alone = len(signal.terms) == 1 and signal.terms[0].identity and not np.any(bias)
             if not alone and signal.terms:
                 made[name] = Sum(bias=bias)
-            continue
-        try:
-            made[name] = model(node.type, reset, method)(**_parameters(node, shapes[name], unit), bias=bias)
-        except NetworkError as error:
-            problems.append(str(error))
+        elif name in wired.relays:
+            made[name] = Sum(bias=bias)
+        else:
+            try:
+                values = _parameters(node, shapes[name], options.time_unit)
+            except NetworkError as error:
+                problems.append(str(error))
+            else:
+                made[name] = model(node.type, options.reset, options.method)(**values, bias=bias)
     return made
 
 
@@ -230,7 +227,12 @@ def _project(
     net: Network, pre: Population, post: Population, term: Term, plan: Schedule, ends: tuple[str, str]
 ) -> None:
     weight = None if term.factor == 1.0 else term.factor
-    net.project(pre, post, product(term.links, pre, post), weight=weight, delay=_delay(term, plan, ends))
+    name = "+".join(term.through)
+    taken = any(projection.name == name for projection in net.projections)
+    rule = product(term.links, pre, post)
+    net.project(
+        pre, post, rule, weight=weight, delay=_delay(term, plan, ends), name=None if taken or not name else name
+    )
 
 
 def _delay(term: Term, plan: Schedule, ends: tuple[str, str]) -> Any:

@@ -6,6 +6,9 @@ step t, a population computes in step t + latency. Inputs have latency 0, and ev
 latest that feeds it forward; shorter paths wait. Constants act from step ``latency`` on, so the results are those of
 the graph, only later. A loop over several populations is the exception: its events have to pass through them one step
 each, so it is as late as it is long, unless the graph itself delays it as much.
+
+Other readings give every connection a step of its own: a spike arrives in the next step, or later where a delay says
+so. Then there is nothing to line up (:func:`unscheduled`).
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ class Schedule:
     latency : dict of str to int
         Step of each node in which it computes what the graph computes in step 0.
     late : set of (str, str)
-        Connections that arrive one step late in the graph.
+        Connections without a delay that arrive one step late in the graph.
     """
 
     latency: Mapping[str, int]
@@ -56,6 +59,11 @@ def schedule(nodes: Iterable[str], inputs: Iterable[str], connections: Iterable[
         latency |= {n: base + level[n] for n in members}
         late |= {(a, b) for a in members for b in graph.successors(a) if b in inside and level[b] <= level[a]}
     return Schedule(latency, frozenset(late))
+
+
+def unscheduled(nodes: Iterable[str], connections: Iterable[tuple[str, str]]) -> Schedule:
+    """The reading in which events arrive in the next step, along every connection."""
+    return Schedule(dict.fromkeys(nodes, 0), frozenset(connections))
 
 
 def _levels(graph: Any, members: list[str], entries: set[str]) -> dict[str, int]:

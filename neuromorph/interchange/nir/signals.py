@@ -1,4 +1,4 @@
-"""What reaches each node of a NIR graph: sums of populations' outputs, each through a chain of linear maps."""
+"""What reaches each population of a NIR graph: sums of populations' outputs, each through a chain of linear maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
 from neuromorph.interchange.nir.file import Graph, Node
-from neuromorph.interchange.nir.linear import LINEAR, Effect, Link, Shape, effect
+from neuromorph.interchange.nir.linear import LINEAR, Effect, Link, Shape, effect, expands
 from neuromorph.interchange.nir.neurons import PARAMETERS
 
 #: Node types that become populations, or ends of the graph.
@@ -34,6 +34,8 @@ class Term:
         Steps by which elements are late before the first map.
     delay_after : int array (n,) or None
         Further steps, after the last map.
+    through : tuple of str
+        The linear nodes on its way that do something.
     """
 
     source: str
@@ -41,6 +43,7 @@ class Term:
     factor: float = 1.0
     delay_before: int | npt.NDArray[np.int64] = 0
     delay_after: npt.NDArray[np.int64] | None = None
+    through: tuple[str, ...] = ()
 
     @property
     def identity(self) -> bool:
@@ -115,21 +118,46 @@ def _check_sizes(graph: Graph, shapes: Mapping[str, Shape], effects: Mapping[str
                 problems.append(f"{node} has shape {wanted}; what reaches it from {a} has shape {shape}")
 
 
-def signals(
-    graph: Graph, shapes: Mapping[str, Shape], effects: Mapping[str, Effect], problems: list[str]
-) -> dict[str, Signal]:
-    """What reaches each node that is a population or an output of the graph."""
+@dataclass(frozen=True)
+class Wiring:
+    """What reaches every population.
+
+    Attributes
+    ----------
+    signals : dict of str to Signal
+        By node: neurons, outputs of the graph and relays.
+    relays : dict of str to None
+        Linear nodes that become populations of their own, so that the maps before and after them stay what they are
+        instead of being multiplied out.
+    """
+
+    signals: Mapping[str, Signal]
+    relays: tuple[str, ...]
+
+
+def wiring(
+    graph: Graph, shapes: Mapping[str, Shape], effects: Mapping[str, Effect], relay: bool, problems: list[str]
+) -> Wiring:
+    """What reaches each node that is a population or an output of the graph.
+
+    Parameters
+    ----------
+    relay : bool
+        Whether linear nodes may become populations; those in a loop never do, since that would make it longer.
+    """
     linear = {name: [a for a in graph.before(name) if a in effects] for name in effects}
     try:
         order = list(TopologicalSorter(linear).static_order())
     except CycleError as error:
         problems.append(f"loop of nodes without a neuron or a state in it: {' -> '.join(error.args[1])}")
-        return {}
+        return Wiring({}, ())
     leaving: dict[str, Signal] = {
         name: Signal((Term(name),), np.zeros(prod(shapes[name])))
         for name, node in graph.nodes.items()
         if node.type in ENDS and node.type != "Output"
     }
+    looped = graph.looped if relay else frozenset(graph.nodes)
+    relays: dict[str, Signal] = {}
 
     def arriving(name: str) -> Signal:
         parts = [leaving[a] for a in graph.before(name)]
@@ -137,15 +165,27 @@ def signals(
         return Signal(terms, np.sum([part.constant for part in parts], axis=0) if parts else np.zeros(1))
 
     for name in order:
+        for a in graph.before(name):
+            if a in effects and a not in looped and any(_outgrown(term, effects[name]) for term in leaving[a].terms):
+                relays[a] = leaving[a]
+                leaving[a] = Signal((Term(a),), np.zeros(prod(shapes[a])))
         try:
-            leaving[name] = _through(effects[name], arriving(name))
+            leaving[name] = _through(name, effects[name], arriving(name))
         except NetworkError as error:
             problems.append(f"{graph.nodes[name]}: {error}")
-            return {}
-    return {name: arriving(name) for name, node in graph.nodes.items() if node.type in ENDS and node.type != "Input"}
+            return Wiring({}, ())
+    ends = {name: arriving(name) for name, node in graph.nodes.items() if node.type in ENDS and node.type != "Input"}
+    return Wiring(relays | ends, tuple(relays))
 
 
-def _through(made: Effect, signal: Signal) -> Signal:
+def _outgrown(term: Term, made: Effect) -> bool:
+    """Whether a signal had better be summed before it goes through one more map."""
+    if made.link is None:
+        return False
+    return term.delay_after is not None or expands((*term.links, made.link))
+
+
+def _through(name: str, made: Effect, signal: Signal) -> Signal:
     constant = signal.constant  # delays leave it as it is: a constant has no beginning
     if made.link is not None and constant.any():
         constant = np.asarray(constant @ made.link.matrix())
@@ -154,10 +194,12 @@ def _through(made: Effect, signal: Signal) -> Signal:
     constant = constant * made.factor
     if made.bias is not None:
         constant = constant + made.bias
-    return Signal(tuple(_extended(term, made) for term in signal.terms), constant)
+    return Signal(tuple(_extended(term, made, name) for term in signal.terms), constant)
 
 
-def _extended(term: Term, made: Effect) -> Term:
+def _extended(term: Term, made: Effect, name: str) -> Term:
+    if made.link is not None or made.factor != 1.0 or np.any(made.delay) or made.bias is not None:
+        term = replace(term, through=(*term.through, name))
     if made.link is not None:
         if term.delay_after is not None:
             raise NetworkError("it follows a Delay with a time for each element that follows another linear map")
