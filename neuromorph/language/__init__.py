@@ -7,6 +7,7 @@ step programs and printers into LaTeX, HTML and text.
 from neuromorph.language.expr import Expr, Operand, Type
 from neuromorph.language.functions import (
     abs_,
+    cos,
     dt,
     exp,
     floor,
@@ -17,6 +18,7 @@ from neuromorph.language.functions import (
     poisson,
     rint,
     sigmoid,
+    sin,
     sqrt,
     step,
     tanh,
@@ -59,6 +61,7 @@ __all__ = [
     "ViewSpec",
     "Weight",
     "abs_",
+    "cos",
     "dt",
     "event_value",
     "exp",
@@ -72,6 +75,7 @@ __all__ = [
     "poisson",
     "rint",
     "sigmoid",
+    "sin",
     "sqrt",
     "step",
     "synapse",

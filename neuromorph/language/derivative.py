@@ -67,6 +67,10 @@ def _chain(node: Expr, d: list[Expr]) -> Expr | None:
             return mul(mul(node, sub(const(1.0), node)), d[0])
         case "tanh":
             return mul(sub(const(1.0), mul(node, node)), d[0])
+        case "sin":
+            return mul(Expr("cos", (x,)), d[0])
+        case "cos":
+            return neg(mul(Expr("sin", (x,)), d[0]))
         case "abs":
             return select(_compare("lt", x, zero(x.dim)), neg(d[0]), d[0])
         case "min":

@@ -37,7 +37,7 @@ class Expr:
     ----------
     op : str
         ``const state param port dt step normal uniform white_noise poisson`` (leaves; ``poisson`` has one argument),
-        ``add sub mul div neg pow abs min max``, ``exp log sqrt sigmoid tanh floor rint trunc``,
+        ``add sub mul div neg pow abs min max``, ``exp log sqrt sigmoid tanh sin cos floor rint trunc``,
         ``shr shl truncdiv`` (integers), ``lt le gt ge eq ne and or not select``, ``float int``.
     args : tuple of Expr
         Operands. ``select`` takes (condition, if true, if false); ``pow`` takes (base, constant).

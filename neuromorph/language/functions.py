@@ -15,6 +15,7 @@ from neuromorph.units import FREQUENCY, TIME
 
 __all__ = [
     "abs_",
+    "cos",
     "dt",
     "exp",
     "floor",
@@ -25,6 +26,7 @@ __all__ = [
     "poisson",
     "rint",
     "sigmoid",
+    "sin",
     "sqrt",
     "step",
     "tanh",
@@ -80,6 +82,16 @@ def sigmoid(x: Operand) -> Expr:
 def tanh(x: Operand) -> Expr:
     """Hyperbolic tangent."""
     return Expr("tanh", (_plain("tanh", x),))
+
+
+def sin(x: Operand) -> Expr:
+    """Sine of an angle in radians."""
+    return Expr("sin", (_plain("sin", x),))
+
+
+def cos(x: Operand) -> Expr:
+    """Cosine of an angle in radians."""
+    return Expr("cos", (_plain("cos", x),))
 
 
 def abs_(x: Operand) -> Expr:

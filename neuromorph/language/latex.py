@@ -56,6 +56,8 @@ _CALL = {
     "log": r"\ln",
     "sigmoid": r"\sigma",
     "tanh": r"\tanh",
+    "sin": r"\sin",
+    "cos": r"\cos",
     "min": r"\min",
     "max": r"\max",
     "rint": r"\operatorname{rint}",

@@ -41,6 +41,8 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
     np.log: f.log,
     np.sqrt: f.sqrt,
     np.tanh: f.tanh,
+    np.sin: f.sin,
+    np.cos: f.cos,
     np.floor: f.floor,
     np.rint: f.rint,
     np.trunc: f.trunc,
@@ -57,7 +59,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, args: tuple[Any, ...], options: di
     if function is None or method != "__call__" or options:
         refuse(
             f"NumPy's {ufunc.__name__} cannot be applied to an expression; the language has exp, log, sqrt, sigmoid, "
-            "tanh, abs_, minimum, maximum, floor, rint, trunc and where"
+            "tanh, sin, cos, abs_, minimum, maximum, floor, rint, trunc and where"
         )
     operands = [as_expr(a) for a in args]
     return as_expr(function(*operands))

@@ -70,6 +70,8 @@ WHOLE: dict[str, Callable[..., Any]] = {
     "log": np.log,
     "sigmoid": lambda x: (1.0 / (1.0 + np.exp(-x))).astype(x.dtype),
     "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
     "power": np.power,
 }
 """Elementary functions left whole, by NumPy: close to their expansions, not equal to the bit."""

@@ -46,8 +46,8 @@ class Op:
         ``poisson`` (mean, a float; payload: first word): a count as an int, by the loop of
         :func:`neuromorph.random.poisson`, in float64 whatever the program's width.
         Programs whose functions were left whole (never those of an engine) also have ``exp expm1 phi1 log sigmoid tanh
-        power`` on floats, and comparisons whose payload is the SI value of the unit that their operands were written
-        in, if that is not 1.
+        sin cos power`` on floats, and comparisons whose payload is the SI value of the unit that their operands were
+        written in, if that is not 1.
     args : tuple of int
         Numbers of earlier ops.
     type : Type

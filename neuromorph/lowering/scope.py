@@ -224,4 +224,6 @@ _EXPANSIONS: dict[str, Callable[[Value], Value]] = {
     "log": elementary.log,
     "sigmoid": elementary.sigmoid,
     "tanh": elementary.tanh,
+    "sin": elementary.sin,
+    "cos": elementary.cos,
 }

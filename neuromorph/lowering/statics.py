@@ -151,6 +151,8 @@ _LIBRARY: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "log": np.log,
     "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
     "pow": lambda x, y: np.power(x, y.astype(np.float64)) if np.any(y < 0) else np.power(x, y),
 }

@@ -15,7 +15,7 @@ _OPERANDS: dict[str, tuple[tuple[Type, ...], ...]] = {
     **dict.fromkeys(("eq", "ne"), (*_PAIR, (_B, _B))),
     **dict.fromkeys(("neg", "abs"), _NUMBER),
     **dict.fromkeys(("sqrt", "floor", "rint", "trunc", "to_int", "exponent", "mantissa", "poisson"), ((_F,),)),
-    **dict.fromkeys(("exp", "expm1", "phi1", "log", "sigmoid", "tanh"), ((_F,),)),
+    **dict.fromkeys(("exp", "expm1", "phi1", "log", "sigmoid", "tanh", "sin", "cos"), ((_F,),)),
     **dict.fromkeys(("to_float", "exp2i"), ((_I,),)),
     **dict.fromkeys(("shr", "shl", "truncdiv", "bitand"), ((_I, _I),)),
     **dict.fromkeys(("and", "or"), ((_B, _B),)),

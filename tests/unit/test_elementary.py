@@ -58,6 +58,8 @@ CASES = {
     "sigmoid": (elementary.sigmoid, lambda x: 1 / (1 + mpmath.exp(-x)), 1.0),
     "tanh": (elementary.tanh, mpmath.tanh, 0.3),
     "phi1": (elementary.phi1, lambda x: mpmath.expm1(x) / x if x else mpmath.mpf(1), 0.99),
+    "sin": (elementary.sin, mpmath.sin, 1.0),
+    "cos": (elementary.cos, mpmath.cos, 1.0),
 }
 
 
@@ -79,6 +81,8 @@ DOUBLES = {
     "tanh": np.tanh,
     "phi1": lambda x: np.expm1(x) / x,
     "log": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
 }
 
 

@@ -144,7 +144,7 @@ def test_constants_read_back_exactly() -> None:
 def test_canonical_text_means_the_expression(expr: Expr, at: dict[str, float]) -> None:
     # Python reads the text with its own precedence and must compute the same bits: so texts of different sums differ.
     functions: dict[str, Any] = {
-        **{name: UNARY[name] for name in ("exp", "log", "sqrt", "sigmoid", "tanh", "floor")},
+        **{name: UNARY[name] for name in ("exp", "log", "sqrt", "sigmoid", "tanh", "sin", "cos", "floor")},
         "abs_": abs,
         "to_int": int,
         "to_float": float,

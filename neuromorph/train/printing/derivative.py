@@ -323,6 +323,10 @@ def _propagate(
             each(b.emit("sigmoid_backward", g, own))
         case "tanh":
             each(b.emit("tanh_backward", g, own))
+        case "sin":
+            each(g * b.emit("cos", values[0]))
+        case "cos":
+            each(-(g * b.emit("sin", values[0])))
         case "power":
             x, y = values
             add(op.args[0], g * (y * b.emit("power", x, y - 1.0)))

@@ -27,6 +27,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": torch.exp,
     "log": torch.log,
     "tanh": torch.tanh,
+    "sin": torch.sin,
+    "cos": torch.cos,
     "sigmoid": torch.sigmoid,
     "pow": torch.pow,
     "floor": torch.floor,
