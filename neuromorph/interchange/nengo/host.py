@@ -1,0 +1,157 @@
+"""The engine as operators among Nengo's own, so that Nengo's order of a step puts each exchange in its place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nengo.builder.operator import Operator
+from nengo.builder.signal import Signal
+
+from neuromorph.engine.live_inputs import Given
+from neuromorph.engine.target import LiveLoop, Program
+from neuromorph.interchange.nengo.circuit import Circuit, Place
+from neuromorph.network import Population
+
+Array = npt.NDArray[Any]
+
+
+class Engine:
+    """A running program.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    program : Program
+        Compiled from the circuit's network.
+    """
+
+    def __init__(self, circuit: Circuit, program: Program) -> None:
+        self.circuit = circuit
+        self.program = program
+        sending = {place.population for part in circuit.wanted for place in part if place.state is None}
+        self._outputs = sorted(sending)
+        self.loop: LiveLoop = program.live(self._outputs)
+
+    def reset(self) -> None:
+        """Back to step 0."""
+        self.program.reset()
+        self.loop = self.program.live(self._outputs)
+
+    def operators(self) -> list[Operator]:
+        """What to put beside the host's operators."""
+        c = self.circuit
+        turns: list[Operator] = []
+        token: Signal | None = None
+        for stage, (given, wanted) in enumerate(zip(c.given, c.wanted, strict=True)):
+            values = () if stage or c.apart else c.values
+            turn = Turn(self, given, (*wanted, *values), before=token, stage=stage)
+            token = turn.done
+            turns.append(turn)
+        if c.apart and token is not None:
+            turns.append(EndOfStep(self, c.values, token))
+        return turns
+
+
+class Turn(Operator):  # type: ignore[misc]
+    """Gives a stage of cells what it needs, lets it make its step, and shows what came of it.
+
+    Parameters
+    ----------
+    engine : Engine
+    given, shown : sequence of Place
+    before : Signal or None
+        Written by the turn before.
+    stage : int
+    """
+
+    def __init__(
+        self, engine: Engine, given: Sequence[Place], shown: Sequence[Place], before: Signal | None, stage: int
+    ) -> None:
+        super().__init__(tag=f"stage {stage}")
+        self.engine, self.given, self.shown = engine, given, shown
+        self.done = Signal(np.zeros(()), name=f"stage {stage} done")
+        self.sets = [*(place.signal for place in shown), self.done]
+        self.incs: list[Signal] = []
+        self.reads = [*(place.signal for place in given), *([] if before is None else [before])]
+        self.updates: list[Signal] = []
+
+    def make_step(self, signals: Any, dt: float, rng: Any) -> Callable[[], None]:
+        """Nengo's interface."""
+        loop = self.engine.loop
+        sources = [signals[s] for s in self.reads[: len(self.given)]]
+        parts = [place.part for place in self.given]
+        show = shows(self.engine, self.shown, [signals[s] for s in self.sets[: len(self.shown)]])
+        if not self.given:
+
+            def step_alone() -> None:
+                show(loop.step(steps=2))
+
+            return step_alone
+        buffer = np.zeros(parts[-1].stop)
+        inputs: Mapping[str | Population, Given] = {self.given[0].population: buffer}
+
+        def step_given() -> None:
+            for source, part in zip(sources, parts, strict=True):
+                buffer[part] = source.reshape(-1)
+            show(loop.step(inputs, steps=2))
+
+        return step_given
+
+
+class EndOfStep(Operator):  # type: ignore[misc]
+    """Lets the relays make their step.
+
+    Parameters
+    ----------
+    engine : Engine
+    shown : sequence of Place
+    before : Signal
+        Written by the last turn.
+    """
+
+    def __init__(self, engine: Engine, shown: Sequence[Place], before: Signal) -> None:
+        super().__init__(tag="relays")
+        self.engine, self.shown = engine, shown
+        self.sets: list[Signal] = []
+        self.incs: list[Signal] = []
+        self.reads = [before]
+        self.updates = [place.signal for place in shown]
+
+    def make_step(self, signals: Any, dt: float, rng: Any) -> Callable[[], None]:
+        """Nengo's interface."""
+        loop = self.engine.loop
+        show = shows(self.engine, self.shown, [signals[s] for s in self.updates])
+
+        def step_relays() -> None:
+            show(loop.step())
+
+        return step_relays
+
+
+def shows(engine: Engine, places: Sequence[Place], targets: Sequence[Array]) -> Callable[[Mapping[str, Any]], None]:
+    """A function that puts what cells sent, and states, into Nengo's signals."""
+    loop = engine.loop
+    sizes = {population.name: population.size for population in engine.circuit.network.populations}
+    sent: dict[str, list[tuple[Place, Array]]] = defaultdict(list)
+    states: list[tuple[Place, str, Array]] = []
+    for place, target in zip(places, targets, strict=True):
+        if place.state is None:
+            sent[place.population].append((place, target))
+        else:
+            states.append((place, place.state, target))
+
+    def show(fired: Mapping[str, Any]) -> None:
+        for name, items in sent.items():
+            events = fired[name]
+            dense = np.zeros(sizes[name])
+            dense[events.indices] = 1.0 if events.values is None else events.values
+            for place, target in items:
+                np.multiply(dense[place.part], place.unit, out=target, casting="same_kind")
+        for place, state, target in states:
+            target[...] = loop.state(place.population, state)[place.part]
+
+    return show

@@ -1,0 +1,133 @@
+"""Nengo's simulator with its neurons and decoded connections on one of our targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nengo
+import numpy as np
+from nengo.builder import Model
+from nengo.builder.optimizer import optimize as merge_operators
+from nengo.builder.signal import SignalDict
+from nengo.cache import get_default_decoder_cache
+from nengo.rc import rc
+from nengo.simulator import SimulationData
+from nengo.utils.graphs import toposort
+from nengo.utils.progress import Progress, ProgressTracker
+from nengo.utils.simulator import operator_dependency_graph
+
+from neuromorph.engine import CPU, Target
+from neuromorph.interchange.nengo.circuit import circuit
+from neuromorph.interchange.nengo.host import Engine
+from neuromorph.interchange.nengo.lift import Lifted, lift
+from neuromorph.units import second
+
+
+class Simulator(nengo.Simulator):  # type: ignore[misc]
+    """Runs a Nengo network: ensembles and decoded connections on a target, everything else on the host.
+
+    It does all that ``nengo.Simulator`` does, with the same results up to rounding. What neurons get and send is
+    exchanged in every step, so nodes may compute anything from anything.
+
+    Parameters
+    ----------
+    network : nengo.Network or None
+        None: run ``model``.
+    dt : float
+        Length of a step in seconds.
+    seed : int, optional
+        For what is random while the network runs; by default from the network's seed, as Nengo does it.
+    model : nengo.builder.Model, optional
+        Built, or to be built into.
+    progress_bar : bool or nengo.utils.progress.ProgressBar
+    optimize : bool
+        Merge operators that stay on the host.
+    target : Target, optional
+        What to run on; default: ``CPU`` in the precision of Nengo's configuration, which is float64 unless changed.
+
+    Attributes
+    ----------
+    lifted : Lifted
+        What the target runs and what stays on the host, and why.
+    program : Program or None
+        The compiled network, as in ``sim.program.report()``; None if nothing was lifted.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        dt: float = 0.001,
+        seed: int | None = None,
+        model: Any = None,
+        progress_bar: Any = True,
+        optimize: bool = True,
+        *,
+        target: Target | None = None,
+    ) -> None:
+        self.closed = True  # until everything is there
+        self.progress_bar = progress_bar
+        self.optimize = optimize
+        if model is None:
+            cache = get_default_decoder_cache()
+            model = Model(dt=float(dt), label=f"{network}, dt={dt:f}", decoder_cache=cache)
+        self.model = model
+        if seed is None and network is not None and network.seed is not None:
+            seed = network.seed + 1
+        with ProgressTracker(progress_bar, Progress("Building", "Build")) as progress:
+            if network is not None:
+                model.build(network, progress=progress.next_stage("Building", "Build"))
+            self.lifted: Lifted = lift(model.operators, model.dt)
+            self._engine = self._compiled(target)
+            stay = [*self.lifted.host, *(() if self._engine is None else self._engine.operators())]
+            built, model.operators = model.operators, stay
+            self.dg = operator_dependency_graph(stay)
+            if optimize:
+                with progress.next_stage("Building (running optimizer)", "Optimization"):
+                    merge_operators(model, self.dg)
+        self._step_order = [op for op in toposort(self.dg) if hasattr(op, "make_step")]
+        self.signals = SignalDict()
+        for op in model.operators:
+            op.init_signals(self.signals)
+        self._init_constants(built)
+        self._sim_data = model.params
+        self.data = SimulationData(self._sim_data)
+        self.closed = False
+        self.reset(int(np.random.default_rng().integers(2**31 - 1)) if seed is None else seed)
+
+    @property
+    def program(self) -> Any:
+        """The compiled network; None if nothing was lifted."""
+        return None if self._engine is None else self._engine.program
+
+    def reset(self, seed: int | None = None) -> None:
+        """Back to the start.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Another seed for what is random while the network runs; what was built stays.
+        """
+        if not self.closed and self._engine is not None:
+            self._engine.reset()
+        super().reset(seed)
+
+    def close(self) -> None:
+        """Free what the target holds; data of probes stay."""
+        super().close()
+        self._engine = None
+
+    def _compiled(self, target: Target | None) -> Engine | None:
+        if not self.lifted.cells:
+            return None
+        made = circuit(self.lifted, self.model.dt)
+        if target is None:
+            target = CPU(dtype="float64" if np.dtype(rc.float_dtype).itemsize == 8 else "float32")
+        return Engine(made, target.compile(made.network, dt=self.model.dt * second))
+
+    def _init_constants(self, built: Any) -> None:
+        """Weights, encoders and biases can be looked at as signals, wherever they are used."""
+        written = {s.base for op in built for s in (*op.sets, *op.incs, *op.updates)}
+        for op in built:
+            for signal in op.reads:
+                if signal.base not in written and signal not in self.signals:
+                    self.signals.init(signal)
