@@ -1,0 +1,188 @@
+"""Devices for Brian 2: an unchanged script runs on one of our targets.
+
+Brian 2's own runtime keeps the variables, makes the connections and draws initial values; only the run itself is ours.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from brian2.core.namespace import get_local_namespace
+from brian2.devices.device import RuntimeDevice
+from brian2.groups.group import Group
+from brian2.units import check_units, second
+
+from neuromorph.engine.target import Target
+from neuromorph.errors import TargetError
+from neuromorph.interchange.brian2.device_report import Reporter, callback_of
+from neuromorph.interchange.brian2.device_session import Session, Task
+
+LOOP_TEMPLATES = {
+    "stateupdate",
+    "threshold",
+    "reset",
+    "synapses",
+    "synapses_push_spikes",
+    "spikemonitor",
+    "statemonitor",
+    "ratemonitor",
+    "spikegenerator",
+    "summed_variable",
+}
+"""Brian 2's code that a step of its own loop would run: made when somebody calls it, which a run of ours does not."""
+STANDALONE = {"directory", "with_output", "profile"}
+"""Options of Brian 2's own devices that say nothing here: no project is built, and nothing is printed."""
+
+
+class DeferredCode:
+    """A code object of Brian 2 that is made when it is first called."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+
+    def __call__(self, **names: Any) -> Any:
+        if self._made is None:
+            self._made = self._make()
+            self._made.before_run()
+        return self._made(**names)
+
+    def before_run(self) -> None:
+        """Nothing to prepare."""
+
+    def after_run(self) -> None:
+        """Nothing to finish."""
+
+
+class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no types
+    """Runs Brian 2 networks on a target.
+
+    Parameters
+    ----------
+    make_target : function
+        Makes the target of the options given to ``set_device``.
+    """
+
+    def __init__(self, make_target: Callable[..., Target]) -> None:
+        super().__init__()
+        self._make_target = make_target
+        self._target: Target | None = None
+        self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+        self._stored: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0])
+
+    # --- being chosen ---------------------------------------------------------------------------------------------
+    def activate(self, build_on_run: bool = True, **options: Any) -> None:
+        """Called by ``set_device``."""
+        super().activate(build_on_run, **options)
+        self._target = self._make_target(**{k: v for k, v in options.items() if k not in STANDALONE})
+
+    def reinit(self) -> None:
+        """Forget every network that has run."""
+        self._sessions.clear()
+        self._stored.clear()
+
+    def seed(self, seed: int | None = None) -> None:
+        """Seed Brian 2's random numbers (initial values, connections) and those of the runs to come."""
+        super().seed(seed)
+        chosen = np.random.SeedSequence(seed)
+        self._seed = int(chosen.generate_state(1)[0])
+
+    def code_object(self, owner: Any, name: Any, abstract_code: Any, *rest: Any, **options: Any) -> Any:
+        """Brian 2's code for initial values and connections at once; code of its loop if it is ever called."""
+        template = options["template_name"] if "template_name" in options else rest[1]
+
+        def make() -> Any:
+            return super(NeuromorphDevice, self).code_object(owner, name, abstract_code, *rest, **options)
+
+        return DeferredCode(make) if template in LOOP_TEMPLATES and options.get("codeobj_class") is None else make()
+
+    # --- running --------------------------------------------------------------------------------------------------
+    @check_units(duration=second, report_period=second)
+    def network_run(
+        self,
+        network: Any,
+        duration: Any,
+        report: Any = None,
+        report_period: Any = 10 * second,
+        namespace: Mapping[str, Any] | None = None,
+        profile: bool | None = None,
+        level: int = 0,
+    ) -> None:
+        """What ``Network.run`` does while this device is active; parameters as there."""
+        if duration < 0:
+            raise ValueError(f"Function 'run' expected a non-negative duration but got '{duration}'")
+        if profile or (profile is None and self.build_options.get("profile", False)):
+            raise TargetError(
+                "profile=True: the engine runs all of a group's code as one loop and has no time for each object of "
+                "Brian 2; look at device.program.report()"
+            )
+        gc.collect()  # as in Brian 2: warns of objects that are in no network
+        objects = network.sorted_objects
+        start, end = network.t, network.t + duration
+        network._clocks = {thing.clock for thing in objects}
+        for clock in network._clocks:
+            clock.set_interval(start, end)
+        names = get_local_namespace(level=level + 3) if namespace is None else namespace
+        network.before_run(names)
+        if not objects:
+            return
+        limit = None if self._maximum_run_time is None else float(self._maximum_run_time)
+        reporter = Reporter(network, callback_of(report), float(report_period), start, duration, limit)
+        stopped = self._run_steps(network, names, reporter)
+        if not stopped:
+            network.t_ = float(end)
+        self._last_run_time = reporter.elapsed
+        self._last_run_completed_fraction = float((network.t - start) / duration) if duration > 0 else 1.0
+        for thing in objects:
+            if isinstance(thing, Group):
+                thing._check_for_invalid_states()
+        reporter.finish(self._last_run_completed_fraction)
+        network.after_run()
+
+    def _run_steps(self, network: Any, names: Mapping[str, Any], reporter: Reporter) -> bool:
+        """Run the steps of all clocks; whether it was stopped early."""
+        clock = min(network._clocks, key=lambda c: float(c.dt_))
+        first, last, dt = int(clock.variables["timestep"].get_value().item()), int(clock._i_end), float(clock.dt_)
+        reached = last
+        if last > first:
+            session = self._session(network, first)
+            task = Task(_outermost(network.objects), list(network.schedule), names, first, last, dt, self._seed)
+            reached = session.run(task, reporter.pace(first, last))
+        for each in network._clocks:
+            steps = each._i_end if reached == last else each._calc_timestep(reached * dt)
+            each.variables["timestep"].set_value(steps)
+            each.variables["t"].set_value(steps * each.dt_)
+        if reached < last:
+            network.t_ = float(clock.t_)
+        return reached < last
+
+    def _session(self, network: Any, first: int) -> Session:
+        """The session of a network; a new one at time 0."""
+        assert self._target is not None  # activate() has made it
+        session = self._sessions.get(network)
+        if session is None or first == 0 or session.target != self._target:
+            session = self._sessions[network] = Session(self._target)
+        return session
+
+    @property
+    def program(self) -> Any:
+        """The compiled program of the latest run: its report, its source, its synapses."""
+        programs = [s.program for s in self._sessions.values() if s.program is not None]
+        if not programs:
+            raise TargetError("nothing has run on this device")
+        return programs[-1]
+
+
+def _outermost(objects: Any) -> tuple[Any, ...]:
+    """The objects that are not part of others; a magic network lists those, too."""
+    inner = {id(part) for thing in objects for part in _parts(thing)}
+    return tuple(sorted((thing for thing in objects if id(thing) not in inner), key=lambda thing: str(thing.name)))
+
+
+def _parts(thing: Any) -> list[Any]:
+    return [each for part in thing.contained_objects for each in (part, *_parts(part))]
