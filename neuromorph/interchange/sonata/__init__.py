@@ -1,0 +1,23 @@
+"""SONATA: circuits of nodes and edges in HDF5 and type tables, their configurations, in and out.
+
+=================  ====================================================================================
+Module             What it does
+=================  ====================================================================================
+``config``         circuit and simulation configurations as one mapping, manifest variables filled in
+``attributes``     type tables and the columns of groups, as arrays
+``circuit``        files as data: ``Circuit``, ``Nodes``, ``Edges``
+``neurons``        the point neurons of NEURON and NEST, step by step as they compute them
+``templates``      model templates: which neuron, what its parameters are called, where events arrive
+``groups``         nodes to populations
+``edges``          edges to projections
+``inputs``         node sets and spike files
+``reports``        what is recorded; what the configuration says of the run
+``network``        ``from_sonata``: all of it together
+=================  ====================================================================================
+"""
+
+from neuromorph.interchange.sonata.circuit import Circuit, read_circuit
+from neuromorph.interchange.sonata.network import from_sonata, sonata_nodes
+from neuromorph.interchange.sonata.templates import TEMPLATES, Template
+
+__all__ = ["TEMPLATES", "Circuit", "Template", "from_sonata", "read_circuit", "sonata_nodes"]

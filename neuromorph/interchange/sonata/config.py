@@ -1,0 +1,117 @@
+"""SONATA's configuration files: circuit and simulation in one mapping, with manifest variables filled in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from neuromorph.errors import NetworkError
+
+Config = dict[str, Any]
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+_PARTS = ("network", "circuit", "simulation")
+"""Keys that name another configuration file, whose content is taken in."""
+
+
+def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[Config, Path]:
+    """A configuration with everything that it names taken in, and the folder that its relative paths start from.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A JSON file, or its content; paths of the latter are relative to the working directory.
+
+    Raises
+    ------
+    NetworkError
+        If a file is missing or no JSON object, or variables refer to each other in a circle.
+    """
+    if isinstance(source, Mapping):
+        return _resolved(json.loads(json.dumps(source)), Path.cwd(), "configuration", ()), Path.cwd()
+    path = Path(source)
+    return _read_file(path, ()), path.parent.resolve()
+
+
+def _read_file(path: Path, above: tuple[Path, ...]) -> Config:
+    path = path.resolve()
+    if path in above:
+        raise NetworkError(f"{path}: the configuration takes itself in; its 'network' or 'simulation' must be another")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NetworkError(f"{path}: no such file; give a SONATA configuration (.json)", path=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise NetworkError(f"{path}: no SONATA configuration ({error})", path=str(path)) from error
+    if not isinstance(content, dict):
+        raise NetworkError(f"{path}: no SONATA configuration; expected an object, found {type(content).__name__}")
+    return _resolved(content, path.parent, str(path), (*above, path))
+
+
+def _resolved(content: Config, folder: Path, subject: str, above: tuple[Path, ...]) -> Config:
+    variables = _manifest(content.pop("manifest", {}), folder, subject)
+    config: Config = _substituted(content, variables)
+    _make_absolute(config, folder)
+    for part in _PARTS:
+        if isinstance(config.get(part), str):
+            taken = _read_file(folder / config.pop(part), above)
+            config = {**taken, **config, "components": {**taken.get("components", {}), **config.get("components", {})}}
+    return config
+
+
+def _manifest(manifest: Any, folder: Path, subject: str) -> dict[str, str]:
+    """Variables and what they stand for."""
+    if not isinstance(manifest, Mapping):
+        raise NetworkError(f"{subject}: its manifest is no object of names and paths")
+    open_ = {str(name).lstrip("$").strip("{}"): str(value) for name, value in manifest.items()}
+    known = {"configdir": str(folder), "workingdir": str(Path.cwd())}
+    while open_:
+        ready = {}
+        for name, value in open_.items():
+            used = {a or b for a, b in _VARIABLE.findall(value)}
+            if not used & open_.keys():
+                ready[name] = _replaced(value, known)
+        if not ready:
+            raise NetworkError(
+                f"{subject}: manifest variables refer to each other: {', '.join('$' + n for n in open_)}"
+            )
+        known |= ready
+        open_ = {name: value for name, value in open_.items() if name not in ready}
+    return known
+
+
+def _replaced(text: str, variables: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), text)
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _replaced(value, variables)
+    if isinstance(value, list):
+        return [_substituted(item, variables) for item in value]
+    if isinstance(value, dict):
+        return {name: _substituted(item, variables) for name, item in value.items()}
+    return value
+
+
+def _make_absolute(config: Config, folder: Path) -> None:
+    """Paths of files of the network, its components and inputs, from the folder of the file that names them."""
+    networks = config.get("networks", {})
+    for table in (*networks.get("nodes", ()), *networks.get("edges", ())):
+        for name in ("nodes_file", "node_types_file", "edges_file", "edge_types_file"):
+            if isinstance(table.get(name), str) and table[name] not in ("", "NULL"):
+                table[name] = str(folder / table[name])
+    components = config.get("components", {})
+    for name, value in components.items():
+        if isinstance(value, str):
+            components[name] = str(folder / value)
+    for given in config.get("inputs", {}).values():
+        for name in ("input_file", "spike_file"):
+            if isinstance(given.get(name), str):
+                given[name] = str(folder / given[name])
+    if isinstance(config.get("node_sets_file"), str):
+        config["node_sets_file"] = str(folder / config["node_sets_file"])

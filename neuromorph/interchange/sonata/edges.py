@@ -1,0 +1,231 @@
+"""Which edges become which projection, with weights in the unit of the port and delays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import NetworkError
+from neuromorph.interchange.sonata.attributes import DYNAMICS, Floats, Ints, read_dynamics
+from neuromorph.interchange.sonata.circuit import Circuit, Edges
+from neuromorph.interchange.sonata.groups import NodeGroup
+
+STATIC = ("static_synapse", "nest:static_synapse", "instantaneous")
+"""Templates of synapses that do not change and add their weight when an event arrives."""
+
+WEIGHT_FUNCTIONS = ("default_weight_fnc", "set_syn_weight", "wmax")
+"""Functions of the Brain Modeling Toolkit that hand ``syn_weight`` through."""
+
+SECTIONS = ("target_sections", "distance_range", "sec_id", "sec_x")
+"""Where on a morphology a synapse is."""
+
+OTHERS = {
+    "weight_sigma": "weights that a function of the simulator's makes",
+    "receptor_type": "receptors beside excitation and inhibition",
+    "synapse_model": "names of synapse models outside model_template",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeGroup:
+    """Edges that become one projection.
+
+    Attributes
+    ----------
+    name : str
+    pre, post : str
+        Populations of the network.
+    port : str
+    sources, targets : int64 (n,)
+        Neurons in these populations.
+    weights : float64 (n,)
+        In SI units of the port.
+    delays : float64 (n,)
+        In ms.
+    """
+
+    name: str
+    pre: str
+    post: str
+    port: str
+    sources: Ints
+    targets: Ints
+    weights: Floats
+    delays: Floats
+
+
+def edge_groups(
+    circuit: Circuit, edges: Edges, groups: list[NodeGroup], ignored: frozenset[str], problems: list[str]
+) -> list[EdgeGroup]:
+    """The projections that a population of edges becomes; what cannot be taken over is added to ``problems``."""
+    if not edges.size:
+        return []
+    before = len(problems)
+    weights, delays = _weights(circuit, edges, ignored, problems), _delays(edges, problems)
+    _refuse_attributes(edges, ignored, problems)
+    if len(problems) > before or weights is None or delays is None:
+        return []
+    parts: list[EdgeGroup] = []
+    of_source, source_place = _place(groups, edges.source, edges.source_ids)
+    of_target, target_place = _place(groups, edges.target, edges.target_ids)
+    texts, codes = edges.attributes.labels("port")
+    for a, pre in enumerate(groups):
+        for b, post in enumerate(groups):
+            if pre.nodes != edges.source or post.nodes != edges.target:
+                continue
+            chosen = np.flatnonzero((of_source == a) & (of_target == b))
+            if not len(chosen):
+                continue
+            if post.template is None:
+                problems.append(f"edges {edges.name}: {len(chosen):,} end at virtual nodes, which take in nothing")
+                continue
+            for port, kept in _by_port(edges, post, chosen, weights, texts, codes, problems):
+                parts.append(
+                    EdgeGroup(
+                        "",
+                        pre.name,
+                        post.name,
+                        port,
+                        source_place[kept],
+                        target_place[kept],
+                        weights[kept] * post.template.scale(),
+                        delays[kept],
+                    )
+                )
+    return [_named(edges.name, part, parts) for part in parts]
+
+
+def _named(name: str, part: EdgeGroup, parts: list[EdgeGroup]) -> EdgeGroup:
+    labels = [name]
+    if len({(p.pre, p.post) for p in parts}) > 1:
+        labels += [part.pre, part.post]
+    if len([p for p in parts if (p.pre, p.post) == (part.pre, part.post)]) > 1:
+        labels.append(part.port)
+    return replace(part, name=":".join(labels))
+
+
+def _place(groups: list[NodeGroup], nodes: str, ids: Ints) -> tuple[Ints, Ints]:
+    """For each node its group and its place there."""
+    own = [k for k, group in enumerate(groups) if group.nodes == nodes]
+    size = max((int(groups[k].ids.max()) for k in own), default=-1) + 1
+    size = max(size, int(ids.max(initial=-1)) + 1)
+    of, place = np.full(size, -1, np.int64), np.zeros(size, np.int64)
+    for k in own:
+        of[groups[k].ids] = k
+        place[groups[k].ids] = np.arange(len(groups[k].ids))
+    return of[ids], place[ids]
+
+
+def _by_port(
+    edges: Edges,
+    post: NodeGroup,
+    chosen: Ints,
+    weights: Floats,
+    texts: tuple[str | None, ...],
+    codes: Ints,
+    problems: list[str],
+) -> list[tuple[str, Ints]]:
+    """Ports and the edges that arrive there: as an attribute ``port`` says, or by the sign of the weight."""
+    assert post.template is not None
+    names = [port.name for port in post.template.neuron.ports]
+    parts: list[tuple[str, Ints]] = []
+    negative = weights[chosen] < 0
+    for k, text in enumerate(texts):
+        of_text = codes[chosen] == k
+        if not of_text.any():
+            continue
+        if text is not None:
+            if text not in names:
+                problems.append(f"edges {edges.name}: port {text!r}; {post.name} has {', '.join(names) or 'none'}")
+            parts.append((text, chosen[of_text]))
+        elif not names:
+            problems.append(f"edges {edges.name}: {post.template.neuron.name} has no port; nothing can arrive there")
+        else:
+            by_sign = [(sign, chosen[of_text & (negative == sign)]) for sign in (False, True)]
+            parts += [(post.template.port_of(sign), kept) for sign, kept in by_sign if kept.size]
+    merged: dict[str, list[Ints]] = {}
+    for port, kept in parts:
+        merged.setdefault(port, []).append(kept)
+    return [(port, np.sort(np.concatenate(kept))) for port, kept in merged.items()]
+
+
+def _weights(circuit: Circuit, edges: Edges, ignored: frozenset[str], problems: list[str]) -> Floats | None:
+    """syn_weight times nsyns, with the sign that dynamics_params give."""
+    subject = f"edges {edges.name}"
+    weights = edges.attributes.numbers("syn_weight")
+    if np.isnan(weights).any():
+        problems.append(f"{subject}: {int(np.isnan(weights).sum()):,} of {edges.size:,} have no syn_weight")
+        return None
+    nsyns = edges.attributes.numbers("nsyns")
+    weights *= np.where(np.isnan(nsyns), 1.0, nsyns)
+    if DYNAMICS in ignored:
+        return weights
+    cells, codes = edges.attributes.labels(DYNAMICS)
+    for k in np.unique(codes):
+        cell = cells[k]
+        if cell is None:
+            continue
+        try:
+            given = read_dynamics(circuit.folder("synaptic_models_dir", "models_dir"), cell)
+        except NetworkError as error:
+            problems.append(f"{subject}: {error}; give the folder, or leave them out with ignore={{{DYNAMICS!r}}}")
+            continue
+        sign = _sign(f"{subject}, {cell}", given, problems)
+        weights[codes == k] *= sign
+    problems += [
+        f"{subject}: {name} of single edges has no equivalent in a static synapse"
+        for name in edges.attributes.names
+        if name.startswith(f"{DYNAMICS}/")
+    ]
+    return weights
+
+
+def _sign(subject: str, given: Mapping[str, Any], problems: list[str]) -> float:
+    for name, value in given.items():
+        if name == "sign" and value in (1, -1):
+            continue
+        if name == "level_of_detail" and value in ("instantaneous", "static", "none", None):
+            continue
+        problems.append(f"{subject}: {name} = {value!r} has no equivalent in a static synapse; sign is 1 or -1")
+    return float(given.get("sign", 1))
+
+
+def _delays(edges: Edges, problems: list[str]) -> npt.NDArray[np.float64] | None:
+    delays = edges.attributes.numbers("delay")
+    if np.isnan(delays).any():
+        problems.append(f"edges {edges.name}: {int(np.isnan(delays).sum()):,} of {edges.size:,} have no delay")
+        return None
+    if not delays.min() > 0:
+        problems.append(f"edges {edges.name}: a delay of {delays.min()} ms; an event arrives a step later or more")
+        return None
+    return delays
+
+
+def _refuse_attributes(edges: Edges, ignored: frozenset[str], problems: list[str]) -> None:
+    subject = f"edges {edges.name}"
+    problems += [
+        f"{subject}: model_template {text} has no equivalent; known are {', '.join(STATIC)}; take them as static with "
+        "ignore={'model_template'}"
+        for text in edges.attributes.labels("model_template")[0]
+        if text is not None and text not in STATIC and "model_template" not in ignored
+    ]
+    problems += [
+        f"{subject}: weight_function {text} is code of a simulator's, which the files do not hold; take syn_weight as "
+        "it stands with ignore={'weight_function'}"
+        for text in edges.attributes.labels("weight_function")[0]
+        if text is not None and text not in WEIGHT_FUNCTIONS and "weight_function" not in ignored
+    ]
+    for name in edges.attributes.names:
+        hint = f"leave it out with ignore={{{name!r}}}"
+        if name in ignored:
+            continue
+        if name in SECTIONS or name.startswith(("afferent_", "efferent_")):
+            problems.append(
+                f"{subject}: {name} says where on a morphology synapses are, and point neurons have none; {hint}"
+            )
+        elif name in OTHERS:
+            problems.append(f"{subject}: {name}: {OTHERS[name]} have no equivalent; {hint}")

@@ -1,0 +1,205 @@
+"""From a SONATA circuit to a network.
+
+SONATA: Dai et al. (2020), "The SONATA data format for efficient description of large-scale network models", PLoS
+Computational Biology 16(2), e1007696.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import CheckError, NetworkError
+from neuromorph.interchange.sonata.attributes import Ints
+from neuromorph.interchange.sonata.circuit import Circuit, Nodes, read_circuit
+from neuromorph.interchange.sonata.edges import EdgeGroup, edge_groups
+from neuromorph.interchange.sonata.groups import Models, NodeGroup, node_groups
+from neuromorph.interchange.sonata.inputs import event_source, read_spikes, spike_sources
+from neuromorph.interchange.sonata.reports import recordings, run_problems
+from neuromorph.network import EventSource, Live, Network, Population, Sparse
+from neuromorph.units import Quantity, metre, ms, second
+
+Given = EventSource | Live | str | PathLike[str]
+
+
+def from_sonata(
+    source: str | PathLike[str] | Mapping[str, Any] | Circuit,
+    *,
+    models: Models | None = None,
+    inputs: Mapping[str, Given] | None = None,
+    ignore: Collection[str] = (),
+    seed: int | None = None,
+) -> Network:
+    """Make a network of a SONATA circuit.
+
+    Every population of nodes becomes a population of the same name whose neuron k is node k (if its nodes have several
+    models, one population for each, ``name.model``; :func:`sonata_nodes` has the ids). Every population of edges
+    becomes a projection, or one for each sign of its weights and pair of populations. Virtual nodes send the spikes of
+    the configuration's inputs.
+
+    Parameters
+    ----------
+    source : path, mapping or Circuit
+        A circuit or simulation configuration (.json) or its content, see :func:`read_circuit`.
+    models : mapping of str to Neuron or Template, optional
+        Neurons by model template (``{"nest:my_model": MyNeuron}``), whose ``dynamics_params`` then are values of the
+        neuron's parameters; or by population of nodes, whose neurons then all are this one, as it stands.
+    inputs : mapping of str to EventSource, Live or path, optional
+        What populations of virtual nodes send, instead of what the configuration says; a path is that of a spike file.
+    ignore : collection of str
+        What to leave out knowingly: names of attributes (``"target_sections"``), or sections of the configuration
+        (``"inputs/clamp"``, ``"reports/ecp"``).
+    seed : int, optional
+        Of the network; default: the configuration's ``run/random_seed``, or 0.
+
+    Raises
+    ------
+    NetworkError
+        If a file is missing or damaged.
+    CheckError
+        If anything cannot be taken over: everything that cannot is listed.
+    """
+    circuit = source if isinstance(source, Circuit) else read_circuit(source)
+    problems: list[str] = []
+    ignored = frozenset(ignore)
+    groups = node_groups(circuit, models or {}, ignored, problems)
+    problems += run_problems(circuit, ignored)
+    sources = _sources(circuit, groups, inputs or {}, ignored, problems)
+    edges = [part for made in circuit.edges.values() for part in edge_groups(circuit, made, groups, ignored, problems)]
+    wanted = recordings(circuit, groups, ignored, problems)
+    if problems:
+        raise CheckError(f"SONATA circuit {circuit.name}", list(dict.fromkeys(problems)))
+    net = Network(int(circuit.run.get("random_seed", 0)) if seed is None else seed, circuit.name)
+    made: dict[str, Population] = {}
+    for group in groups:
+        neuron = sources[group.name] if group.neuron is None else group.neuron
+        positions = _positions(circuit.nodes[group.nodes], group)
+        made[group.name] = net.population(neuron, len(group.ids), name=group.name, positions=positions)
+    for part in edges:
+        _project(net, made, part)
+    for name, variable, every in wanted:
+        net.record(made[name], variable, every=every)
+    return net
+
+
+def sonata_nodes(
+    source: str | PathLike[str] | Mapping[str, Any] | Circuit, models: Models | None = None
+) -> dict[str, tuple[str, Ints]]:
+    """Which nodes the populations of :func:`from_sonata` are.
+
+    Parameters
+    ----------
+    source, models
+        As given to :func:`from_sonata`.
+
+    Returns
+    -------
+    dict of str to (str, int64 array (n,))
+        For each population, SONATA's population of nodes and the ids of its neurons.
+    """
+    circuit = source if isinstance(source, Circuit) else read_circuit(source)
+    groups = node_groups(circuit, models or {}, frozenset(), [])
+    return {group.name: (group.nodes, group.ids) for group in groups}
+
+
+def _sources(
+    circuit: Circuit,
+    groups: list[NodeGroup],
+    given: Mapping[str, Given],
+    ignored: frozenset[str],
+    problems: list[str],
+) -> dict[str, EventSource | Live]:
+    """What each group of virtual nodes sends."""
+    dt = None if circuit.dt is None else float(circuit.dt / ms)
+    stored = spike_sources(circuit, problems, ignored | {f"inputs/{name}" for name in _replaced(circuit, given)})
+    virtual = {group.nodes: group for group in groups if group.neuron is None}
+    problems += [
+        f"inputs: spikes for {name}, whose nodes are not virtual; neurons of a model send their own spikes alone"
+        for name in stored.keys() - virtual.keys()
+    ]
+    have = ", ".join(virtual) or "none"
+    problems += [
+        f"inputs: {name} is no population of virtual nodes; those are {have}" for name in given.keys() - virtual.keys()
+    ]
+    made: dict[str, EventSource | Live] = {}
+    for name, group in virtual.items():
+        own = given.get(name)
+        try:
+            if isinstance(own, EventSource | Live):
+                if own.size != len(group.ids):
+                    problems.append(f"inputs: {own!r} for the {len(group.ids)} nodes of {name}; sizes must agree")
+                made[group.name] = own
+                continue
+            spikes = stored.get(name, [])
+            if own is not None:
+                tables = read_spikes(own)
+                if name not in tables and len(tables) != 1:
+                    problems.append(f"inputs: {own} has no spikes of population {name}; it has {', '.join(tables)}")
+                    continue
+                spikes = [tables.get(name, next(iter(tables.values())))]
+            local = [(times, np.searchsorted(group.ids, nodes)) for times, nodes in spikes]
+            if any(len(n) and not np.isin(n, group.ids).all() for _, n in spikes):
+                problems.append(f"inputs: spikes of nodes of {name} that do not exist or are not virtual")
+                continue
+            made[group.name] = event_source(f"inputs of {name}", len(group.ids), local, dt)
+        except NetworkError as error:
+            problems.append(str(error))
+    return made
+
+
+def _replaced(circuit: Circuit, given: Mapping[str, Given]) -> list[str]:
+    """Inputs of the configuration whose node set is a population that the user gives spikes for."""
+    return [
+        name
+        for name, section in circuit.inputs.items()
+        if section.get("node_set") in given or _population(circuit, section.get("node_set")) in given
+    ]
+
+
+def _population(circuit: Circuit, node_set: Any) -> Any:
+    named = circuit.node_sets.get(node_set, node_set) if isinstance(node_set, str) else node_set
+    return named.get("population") if isinstance(named, Mapping) and len(named) == 1 else None
+
+
+def _positions(nodes: Nodes, group: NodeGroup) -> Quantity | None:
+    """x, y and z, which SONATA has in micrometres."""
+    names = [name for name in ("x", "y", "z") if name in nodes.attributes.names]
+    if not names:
+        return None
+    columns = np.stack([nodes.attributes.numbers(name)[group.ids] for name in names], axis=1)
+    return None if np.isnan(columns).any() else columns * 1e-6 * metre
+
+
+def _project(net: Network, made: Mapping[str, Population], part: EdgeGroup) -> None:
+    post = made[part.post]
+    port = post.port(part.port)
+    unit = post.neuron.ports[[p.name for p in post.neuron.ports].index(part.port)].unit
+    weight = _compact(part.weights)
+    delay = _compact(part.delays) * 1e-3
+    typed: Any = weight if unit.dim.is_none else Quantity(weight, unit.dim, unit)
+    columns: tuple[Any, ...] = (part.sources, part.targets)
+    if np.ndim(weight) or np.ndim(delay):
+        columns = (*columns, typed if np.ndim(weight) else _spread(typed, len(part.sources)))
+        if np.ndim(delay):
+            columns = (*columns, delay * second)
+        net.project(
+            made[part.pre], port, Sparse(columns), delay=None if np.ndim(delay) else delay * second, name=part.name
+        )
+    else:
+        net.project(made[part.pre], port, Sparse(columns), weight=typed, delay=delay * second, name=part.name)
+
+
+def _compact(values: npt.NDArray[np.float64]) -> Any:
+    """One number where all are the same."""
+    return float(values[0]) if len(values) and (values == values[0]).all() else values
+
+
+def _spread(value: Any, n: int) -> Any:
+    """One weight as a column, for synapses whose delays differ."""
+    if isinstance(value, Quantity):
+        return Quantity(np.full(n, value.value), value.dim, value.unit)
+    return np.full(n, value)
