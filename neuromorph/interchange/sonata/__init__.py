@@ -13,11 +13,14 @@ Module             What it does
 ``inputs``         node sets and spike files
 ``reports``        what is recorded; what the configuration says of the run
 ``network``        ``from_sonata``: all of it together
+``files``          nodes, edges with indices, type tables and spikes, written
+``export``         ``to_sonata``
 =================  ====================================================================================
 """
 
 from neuromorph.interchange.sonata.circuit import Circuit, read_circuit
+from neuromorph.interchange.sonata.export import to_sonata
 from neuromorph.interchange.sonata.network import from_sonata, sonata_nodes
 from neuromorph.interchange.sonata.templates import TEMPLATES, Template
 
-__all__ = ["TEMPLATES", "Circuit", "Template", "from_sonata", "read_circuit", "sonata_nodes"]
+__all__ = ["TEMPLATES", "Circuit", "Template", "from_sonata", "read_circuit", "sonata_nodes", "to_sonata"]

@@ -92,7 +92,7 @@ def edge_groups(
                         port,
                         source_place[kept],
                         target_place[kept],
-                        weights[kept] * post.template.scale(),
+                        weights[kept] * post.template.scale(port),
                         delays[kept],
                     )
                 )

@@ -22,8 +22,8 @@ class Template:
         For each name in ``dynamics_params``: the neuron's parameter or state, and what 1 is there.
     excitatory, inhibitory : str
         Ports of edges with positive and with negative weights; may be the same.
-    weight : Quantity, Unit or number
-        What a ``syn_weight`` of 1 is.
+    weight : Quantity, Unit or number, optional
+        What a ``syn_weight`` of 1 is; None: 1 of the port's unit.
     fixed : mapping of str to value
         Names in ``dynamics_params`` that may be there with this value alone, as the neuron has no other.
     """
@@ -32,7 +32,7 @@ class Template:
     parameters: Mapping[str, tuple[str, Any]]
     excitatory: str
     inhibitory: str
-    weight: Any
+    weight: Any = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -49,24 +49,29 @@ class Template:
         weight : Quantity or number, optional
             What a ``syn_weight`` of 1 is; default: 1 of the port's unit.
         excitatory, inhibitory : str, optional
-            Ports for positive and negative weights; default: the first port.
+            Ports for positive and negative weights; default: the first port, and the same.
+
+        Raises
+        ------
+        LanguageError
+            If the neuron has no such port.
         """
         names = {spec.name: (spec.name, spec.unit) for spec in neuron.params}
         names |= {spec.name: (spec.name, spec.unit) for spec in neuron.states}
         first = neuron.ports[0].name if neuron.ports else ""
         excitatory = excitatory or first
         inhibitory = inhibitory or excitatory
-        if weight is None and neuron.ports:
-            weight = neuron.port(excitatory).unit
+        for name in {excitatory, inhibitory} if neuron.ports else ():
+            neuron.port(name)
         return cls(neuron, names, excitatory, inhibitory, weight)
 
     def port_of(self, negative: bool) -> str:
         """Where edges of this sign arrive."""
         return self.inhibitory if negative else self.excitatory
 
-    def scale(self) -> float:
-        """What a ``syn_weight`` of 1 is, in SI units."""
-        return unit_value(self.weight)
+    def scale(self, port: str) -> float:
+        """What a ``syn_weight`` of 1 is at a port, in SI units."""
+        return unit_value(self.neuron.port(port).unit if self.weight is None else self.weight)
 
 
 _MEMBRANE = {
@@ -107,9 +112,9 @@ _NEST_EVERYWHERE = {"ignore_and_spike": False}
 
 TEMPLATES: Mapping[str, Template] = {
     # The Brain Modeling Toolkit gives NEURON's IntFire1 its times in seconds.
-    "nrn:IntFire1": Template(IntFire1, {"tau": ("tau", second), "refrac": ("refrac", second)}, "w", "w", 1.0),
+    "nrn:IntFire1": Template(IntFire1, {"tau": ("tau", second), "refrac": ("refrac", second)}, "w", "w"),
     "nest:iaf_psc_delta": Template(
-        IafPscDelta, _MEMBRANE, "delta", "delta", mV, {"refractory_input": False, **_NEST_EVERYWHERE}
+        IafPscDelta, _MEMBRANE, "delta", "delta", None, {"refractory_input": False, **_NEST_EVERYWHERE}
     ),
     "nest:iaf_psc_exp": Template(
         IafPscExp, {**_MEMBRANE, **_SYNAPSES}, "ex", "inh", pA, {"delta": 0.0, "rho": 0.01, **_NEST_EVERYWHERE}

@@ -1,0 +1,314 @@
+"""From a network to the files of a SONATA circuit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromorph.errors import CheckError, NetworkError
+from neuromorph.interchange.sonata.attributes import DYNAMICS, Ints
+from neuromorph.interchange.sonata.files import write_edges, write_nodes, write_spikes, write_types
+from neuromorph.interchange.sonata.groups import VIRTUAL
+from neuromorph.interchange.sonata.templates import TEMPLATES, Template, template_of, unit_value
+from neuromorph.language import Neuron
+from neuromorph.network import EventSource, Live, Network, Population
+from neuromorph.network.builders import build_each
+from neuromorph.network.synapses import Synapses
+from neuromorph.network.values import seconds
+from neuromorph.units import TIME, Quantity, si_value
+
+OURS = "neuromorph"
+"""Before the colon in the model template of a neuron that SONATA has no name for."""
+
+FIRST_TYPE = 100
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One projection as edges."""
+
+    name: str
+    pre: Population
+    post: Population
+    sources: Ints
+    targets: Ints
+    row: Mapping[str, Any]
+    columns: Mapping[str, npt.NDArray[Any]]
+
+
+def to_sonata(network: Network, folder: str | PathLike[str], *, dt: Quantity, duration: Quantity) -> Path:
+    """Write a network as a SONATA circuit.
+
+    Every population becomes one of nodes, every projection one of edges with weights in the unit of the model and
+    delays in ms. Neurons that came from SONATA go back to their model template; others get ``neuromorph:<name>``, with
+    their parameters in the units of their class body: SONATA names models, it does not hold equations, so
+    :func:`from_sonata` needs ``models={"neuromorph:<name>": ...}`` to read them. Sources become virtual nodes with a
+    spike file. What is drawn at random is written as it was drawn.
+
+    Parameters
+    ----------
+    network : Network
+    folder : path
+        Made if need be; files in it of the same names are replaced.
+    dt : Quantity
+        The step, which delays and steps of events are counted in.
+    duration : Quantity
+        How long the simulation runs.
+
+    Returns
+    -------
+    Path
+        Of ``simulation_config.json``; ``circuit_config.json`` is beside it.
+
+    Raises
+    ------
+    CheckError
+        If SONATA cannot say something: everything that it cannot is listed, and nothing is written.
+    """
+    step, stop = seconds(dt) * 1e3, seconds(duration) * 1e3
+    problems = _population_problems(network) + _projection_problems(network)
+    _refuse(network, problems)
+    parts = [_edges(network, made, step, problems) for made in build_each(network, step * 1e-3, dtype="float64")]
+    _refuse(network, problems)
+    place = Path(folder)
+    for inner in (place, place / "components", place / "output"):
+        inner.mkdir(parents=True, exist_ok=True)
+    nodes = [_write_population(network, population, place, step) for population in network.populations]
+    edges = [_write_part(part, place, FIRST_TYPE + k) for k, part in enumerate(_distinct(parts))]
+    inputs = {
+        population.name: _write_source(population, place, step)
+        for population in network.populations
+        if isinstance(population.neuron, EventSource) and population.neuron.count
+    }
+    _write_json(place / "circuit_config.json", _circuit_config(nodes, edges))
+    _write_json(place / "node_sets.json", {p.name: {"population": p.name} for p in network.populations})
+    _write_json(place / "simulation_config.json", _simulation_config(network, inputs, step, stop))
+    return place / "simulation_config.json"
+
+
+def _refuse(network: Network, problems: list[str]) -> None:
+    if problems:
+        raise CheckError(f"network {network.name}: SONATA cannot say everything", problems)
+
+
+def _population_problems(network: Network) -> list[str]:
+    problems = []
+    for population in network.populations:
+        neuron, subject = population.neuron, f"population {population.name}"
+        if isinstance(neuron, Neuron):
+            if neuron.event is not None and neuron.event.value is not None:
+                problems.append(f"{subject}: {neuron.name} sends graded events, and SONATA's spikes have no values")
+        elif isinstance(neuron, EventSource):
+            if neuron.values is not None and not ((neuron.values >= 1) & (neuron.values % 1 == 0)).all():
+                problems.append(f"{subject}: its events have values; SONATA's spikes have none")
+        elif not isinstance(neuron, Live) or neuron.graded:
+            problems.append(f"{subject}: {neuron.name} sends graded events, and SONATA's spikes have no values")
+    return problems
+
+
+def _projection_problems(network: Network) -> list[str]:
+    return [
+        f"projection {projection.name}: {projection.synapse.name} changes weights by equations, which SONATA does not "
+        "hold; export what it learned: project(..., program.synapses(projection).sparse())"
+        for projection in network.projections
+        if projection.synapse is not None
+    ]
+
+
+def _template(neuron: Neuron) -> tuple[str, Template]:
+    name = template_of(neuron)
+    return (f"{OURS}:{neuron.name}", Template.of(neuron)) if name is None else (name, TEMPLATES[name])
+
+
+def _write_population(network: Network, population: Population, folder: Path, dt: float) -> dict[str, Any]:
+    """Files of one population's nodes, and the entry of the circuit's configuration."""
+    label, columns = _file_name(population.name), _positions(population)
+    row: dict[str, Any] = {"model_type": VIRTUAL, "pop_name": population.name}
+    if isinstance(population.neuron, Neuron):
+        name, template = _template(population.neuron)
+        shared, own = _parameters(network, population, population.neuron, template, dt)
+        _write_json(folder / "components" / f"{label}.json", shared)
+        row |= {"model_type": "point_neuron", "model_template": name, DYNAMICS: f"{label}.json"}
+        columns |= {f"{DYNAMICS}/{key}": values for key, values in own.items()}
+    type_id = FIRST_TYPE + population.index
+    write_nodes(folder / f"{label}_nodes.h5", population.name, population.size, type_id, columns)
+    write_types(folder / f"{label}_node_types.csv", "node_type_id", {type_id: row})
+    return {
+        "nodes_file": f"$NETWORK_DIR/{label}_nodes.h5",
+        "node_types_file": f"$NETWORK_DIR/{label}_node_types.csv",
+        "populations": {population.name: {"type": row["model_type"]}},
+    }
+
+
+def _parameters(
+    network: Network, population: Population, neuron: Neuron, template: Template, dt: float
+) -> tuple[dict[str, float | int], dict[str, npt.NDArray[Any]]]:
+    """Parameters and initial states in the template's units: shared ones, and those that each neuron has of its own."""
+    from neuromorph.lowering.values import initial_states, parameter_values
+
+    params = parameter_values(neuron, population.size, network.seed, population.index)
+    states = initial_states(neuron, params, population.size, dt * 1e-3, network.seed, population.index)
+    values = {**states, **params}
+    shared: dict[str, float | int] = {}
+    own: dict[str, npt.NDArray[Any]] = {}
+    for name, (ours, unit) in template.parameters.items():
+        scale = unit_value(unit)
+        array = np.atleast_1d(values[ours] if scale == 1 else values[ours] / scale)
+        if (array == array[0]).all():
+            shared[name] = array[0].item()
+        else:
+            own[name] = array
+    return shared, own
+
+
+def _positions(population: Population) -> dict[str, npt.NDArray[Any]]:
+    """Coordinates, if they were given; lengths in micrometres."""
+    if population.coordinates is None:
+        return {}
+    scale = 1e6 if population.positions_in_metres else 1.0
+    return {axis: column * scale for axis, column in zip("xyz", population.coordinates.T, strict=False)}
+
+
+def _edges(network: Network, built: Synapses, dt: float, problems: list[str]) -> _Part:
+    """A built projection as edges: what all share goes into the type table, the rest into columns."""
+    made = built.expanded()
+    pre, post = network.populations[made.pre], network.populations[made.post]
+    projection, neuron = network.projections[made.index], post.neuron
+    assert isinstance(neuron, Neuron)
+    if made.row_ptr is None or made.targets is None:
+        sources = np.repeat(np.arange(made.n_pre), made.n_post)
+        targets = np.tile(np.arange(made.n_post), made.n_pre)
+    else:
+        sources = np.repeat(np.arange(made.n_pre), np.diff(made.row_ptr))
+        targets = made.targets.astype(np.int64)
+    weights = made.weights if made.weight_index is None else made.weights[made.weight_index]
+    name, template = _template(neuron)
+    row: dict[str, Any] = {"target_query": "*", "source_query": "*", "model_template": "static_synapse"}
+    row[DYNAMICS] = "instantaneous.json" if name.startswith("nrn:") else "static.json"
+    if name.startswith(OURS):
+        row["port"] = projection.port
+    elif template.excitatory != template.inhibitory:
+        wrong = int(np.count_nonzero(weights > 0 if projection.port == template.inhibitory else weights < 0))
+        if wrong:
+            problems.append(
+                f"projection {projection.name}: {wrong:,} weights at port {projection.port} have the sign of the other "
+                f"port, and {name} tells its ports apart by the sign; project them onto the other port"
+            )
+    columns: dict[str, npt.NDArray[Any]] = {}
+    scale = template.scale(projection.port)
+    for label, array in (("syn_weight", weights if scale == 1 else weights / scale), ("delay", made.delays * dt)):
+        flat = np.ravel(array)
+        if len(flat) and (flat == flat[0]).all():
+            row[label] = flat[0].item()
+        else:
+            columns[label] = flat
+    ports = f"_{projection.port}" if len(neuron.ports) > 1 else ""
+    return _Part(f"{pre.name}_to_{post.name}{ports}", pre, post, sources, targets, row, columns)
+
+
+def _distinct(parts: list[_Part]) -> list[_Part]:
+    """The same parts, each with a name of its own."""
+    taken: dict[str, int] = {}
+    for part in parts:
+        taken[part.name] = taken.get(part.name, 0) + 1
+    seen: dict[str, int] = {}
+    renamed = []
+    for part in parts:
+        seen[part.name] = seen.get(part.name, 0) + 1
+        renamed.append(replace(part, name=f"{part.name}_{seen[part.name]}") if taken[part.name] > 1 else part)
+    return renamed
+
+
+def _write_part(part: _Part, folder: Path, type_id: int) -> dict[str, Any]:
+    label = _file_name(part.name)
+    content = {"level_of_detail": "instantaneous", "sign": 1} if part.row[DYNAMICS] == "instantaneous.json" else {}
+    _write_json(folder / "components" / part.row[DYNAMICS], content)
+    write_edges(
+        folder / f"{label}_edges.h5",
+        part.name,
+        (part.pre.name, part.post.name),
+        part.sources,
+        part.targets,
+        (part.pre.size, part.post.size),
+        type_id,
+        part.columns,
+    )
+    write_types(folder / f"{label}_edge_types.csv", "edge_type_id", {type_id: part.row})
+    return {
+        "edges_file": f"$NETWORK_DIR/{label}_edges.h5",
+        "edge_types_file": f"$NETWORK_DIR/{label}_edge_types.csv",
+        "populations": {part.name: {"type": "chemical"}},
+    }
+
+
+def _write_source(population: Population, folder: Path, dt: float) -> dict[str, Any]:
+    """A source's spike file, and the entry of the simulation's configuration."""
+    source = population.neuron
+    assert isinstance(source, EventSource)
+    times = source.steps * dt if source.times is None else si_value(source.times, TIME) * 1e3
+    counts = np.ones(source.count, np.int64) if source.values is None else source.values.astype(np.int64)
+    path = f"{_file_name(population.name)}_spikes.h5"
+    nodes = np.repeat(source.indices.astype(np.int64), counts)
+    write_spikes(folder / path, population.name, np.repeat(times, counts), nodes)
+    return {
+        "input_type": "spikes",
+        "module": "sonata",
+        "input_file": f"$NETWORK_DIR/{path}",
+        "node_set": population.name,
+    }
+
+
+def _circuit_config(nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "manifest": {"$NETWORK_DIR": "."},
+        "components": {
+            "point_neuron_models_dir": "$NETWORK_DIR/components",
+            "synaptic_models_dir": "$NETWORK_DIR/components",
+        },
+        "networks": {"nodes": nodes, "edges": edges},
+    }
+
+
+def _simulation_config(network: Network, inputs: Mapping[str, Any], dt: float, stop: float) -> dict[str, Any]:
+    reports = {
+        f"{network.populations[r.population].name}_{r.name}": {
+            "cells": network.populations[r.population].name,
+            "variable_name": r.name,
+            "module": "membrane_report",
+            "type": "compartment",
+            "sections": "soma",
+            "dt": r.every * dt,
+            "start_time": 0.0,
+            "end_time": stop,
+            "file_name": f"{network.populations[r.population].name}_{r.name}.h5",
+        }
+        for r in network.recordings
+    }
+    return {
+        "manifest": {"$NETWORK_DIR": "."},
+        "network": "circuit_config.json",
+        "node_sets_file": "$NETWORK_DIR/node_sets.json",
+        "run": {"tstop": stop, "dt": dt, "random_seed": network.seed},
+        "inputs": inputs,
+        "output": {"output_dir": "$NETWORK_DIR/output", "spikes_file": "spikes.h5", "log_file": "log.txt"},
+        "reports": reports,
+    }
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot be written ({error})", path=str(path)) from error
