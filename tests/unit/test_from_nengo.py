@@ -150,37 +150,58 @@ class Quiet(nengo.LIF):  # type: ignore[misc]
     """Nobody's neuron."""
 
 
+class Silence(nengo.synapses.Synapse):  # type: ignore[misc]
+    """Nobody's synapse."""
+
+
 def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
     with nengo.Network() as model:
         loop = nengo.Node(lambda t, x: x, size_in=1, label="loop")
         drive = nengo.Node(np.sin, label="drive")
         rate = nengo.Ensemble(10, 1, neuron_type=Quiet(), label="rate")
         noisy = nengo.Ensemble(10, 1, noise=nengo.processes.WhiteNoise(), label="noisy")
-        nengo.Connection(drive, rate, synapse=nengo.synapses.Triangle(0.01))
+        direct = nengo.Ensemble(10, 1, neuron_type=nengo.Direct(), label="direct")
+        nengo.Connection(drive, rate, synapse=Silence())
         nengo.Connection(rate, loop)
-        learned = nengo.Connection(rate, noisy, learning_rule_type=nengo.PES())
+        nengo.Connection(direct, rate, function=np.square)
+        learned = nengo.Connection(rate, noisy, learning_rule_type=nengo.RLS())
         nengo.Connection(drive, learned.learning_rule)
-        nengo.Probe(learned, "weights")
+        nengo.Probe(nengo.Connection(drive, noisy), "weights")
+        nengo.Probe(noisy, "scaled_encoders")
     with pytest.raises(CheckError) as caught:
         from_nengo(model)
     text = "\n".join(caught.value.problems)
     for expected in (
         "computes its output from input",
-        "give duration=",
+        "give duration=, for how long to compute",
+        "give duration=, for how long to draw",
         "neurons are Quiet",
-        "noise has no counterpart",
-        "no linear filter",
-        "learning rule PES",
-        "it drives a learning rule",
-        "'weights'",
+        "is no filter",
+        "in direct mode passes on",
+        "RLS keeps a matrix",
+        "do not change",
+        "'scaled_encoders'",
     ):
         assert expected in text, text
 
 
-def test_two_synapses_in_a_row_are_refused() -> None:
+def test_two_synapses_in_a_row_act_one_after_the_other() -> None:
+    with nengo.Network(seed=4) as model:
+        drive = nengo.Node([0.8])
+        a, node, b = nengo.Ensemble(30, 1), nengo.Node(size_in=1), nengo.Ensemble(40, 1, label="b")
+        nengo.Connection(drive, a, synapse=0.02)
+        nengo.Connection(a, node, synapse=nengo.Alpha(0.01))
+        nengo.Connection(node, b, synapse=0.005)
+        fired, value = nengo.Probe(b.neurons), nengo.Probe(b, "input", synapse=0.01, label="value")
+    simulator, trace = run(model, 0.15)
+    assert spikes(trace, "b") == spikes_of(simulator, fired) != set()
+    assert error(trace.state("value", "value").data, simulator.data[value]) < 1e-6
+
+
+def test_a_loop_of_passthrough_nodes_is_refused() -> None:
     with nengo.Network() as model:
-        a, node, b = nengo.Ensemble(10, 1), nengo.Node(size_in=1), nengo.Ensemble(10, 1)
-        nengo.Connection(a, node)
+        node, b = nengo.Node(size_in=1, label="round"), nengo.Ensemble(10, 1)
+        nengo.Connection(node, node, synapse=0.1)
         nengo.Connection(node, b)
-    with pytest.raises(CheckError, match="two synapses one after the other"):
+    with pytest.raises(CheckError, match="a loop of passthrough nodes"):
         from_nengo(model)

@@ -67,6 +67,8 @@ class Inputs:
         Constant input to filters, one number for each neuron.
     first : array or None
         What the direct port gets in the first step, when nothing can have arrived yet.
+    prefix : str
+        Of the names of ports and states.
 
     Attributes
     ----------
@@ -76,7 +78,10 @@ class Inputs:
         The same sum once they have advanced.
     """
 
-    def __init__(self, filters: Sequence[Filter], constants: Mapping[Filter, Array], first: Array | None) -> None:
+    def __init__(
+        self, filters: Sequence[Filter], constants: Mapping[Filter, Array], first: Array | None, prefix: str = ""
+    ) -> None:
+        self._prefix = prefix
         self.symbols: dict[str, Any] = {}
         self.values: dict[str, Array] = {}
         arriving: list[Expr] = []
@@ -85,33 +90,49 @@ class Inputs:
             u = self._input(item, item in filters, constants.get(item), first if item is DIRECT else None)
             xs = [self._own(f"{item.name}_x{k or ''}", State(0.0)) for k in range(len(item.b))]
             for x, row, b in zip(xs, item.a, item.b, strict=True):
-                x.next = _sum([a * y for a, y in zip(row, xs, strict=True) if a] + [b * u])
-            arriving.append(_sum([c * x.next for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
-            present.append(_sum([c * x for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
-        self.arriving, self.present = _sum(arriving), _sum(present)
+                x.next = total([a * y for a, y in zip(row, xs, strict=True) if a] + [b * u])
+            arriving.append(total([c * x.next for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
+            present.append(total([c * x for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
+        self.arriving, self.present = total(arriving), total(present)
 
     def _input(self, item: Filter, port: bool, constant: Array | None, first: Array | None) -> Expr:
         terms: list[Expr] = [self._own(item.name, Port())] if port else []
         if constant is not None:
-            terms.append(self._param(f"{item.name}_constant", constant))
+            value = self._param(f"{item.name}_constant", constant)
+            terms.append(value if item == DIRECT else where(step > 0, value, 0.0))  # a synapse is a step late
         if first is not None:
             terms.append(where(step > 0, 0.0, self._param(f"{item.name}_first", first)))
-        return _sum(terms)
+        return total(terms)
 
     def _own(self, name: str, symbol: Any) -> Any:
-        self.symbols[name] = symbol
+        self.symbols[self._prefix + name] = symbol
         return symbol
 
     def _param(self, name: str, values: Array) -> Expr:
-        self.values[name] = values
+        self.values[self._prefix + name] = values
         return self._own(name, Param(0.0))  # type: ignore[no-any-return]
 
 
-def _sum(terms: list[Expr]) -> Expr:
-    total = terms[0] if terms else const(0.0)
+def total(terms: Sequence[Expr]) -> Expr:
+    """The sum of terms, from the first on; 0 of none."""
+    if not terms:
+        return const(0.0)
+    summed = terms[0]
     for term in terms[1:]:
-        total = total + term
-    return total
+        summed = summed + term
+    return summed
+
+
+def watched(inputs: Mapping[str, Inputs]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """States that hold what arrives at ports of their own, for plastic synapses to look at: symbols and values."""
+    symbols: dict[str, Any] = {}
+    values: dict[str, Array] = {}
+    for name, seen in inputs.items():
+        state = State(0.0)
+        state.next = seen.arriving
+        symbols |= {**seen.symbols, name: state}
+        values |= seen.values
+    return symbols, values
 
 
 def readout(inputs: Inputs) -> Neuron:
@@ -122,9 +143,17 @@ def readout(inputs: Inputs) -> Neuron:
     return made(**inputs.values)
 
 
-def relay(inputs: Inputs) -> Neuron:
-    """Sends the filtered sum of what arrives on, as the value of an event in each step where it is not 0."""
+def relay(inputs: Inputs, seen: Mapping[str, Inputs] | None = None) -> Neuron:
+    """Sends the filtered sum of what arrives on, as the value of an event in each step where it is not 0.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    seen : mapping of str to Inputs, optional
+        States that hold what arrives at other ports.
+    """
     value = State(0.0)
     value.next = inputs.arriving
-    symbols = {**inputs.symbols, "value": value, "sent": Event(when=value != 0.0, value=value)}
-    return make_neuron("Relay", symbols, doc="Decoded value, sent on.")(**inputs.values)
+    looked, values = watched(seen or {})
+    symbols = {**inputs.symbols, **looked, "value": value, "sent": Event(when=value != 0.0, value=value)}
+    return make_neuron("Relay", symbols, doc="Decoded value, sent on.")(**inputs.values, **values)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.nengo.filters import Inputs
+from neuromorph.interchange.nengo.filters import Inputs, watched
 from neuromorph.interchange.nengo.rates import RATES, Made, rate_of, spiking_from_rate
 from neuromorph.language import Event, Expr, Neuron, Param, State, dt, exp, floor, log, make_neuron, maximum, minimum
 from neuromorph.language import where as choose
@@ -19,7 +19,17 @@ Update: TypeAlias = Callable[[Any, Mapping[str, Array], Expr, Expr], Made]
 """Symbols and initial values of a neuron, from Nengo's type, its built states and the current before and after."""
 
 
-def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], inputs: Inputs) -> Neuron:
+def ensemble(
+    name: str,
+    kind: Any,
+    bias: Array,
+    initial: Mapping[str, Array],
+    inputs: Inputs,
+    *,
+    direct: Inputs | None = None,
+    gain: Array | None = None,
+    seen: Mapping[str, Inputs] | None = None,
+) -> Neuron:
     """The neurons of an ensemble, their update step by step as in Nengo.
 
     Parameters
@@ -32,6 +42,13 @@ def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], in
     initial : mapping of str to array (n,)
         Nengo's initial states, as `initial_states` gives them.
     inputs : Inputs
+        In the unit of the current.
+    direct : Inputs, optional
+        What arrives at neurons as such, to be multiplied by ``gain``.
+    gain : array (n,), optional
+        By default 1.
+    seen : mapping of str to Inputs, optional
+        States that hold what arrives at other ports, for learning rules.
 
     Returns
     -------
@@ -40,10 +57,18 @@ def ensemble(name: str, kind: Any, bias: Array, initial: Mapping[str, Array], in
         neuron without spikes has ``rate``. Its event is worth `event_unit` of Nengo's output.
     """
     b = Param(0.0)
-    update = UPDATES[type(kind).__name__]
-    symbols, values = update(kind, initial, inputs.arriving + b, inputs.present + b)
-    made = make_neuron(name, {"bias": b, **inputs.symbols, **symbols}, doc=f"{type(kind).__name__}, from Nengo.")
-    return made(bias=bias, **values, **inputs.values)
+    arriving, present = inputs.arriving + b, inputs.present + b
+    looked, given = watched(seen or {})
+    ports = {**inputs.symbols, **looked}
+    given |= inputs.values
+    if direct is not None:
+        factor = Param(1.0)
+        arriving, present = arriving + factor * direct.arriving, present + factor * direct.present
+        ports |= {"gain": factor, **direct.symbols}
+        given |= direct.values if gain is None else {"gain": gain, **direct.values}
+    symbols, values = UPDATES[type(kind).__name__](kind, initial, arriving, present)
+    made = make_neuron(name, {"bias": b, **ports, **symbols}, doc=f"{type(kind).__name__}, from Nengo.")
+    return made(bias=bias, **values, **given)
 
 
 def initial_states(kind: Any, signals: Mapping[str, Any]) -> dict[str, Array]:
@@ -68,6 +93,13 @@ def refusal(kind: Any) -> str | None:
 def event_unit(kind: Any, step_length: float) -> float:
     """Nengo's output for an event of value 1: a spike is high for one step; a rate is its own value."""
     return float(getattr(kind, "amplitude", 1.0)) / step_length if kind.spiking else 1.0
+
+
+def output_state(kind: Any) -> str | None:
+    """The state that holds the value of the event in each step; None for a neuron whose events have value 1."""
+    if not kind.spiking:
+        return "rate"
+    return None if type(kind).__name__ in ("LIF", "AdaptiveLIF", "Izhikevich") else "count"
 
 
 def _lif(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
@@ -107,11 +139,12 @@ def _adaptive_lif(kind: Any, initial: Mapping[str, Array], arriving: Expr, prese
 
 
 def _integrate_and_fire(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:
-    v = State(0.0)
-    v.next = v + maximum(arriving, 0.0) * (dt / second)
-    v.reset = v - floor(v)
-    spike = Event(when=v >= 1.0, value=floor(v))
-    return {"voltage": v, "current": present, "spike": spike}, {"voltage": initial["voltage"]}
+    v, count = State(0.0), State(0.0)
+    moved = v + maximum(arriving, 0.0) * (dt / second)
+    count.next = floor(moved)
+    v.next = moved - floor(moved)
+    spike = Event(when=count > 0.0, value=count)
+    return {"voltage": v, "count": count, "current": present, "spike": spike}, {"voltage": initial["voltage"]}
 
 
 def _izhikevich(kind: Any, initial: Mapping[str, Array], arriving: Expr, present: Expr) -> Made:

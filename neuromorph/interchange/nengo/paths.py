@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.nengo.filters import DIRECT, Filter, linear_filter
+from neuromorph.interchange.nengo.filters import DIRECT, Filter
 from neuromorph.interchange.nengo.neurons import event_unit
+from neuromorph.interchange.nengo.processes import Series, filter_of, in_series, series
+from neuromorph.interchange.nengo.transforms import (
+    Weights,
+    eye,
+    picked,
+    placed,
+    plain,
+    times,
+    transform_weights,
+)
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """The output of a node: one vector, or one for each step.
-
-    Attributes
-    ----------
-    name : str
-    values : array (size,) or (steps, size)
-    """
-
-    name: str
-    values: Array
-
-    @property
-    def constant(self) -> bool:
-        """Whether it never changes."""
-        return self.values.ndim == 1
+Into = Literal["value", "current", "neurons"]
 
 
 @dataclass(frozen=True, eq=False)
 class Relay:
-    """Holds the decoded value that an ensemble gets, and sends it on.
+    """Holds a decoded value, and sends it on.
 
     Attributes
     ----------
     name : str
+    of : Any
+        The ensemble whose value it is, or the learned connection.
     """
 
     name: str
+    of: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +49,20 @@ class Path:
     ----------
     source : nengo.Ensemble, Series or Relay
         Spikes of an ensemble's neurons, a node's output, or a relay's value.
-    matrix : array (size of the target, size of the source)
-        In currents of neurons if `direct_current`, else in the target's own dimensions. An event of value 1 counts 1.
+    weights : array, sparse array or Shared (size of the target, size of the source)
+        An event of value 1 counts 1.
     filter : Filter
-    direct_current : bool
+    into : {"value", "current", "neurons"}
+        Whether the target's own dimensions are meant, currents of its neurons, or what becomes one by its gain.
+    learned : nengo.Connection or None
+        The connection whose learning rule changes the weights.
     """
 
     source: Any
-    matrix: Array
+    weights: Weights
     filter: Filter
-    direct_current: bool = False
+    into: Into = "value"
+    learned: Any = None
 
 
 class Paths:
@@ -75,118 +74,135 @@ class Paths:
         Built, so that its decoders are solved.
     steps : int or None
         How long outputs of nodes that change in time are computed for.
-    seed : int
-        Of processes that have no seed of their own.
+    relayed : callable
+        The relay of a learned connection, or None where its weights go to the neurons themselves.
     """
 
-    def __init__(self, model: Any, steps: int | None, seed: int) -> None:
+    def __init__(self, model: Any, steps: int | None, relayed: Any) -> None:
         import nengo
 
         self.problems: list[str] = []
         self._nengo = nengo
         self._model = model
-        self._steps = steps
-        self._seed = seed
+        self._steps = steps or 0
+        self._relayed = relayed
         self._connections = [x for x in model.params if isinstance(x, nengo.Connection)]
         self._series: dict[Any, Series] = {}
-        self._filters: dict[Any, Filter] = {}
+        self._filters: dict[Filter, Filter] = {}
+        self._open: list[Any] = []
 
     def to(self, target: Any) -> list[Path]:
-        """Every path to an ensemble, its neurons, a passthrough node or a probe."""
-        return [path for c in self._connections if c.post_obj == target for path in self._through(c)]
+        """Every path to an ensemble, its neurons, a passthrough node, a learning rule or a probe."""
+        if target in self._open:
+            self.problems.append(f"{target}: a loop of passthrough nodes; put an ensemble into it")
+            return []
+        self._open.append(target)
+        found = [path for c in self._connections if c.post_obj == target for path in self.along(c, at_post=True)]
+        self._open.pop()
+        return found
 
     def probed(self, probe: Any) -> list[Path]:
         """Paths to a probe, whatever it probes."""
-        nengo, dt = self._nengo, self._model.dt
-        if isinstance(probe.target, nengo.Node):
-            node = probe.target
-            found = self.to(node) if node.output is None else [self._from_node(node, None, np.eye(node.size_out))]
-            return [Path(p.source, p.matrix, self._chain(p.filter, probe.synapse, probe)) for p in found]
-        if isinstance(probe.target, nengo.ensemble.Neurons):
-            n = probe.target.size_out
-            matrix = np.eye(n) * event_unit(probe.target.ensemble.neuron_type, dt)
-            return [Path(probe.target.ensemble, matrix, self._chain(DIRECT, probe.synapse, probe))]
-        return self.to(probe)
+        nengo, obj = self._nengo, probe.obj
+        if isinstance(obj, nengo.ensemble.Neurons):
+            unit = event_unit(obj.ensemble.neuron_type, self._model.dt)
+            found = [Path(obj.ensemble, eye(obj.size_out) * unit, DIRECT)]
+        elif isinstance(obj, nengo.Connection):
+            return list(self.along(obj, at_post=False))
+        elif isinstance(obj, nengo.Ensemble) and probe.attr == "decoded_output":
+            return self.to(probe)
+        else:
+            found = self._out_of(obj)
+        if probe.slice is not None:
+            found = [replace(p, weights=times(picked(probe.slice, p.weights.shape[0]), p.weights)) for p in found]
+        return [replace(p, filter=self._chain(p.filter, probe.synapse, probe)) for p in found]
 
-    def _through(self, c: Any) -> Iterator[Path]:
-        nengo = self._nengo
+    def relayed_input(self, c: Any) -> list[Path]:
+        """What a learned connection gives its relay."""
+        return [replace(p, learned=c) for p in self._from_neurons(c)]
+
+    def along(self, c: Any, at_post: bool) -> Iterator[Path]:
+        """The paths that a connection makes, in the dimensions of its target or its own."""
+        relay = self._relayed(c)
+        paths = [Path(relay, eye(c.size_out), DIRECT)] if relay else self._crossing(c)
+        if not at_post:
+            yield from paths
+            return
+        into: Into = "neurons" if isinstance(c.post_obj, self._nengo.ensemble.Neurons) else "value"
+        for path in paths:
+            if path.into == "current":
+                yield path
+            else:
+                weights = times(placed(c.post_slice, c.post_obj.size_in), path.weights)
+                yield replace(path, weights=weights, into=into)
+
+    def _crossing(self, c: Any) -> list[Path]:
+        """What comes out of a connection, in its own dimensions."""
+        if isinstance(c.pre_obj, self._nengo.Ensemble | self._nengo.ensemble.Neurons) and not _direct(c.pre_obj):
+            learned = c if c.learning_rule_type is not None and not self._only_encoders(c) else None
+            return [replace(p, learned=learned) for p in self._from_neurons(c)]
+        if isinstance(c.pre_obj, self._nengo.Node) and c.pre_obj.output is not None and c.function is not None:
+            key = (c.pre_obj, c)
+            if key not in self._series:
+                self._series[key] = self._of_node(c.pre_obj).mapped(c.function, c.pre_slice)
+            found = [Path(self._series[key], eye(c.size_mid), DIRECT)]
+        else:
+            part = picked(c.pre_slice, c.pre_obj.size_out)
+            found = [replace(p, weights=times(part, p.weights)) for p in self._out_of(c.pre_obj)]
+        weights = transform_weights(c.transform, self._model.params[c].weights, c.size_mid)
+        return [
+            replace(p, weights=times(weights, p.weights), filter=self._chain(p.filter, c.synapse, c)) for p in found
+        ]
+
+    def _from_neurons(self, c: Any) -> list[Path]:
+        """What neurons send through a connection."""
         weights = self._model.params[c].weights
-        if isinstance(c.pre_obj, nengo.Ensemble):
-            current = bool(c.solver.weights) and isinstance(c.post_obj, nengo.Ensemble)
-            matrix = np.atleast_2d(weights) * event_unit(c.pre_obj.neuron_type, self._model.dt)
-            if not current:
-                matrix = self._at_post(c, matrix)
-            yield Path(c.pre_obj, matrix, self._chain(DIRECT, c.synapse, c), current)
-            return
-        matrix = _full(weights, c.size_mid)
-        if isinstance(c.pre_obj, nengo.Node) and c.pre_obj.output is not None:
-            path = self._from_node(c.pre_obj, c, matrix)
-            yield Path(path.source, self._at_post(c, path.matrix), self._chain(DIRECT, c.synapse, c))
-            return
-        size = c.pre_obj.size_out
-        matrix = self._at_post(c, matrix @ np.eye(size)[c.pre_slice])
-        if isinstance(c.pre_obj, nengo.Node):
-            for path in self.to(c.pre_obj):
-                yield Path(path.source, matrix @ path.matrix, self._chain(path.filter, c.synapse, c))
-            return
+        item = self._chain(DIRECT, c.synapse, c)
+        if isinstance(c.pre_obj, self._nengo.Ensemble):
+            current = bool(c.solver.weights) and isinstance(c.post_obj, self._nengo.Ensemble)
+            unit = event_unit(c.pre_obj.neuron_type, self._model.dt)
+            return [Path(c.pre_obj, np.atleast_2d(weights) * unit, item, "current" if current else "value")]
         ensemble = c.pre_obj.ensemble
-        matrix = matrix * event_unit(ensemble.neuron_type, self._model.dt)
-        yield Path(ensemble, matrix, self._chain(DIRECT, c.synapse, c))
+        unit = event_unit(ensemble.neuron_type, self._model.dt)
+        matrix = times(transform_weights(c.transform, weights, c.size_mid), picked(c.pre_slice, c.pre_obj.size_out))
+        return [Path(ensemble, matrix * unit, item)]
 
-    @staticmethod
-    def _at_post(c: Any, matrix: Array) -> Array:
-        """Rows put where a connection ends in its target."""
-        placed = np.zeros((c.post_obj.size_in, matrix.shape[1]))
-        np.add.at(placed, np.arange(c.post_obj.size_in)[c.post_slice], matrix)
-        return placed
+    def _out_of(self, obj: Any) -> list[Path]:
+        """What a node, or an ensemble in direct mode, puts out."""
+        if isinstance(obj, self._nengo.Node) and obj.output is not None:
+            return [Path(self._of_node(obj), eye(obj.size_out), DIRECT)]
+        return self.to(obj)
+
+    def _of_node(self, node: Any) -> Series:
+        if node not in self._series:
+            self._series[node] = series(node, plain_label(node), self._steps, self._model.dt, self._model.seeds[node])
+        return self._series[node]
+
+    def _only_encoders(self, c: Any) -> bool:
+        return isinstance(c.learning_rule_type, self._nengo.Voja)
 
     def _chain(self, before: Filter, synapse: Any, where: Any) -> Filter:
+        """One filter after another, under a name that no other filter has."""
         if synapse is None:
             return before
-        if synapse not in self._filters:
-            made = linear_filter(synapse, self._model.dt)
-            if made is None:
-                self.problems.append(f"{where}: {synapse} passes its input on beside its state")
-                made = DIRECT
-            clash = any(made.name == f.name and made != f for f in self._filters.values())
-            name = f"{made.name}_{len(self._filters)}" if clash else made.name
-            self._filters[synapse] = Filter(name, made.a, made.b, made.c, made.d)
-        if before != DIRECT:
-            self.problems.append(f"{where}: two synapses one after the other; keep one and set the other to None")
-        return self._filters[synapse]
-
-    def _from_node(self, node: Any, c: Any, matrix: Array) -> Path:
-        function = None if c is None else c.function
-        key = (node, None if function is None else c)
-        if key not in self._series:
-            values = self._values(node)
-            if function is not None:
-                rows = np.atleast_2d(values)[:, c.pre_slice]
-                values = np.array([np.ravel(function(row)) for row in rows]).reshape(*values.shape[:-1], -1)
-            self._series[key] = Series(_label(node), values)
-        if c is not None and function is None:
-            matrix = matrix @ np.eye(node.size_out)[c.pre_slice]
-        return Path(self._series[key], matrix, DIRECT)
-
-    def _values(self, node: Any) -> Array:
-        output, dt = node.output, self._model.dt
-        if not callable(output) and not isinstance(output, self._nengo.Process):
-            return np.array(output, np.float64).reshape(-1)
-        steps = self._steps or 0
-        if isinstance(output, self._nengo.Process):
-            rng = np.random.RandomState(self._seed if output.seed is None else output.seed)
-            return np.asarray(output.run_steps(steps, d=node.size_out, dt=dt, rng=rng), np.float64)
-        values = [np.ravel(output(k * dt)) for k in range(1, steps + 1)]
-        return np.array(values, np.float64).reshape(steps, node.size_out)
+        made = filter_of(synapse, self._model.dt)
+        assert made is not None
+        both = made if before == DIRECT else in_series(before, made)
+        if both not in self._filters:
+            taken = any(both.name == known.name for known in self._filters.values())
+            self._filters[both] = replace(both, name=f"{both.name}_{len(self._filters)}") if taken else both
+        return self._filters[both]
 
 
-def _label(thing: Any) -> str:
+def encoded(path: Path, encoders: Array) -> Path:
+    """A path to an ensemble's value, in currents of its neurons."""
+    return replace(path, weights=encoders @ plain(path.weights), into="current")
+
+
+def _direct(obj: Any) -> bool:
+    return type(getattr(obj, "neuron_type", None)).__name__ == "Direct"
+
+
+def plain_label(thing: Any) -> str:
+    """A name without slashes."""
     return (thing.label or type(thing).__name__.lower()).replace("/", " ")
-
-
-def _full(weights: Any, size: int) -> Array:
-    """A transform as a matrix: none is the identity, a number or a vector a diagonal."""
-    if weights is None:
-        return np.eye(size)
-    array = np.asarray(weights, np.float64)
-    return array if array.ndim == 2 else np.eye(size) * array

@@ -95,16 +95,17 @@ def spiking_from_rate(kind: Any, initial: Mapping[str, Array], rate: Expr) -> Ma
     """
     out, h = State(0.0), dt / second
     out.next = rate
+    count = State(0.0)
+    symbols = {"rate_out": out, "count": count, "spike": Event(when=count != 0.0, value=count)}
     if "voltage" in kind.state:
         v = State(0.0)
-        v.next = v + h * rate
-        v.reset = v - floor(v)
-        event = Event(when=floor(v) != 0.0, value=floor(v))
-        return {"rate_out": out, "voltage": v, "spike": event}, {"voltage": initial["voltage"]}
-    count, mean = State(0.0), h * (abs_(rate) if kind.negative else rate)
+        count.next = floor(v + h * rate)
+        v.next = v + h * rate - floor(v + h * rate)
+        return {**symbols, "voltage": v}, {"voltage": initial["voltage"]}
+    mean = h * (abs_(rate) if kind.negative else rate)
     drawn = _poisson(mean) if type(kind).__name__ == "PoissonSpiking" else _rounded(mean)
     count.next = choose(rate < 0.0, -drawn, drawn) if kind.negative else drawn
-    return {"rate_out": out, "count": count, "spike": Event(when=count != 0.0, value=count)}, {}
+    return symbols, {}
 
 
 def _poisson(mean: Expr) -> Expr:
