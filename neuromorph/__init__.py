@@ -21,7 +21,9 @@ from neuromorph.errors import (
 from neuromorph.language import (
     Event,
     Neuron,
+    Output,
     Param,
+    Pathway,
     Port,
     PostState,
     PostView,
@@ -143,7 +145,7 @@ from neuromorph.units import (
 
 if TYPE_CHECKING:
     from neuromorph.engine import CPU, Reference
-    from neuromorph.interchange import from_brian2, from_nengo, from_nir
+    from neuromorph.interchange import from_brian2, from_nengo, from_nir, to_nir
     from neuromorph.trace import Trace, compare, first_difference, open_trace
 
 __version__ = "0.1.0"
@@ -188,7 +190,9 @@ __all__ = [
     "Neuron",
     "Normal",
     "OneToOne",
+    "Output",
     "Param",
+    "Pathway",
     "Port",
     "PostState",
     "PostView",
@@ -267,6 +271,7 @@ __all__ = [
     "tanh",
     "to_float",
     "to_int",
+    "to_nir",
     "trunc",
     "trunc_div",
     "trunc_shift",
@@ -296,6 +301,7 @@ _LATE = {
     "from_nengo": "interchange",
     "from_nir": "interchange",
     "open_trace": "trace",
+    "to_nir": "interchange",
 }
 
 

@@ -2,6 +2,6 @@
 
 from neuromorph.interchange.brian2 import from_brian2
 from neuromorph.interchange.nengo import from_nengo
-from neuromorph.interchange.nir import from_nir, latency
+from neuromorph.interchange.nir import from_nir, latency, to_nir
 
-__all__ = ["from_brian2", "from_nengo", "from_nir", "latency"]
+__all__ = ["from_brian2", "from_nengo", "from_nir", "latency", "to_nir"]

@@ -5,5 +5,6 @@ brain-inspired computing", Nature Communications 15, 8122.
 """
 
 from neuromorph.interchange.nir.read import from_nir, latency
+from neuromorph.interchange.nir.write import to_nir
 
-__all__ = ["from_nir", "latency"]
+__all__ = ["from_nir", "latency", "to_nir"]

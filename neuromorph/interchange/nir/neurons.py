@@ -15,6 +15,7 @@ Neurons without a threshold emit their voltage in every step, as a graded event.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from neuromorph.language import Event, Neuron, Param, Port, State, dt, neuron, step, where
 from neuromorph.units import Hz, ms
@@ -202,6 +203,7 @@ PARAMETERS = {
 }
 
 
+@lru_cache
 def model(kind: str, reset: str, method: str) -> Neuron:
     """The neuron for a node of type ``kind``, one of :data:`PARAMETERS`, with NIR's defaults."""
     if kind in ("CubaLI", "CubaLIF"):

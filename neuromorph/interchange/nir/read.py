@@ -163,6 +163,7 @@ def _parameters(node: Node, shape: Shape, unit: float) -> dict[str, Any]:
     for item in PARAMETERS[node.type]:
         name = item.rstrip("?")
         if item.endswith("?") and node.values.get(name) is None:
+            values[name] = {"v_reset": 0.0, "w_in": 1.0}[name]
             continue
         given = node.array(name).astype(np.float64)
         if given.size not in (1, prod(shape)):
