@@ -61,10 +61,17 @@ def carry_over(group: Any, fresh: PopulationState, before: PopulationState | Non
         if port not in fresh.arriving and np.any(rows[1:])
     ]
     arriving = {
-        port: before.arriving[port][1:].astype(rows.dtype) if port in before.arriving else rows
+        port: _later(before.arriving[port]) if port in before.arriving else rows
         for port, rows in fresh.arriving.items()
     }
     return PopulationState(states, arriving, fresh.values), lost
+
+
+def _later(rows: Array) -> Array:
+    """What arrives after the first step."""
+    kept = rows.copy()
+    kept[:1] = 0
+    return kept
 
 
 def write_back(group: Any, neuron: Neuron, dt: float, end: PopulationState, after: PopulationState) -> None:
