@@ -21,6 +21,7 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _MASK, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 _1, _4, _6, _8, _16, _48 = (np.uint64(n) for n in (1, 4, 6, 8, 16, 48))
+_0, _2, _3, _15 = (np.uint64(n) for n in (0, 2, 3, 15))
 
 
 @numba.njit(error_model="numpy", forceinline=True)
@@ -55,6 +56,14 @@ def random_words(seed, group, groups, step, word, out):
             out[at + _16 + j] = np.uint32(b)
             out[at + _32 + j] = np.uint32(c)
             out[at + _48 + j] = np.uint32(d)
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def random_word(seed, number, step, word):
+    """One word of one neuron or synapse: see :func:`neuromorph.random.bits`. All are uint64."""
+    block, lane = (number >> _6 << _4) | (number & _15), number >> _4 & _3
+    a, b, c, d = philox(block, step & _MASK, step >> _32, word & _MASK, seed & _MASK, seed >> _32)
+    return np.int64((a if lane == _0 else b) if lane < _2 else (c if lane == _2 else d))
 
 
 @numba.njit(error_model="numpy", forceinline=True)

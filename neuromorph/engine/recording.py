@@ -140,8 +140,10 @@ class Recorder:
         for synapses, record, buffer in self._synapses:
             bounds = self._memories[synapses.lowered.post].bounds(threads)
             items = record_items(synapses, record, buffer.rows, buffer.first_row, bounds)
+            lowered = synapses.lowered
             for table, (item, keep) in zip(tables, items, strict=True):
-                table.after.append((plastic_kernel("record_picked").address, item))
+                calls = table.deliveries[lowered.post] if lowered.program.late else table.after
+                calls.append((plastic_kernel("record_picked").address, item))
                 table.keep += keep
         tables[0].observers += [
             (

@@ -188,7 +188,7 @@ def advance(
     seed: int,
     plastic: Sequence[RunningPlastic] = (),
 ) -> None:
-    """One step of a network: what arrives through plastic synapses, every population, then every projection.
+    """One step of a network: plastic synapses, every population, every projection, then plastic synapses that are late.
 
     Parameters
     ----------
@@ -212,3 +212,5 @@ def advance(
     for synapses in projections:
         source, sums = populations[synapses.pre], populations[synapses.post].sums[synapses.port]
         deliver(synapses, sums, step, source.fired, source.values)
+    for changing in plastic:
+        changing.finish(step)

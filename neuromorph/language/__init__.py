@@ -31,11 +31,21 @@ from neuromorph.language.functions import (
     where,
     white_noise,
 )
-from neuromorph.language.make import make_neuron
+from neuromorph.language.make import make_neuron, make_synapse
 from neuromorph.language.neuron import METHODS, EventSpec, Neuron, ParamSpec, PortSpec, StateSpec, neuron
 from neuromorph.language.symbols import Event, Param, Port, State
-from neuromorph.language.synapse import Synapse, SynapseState, ViewSpec, synapse
-from neuromorph.language.synapse_symbols import PostState, PostView, PreState, PreView, Third, Weight, event_value
+from neuromorph.language.synapse import OutputSpec, PathSpec, Synapse, SynapseState, ViewSpec, synapse
+from neuromorph.language.synapse_symbols import (
+    Output,
+    Pathway,
+    PostState,
+    PostView,
+    PreState,
+    PreView,
+    Third,
+    Weight,
+    event_value,
+)
 
 __all__ = [
     "METHODS",
@@ -44,8 +54,12 @@ __all__ = [
     "Expr",
     "Neuron",
     "Operand",
+    "Output",
+    "OutputSpec",
     "Param",
     "ParamSpec",
+    "PathSpec",
+    "Pathway",
     "Port",
     "PortSpec",
     "PostState",
@@ -68,6 +82,7 @@ __all__ = [
     "floor",
     "log",
     "make_neuron",
+    "make_synapse",
     "maximum",
     "minimum",
     "neuron",

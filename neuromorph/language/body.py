@@ -42,7 +42,9 @@ def check_class(cls: object, kind: str) -> type:
     return cls
 
 
-def read_symbols(cls: type, made: Iterable[Any], advice: Mapping[type, str]) -> dict[str, Any]:
+def read_symbols(
+    cls: type, made: Iterable[Any], advice: Mapping[type, str], kinds: tuple[type[Any], ...] = SYMBOLS
+) -> dict[str, Any]:
     """Symbols by name; every one that the body made must have exactly one name.
 
     Parameters
@@ -51,9 +53,11 @@ def read_symbols(cls: type, made: Iterable[Any], advice: Mapping[type, str]) -> 
         In the order in which the body made them.
     advice : mapping of type to str
         What to do about a symbol of that type that has no name.
+    kinds : tuple of type
+        What counts as a symbol.
     """
     made = list(made)
-    symbols = {name: value for name, value in vars(cls).items() if isinstance(value, SYMBOLS)}
+    symbols: dict[str, Any] = {name: value for name, value in vars(cls).items() if isinstance(value, kinds)}
     ours = {id(symbol) for symbol in made}
     names: dict[int, str] = {}
     for name, symbol in symbols.items():

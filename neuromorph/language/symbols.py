@@ -22,7 +22,8 @@ REGISTRY: Final = "__neuromorph_symbols__"
 """Class-body name under which everything that the body makes is listed, so that nothing gets lost unnoticed."""
 
 
-def _register(made: Any) -> Site:
+def register(made: Any) -> Site:
+    """List a symbol among those that the class body under way makes; the line that does."""
     frame = body_frame()
     if frame is not None:
         frame.f_locals.setdefault(REGISTRY, []).append(made)
@@ -106,7 +107,7 @@ class Port(Expr):
             refuse(f"Port: an int has no unit, got {unit} ({unit.dim})", UnitError, got=unit.dim)
         super().__init__("port", (), NONE if unit is None else unit.dim, kind)
         object.__setattr__(self, "unit", unit or one)
-        object.__setattr__(self, "site", _register(self))
+        object.__setattr__(self, "site", register(self))
 
 
 class Param(Expr):
@@ -131,7 +132,7 @@ class Param(Expr):
         super().__init__("param", (), unit.dim, kind)
         object.__setattr__(self, "default", value)
         object.__setattr__(self, "unit", unit)
-        object.__setattr__(self, "site", _register(self))
+        object.__setattr__(self, "site", register(self))
 
 
 class Rule:
@@ -168,7 +169,8 @@ class Rule:
         state.sites[self._name] = here()
 
 
-def _like_state(state: State, value: Expr, rule: str) -> Expr:
+def like_state(state: State, value: Expr, rule: str) -> Expr:
+    """A new value for a state: of its dimension and type, or refused."""
     if value.dim != state.dim:
         _wrong_dimension(state, value, rule, state)
     return _to_type(state, value, rule)
@@ -197,7 +199,7 @@ def _to_type(state: State, value: Expr, rule: str) -> Expr:
 
 def _next(state: State, value: Expr, rule: str) -> Expr:
     _one_advance(state, rule, "dot")
-    return _like_state(state, value, rule)
+    return like_state(state, value, rule)
 
 
 def _dot(state: State, value: Expr, rule: str) -> Expr:
@@ -239,12 +241,12 @@ class State(Expr):
     site: Site
     sites: dict[str, Site]
 
-    jump = Rule(_like_state, "Added to the state at the start of a step; all jumps are computed from the old values.")
+    jump = Rule(like_state, "Added to the state at the start of a step; all jumps are computed from the old values.")
     dot = Rule(_dot, "Derivative with respect to time, integrated over each step.")
     next = Rule(_next, "Value after the step, computed from the values after the jumps.")
-    reset = Rule(_like_state, "Value after an event, computed from the values at the end of the step.")
-    on_pre = Rule(_like_state, "Value after an event of the source has arrived, computed from the values before it.")
-    on_post = Rule(_like_state, "Value after an event of the target, computed from the values before it.")
+    reset = Rule(like_state, "Value after an event, computed from the values at the end of the step.")
+    on_pre = Rule(like_state, "Value after an event of the source has arrived, computed from the values before it.")
+    on_post = Rule(like_state, "Value after an event of the target, computed from the values before it.")
 
     may_have: ClassVar[tuple[str, ...]] = ("jump", "dot", "next", "reset", "on_pre", "on_post")
 
@@ -258,7 +260,7 @@ class State(Expr):
         super().__init__("state", (), unit.dim, kind)
         for name, item in (("initial", start), ("unit", unit), ("rules", {}), ("sites", {})):
             object.__setattr__(self, name, item)
-        object.__setattr__(self, "site", _register(self))
+        object.__setattr__(self, "site", register(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self.may_have:
@@ -333,7 +335,7 @@ class Event:
                 refuse(f"Event: hold= takes a State or a tuple of States, not {shown}")
         if self.hold and self.refractory is None:
             refuse("Event: hold= needs refractory=, the time for which the states keep their value")
-        self.site = _register(self)
+        self.site = register(self)
 
 
 def _event_value(value: Expr) -> Expr:

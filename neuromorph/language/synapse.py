@@ -18,7 +18,26 @@ from neuromorph.units import Dimension, Unit
 
 Place = Literal["pre", "post", "synapse"]
 RULES = ("dot", "next", "on_pre", "on_post")
-"""What may change a state of a synapse."""
+"""What may change a state of a synapse, besides the paths that it declares."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathSpec:
+    """Events of one end that act on the synapses, after a delay of their own.
+
+    Attributes
+    ----------
+    name : str
+    end : {"pre", "post"}
+        Whose events.
+    """
+
+    name: str
+    end: Literal["pre", "post"]
+
+
+PATHS = (PathSpec("on_pre", "pre"), PathSpec("on_post", "post"))
+"""The paths that every synapse has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +55,8 @@ class SynapseState:
         The unit it was written in.
     dot, next, on_pre, on_post : Expr or None
         At most one of ``dot`` and ``next`` is set.
+    also : tuple of (str, Expr)
+        What events on further paths do.
     """
 
     name: str
@@ -46,6 +67,35 @@ class SynapseState:
     next: Expr | None = None
     on_pre: Expr | None = None
     on_post: Expr | None = None
+    also: tuple[tuple[str, Expr], ...] = ()
+
+    def rule(self, name: str) -> Expr | None:
+        """One of ``RULES``, or what events on a path of this name do."""
+        found: Expr | None = getattr(self, name) if name in RULES else dict(self.also).get(name)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputSpec:
+    """What synapses add to a port of their target.
+
+    Attributes
+    ----------
+    name : str
+    port : str
+        Of the target; ``""``: the port that the projection ends at.
+    dim : Dimension
+    every : Expr or None
+        Added in every step.
+    on : tuple of (str, Expr)
+        Added when events on a path of that name act.
+    """
+
+    name: str
+    port: str
+    dim: Dimension
+    every: Expr | None = None
+    on: tuple[tuple[str, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +134,8 @@ class Synapse:
         The class's docstring.
     params : tuple of ParamSpec
     states : tuple of SynapseState
-    weight : str
-        Name of the state that is the weight.
+    weight : str or None
+        Name of the state that is the weight; None: outputs alone say what the synapses deliver.
     in_port_unit : bool
         The weight is a plain number in the unit of the port; otherwise it has its state's unit.
     views : tuple of ViewSpec
@@ -95,6 +145,12 @@ class Synapse:
         How ``.dot`` is integrated, as for neurons.
     values : tuple of (str, value)
         Values given for parameters and initial states, in the order of declaration.
+    outputs : tuple of OutputSpec
+        If there are any, events do not deliver the weight by themselves.
+    paths : tuple of PathSpec
+        In the order in which they act within a step.
+    late : bool
+        Everything happens at the end of a step, and what is delivered arrives in the next.
 
     Notes
     -----
@@ -106,12 +162,15 @@ class Synapse:
     doc: str
     params: tuple[ParamSpec, ...]
     states: tuple[SynapseState, ...]
-    weight: str
+    weight: str | None
     in_port_unit: bool
     views: tuple[ViewSpec, ...] = ()
     named: tuple[tuple[str, Expr], ...] = ()
     method: str = "auto"
     values: tuple[tuple[str, Any], ...] = ()
+    outputs: tuple[OutputSpec, ...] = ()
+    paths: tuple[PathSpec, ...] = PATHS
+    late: bool = False
 
     def param(self, name: str) -> ParamSpec:
         """The parameter of that name; LanguageError, listing what there is, if there is none."""
@@ -122,14 +181,23 @@ class Synapse:
         return find(self.name, "state", self.states, name)
 
     def rules(self, rule: str) -> dict[str, Expr]:
-        """Every state's expression of one of ``RULES``, where it has one."""
-        return {s.name: e for s in self.states if (e := getattr(s, rule)) is not None}
+        """Every state's expression of one of ``RULES`` or of a path, where it has one."""
+        return {s.name: e for s in self.states if (e := s.rule(rule)) is not None}
+
+    def gives(self, path: str) -> dict[str, Expr]:
+        """What each output adds when events on a path act, or in ``"every"`` step, where it does."""
+        if path == "every":
+            return {o.name: o.every for o in self.outputs if o.every is not None}
+        return {o.name: e for o in self.outputs for name, e in o.on if name == path}
 
     def expressions(self) -> tuple[Expr, ...]:
         """Every root expression: named ones and the states'."""
         roots = [e for _, e in self.named]
         for s in self.states:
             roots += [e for e in (s.initial, *(getattr(s, rule) for rule in RULES)) if e is not None]
+            roots += [e for _, e in s.also]
+        for output in self.outputs:
+            roots += [*([] if output.every is None else [output.every]), *(e for _, e in output.on)]
         return tuple(roots)
 
     # --- copies ---------------------------------------------------------------------------------------------------
@@ -165,8 +233,6 @@ class Synapse:
                 f"{subject}: parameters of synapses take one value; for one of each neuron use a PreState or PostState "
                 "without rules, and give it the values"
             )
-        if several and not hasattr(value, "sample") and self.state(name).place == "synapse":
-            raise LanguageError(f"{subject}: give one value for all synapses, or a distribution to draw each from")
 
     def with_method(self, method: str) -> Synapse:
         """A copy that integrates its ``.dot`` by another method: one of ``METHODS``."""
@@ -202,14 +268,21 @@ class Synapse:
                 s.place,
                 f(s.initial),
                 s.unit,
-                *(None if getattr(s, r) is None else f(getattr(s, r)) for r in RULES),
+                **{r: None if getattr(s, r) is None else f(getattr(s, r)) for r in RULES},
+                also=tuple((path, f(x)) for path, x in s.also),
             )
             for s in self.states
         )
         named = tuple((n, f(x)) for n, x in self.named)
+        outputs = tuple(
+            OutputSpec(
+                o.name, o.port, o.dim, None if o.every is None else f(o.every), tuple((path, f(x)) for path, x in o.on)
+            )
+            for o in self.outputs
+        )
         return (
             *(self.name, self.doc, self.params, states, self.weight, self.in_port_unit, self.views),
-            *(named, self.method, self.values),
+            *(named, self.method, self.values, outputs, self.paths, self.late),
         )
 
     # --- display --------------------------------------------------------------------------------------------------
@@ -242,9 +315,9 @@ def _restore(rows: Rows, fields: tuple[Any, ...]) -> Synapse:
 @overload
 def synapse(cls: Callable[..., Any], /) -> Synapse: ...
 @overload
-def synapse(*, method: str = "auto") -> Callable[[Callable[..., Any]], Synapse]: ...
+def synapse(*, method: str = "auto", late: bool = False) -> Callable[[Callable[..., Any]], Synapse]: ...
 def synapse(
-    cls: Callable[..., Any] | None = None, /, *, method: str = "auto"
+    cls: Callable[..., Any] | None = None, /, *, method: str = "auto", late: bool = False
 ) -> Synapse | Callable[[Callable[..., Any]], Synapse]:
     """Make a :class:`Synapse` of a class body, as ``@synapse`` or ``@synapse(method="euler")``.
 
@@ -252,6 +325,9 @@ def synapse(
     ----------
     method : {"auto", "exact", "exponential_euler", "euler"}
         How every ``.dot`` is integrated.
+    late : bool
+        Do everything at the end of a step instead of before the populations make it: advance, then the events of the
+        source that arrive in the next step, then those of the target.
 
     Raises
     ------
@@ -262,5 +338,5 @@ def synapse(
 
     checked_method(method)
     if cls is None:
-        return lambda c: seal_synapse(c, method)
-    return seal_synapse(cls, method)
+        return lambda c: seal_synapse(c, method, late)
+    return seal_synapse(cls, method, late)

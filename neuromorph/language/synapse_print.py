@@ -22,14 +22,30 @@ def equations(synapse: Synapse) -> list[str]:
     names = {id(e): n for n, e in synapse.named}
     lines = [f"{n} = {infix(e, without(names, e))}" for n, e in synapse.named]
     lines += advances(synapse.states, names)
-    for rule, what in (("on_pre", "arriving event"), ("on_post", "event of the target")):
-        lines += [f"{name} <- {infix(e, names)}  ({what})" for name, e in synapse.rules(rule).items()]
+    places = {o.name: o.port or "the port" for o in synapse.outputs}
+
+    def given(path: str) -> list[str]:
+        return [f"{places[n]} <- {places[n]} + {infix(e, names)}" for n, e in synapse.gives(path).items()]
+
+    lines += given("every")
+    for path, what in occasions(synapse):
+        lines += [f"{line}  ({what})" for line in given(path)]
+        lines += [f"{name} <- {infix(e, names)}  ({what})" for name, e in synapse.rules(path).items()]
     return lines
+
+
+def occasions(synapse: Synapse) -> list[tuple[str, str]]:
+    """Name of each path of a synapse, and what comes on it, for people."""
+    known = {"on_pre": "arriving event", "on_post": "event of the target"}
+    whose = {"pre": "event of the source", "post": "event of the target"}
+    return [(p.name, known.get(p.name, f"{whose[p.end]}, {p.name}")) for p in synapse.paths]
 
 
 def synapse_text(synapse: Synapse) -> str:
     """Canonical text: SI numbers that read back bit for bit, shared nodes written once."""
-    lines = [f"synapse {synapse.name}", f"method {synapse.method}"]
+    lines = [f"synapse {synapse.name}", f"method {synapse.method}", *(["late"] if synapse.late else [])]
+    if len(synapse.paths) > 2:
+        lines += [f"path {p.name}: {p.end}" for p in synapse.paths]
     lines += [f"param {p.name}: {kind_text(p)} = {p.default!r}" for p in synapse.params]
     lines += [f"view {v.name}: {v.dim.symbol}" for v in synapse.views]
     lets, names = let_lines(synapse)
@@ -43,6 +59,11 @@ def synapse_text(synapse: Synapse) -> str:
             expr = getattr(s, rule)
             if expr is not None:
                 lines.append(f"  {rule} = {exact_text(expr, names)}")
+        lines += [f"  {path} = {exact_text(expr, names)}" for path, expr in s.also]
+    for o in synapse.outputs:
+        lines.append(f"output {o.name}: {o.port or 'the port'} {o.dim.symbol}".rstrip())
+        given = [*([] if o.every is None else [("every", o.every)]), *o.on]
+        lines += [f"  {path} = {exact_text(expr, names)}" for path, expr in given]
     lines += [f"value {n} = {value_text(v)}" for n, v in synapse.values]
     return "\n".join(lines) + "\n"
 
@@ -52,10 +73,15 @@ def equation_lines(synapse: Synapse) -> list[str]:
     names = {id(e): n for n, e in synapse.named}
     lines = [f"{name_latex(n)} &= {expr_latex(e, without(names, e))}" for n, e in synapse.named]
     lines += advances_latex(synapse.states, names)
-    for rule, what in (("on_pre", "arriving event"), ("on_post", "event of the target")):
+    lines += [f"{name_latex(n)} &\\mathrel{{+}}= {expr_latex(e, names)}" for n, e in synapse.gives("every").items()]
+    for path, what in occasions(synapse):
+        lines += [
+            f"{name_latex(n)} &\\mathrel{{+}}= {expr_latex(e, names)} && \\text{{({what})}}"
+            for n, e in synapse.gives(path).items()
+        ]
         lines += [
             f"{name_latex(name)} &\\leftarrow {expr_latex(e, names)} && \\text{{({what})}}"
-            for name, e in synapse.rules(rule).items()
+            for name, e in synapse.rules(path).items()
         ]
     return lines
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from neuromorph.language.expr import Expr, Operand, Type, const, refuse
-from neuromorph.language.symbols import State, read_unit
+from neuromorph.errors import UnitError
+from neuromorph.language.expr import Expr, Operand, Type, as_expr, const, describe, refuse, to_float
+from neuromorph.language.site import Site, here
+from neuromorph.language.symbols import State, like_state, read_unit, register
 from neuromorph.units import NONE, Unit, one
 
 VIEWS = {"pre": "PreView", "post": "PostView", "third": "Third"}
@@ -128,3 +130,83 @@ class Third(View):
 
     __slots__ = ()
     end = "third"
+
+
+class Output:
+    """What each synapse adds to a port of its target: an expression of its states, where a weight is not enough.
+
+    Assign ``.on_pre`` or ``.on_post``, what an event of the source or target adds, computed from the values before it,
+    and ``.every``, what every synapse adds in each step. A synapse with outputs delivers these and nothing else.
+
+    Parameters
+    ----------
+    port : str, optional
+        Name of the port; by default the one that the projection ends at.
+    """
+
+    __slots__ = ("port", "rules", "site", "sites")
+    may_have: ClassVar[tuple[str, ...]] = ("every", "on_pre", "on_post")
+    port: str
+    rules: dict[str, Expr]
+    site: Site
+    sites: dict[str, Site]
+
+    def __init__(self, port: str = "") -> None:
+        if not isinstance(port, str) or (port and not port.isidentifier()):
+            refuse(f'Output: expected the name of a port of the target, as in Output("exc"), got {port!r}')
+        for name, item in (("port", port), ("rules", {}), ("sites", {})):
+            object.__setattr__(self, name, item)
+        object.__setattr__(self, "site", register(self))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.may_have:
+            refuse(f"an Output has no .{name}; it has .{' .'.join(self.may_have)}")
+        if name in self.rules:
+            refuse(f".{name} of this Output was set in line {self.sites[name].lineno}; put it into one expression")
+        self.rules[name] = self.checked(as_expr(value), f".{name}")
+        self.sites[name] = here()
+
+    def checked(self, value: Expr, what: str) -> Expr:
+        """An expression as what this output may add: a float, of one dimension whatever the occasion."""
+        for other in self.rules.values():
+            if other.dim != value.dim:
+                refuse(
+                    f"{what} of an Output must be {other.dim}, as what it adds elsewhere, not {describe(value)}",
+                    UnitError,
+                    expected=other.dim,
+                    got=value.dim,
+                )
+        return to_float(value)
+
+
+class Pathway:
+    """Events that reach the synapses by another way than ``.on_pre`` and ``.on_post``, with a delay of their own.
+
+    ``again = Pathway("pre")``, then ``again[w] = 0.5 * w``: what such an event does to a state, or gives to an Output.
+    The projection says when it comes: ``net.project(..., delays={"again": 3 * ms})``. For synapses with ``late=True``.
+
+    Parameters
+    ----------
+    end : {"pre", "post"}
+        Whose events.
+    """
+
+    __slots__ = ("end", "rules", "site")
+
+    def __init__(self, end: str) -> None:
+        if end not in ("pre", "post"):
+            refuse(f'Pathway: events come from "pre" or "post", got {end!r}')
+        self.end = end
+        self.rules: list[tuple[State | Output, Expr, Site]] = []
+        self.site = register(self)
+
+    def __setitem__(self, owner: State | Output, value: Operand) -> None:
+        if isinstance(owner, Output):
+            expr = owner.checked(as_expr(value), "what a path adds")
+        elif isinstance(owner, State):
+            expr = like_state(owner, as_expr(value), "path")
+        else:
+            refuse(f"Pathway: events change States and Outputs, not {owner!r:.40}")
+        if any(known is owner for known, _, _ in self.rules):
+            refuse("Pathway: one expression for each state; put everything into it")
+        self.rules.append((owner, expr, here()))

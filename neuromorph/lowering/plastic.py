@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ class Update:
     ----------
     program : StepProgram
         Its states are all those of the projection and its ports all views, then the event's value; only what it reads
-        of them has to be there.
+        of them has to be there. Its observables are what outputs add, each by the output's name.
     changed : tuple of int
         States that get new values.
     params : tuple of arrays ()
@@ -34,6 +34,30 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Path:
+    """What events of one end do.
+
+    Attributes
+    ----------
+    name : str
+    end : {"pre", "post"}
+        Whose events.
+    updates : mapping of place to Update
+        Where there is something to do.
+    delivers : bool
+        The weight is added to the projection's port, multiplied by the event's value, before anything changes.
+    """
+
+    name: str
+    end: Literal["pre", "post"]
+    updates: Mapping[Place, Update]
+    delivers: bool = False
+
+    def __bool__(self) -> bool:
+        return self.delivers or bool(self.updates)
+
+
+@dataclass(frozen=True)
 class SynapseProgram:
     """What a synapse model does in a step; see :class:`PlasticProjection` for when.
 
@@ -42,30 +66,45 @@ class SynapseProgram:
     states, views : tuple of Slot
     places : tuple of {"pre", "post", "synapse"}
         Of each state.
-    weight : int
-        Number of the state that is the weight.
-    advance, on_pre, on_post : mapping of place to Update
+    weight : int or None
+        Number of the state that is the weight, if one is.
+    outputs : tuple of str
+        Their names.
+    advance : mapping of place to Update
         Where there is something to do.
+    every : Update or None
+        What all synapses add in each step.
+    paths : tuple of Path
+        In the order in which they act.
+    late : bool
     """
 
     states: tuple[Slot, ...]
     views: tuple[Slot, ...]
     places: tuple[Place, ...]
-    weight: int
+    weight: int | None
+    outputs: tuple[str, ...]
     advance: Mapping[Place, Update]
-    on_pre: Mapping[Place, Update]
-    on_post: Mapping[Place, Update]
+    every: Update | None
+    paths: tuple[Path, ...]
+    late: bool
 
     @property
     def code(self) -> tuple[Any, ...]:
         """All but the values of parameters: programs of equal code run on the same kernels."""
-        parts = (self.advance, self.on_pre, self.on_post)
-        updates = tuple(tuple((place, u.program, u.changed) for place, u in part.items()) for part in parts)
-        return self.states, self.views, self.places, self.weight, updates
+        updates = tuple((u.program, u.changed) for u in self.updates())
+        places = tuple(tuple(part) for part in (self.advance, *(path.updates for path in self.paths)))
+        paths = tuple((p.name, p.end, p.delivers) for p in self.paths)
+        every = self.every is not None
+        return (
+            *(self.states, self.views, self.places, self.weight, self.outputs, self.late),
+            *(updates, places, paths, every),
+        )
 
     def updates(self) -> tuple[Update, ...]:
         """All of them."""
-        return tuple(u for part in (self.advance, self.on_pre, self.on_post) for u in part.values())
+        parts = (self.advance, *(path.updates for path in self.paths))
+        return (*(u for part in parts for u in part.values()), *([] if self.every is None else [self.every]))
 
     def of_place(self, place: Place) -> tuple[int, ...]:
         """Numbers of the states of one place."""
@@ -83,7 +122,8 @@ class View:
     variable : str
     lag : int
         Steps that it takes; 0 for the target, which is seen at the end of the step before (in ``on_post``: of this
-        step).
+        step). Late synapses see every end at the end of this step, and what they add in every step sees the end of
+        the step before, for which sources are kept one step long.
     """
 
     end: str
@@ -106,6 +146,26 @@ class Rows:
 
     delay: int
     row_ptr: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The synapses on which events of a path act after the same time.
+
+    Attributes
+    ----------
+    lag : int
+        Steps from sending an event to the step in which it acts.
+    ptr : int64 (neurons + 1,) or None
+        Synapses of neuron n of the path's end are number ``[ptr[n], ptr[n + 1])`` of ``index``. None: all synapses, by
+        their targets.
+    index : int64 (synapses of the group,) or None
+        Numbers of synapses; None: ``ptr`` counts synapses themselves.
+    """
+
+    lag: int
+    ptr: npt.NDArray[np.int64] | None = None
+    index: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +193,8 @@ class PlasticProjection:
 
     In step s: every state advances by one step; events that were sent ``delay`` steps ago add ``weight * value`` to the
     port's sum of step s, then change states (``on_pre``); the populations make their step; the events of the targets
-    change states (``on_post``). Each of the three updates all states at once from the values before it.
+    change states (``on_post``). Each of the three updates all states at once from the values before it. Late synapses
+    do it all once the populations have made their step, path by path, and add to the sums of step s + 1.
 
     Attributes
     ----------
@@ -156,6 +217,12 @@ class PlasticProjection:
         SI value of one unit of the weight's state.
     unit : str
         Unit of the port's weights.
+    routes : tuple of tuple of Group
+        Of each path of the program.
+    ports : tuple of int
+        Port of each output.
+    seed : int
+        Of the numbers that the synapses draw.
     records : tuple of StateRecord
         What is recorded.
     """
@@ -175,6 +242,9 @@ class PlasticProjection:
     views: tuple[View, ...]
     scale: float
     unit: str
+    routes: tuple[tuple[Group, ...], ...]
+    ports: tuple[int, ...] = ()
+    seed: int = 0
     records: tuple[StateRecord, ...] = ()
 
     @property
@@ -184,13 +254,19 @@ class PlasticProjection:
 
     @property
     def min_delay(self) -> int:
-        """Shortest delay in steps."""
-        return min((rows.delay for rows in self.rows), default=1)
+        """Steps for which nothing that is sent acts: the shortest delay, a step where synapses are late."""
+        return 1 if self.program.late else min((rows.delay for rows in self.rows), default=1)
 
     @property
     def max_delay(self) -> int:
-        """Longest delay in steps."""
-        return max((rows.delay for rows in self.rows), default=1)
+        """Steps after which nothing that was sent is still to act."""
+        lags = [group.lag for route in self.routes for group in route]
+        return max([rows.delay for rows in self.rows] + [lag + self.program.late for lag in lags], default=1)
+
+    def back(self) -> int:
+        """Steps for which events of the targets are under way."""
+        paths = zip(self.program.paths, self.routes, strict=True)
+        return max((group.lag for path, route in paths if path.end == "post" for group in route), default=0)
 
     def sources(self) -> npt.NDArray[np.int64]:
         """Source neuron of each synapse."""

@@ -15,20 +15,18 @@ from neuromorph.language.synapse import Place, Synapse
 from neuromorph.lowering.builder import Builder, Value
 from neuromorph.lowering.integrate import integrate
 from neuromorph.lowering.neuron import parameter_slots, require_range
-from neuromorph.lowering.plastic import PlasticProjection, Rows, StateRecord, SynapseProgram, Update, View
+from neuromorph.lowering.plastic import Path, PlasticProjection, Rows, StateRecord, SynapseProgram, Update, View
 from neuromorph.lowering.program import Float, Slot, StepProgram
 from neuromorph.lowering.prune import prune
+from neuromorph.lowering.routes import has_one_delay, routes
 from neuromorph.lowering.scope import Parameters, Scope
 from neuromorph.lowering.statics import Statics
 from neuromorph.lowering.streams import Streams
 from neuromorph.lowering.verify import verify
 from neuromorph.network.builders.assemble import draw
-from neuromorph.network.conduction import DistanceDelay
-from neuromorph.network.distributions import Distribution
 from neuromorph.network.keys import stream_key
 from neuromorph.network.rules.rule import target_dtype
 from neuromorph.network.synapses import Synapses
-from neuromorph.network.values import magnitude
 from neuromorph.units import as_quantity
 
 if TYPE_CHECKING:
@@ -41,27 +39,29 @@ Numbers = npt.NDArray[Any]
 
 
 def plastic_problems(projection: Projection) -> list[str]:
-    """What keeps a plastic projection from running: states of source neurons where every synapse has its own delay."""
+    """What keeps a plastic projection from running: states of neurons where every synapse has its own delay."""
     synapse = projection.synapse
     if synapse is None:
         return []
     own = getattr(projection.rule, "delays", None)
-    delay = projection.delay if own is None else own
-    if not isinstance(delay, Distribution | DistanceDelay):
-        numbers = np.asarray(magnitude(1 if delay is None else delay))
-        if numbers.size == 0 or np.all(numbers == numbers.flat[0]):
-            return []
-    why = "every synapse has its own delay, so an event of a source neuron arrives more than once"
-    found = [
-        f"PreState {s.name!r} of {synapse.name} has no meaning where {why}; declare {s.name} = State(...)"
-        for s in synapse.states
-        if s.place == "pre"
-    ]
-    found += [
-        f"PreView({v.variable!r}) of {synapse.name} has no meaning where {why}; give one delay"
-        for v in synapse.views
-        if v.end == "pre"
-    ]
+    delays = {"on_pre": projection.delay if own is None else own} | dict(projection.delays)
+    several = {path.name: path.end for path in synapse.paths if not has_one_delay(delays.get(path.name))}
+    found = []
+    for path, end in several.items():
+        whose = {"pre": "source", "post": "target"}[end]
+        why = f"every synapse has its own delay, so an event of a {whose} neuron arrives more than once"
+        kind = {"pre": "PreState", "post": "PostState"}[end]
+        changed = synapse.rules(path) if path != "on_pre" else {s.name: None for s in synapse.states}
+        found += [
+            f"{kind} {s.name!r} of {synapse.name} has no meaning where {why}; declare {s.name} = State(...)"
+            for s in synapse.states
+            if s.place == end and s.name in changed
+        ]
+        found += [
+            f"PreView({v.variable!r}) of {synapse.name} has no meaning where {why}; give one delay"
+            for v in synapse.views
+            if v.end == "pre" and path == "on_pre" and not synapse.late
+        ]
     return [f"projection {projection.name}: {problem}" for problem in found]
 
 
@@ -86,24 +86,47 @@ def lower_synapse(synapse: Synapse, dt: float, dtype: Float) -> SynapseProgram:
         builder,
         Statics(parameter_numbers(synapse), dt),
         parameters,
-        Streams(()),
+        Streams(synapse.expressions()),
         {s.name: builder.leaf("state", Type.FLOAT, k) for k, s in enumerate(synapse.states)},
         {name: builder.leaf("port", Type.FLOAT, k) for k, name in enumerate(names)},
         dt,
     )
     moved = integrate(synapse.name, synapse.rules("dot"), synapse.method, scope)
     moved |= {name: scope(e) for name, e in synapse.rules("next").items()}
-    on_pre, on_post = ({name: scope(e) for name, e in synapse.rules(rule).items()} for rule in ("on_pre", "on_post"))
     states = tuple(Slot(s.name, Type.FLOAT, s.unit.name, s.unit.scale) for s in synapse.states)
     views = tuple(Slot(name, Type.FLOAT) for name in names)
     places = tuple(s.place for s in synapse.states)
 
-    def updates(new: Mapping[str, Value]) -> dict[Place, Update]:
+    def updates(new: Mapping[str, Value], given: Mapping[str, Value] | None = None) -> dict[Place, Update]:
         parts = {p: {s.name: new[s.name] for s in synapse.states if s.place == p and s.name in new} for p in PLACES}
-        return {p: _update(synapse, dtype, scope, states, views, part) for p, part in parts.items() if part}
+        added = {p: given if given and p == "synapse" else {} for p in PLACES}
+        return {
+            p: _update(synapse, dtype, scope, states, views, part, added[p])
+            for p, part in parts.items()
+            if part or added[p]
+        }
 
-    weight = [s.name for s in synapse.states].index(synapse.weight)
-    return SynapseProgram(states, views, places, weight, updates(moved), updates(on_pre), updates(on_post))
+    paths = tuple(
+        Path(
+            path.name,
+            path.end,
+            updates(*({n: scope(e) for n, e in of(path.name).items()} for of in (synapse.rules, synapse.gives))),
+            delivers=path.name == "on_pre" and not synapse.outputs,
+        )
+        for path in synapse.paths
+    )
+    every = {name: scope(e) for name, e in synapse.gives("every").items()}
+    return SynapseProgram(
+        states=states,
+        views=views,
+        places=places,
+        weight=None if synapse.weight is None else [s.name for s in synapse.states].index(synapse.weight),
+        outputs=tuple(o.name for o in synapse.outputs),
+        advance=updates(moved),
+        every=updates({}, every)["synapse"] if every else None,
+        paths=paths,
+        late=synapse.late,
+    )
 
 
 def _update(
@@ -113,6 +136,7 @@ def _update(
     states: tuple[Slot, ...],
     views: tuple[Slot, ...],
     new: Mapping[str, Value],
+    given: Mapping[str, Value],
 ) -> Update:
     statics = scope.parameters.statics
     program, kept = prune(
@@ -125,6 +149,7 @@ def _update(
             tuple(new.get(slot.name, scope.states[slot.name]).number for slot in states),
             None,
             None,
+            tuple((name, value.number) for name, value in given.items()),
         )
     )
     verify(program)
@@ -169,6 +194,8 @@ def lower_plastic(
     assert synapse is not None
     scale = projection.port_spec.unit.scale if synapse.in_port_unit else 1.0
     targets, weights, rows = _rows(synapses)
+    program = lower_synapse(synapse, dt, dtype)
+    port_names = [port.name for port in projection.post.neuron.ports]
     made = PlasticProjection(
         name=projection.name,
         index=projection.index,
@@ -180,20 +207,24 @@ def lower_plastic(
         n_post=synapses.n_post,
         rows=rows,
         targets=targets,
-        program=lower_synapse(synapse, dt, dtype),
+        program=program,
         initial=(),
-        views=_views(projection, min(r.delay for r in rows)),
+        views=_views(projection, 1 if synapse.late else min(r.delay for r in rows)),
         scale=scale,
         unit=projection.port_spec.unit.name,
+        routes=(),
+        ports=tuple(port_names.index(o.port or projection.port) for o in synapse.outputs),
+        seed=stream_key(seed, projection.index, "synapse") & (1 << 64) - 1,
     )
+    made = replace(made, routes=routes(projection, made, dt))
     own = (np.asarray(weights, np.float64) / scale if scale != 1.0 else weights).astype(dtype)
     return replace(made, initial=initial_states(projection, made, own, dt, dtype, seed))
 
 
 def initial_states(
-    projection: Projection, made: PlasticProjection, weights: Numbers, dt: float, dtype: Float, seed: int
+    projection: Projection, made: PlasticProjection, weights: Numbers | None, dt: float, dtype: Float, seed: int
 ) -> tuple[Numbers, ...]:
-    """Initial value of each state, the weight's as given in the type of all states.
+    """Initial value of each state, the weight's, if there is one, as given in the type of all states.
 
     Raises
     ------
@@ -203,7 +234,8 @@ def initial_states(
     synapse = projection.synapse
     assert synapse is not None
     own = initial_numbers(projection, made, dt, seed)
-    own[synapse.weight] = weights
+    if synapse.weight is not None and weights is not None:
+        own[synapse.weight] = weights
     initial = tuple(own[s.name] for s in synapse.states)
     for slot, number in zip(made.program.states, initial, strict=True):
         require_range(synapse.name, slot, number, dtype)
@@ -280,4 +312,12 @@ def initial_numbers(projection: Projection, made: PlasticProjection, dt: float, 
             result[state.name] = draw(value, made.size_of(k), key, np.dtype(np.float64), 1)
         else:
             result[state.name] = np.asarray(as_quantity(value).value, np.float64)
+            if result[state.name].ndim and len(result[state.name]) != made.size_of(k):
+                raise NetworkError(
+                    f"projection {projection.name}: {synapse.name}.{state.name} has {len(result[state.name])} values; "
+                    f"give one, or one for each of its {made.size_of(k)} synapses in their order, by delay (longest "
+                    "first), source and target",
+                    expected=made.size_of(k),
+                    got=len(result[state.name]),
+                )
     return result

@@ -263,11 +263,15 @@ def _plastic(projection: Projection, synapse: Synapse, built: ProjectionForecast
     """What a projection takes whose synapses change: states, initial weights, and a list of the synapses by target."""
     pre, post, width = projection.pre, projection.post, np.dtype(dtype).itemsize
     own = [state for state in synapse.states if state.place == "synapse"]
-    changes = [state.on_post for state in own if state.on_post is not None]
+    back = [path.name for path in synapse.paths if path.end == "post"]
+    changes = [e for path in back for e in (*synapse.rules(path).values(), *synapse.gives(path).values())]
     sources = {state.name for state in synapse.states if state.place == "pre"}
     seen = any(n.payload in sources or str(n.payload).startswith("pre.") for n in nodes(*changes))
     by_target = (4 if changes else 0) + (np.dtype(target_dtype(pre.size)).itemsize if seen else 0)
-    initial = width if built.weight_bytes else 0
+    by_target += sum(4 for name, given in projection.delays.items() if each_has_own(given))
+    given = dict(synapse.values)
+    initial = width * sum(np.ndim(magnitude(given[s.name])) > 0 for s in own if s.name in given)
+    initial += width if built.weight_bytes else 0
     neurons = sum({"pre": pre.size, "post": post.size}.get(state.place, 0) for state in synapse.states)
     # as built, weights are float64; synapses of several delays are sorted by them
     transient = built.count.high * (built.weight_bytes and 8) + built.count.high * 24 * bool(built.delay_bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from neuromorph.errors import NetworkError
 from neuromorph.language.neuron import Neuron
 from neuromorph.network.conduction import DistanceDelay
-from neuromorph.network.plasticity import check_plasticity
+from neuromorph.network.plasticity import check_delays, check_plasticity
 from neuromorph.network.population import (
     Population,
     PortRef,
@@ -132,6 +132,7 @@ class Network:
         *,
         synapse: Synapse | None = None,
         third: Population | None = None,
+        delays: Mapping[str, Any] | None = None,
     ) -> Projection:
         """Add a projection.
 
@@ -154,6 +155,10 @@ class Network:
             How the synapses change while the network runs, as in ``PairSTDP(w_max=0.8)``; default: they do not.
         third : Population, optional
             For synapses that read a ``Third``: the population that has it, of one neuron or as many as the target.
+        delays : mapping of str to delay, optional
+            For late synapses, of their pathways and of ``"on_post"``: one delay, or one for each synapse, in their
+            order (:meth:`neuromorph.Program.synapses` lists them). Without: as ``delay`` for events of the source, a
+            step for those of the target.
 
         Raises
         ------
@@ -190,11 +195,14 @@ class Network:
         else:
             check_delay(subject, own[1], delay, pre.size, target.size)
         check_plasticity(subject, synapse, third, pre, target, spec, rule, self.populations)
+        check_delays(subject, synapse, delays or {})
         several = len(target.neuron.ports) > 1
         chosen = name or self._free_projection_name(f"{pre.name} -> {target.name}{f'.{port}' if several else ''}")
         if any(p.name == chosen for p in self.projections):
             raise NetworkError(f"{subject}: the network has a projection of this name; choose another", name=chosen)
-        made = Projection(chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third)
+        made = Projection(
+            chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third, dict(delays or {})
+        )
         self.projections += (made,)
         return made
 

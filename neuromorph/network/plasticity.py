@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from neuromorph.errors import NetworkError, UnitError
 from neuromorph.language.expr import Type
 from neuromorph.language.neuron import Neuron, PortSpec
 from neuromorph.language.suggest import suggestion
-from neuromorph.language.synapse import Synapse, ViewSpec
+from neuromorph.language.synapse import OutputSpec, Synapse, ViewSpec
 from neuromorph.network.population import Population
+from neuromorph.network.values import dimension, magnitude
+from neuromorph.units import NONE, TIME
 
 
 def check_plasticity(
@@ -40,6 +42,12 @@ def check_plasticity(
             f"{subject}: synapse={synapse!r:.60} is not a synapse; decorate a class body with @synapse, as PairSTDP"
         )
     _check_port(subject, synapse, port)
+    for output in synapse.outputs:
+        _check_output(subject, synapse, output, post, port)
+    reached = [output.port or port.name for output in synapse.outputs]
+    twice = sorted({name for name in reached if reached.count(name) > 1})
+    if twice:
+        raise NetworkError(f"{subject}: several outputs of {synapse.name} add to {', '.join(twice)}; make them one sum")
     if getattr(rule, "kernel_size", None) is not None:
         raise NetworkError(
             f"{subject}: the synapses of {type(rule).__name__} share one kernel, and plastic synapses have weights of "
@@ -53,7 +61,54 @@ def check_plasticity(
         check_length(subject, synapse, name, value, pre, post)
 
 
+def check_delays(subject: str, synapse: Synapse | None, delays: Mapping[str, Any]) -> None:
+    """Raise unless delays are times or numbers of steps for pathways that the synapse has and that may have them.
+
+    Raises
+    ------
+    NetworkError, UnitError
+    """
+    if not delays:
+        return
+    if synapse is None or not synapse.late:
+        raise NetworkError(f"{subject}: delays= is for synapses with @synapse(late=True); use delay=")
+    known = [path.name for path in synapse.paths if path.name != "on_pre"]
+    for name, given in delays.items():
+        if name == "on_pre":
+            raise NetworkError(f"{subject}: the delay of on_pre is delay=; leave it out of delays=")
+        if name not in known:
+            raise NetworkError(f"{subject}: {synapse.name} has no pathway {name!r}; {suggestion(name, known)}")
+        if hasattr(given, "sample") or np.ndim(magnitude(given)) > 1:
+            raise NetworkError(f"{subject}: delay of {name}: give one, or an array with one for each synapse")
+        numbers = np.asarray(magnitude(given))
+        if dimension(given) not in (NONE, TIME) or (dimension(given) == NONE and numbers.dtype.kind not in "iu"):
+            raise UnitError(
+                f"{subject}: delay of {name}: expected a time or a whole number of steps, got {given!r:.40}"
+            )
+
+
+def _check_output(subject: str, synapse: Synapse, output: OutputSpec, post: Population, default: PortSpec) -> None:
+    ports = {p.name: p for p in post.neuron.ports}
+    if output.port and output.port not in ports:
+        raise NetworkError(
+            f"{subject}: {synapse.name} adds to port {output.port!r}, and {post.neuron.name} has none of this name; "
+            f"{suggestion(output.port, ports)}"
+        )
+    port = ports[output.port or default.name]
+    if port.type is Type.INT:
+        raise NetworkError(f"{subject}: port '{port.name}' takes ints, and synapses add floats")
+    if port.unit.dim != output.dim:
+        raise UnitError(
+            f"{subject}: port '{port.name}' takes {port.unit.dim}, output {output.name!r} of {synapse.name} is "
+            f"{output.dim}; give states and weights their units",
+            expected=port.unit.dim,
+            got=output.dim,
+        )
+
+
 def _check_port(subject: str, synapse: Synapse, port: PortSpec) -> None:
+    if synapse.weight is None:
+        return
     if port.type is Type.INT:
         raise NetworkError(
             f"{subject}: port '{port.name}' takes ints, and plastic weights are floats; project onto a float port"
@@ -104,11 +159,17 @@ def _check_view(subject: str, synapse: Synapse, view: ViewSpec, population: Popu
 
 
 def check_length(subject: str, synapse: Synapse, name: str, value: Any, pre: Population, post: Population) -> None:
-    """Raise NetworkError unless a state's value is one, or one for each neuron that has the state."""
+    """Raise NetworkError unless a state's value is one, or one for each neuron that has the state.
+
+    How many synapses there are is known when they are built; see :func:`neuromorph.lowering.synapse.initial_numbers`.
+    """
     number = getattr(value, "value", value)
     if hasattr(value, "sample") or np.ndim(number) == 0:
         return
-    owner = pre if synapse.state(name).place == "pre" else post
+    place = synapse.state(name).place
+    if place == "synapse":
+        return
+    owner = pre if place == "pre" else post
     if np.size(number) != owner.size:
         raise NetworkError(
             f"{subject}: {synapse.name}.{name} has {np.size(number)} values; give one, or one for each of the "

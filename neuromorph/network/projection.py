@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from neuromorph.language.synapse import Synapse
@@ -31,6 +32,8 @@ class Projection:
         How the synapses change; None: they do not.
     third : Population or None
         Where the synapse's third factor comes from.
+    delays : mapping of str to delay
+        Of paths of the synapse other than ``on_pre``, as given.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Projection:
     delay: Any = None
     synapse: Synapse | None = None
     third: Population | None = None
+    delays: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def port_index(self) -> int:

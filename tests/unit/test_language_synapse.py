@@ -64,7 +64,11 @@ def made(line: str) -> Any:
         ("x.dot = PostView('v') / tau", "reads a PostView; make 'x' a State to see it"),
         ("x.dot = Third('d') / tau", "reads a Third"),
         ("z.on_post = event_value", ".on_post of 'z' reads event_value, which only .on_pre has"),
-        ("z.next = normal()", "normal() cannot be used here: synapses have no random numbers"),
+        ("z.next = normal()", ".next of 'z' draws random numbers; events may, for each synapse"),
+        ("z.on_pre = z + poisson(2.0)", "poisson() cannot be used here: synapses draw normal() and uniform()"),
+        ("y.on_post = uniform()", ".on_post of 'y' draws random numbers"),
+        ("p = Pathway('pre'); p[z] = 1.0", "synapses with pathways of their own act late; write @synapse(late=True)"),
+        ("o = Output()", "Output 'o' never gives anything"),
         ("v = Weight()", "a synapse has exactly one Weight, got 'w' and 'v'; write w = Weight()"),
         ("p = Port()", "'p' is a Port, which neurons have"),
         ("e = Event(when=z > 1)", "'e' is an Event, which neurons have"),
@@ -109,8 +113,7 @@ def test_values_and_copies() -> None:
         with pytest.raises((LanguageError, UnitError), match="PairSTDP") as caught:
             PairSTDP(**{name: value})
         assert says in str(caught.value)
-    with pytest.raises(LanguageError, match="give one value for all synapses"):
-        EProp(slow=np.zeros(4))
+    assert dict(EProp(slow=np.arange(4.0)).values)["slow"].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("model", [PairSTDP, TripletSTDP(tau_x=3 * ms), DopamineSTDP, EProp.with_method("euler")])

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from neuromorph.engine.ops import constant, operation
 from neuromorph.errors import TargetError
 from neuromorph.language.expr import Type
-from neuromorph.lowering.plastic import SynapseProgram, Update
+from neuromorph.lowering.plastic import Path, SynapseProgram, Update
 
 from .items import PLASTIC
 
@@ -47,6 +48,8 @@ class PlasticKind:
         The weight is no SI value: contributions are multiplied by the unit's.
     ends : tuple of {"pre", "post", "third", "one"}
         Where each view looks; "one" is a third factor that all synapses share.
+    listed : tuple of bool
+        For each path of the source's events, whether its rows list the numbers of synapses.
     """
 
     dtype: str
@@ -56,26 +59,36 @@ class PlasticKind:
     graded: bool
     scaled: bool
     ends: tuple[str, ...]
+    listed: tuple[bool, ...]
 
 
 def print_plastic(program: SynapseProgram, kind: PlasticKind) -> dict[str, str]:
-    """The generated modules: ``advance`` of synapses, ``neurons`` (their advance), ``arrive`` and ``after``.
+    """The generated modules: ``advance`` of synapses, ``neurons`` (their advance), ``every``, and one for each path.
 
     Each has ``kernel(step, offset, item)`` with fields ``items.PLASTIC``. Those with nothing to do are left out.
     """
     printed: dict[str, str] = {}
-    makers: tuple[tuple[str, Callable[[_Kernel], list[str]]], ...] = (
+    makers: list[tuple[str, Callable[[_Kernel], list[str]]]] = [
         ("advance", _advance),
         ("neurons", _neurons),
-        ("arrive", _arrive),
-        ("after", _after),
-    )
+        ("every", _every),
+    ]
+    makers += [
+        (path_kernel(path), partial(_arrive if path.end == "pre" else _after, number=number))
+        for number, path in enumerate(program.paths)
+        if path
+    ]
     for name, make in makers:
         kernel = _Kernel(program, kind)
         body = make(kernel)
         if body:
             printed[name] = kernel.module(name, body)
     return printed
+
+
+def path_kernel(path: Path) -> str:
+    """What the kernel of a path is called."""
+    return {"on_pre": "arrive", "on_post": "after"}.get(path.name, f"path {path.name}")
 
 
 def parameter_places(program: SynapseProgram) -> tuple[dict[int, tuple[int, int]], int, int]:
@@ -97,6 +110,7 @@ class _Kernel:
         self.kind = kind
         self.float = f"np.{kind.dtype}"
         self.constants: dict[str, str] = {}
+        self.draws = False
         self.places, self.floats, self.ints = parameter_places(program)
 
     def module(self, name: str, body: Sequence[str]) -> str:
@@ -109,6 +123,7 @@ class _Kernel:
             "",
             f"from neuromorph.engine.lowlevel import {', '.join(_HELPERS)}",
             "from neuromorph.native.arrays import carray",
+            *(["from neuromorph.random_kernels import random_word"] if self.draws else []),
             "",
             "Z, ONE = np.uint64(0), np.uint64(1)",
             "MANY = 1 << 62",
@@ -127,6 +142,8 @@ class _Kernel:
 
     def _views(self) -> list[str]:
         lines = [f"states = carray(pointer(item[{FIELD['states']}]), MANY, np.int64)"]
+        if self.draws:
+            lines.append(f"seed, now = np.uint64(item[{FIELD['seed']}]), np.uint64(step)")
         lines += [f"s{k} = carray(pointer(states[{k}]), MANY, {self.float})" for k in range(len(self.program.states))]
         if self.floats:
             lines.append(self.view("floats", self.kind.dtype))
@@ -181,7 +198,7 @@ class _Kernel:
 
     def lines(self, update: Update | None, prefix: str, read: Callable[[str, int], Leaf]) -> _Lines:
         """The update's lines, by how often they run, and what its states become."""
-        result = _Lines({KERNEL: [], ROW: [], ELEMENT: []}, {})
+        result = _Lines({KERNEL: [], ROW: [], ELEMENT: []}, {}, {})
         if update is None:
             return result
         program, often, names = update.program, dict[int, int](), dict[int, str]()
@@ -198,6 +215,9 @@ class _Kernel:
                 often[number], text = KERNEL, "np.int64(step)"
             elif op.code in ("state", "port"):
                 often[number], text = read(op.code, op.payload)
+            elif op.code == "random":
+                self.draws = True
+                often[number], text = ELEMENT, f"random_word(seed, np.uint64(k), now, np.uint64({op.payload}))"
             else:
                 often[number] = max(often[k] for k in op.args)
                 text = operation(op.code, [names[k] for k in op.args], program.dtype)
@@ -205,6 +225,8 @@ class _Kernel:
             result.code[often[number]].append(f"{names[number]} = {text}")
         for k in update.changed:
             result.new[k] = names[program.new_states[k]]
+        for name, number in program.observables:
+            result.given[self.program.outputs.index(name)] = names[number]
         return result
 
     def _parameters(self, update: Update) -> list[str]:
@@ -224,15 +246,33 @@ class _Kernel:
         """Lines that give states their new values."""
         return [f"s{k}[{index[self.program.places[k]][1]}] = {name}" for k, name in lines.new.items()]
 
+    def ring(self, lines: _Lines, ahead: bool, delivers: bool = False) -> list[str]:
+        """Lines that open the sums of this step, or of the next, where something is added to them."""
+        if not (lines.given or delivers):
+            return []
+        slot = f"np.uint64(({'step + 1' if ahead else 'step'}) & item[{FIELD['ring_mask']}])"
+        opened = [self.view("ring", self.kind.dtype), f"slot = {slot} * np.uint64(item[{FIELD['row']}])"]
+        if delivers:
+            opened.append(f"base = slot + np.uint64(item[{FIELD['port']}])")
+        if lines.given:
+            opened.append(self.view("offsets", "int64"))
+        return [*opened, *(f"o{k} = slot + np.uint64(offsets[{k}])" for k in lines.given)]
+
+    def gives(self, lines: _Lines) -> list[str]:
+        """Lines that add the outputs to the sums of target t."""
+        return [f"ring[o{k} + t] += {name}" for k, name in lines.given.items()]
+
 
 @dataclass(frozen=True)
 class _Lines:
     code: dict[int, list[str]]
     new: dict[int, str]
+    given: dict[int, str]
 
 
 def _needed(update: Update) -> set[int]:
-    return update.program.behind(update.program.new_states[k] for k in update.changed)
+    results = [update.program.new_states[k] for k in update.changed]
+    return update.program.behind([*results, *(number for _, number in update.program.observables)])
 
 
 def _loads(update: Update, code: str) -> set[int]:
@@ -289,30 +329,54 @@ def _neurons(kernel: _Kernel) -> list[str]:
     return body
 
 
-def _arrive(kernel: _Kernel) -> list[str]:
-    """Row by row of the events that arrive: contributions along the row, and what the events change."""
-    kind, on_pre, weight = kernel.kind, kernel.program.on_pre, kernel.program.weight
+def _every(kernel: _Kernel) -> list[str]:
+    """What each synapse adds in this step, row by row."""
+    update = kernel.program.every
+    if update is None:
+        return []
+    index = {"pre": (ROW, "i"), "post": (ELEMENT, "t"), "synapse": (ELEMENT, "k")}
+    lines = kernel.lines(update, "v", kernel.leaf(index))
+    views = [("begin", "int64"), ("end", "int64"), ("targets", kernel.kind.targets)]
+    return [
+        *(kernel.view(*view) for view in views),
+        *kernel.ring(lines, ahead=False),
+        *lines.code[KERNEL],
+        f"for i in range(np.uint64(item[{FIELD['n_pre']}])):",
+        *_indent(lines.code[ROW]),
+        "    for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
+        *_indent(_indent(["t = np.uint64(targets[k])", *lines.code[ELEMENT], *kernel.gives(lines)])),
+    ]
+
+
+def _arrive(kernel: _Kernel, number: int) -> list[str]:
+    """Row by row of the source's events: what they deliver along the row, and what they change."""
+    kind, path, weight = kernel.kind, kernel.program.paths[number], kernel.program.weight
     index = {"pre": (ROW, "i"), "post": (ELEMENT, "t"), "synapse": (ELEMENT, "k")}
     value = (ROW, "value") if kind.graded else (KERNEL, f"{kernel.float}(1)")
-    synapse = kernel.lines(on_pre.get("synapse"), "a", kernel.leaf(index, value))
-    neuron = kernel.lines(on_pre.get("pre"), "b", kernel.leaf(index, value))
-    factor = "factor" if kind.scaled else "value" if kind.graded else ""
-    added = f"s{weight}[k]" + (f" * {factor}" if factor else "")
-    product = ["factor = scale * value" if kind.graded else "factor = scale"] if kind.scaled else []
-    element = ["t = np.uint64(targets[k])", f"ring[base + t] += {added}"]
-    element += [*synapse.code[ELEMENT], *kernel.stores(synapse, index)]
+    synapse = kernel.lines(path.updates.get("synapse"), "a", kernel.leaf(index, value))
+    neuron = kernel.lines(path.updates.get("pre"), "b", kernel.leaf(index, value))
+    scaled = kind.scaled and path.delivers
+    factor = "factor" if scaled else "value" if kind.graded else ""
+    product = ["factor = scale * value" if kind.graded else "factor = scale"] if scaled else []
+    element = ["t = np.uint64(targets[k])"]
+    if path.delivers:
+        element.append(f"ring[base + t] += s{weight}[k]" + (f" * {factor}" if factor else ""))
+    element += [*synapse.code[ELEMENT], *kernel.gives(synapse), *kernel.stores(synapse, index)]
     views = [("fired", "uint32"), ("counts", "int64"), ("starts", "int64"), ("begin", "int64"), ("end", "int64")]
-    views += [("targets", kind.targets), ("ring", kind.dtype)]
-    if kind.graded:
-        views.append(("values", kind.dtype))
-    slot = f"np.uint64(step & item[{FIELD['ring_mask']}])"
-    lines = [
+    views += [("targets", kind.targets), *([("values", kind.dtype)] if kind.graded else [])]
+    views += [("index", kind.column)] if kind.listed[number] else []
+    row = ["        for k in range(np.uint64(begin[i]), np.uint64(end[i])):"]
+    if kind.listed[number]:
+        row = ["        for c in range(np.uint64(begin[i]), np.uint64(end[i])):", "            k = np.uint64(index[c])"]
+    else:
+        row = [*_indent(_indent(_look_ahead(kernel, path))), *row]
+    return [
         *(kernel.view(*view) for view in views),
-        f"base = {slot} * np.uint64(item[{FIELD['row']}]) + np.uint64(item[{FIELD['port']}])",
-        *([f"scale = {kernel.float}(bits_float(item[{FIELD['scale']}]))"] if kind.scaled else []),
+        *kernel.ring(synapse, kernel.program.late, path.delivers),
+        *([f"scale = {kernel.float}(bits_float(item[{FIELD['scale']}]))"] if scaled else []),
         *synapse.code[KERNEL],
         *neuron.code[KERNEL],
-        f"sent = step - item[{FIELD['delay']}]",
+        f"sent = step - item[{FIELD['sent']}]",
         f"event_mask, stride = item[{FIELD['event_mask']}], item[{FIELD['stride']}]",
         "place = sent & event_mask",
         f"for segment in range(item[{FIELD['segments']}] if sent >= 0 else 0):",
@@ -320,21 +384,19 @@ def _arrive(kernel: _Kernel) -> list[str]:
         "    events = np.uint64(counts[segment * (event_mask + 1) + place])",
         "    for j in range(events):",
         "        i = np.uint64(fired[first + j])",
-        *_indent(_indent(_look_ahead(kernel))),
         *(["        value = values[first + j]"] if kind.graded else []),
         *_indent(_indent(product)),
         *_indent(_indent(synapse.code[ROW])),
-        "        for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
+        *row,
         *_indent(_indent(_indent(element))),
         *_indent(_indent([*neuron.code[ROW], *kernel.stores(neuron, index)])),
     ]
-    return lines
 
 
-def _look_ahead(kernel: _Kernel) -> list[str]:
+def _look_ahead(kernel: _Kernel, path: Path) -> list[str]:
     """Lines that ask for the row of the event after this one, so that it is in the cache when its turn comes."""
     kind, program = kernel.kind, kernel.program
-    read = {program.weight} | _states_read(program.on_pre.get("synapse"))
+    read = ({program.weight} if path.delivers else set()) | _states_read(path.updates.get("synapse"))
     widths = {f"item[{FIELD['targets']}]": int(kind.targets.removeprefix("uint")) // 8}
     widths |= {
         f"states[{k}]": int(kind.dtype.removeprefix("float")) // 8 for k in program.of_place("synapse") if k in read
@@ -351,14 +413,13 @@ def _look_ahead(kernel: _Kernel) -> list[str]:
     return lines
 
 
-def _look_ahead_column(kernel: _Kernel) -> list[str]:
+def _look_ahead_column(kernel: _Kernel, update: Update) -> list[str]:
     """Lines that ask for what the next target's synapses keep, which lies all over memory."""
-    update = kernel.program.on_post["synapse"]
     width = int(kernel.kind.dtype.removeprefix("float")) // 8
     places = kernel.program.of_place("synapse")
     touched = [k for k in places if k in _states_read(update) or k in update.changed]
     return [
-        "if j + ONE < np.uint64(post_counts[place]):",
+        "if j + ONE < events:",
         "    following = np.uint64(post_fired[first + j + ONE])",
         "    for c in range(np.uint64(columns[following]), np.uint64(columns[following + ONE])):",
         *(f"        prefetch(states[{k}] + np.int64(column[c]) * {width})" for k in touched),
@@ -373,44 +434,45 @@ def _states_read(update: Update | None) -> set[int]:
 
 def reads_sources(program: SynapseProgram) -> bool:
     """Whether what happens at an event of a target depends on the source of each synapse."""
-    update = program.on_post.get("synapse")
-    if update is None:
-        return False
-    sees = _loads(update, "port")
     names = [slot.name for slot in program.views]
-    return any(program.places[k] == "pre" for k in _states_read(update)) or any(
-        names[k].startswith("pre.") for k in sees
+    return any(
+        any(program.places[k] == "pre" for k in _states_read(update))
+        or any(names[k].startswith("pre.") for k in _loads(update, "port"))
+        for path in program.paths
+        if path.end == "post" and (update := path.updates.get("synapse")) is not None
     )
 
 
-def _after(kernel: _Kernel) -> list[str]:
+def _after(kernel: _Kernel, number: int) -> list[str]:
     """Column by column of the targets that had events."""
-    kind, on_post = kernel.kind, kernel.program.on_post
-    if not on_post:
-        return []
+    kind, path = kernel.kind, kernel.program.paths[number]
     index = {"pre": (ELEMENT, "i"), "post": (ROW, "t"), "synapse": (ELEMENT, "k")}
-    synapse = kernel.lines(on_post.get("synapse"), "a", kernel.leaf(index))
-    neuron = kernel.lines(on_post.get("post"), "b", kernel.leaf(index))
+    update = path.updates.get("synapse")
+    synapse = kernel.lines(update, "a", kernel.leaf(index))
+    neuron = kernel.lines(path.updates.get("post"), "b", kernel.leaf(index))
     element = ["k = np.uint64(column[c])"]
     if kind.source:
         element.append("i = np.uint64(column_source[c])")
-    element += [*synapse.code[ELEMENT], *kernel.stores(synapse, index)]
+    element += [*synapse.code[ELEMENT], *kernel.gives(synapse), *kernel.stores(synapse, index)]
     views = [("post_fired", "uint32"), ("post_counts", "int64")]
-    if synapse.new:
+    if update is not None:
         views += [("columns", "int64"), ("column", kind.column)]
         if kind.source:
             views.append(("column_source", kind.source))
     lines = [
         *(kernel.view(*view) for view in views),
+        *kernel.ring(synapse, ahead=True),
         *synapse.code[KERNEL],
         *neuron.code[KERNEL],
-        f"place = step & item[{FIELD['post_mask']}]",
+        f"sent = step - item[{FIELD['sent']}]",
+        f"place = sent & item[{FIELD['post_mask']}]",
         f"first = np.uint64(place * item[{FIELD['post_stride']}])",
-        "for j in range(np.uint64(post_counts[place])):",
+        "events = np.uint64(post_counts[place]) if sent >= 0 else Z",
+        "for j in range(events):",
         "    t = np.uint64(post_fired[first + j])",
     ]
-    if synapse.new:
-        lines += _indent(_look_ahead_column(kernel))
+    if update is not None:
+        lines += _indent(_look_ahead_column(kernel, update))
         lines += _indent(synapse.code[ROW])
         lines += ["    for c in range(np.uint64(columns[t]), np.uint64(columns[t + ONE])):", *_indent(_indent(element))]
     return [*lines, *_indent([*neuron.code[ROW], *kernel.stores(neuron, index)])]

@@ -19,7 +19,7 @@ from .codegen import PlasticKind, print_plastic, reads_sources
 
 @dataclass(frozen=True)
 class CompiledPlastic:
-    """A plastic projection and its kernels: those of ``advance``, ``neurons``, ``arrive`` and ``after`` that it has."""
+    """A plastic projection and its kernels: those that it has of :func:`.codegen.print_plastic`."""
 
     lowered: PlasticProjection
     kind: PlasticKind
@@ -65,6 +65,7 @@ def kind_of(lowered: PlasticProjection, populations: Sequence[LoweredPopulation]
         "one" if v.end == "third" and populations[v.population].size == 1 and lowered.n_post != 1 else v.end
         for v in lowered.views
     )
+    paths = tuple(zip(program.paths, lowered.routes, strict=True))
     return PlasticKind(
         dtype=next(u.program.dtype for u in program.updates()) if program.updates() else str(lowered.initial[0].dtype),
         targets=str(lowered.targets.dtype),
@@ -73,4 +74,5 @@ def kind_of(lowered: PlasticProjection, populations: Sequence[LoweredPopulation]
         graded=populations[lowered.pre].graded,
         scaled=lowered.scale != 1.0,
         ends=ends,
+        listed=tuple(path.end == "pre" and any(g.index is not None for g in groups) for path, groups in paths),
     )

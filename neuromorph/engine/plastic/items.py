@@ -11,9 +11,10 @@ PLASTIC = (
     "n_pre",
     "lo",  # targets [lo, hi) are this call's
     "hi",
-    "delay",  # of these rows
+    "sent",  # steps since the events were sent that act now
     "begin",  # int64 (n_pre,): this call's part of each row
     "end",
+    "index",  # number of each synapse in the rows of a pathway with delays of its own
     "targets",
     "fired",  # uint32 (rows, stride): events of the source population, row = step & event_mask
     "values",
@@ -26,6 +27,7 @@ PLASTIC = (
     "ring_mask",
     "row",  # ports * stride
     "port",  # offset of the port in a slot
+    "offsets",  # int64 (outputs,): the same of each output's port
     "scale",  # bits of a float64: SI value of one unit of the weight
     "columns",  # int64 (n_post + 1,): where each target's synapses begin in column
     "column",  # number of each synapse, by target
@@ -34,6 +36,7 @@ PLASTIC = (
     "post_counts",  # int64 (rows,): how many they are
     "post_stride",
     "post_mask",
+    "seed",  # of the numbers that synapses draw
 )
 """Advance, deliver to and update the synapses of one delay whose targets are in a range."""
 

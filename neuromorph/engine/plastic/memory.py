@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +46,8 @@ class PlasticMemory:
         Number of each synapse, by target.
     column_source : uint16 or uint32 (synapses,) or None
         Its source; None if nothing reads it.
+    listed : mapping of (path, group) to (numbers, sources or None)
+        The synapses of groups that have some of them, as ``column`` and ``column_source`` have all.
     """
 
     lowered: PlasticProjection
@@ -58,6 +60,7 @@ class PlasticMemory:
     columns: Array | None
     column: Array | None
     column_source: Array | None
+    listed: Mapping[tuple[int, int], tuple[Array, Array | None]]
 
     def state(self, number: int, thread: int = 0) -> Array:
         """The values of a state, as they are."""
@@ -129,6 +132,7 @@ class PlasticMemory:
         lowered = self.lowered
         sizes = {"row_ptr": sum(rows.row_ptr.nbytes for rows in lowered.rows), "targets": lowered.targets.nbytes}
         sizes |= {name: value.nbytes for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        sizes["listed"] = sum(a.nbytes for pair in self.listed.values() for a in pair if a is not None)
         initial = sum(values.nbytes for values in lowered.initial)
         return sizes | {"initial": initial, "seen": sum(rows.nbytes for rows in self.seen if rows is not None)}
 
@@ -161,7 +165,9 @@ def allocate_plastic(
 
     kept = 1 << (lowered.min_delay + window - 1).bit_length()
     seen = tuple(aligned((kept, memories[v.population].stride), dtype) if v.lag else None for v in lowered.views)
-    columns, column, source = _columns(compiled) if "synapse" in program.on_post else (None, None, None)
+    paths = list(zip(program.paths, lowered.routes, strict=True))
+    all_by_target = any("synapse" in p.updates and any(g.ptr is None for g in groups) for p, groups in paths)
+    columns, column, source = _columns(compiled) if all_by_target else (None, None, None)
     memory = PlasticMemory(
         lowered=lowered,
         pre=room("pre", lowered.n_pre, threads),
@@ -173,6 +179,12 @@ def allocate_plastic(
         columns=columns,
         column=column,
         column_source=source,
+        listed={
+            (number, k): _listed(compiled, group.index, path.end)
+            for number, (path, groups) in enumerate(paths)
+            for k, group in enumerate(groups)
+            if group.index is not None
+        },
     )
     memory.load(program)
     memory.reset(memories, layouts)
@@ -211,12 +223,15 @@ def _columns(compiled: CompiledPlastic) -> tuple[Array, Array, Array | None]:
     return columns, column, source
 
 
-def row_cuts(lowered: PlasticProjection, bounds: npt.NDArray[np.int64]) -> list[list[Array]]:
-    """For each delay and each bound of targets, the position in each row where targets reach it."""
-    targets = np.ascontiguousarray(lowered.targets)
-    cuts = []
-    for rows in lowered.rows:
-        row_ptr = np.ascontiguousarray(rows.row_ptr)
-        begin, end = row_ptr[:-1], row_ptr[1:]
-        cuts.append([begin, *(positions(begin, end, targets, int(bound)) for bound in bounds[1:-1]), end])
-    return cuts
+def _listed(compiled: CompiledPlastic, index: Array, end: str) -> tuple[Array, Array | None]:
+    """Numbers of synapses, and their sources where targets' events need them."""
+    kind = compiled.kind
+    source = compiled.lowered.sources()[index].astype(kind.source) if kind.source and end == "post" else None
+    return index.astype(kind.column), source
+
+
+def row_cuts(row_ptr: Array, targets: Array, bounds: npt.NDArray[np.int64]) -> list[Array]:
+    """For each bound of targets, the position in each row where targets, which ascend along it, reach it."""
+    row_ptr, targets = np.ascontiguousarray(row_ptr), np.ascontiguousarray(targets)
+    begin, end = row_ptr[:-1], row_ptr[1:]
+    return [begin, *(positions(begin, end, targets, int(bound)) for bound in bounds[1:-1]), end]

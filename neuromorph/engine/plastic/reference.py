@@ -32,8 +32,8 @@ class RunningPlastic:
     ----------
     states : list of arrays
         One for each state of the program, in the order of its synapses or neurons.
-    sent : dict of int to (fired, values)
-        Events of the source neurons by step, as far back as they are under way.
+    sent, returned : dict of int to (fired, values)
+        Events of the source neurons, and of the targets, by step, as far back as they are under way.
     seen : dict of int to list of arrays
         What views with a lag saw at the end of a step, by step, as far back as it is under way.
     first_seen : list of arrays
@@ -64,6 +64,7 @@ class RunningPlastic:
             np.broadcast_to(value, (lowered.size_of(k),)).astype(self.dtype) for k, value in enumerate(lowered.initial)
         ]
         self.sent: dict[int, tuple[Array, Array | None]] = {}
+        self.returned: dict[int, tuple[Array, Array | None]] = {}
         self.seen: dict[int, list[Array]] = {}
         self.first_seen: list[Array] = []
 
@@ -90,43 +91,70 @@ class RunningPlastic:
         return [next(lagged) if v.lag else self.value(v.population, v.variable) for v in self.lowered.views]
 
     def before(self, step: int) -> None:
-        """Advance all states by one step, then let events arrive."""
-        lowered, program = self.lowered, self.lowered.program
+        """What happens before the populations make a step."""
+        program = self.lowered.program
         if step == 0:
             self.first_seen = self._look()
         views = self._views(step)
-        everything: dict[str, Any] = {
-            "pre": np.arange(lowered.n_pre),
-            "post": np.arange(lowered.n_post),
-            "synapse": np.arange(lowered.count),
-        }
-        self._apply(program.advance, everything, views, step, None)
-        population = self._populations[lowered.post]
-        sums = population.sums[lowered.port][step % len(population.sums[lowered.port])]
-        number = self.dtype.type
-        for rows in lowered.rows:
-            fired, values = self.sent.get(step - rows.delay, (np.zeros(0, np.int64), None))
-            begin, lengths = rows.row_ptr[fired], rows.row_ptr[fired + 1] - rows.row_ptr[fired]
-            synapses = np.arange(lengths.sum()) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
-            each = np.ones(len(fired), self.dtype) if values is None else values.astype(self.dtype)
-            factors = each if lowered.scale == 1.0 else number(lowered.scale) * each
-            added = self.states[program.weight][synapses] * np.repeat(factors, lengths)
-            np.add.at(sums, self._targets[synapses], added)
-            events = {"pre": each, "synapse": np.repeat(each, lengths)}
-            self._apply(program.on_pre, {"pre": fired, "synapse": synapses}, views, step, events)
+        if not program.late:
+            self._apply(program.advance, self._everything(), views, step, step)
+        if program.every is not None:
+            self._apply({"synapse": program.every}, self._everything(), views, step, step)
+        for number, path in enumerate(program.paths):
+            if not program.late and path.end == "pre":
+                self._act(number, views, step, step)
 
     def after(self, step: int) -> None:
-        """Let the events of the targets act, once all populations made the step; keep what later steps need."""
-        lowered = self.lowered
-        fired = self._populations[lowered.post].fired
-        begin, lengths = self._column[fired], self._column[fired + 1] - self._column[fired]
-        synapses = self._by_target[np.arange(lengths.sum()) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)]
-        self._apply(lowered.program.on_post, {"post": fired, "synapse": synapses}, self._views(step), step, None)
-        source = self._populations[lowered.pre]
-        self.sent[step] = source.fired, source.values
+        """What happens once all populations made a step; keeps what later steps need."""
+        lowered, program = self.lowered, self.lowered.program
+        for kept, population in ((self.sent, lowered.pre), (self.returned, lowered.post)):
+            source = self._populations[population]
+            kept[step] = source.fired, source.values
+            kept.pop(step - lowered.max_delay, None)
+        for number, path in enumerate(program.paths):
+            if not program.late and path.end == "post":
+                self._act(number, self._views(step), step, step + 1)
         self.seen[step] = self._look()
-        self.sent.pop(step - lowered.max_delay, None)
         self.seen.pop(step - lowered.max_delay, None)
+
+    def finish(self, step: int) -> None:
+        """All that late synapses do, once the events of a step are on their way along the others."""
+        program = self.lowered.program
+        if not program.late:
+            return
+        views = [self.value(v.population, v.variable) for v in self.lowered.views]
+        self._apply(program.advance, self._everything(), views, step, step + 1)
+        for number in range(len(program.paths)):
+            self._act(number, views, step, step + 1)
+
+    def _everything(self) -> dict[str, Array]:
+        lowered = self.lowered
+        sizes = {"pre": lowered.n_pre, "post": lowered.n_post, "synapse": lowered.count}
+        return {place: np.arange(size) for place, size in sizes.items()}
+
+    def _act(self, number: int, views: Sequence[Array], step: int, arrival: int) -> None:
+        """Events of one path: what they deliver arrives in step ``arrival``; then they change states."""
+        lowered, path = self.lowered, self.lowered.program.paths[number]
+        events = self.sent if path.end == "pre" else self.returned
+        for group in lowered.routes[number]:
+            fired, values = events.get(step - group.lag, (np.zeros(0, np.int64), None))
+            ptr = self._column if group.ptr is None else group.ptr
+            begin, lengths = ptr[fired], ptr[fired + 1] - ptr[fired]
+            places = np.arange(lengths.sum()) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
+            index = self._by_target if group.ptr is None else group.index
+            synapses = places if index is None else index[places]
+            each = np.ones(len(fired), self.dtype) if values is None else values.astype(self.dtype)
+            if path.delivers and lowered.program.weight is not None:
+                factors = each if lowered.scale == 1.0 else self.dtype.type(lowered.scale) * each
+                added = self.states[lowered.program.weight][synapses] * np.repeat(factors, lengths)
+                self._add(lowered.port, arrival, synapses, added)
+            carried = {path.end: each, "synapse": np.repeat(each, lengths)}
+            self._apply(path.updates, {path.end: fired, "synapse": synapses}, views, step, arrival, carried)
+
+    def _add(self, port: int, arrival: int, synapses: Array, added: Array) -> None:
+        """Add to the sums that arrive at a port, one by one in the order of the arrays."""
+        sums = self._populations[self.lowered.post].sums[port]
+        np.add.at(sums[arrival % len(sums)], self._targets[synapses], added)
 
     def _apply(
         self,
@@ -134,16 +162,22 @@ class RunningPlastic:
         which: Mapping[str, Array],
         views: Sequence[Array],
         step: int,
-        events: Mapping[str, Array] | None,
+        arrival: int,
+        events: Mapping[str, Array] | None = None,
     ) -> None:
-        """New values of the states of the neurons and synapses in ``which``, all from the present ones."""
+        """New values of the states of the neurons and synapses in ``which``, and what they add, all from the old."""
         new = []
+        outputs = dict(zip(self.lowered.program.outputs, self.lowered.ports, strict=True))
         for place, update in updates.items():
             states, seen = self._gather(place, which[place], views)
             seen.append(np.zeros((), self.dtype) if events is None else events[place])
             program = update.program
             params = [v.astype(self.dtype) if v.dtype.kind == "f" else v for v in update.params]
-            results = evaluate(program, states, params, seen, step=step)
+            seed = self.lowered.seed
+            results = evaluate(program, states, params, seen, step=step, seed=seed, ids=which[place])
+            for name, number in program.observables:
+                added = np.broadcast_to(results[number], which[place].shape)
+                self._add(outputs[name], arrival, which[place], added)
             new += [(k, which[place], results[program.new_states[k]]) for k in update.changed]
         for k, places, values in new:
             self.states[k][places] = values

@@ -1,13 +1,15 @@
 """What a checkpoint keeps of a plastic projection: its states, the events under way, and what views saw.
 
 Arrays by name: ``state <name>``; ``sent steps``, ``sent ids`` and perhaps ``sent values`` of the events that were sent
-no longer ago than the longest delay; ``view <number>`` with the rows that a view needs, oldest first: as many steps as
-it lags, or for a target what it has now; ``value <name>`` of each value that was set (:mod:`.setting`).
+no longer ago than the longest delay; the same with ``returned`` of the targets' events, where they act later;
+``view <number>`` with the rows that a view needs, oldest first: as many steps as it lags, or for a target what it has
+now; ``value <name>`` of each value that was set (:mod:`.setting`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +27,7 @@ DERIVED = {
     "columns": "from the targets",
     "column": "from the targets",
     "column_source": "from the rows",
+    "listed": "from the routes",
 }
 """The others, and why a checkpoint need not keep them."""
 
@@ -33,7 +36,12 @@ Sent = tuple[Array, Array | None]
 
 
 def kept(
-    lowered: PlasticProjection, step: int, states: Sequence[Array], sent: Callable[[int], Sent], views: Sequence[Array]
+    lowered: PlasticProjection,
+    step: int,
+    states: Sequence[Array],
+    sent: Callable[[int], Sent],
+    returned: Callable[[int], Sent],
+    views: Sequence[Array],
 ) -> dict[str, Array]:
     """The arrays of a checkpoint.
 
@@ -41,26 +49,30 @@ def kept(
     ----------
     step : int
         Number of the next step.
-    sent : function of a step
-        The events of the source neurons in it.
+    sent, returned : functions of a step
+        The events of the source neurons, and of the targets, in it.
     views : sequence of (rows, neurons)
     """
-    when = range(max(0, step - lowered.max_delay), step)
-    lists = [sent(t) for t in when]
     arrays = {f"state {slot.name}": np.array(v) for slot, v in zip(lowered.program.states, states, strict=True)}
-    arrays["sent steps"] = np.repeat(np.array(when, np.int64), [len(ids) for ids, _ in lists])
-    arrays["sent ids"] = np.concatenate([np.zeros(0, np.uint32), *(ids.astype(np.uint32) for ids, _ in lists)])
-    values = [v for _, v in lists if v is not None]
-    if values:
-        arrays["sent values"] = np.concatenate(values)
+    arrays |= _listed("sent", sent, range(max(0, step - lowered.max_delay), step))
+    if lowered.back():
+        arrays |= _listed("returned", returned, range(max(0, step - lowered.back()), step))
     return arrays | {f"view {k}": np.array(rows) for k, rows in enumerate(views)}
 
 
-def sent_in(arrays: Mapping[str, Array], step: int) -> Sent:
+def _listed(name: str, events: Callable[[int], Sent], when: range) -> dict[str, Array]:
+    lists = [events(t) for t in when]
+    arrays = {f"{name} steps": np.repeat(np.array(when, np.int64), [len(ids) for ids, _ in lists])}
+    arrays[f"{name} ids"] = np.concatenate([np.zeros(0, np.uint32), *(ids.astype(np.uint32) for ids, _ in lists)])
+    values = [v for _, v in lists if v is not None]
+    return arrays | ({f"{name} values": np.concatenate(values)} if values else {})
+
+
+def events_in(arrays: Mapping[str, Array], step: int, name: str = "sent") -> Sent:
     """The events of a step among those kept."""
-    chosen = arrays["sent steps"] == step
-    values = arrays.get("sent values")
-    return arrays["sent ids"][chosen], None if values is None else values[chosen]
+    chosen = arrays[f"{name} steps"] == step
+    values = arrays.get(f"{name} values")
+    return arrays[f"{name} ids"][chosen], None if values is None else values[chosen]
 
 
 def state_of_reference(running: RunningPlastic, step: int) -> dict[str, Array]:
@@ -76,14 +88,16 @@ def state_of_reference(running: RunningPlastic, step: int) -> dict[str, Array]:
         else:
             views.append(running.value(view.population, view.variable)[None])
     nothing = np.zeros(0, np.uint32), None
-    return kept(lowered, step, running.states, lambda t: running.sent.get(t, nothing), views)
+    sent, returned = ((lambda t, of=of: of.get(t, nothing)) for of in (running.sent, running.returned))
+    return kept(lowered, step, running.states, sent, returned, views)
 
 
 def load_reference(running: RunningPlastic, step: int, arrays: Mapping[str, Array]) -> None:
     """Put back what :func:`kept` gave; the populations have to be restored first."""
     lowered, lag = running.lowered, running.lowered.min_delay
     running.states = [arrays[f"state {slot.name}"].copy() for slot in lowered.program.states]
-    running.sent = {t: sent_in(arrays, t) for t in range(max(0, step - lowered.max_delay), step)}
+    running.sent = {t: events_in(arrays, t) for t in range(max(0, step - lowered.max_delay), step)}
+    running.returned = {t: events_in(arrays, t, "returned") for t in range(max(0, step - lowered.back()), step)}
     rows = [arrays[f"view {k}"] for k, view in enumerate(lowered.views) if view.lag]
     if step:
         running.seen = {t: [row[t - step + lag] for row in rows] for t in range(step - lag, step)}
@@ -97,11 +111,10 @@ def state_of_memory(
     memory: PlasticMemory, memories: Sequence[Memory], layouts: Sequence[Layout | None], step: int, threads: int
 ) -> dict[str, Array]:
     """What a checkpoint keeps of a compiled projection, whose latest events so many threads listed."""
-    lowered, source = memory.lowered, memories[memory.lowered.pre]
-    bounds = source.bounds(threads)
+    lowered = memory.lowered
 
-    def sent(t: int) -> Sent:
-        row = t & source.event_mask
+    def events(source: Memory, t: int) -> Sent:
+        row, bounds = t & source.event_mask, source.bounds(threads)
         parts = [slice(bounds[k], bounds[k] + source.counts[k, row]) for k in range(threads)]
         values = None if source.values is None else np.concatenate([source.values[row, part] for part in parts])
         return np.concatenate([source.fired[row, part] for part in parts]), values
@@ -114,7 +127,8 @@ def state_of_memory(
             views.append(rows[when & (len(rows) - 1), :size])
         else:
             views.append(_shown(memories[view.population], layouts[view.population], view.variable)[None, :size])
-    return kept(lowered, step, memory.states(), sent, views)
+    sent, returned = (partial(events, memories[k]) for k in (lowered.pre, lowered.post))
+    return kept(lowered, step, memory.states(), sent, returned, views)
 
 
 def load_memory(
@@ -125,17 +139,13 @@ def load_memory(
     arrays: Mapping[str, Array],
 ) -> None:
     """Put back what :func:`kept` gave; the populations have to be restored first."""
-    lowered, source = memory.lowered, memories[memory.lowered.pre]
+    lowered = memory.lowered
     for k, slot in enumerate(lowered.program.states):
         memory.state(k)[:] = arrays[f"state {slot.name}"]
     memory.share()
-    for t in range(max(0, step - lowered.max_delay), step):
-        row, (ids, values) = t & source.event_mask, sent_in(arrays, t)
-        source.counts[:, row] = 0
-        source.counts[0, row] = len(ids)
-        source.fired[row, : len(ids)] = ids
-        if values is not None and source.values is not None:
-            source.values[row, : len(ids)] = values
+    for name, end, back in (("sent", lowered.pre, lowered.max_delay), ("returned", lowered.post, lowered.back())):
+        for t in range(max(0, step - back), step):
+            _list(memories[end], t, *events_in(arrays, t, name))
     for k, (view, rows) in enumerate(zip(lowered.views, memory.seen, strict=True)):
         found = arrays[f"view {k}"]
         if rows is None:
@@ -143,6 +153,16 @@ def load_memory(
         else:
             for t, row in enumerate(found, step - view.lag):
                 rows[t & (len(rows) - 1), : row.size] = row
+
+
+def _list(source: Memory, step: int, ids: Array, values: Array | None) -> None:
+    """List the events of a step as one thread would."""
+    row = step & source.event_mask
+    source.counts[:, row] = 0
+    source.counts[0, row] = len(ids)
+    source.fired[row, : len(ids)] = ids
+    if values is not None and source.values is not None:
+        source.values[row, : len(ids)] = values
 
 
 def _shown(memory: Memory, layout: Layout | None, variable: str) -> Array:

@@ -91,7 +91,8 @@ def with_values(program: Plastic, present: PlasticProjection, synapse: Synapse) 
     described = replace(program.network.projections[present.index], synapse=synapse)
     made = replace(present, program=lower_synapse(synapse, program.lowered.dt, program.lowered.dtype))
     assert made.program.code == present.program.code  # parameters have one value each, so the code is the model's alone
-    lowered, weights = program.lowered, present.initial[present.program.weight]
+    lowered, weight = program.lowered, present.program.weight
+    weights = None if weight is None else present.initial[weight]
     initial = initial_states(described, made, weights, lowered.dt, lowered.dtype, lowered.seed)
     return replace(made, initial=initial)
 

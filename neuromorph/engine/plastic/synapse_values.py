@@ -37,8 +37,8 @@ class SynapseValues:
         Source and target neuron of each synapse.
     delays : int64 (synapses,)
         Steps.
-    weights : array or Quantity (synapses,)
-        In the unit of the port.
+    weights : array or Quantity (synapses,), or None
+        In the unit of the port. None where outputs alone say what synapses deliver.
     states : mapping of str to array or Quantity
         States of the synapse model with their units, the weight excepted: one value for each synapse, or for each
         neuron if it is a PreState or PostState.
@@ -60,7 +60,15 @@ class SynapseValues:
         return self.states[name]
 
     def sparse(self) -> Sparse:
-        """A rule that makes these synapses, with these weights and delays, in another network."""
+        """A rule that makes these synapses, with these weights and delays, in another network.
+
+        Raises
+        ------
+        NetworkError
+            They have no weights.
+        """
+        if self.weights is None:
+            raise NetworkError(f"projection {self.name}: its synapses have outputs instead of a weight")
         return Sparse((self.pre, self.post, self.weights, self.delays))
 
     def __repr__(self) -> str:
@@ -121,13 +129,16 @@ def _plastic(projection: Projection, lowered: PlasticProjection, states: Sequenc
     synapse = projection.synapse
     assert synapse is not None
     specs = dict(zip((s.name for s in synapse.states), zip(synapse.states, states, strict=True), strict=True))
-    weights = np.asarray(specs.pop(synapse.weight)[1], np.float64) * lowered.scale
+    weights: Any = None
+    if synapse.weight is not None:
+        numbers = np.asarray(specs.pop(synapse.weight)[1], np.float64) * lowered.scale
+        weights = _with_unit(numbers, projection.port_spec.unit)
     return SynapseValues(
         lowered.name,
         lowered.sources(),
         lowered.targets.astype(np.int64),
         lowered.delays(),
-        _with_unit(weights, projection.port_spec.unit),
+        weights,
         {name: _with_unit(np.array(values, np.float64), spec.unit) for name, (spec, values) in specs.items()},
     )
 

@@ -2,114 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuromorph.engine.items import make_item
 from neuromorph.engine.memory import Memory, address
-from neuromorph.lowering.plastic import View
+from neuromorph.lowering.plastic import Group, View
 
+from .codegen import path_kernel
 from .compile import CompiledPlastic, plastic_kernel
 from .items import KEEP, PLASTIC
 from .memory import Array, PlasticMemory, row_cuts
 
 if TYPE_CHECKING:
-    from neuromorph.engine.schedule import Compiled, Tables
+    from neuromorph.engine.schedule import Call, Compiled, Tables
 
 
 def join(
     tables: Sequence[Tables], compiled: Compiled, memories: Sequence[Memory], plastic: Sequence[PlasticMemory]
 ) -> None:
     """What plastic projections do before and after the populations' step; see the package for the order."""
-    threads = len(tables)
     for projection, memory in zip(compiled.plastic, plastic, strict=True):
-        lowered, kernels = projection.lowered, projection.kernels
-        cuts = row_cuts(lowered, memories[lowered.post].bounds(threads))
+        cuts: dict[tuple[int, int], list[Array]] = {}
         for thread, table in enumerate(tables):
-            items = [
-                _item(compiled, projection, memories, memory, table, (thread, threads), number, cut)
-                for number, cut in enumerate(cuts)
-            ]
-            for name in ("advance", "neurons", "arrive"):
-                if name in kernels:
-                    each = items[:1] if name == "neurons" else items
-                    table.arrivals += [(kernels[name].address, item) for item in each]
-            if "after" in kernels:
-                table.after.append((kernels["after"].address, items[0]))
-            for view, rows in zip(lowered.views, memory.seen, strict=True):
-                if rows is not None:
-                    source = memories[view.population]
-                    lo, hi = source.bounds(threads)[thread : thread + 2]
-                    item = make_item(
-                        KEEP,
-                        source=_place(compiled, source, view),
-                        ring=address(rows),
-                        row=rows.shape[1],
-                        mask=len(rows) - 1,
-                        lo=int(lo),
-                        hi=int(hi),
-                        wide=compiled.wide,
-                    )
-                    table.after.append((plastic_kernel("keep").address, item))
-            table.keep += [memory, cuts]
+            _Thread(compiled, projection, memories, memory, table, thread, len(tables), cuts).join()
 
 
-def _item(
-    compiled: Compiled,
-    projection: CompiledPlastic,
-    memories: Sequence[Memory],
-    memory: PlasticMemory,
-    table: Tables,
-    share: tuple[int, int],
-    number: int,
-    cut: Sequence[Array],
-) -> Array:
-    """Item of the rows of one delay, for one of so many threads."""
-    lowered, (thread, threads) = projection.lowered, share
-    pre, post = memories[lowered.pre], memories[lowered.post]
-    layout = compiled.layouts[lowered.post]
-    assert layout is not None  # a source of events has no ports
-    bounds = post.bounds(threads)
-    own = [address(memory.state(k, thread)) for k in range(len(lowered.program.states))]
-    states, views = np.array(own, np.int64), _views(compiled, projection, memories, memory)
-    targets = np.ascontiguousarray(lowered.targets)
-    table.keep += [states, views, targets]
-    return make_item(
-        PLASTIC,
-        states=address(states),
-        floats=address(memory.floats),
-        ints=address(memory.ints),
-        views=address(views),
-        lag=lowered.min_delay,
-        n_pre=lowered.n_pre,
-        lo=int(bounds[thread]),
-        hi=int(bounds[thread + 1]),
-        delay=lowered.rows[number].delay,
-        begin=address(cut[thread]),
-        end=address(cut[thread + 1]),
-        targets=address(targets),
-        fired=address(pre.fired),
-        values=address(pre.values),
-        counts=address(pre.counts),
-        starts=address(pre.bounds(threads)),
-        segments=threads,
-        stride=pre.stride,
-        event_mask=pre.event_mask,
-        ring=address(post.float_ring),
-        ring_mask=post.slots - 1,
-        row=len(layout.float_ports) * post.stride,
-        port=layout.float_ports.index(lowered.port) * post.stride,
-        scale=int(np.float64(lowered.scale).view(np.int64)),
-        columns=address(memory.columns),
-        column=address(memory.column),
-        column_source=address(memory.column_source),
-        post_fired=address(post.fired) + post.fired.itemsize * int(bounds[thread]),
-        post_counts=address(post.counts[thread]),
-        post_stride=post.stride,
-        post_mask=post.event_mask,
-    )
+@dataclass(frozen=True)
+class _Thread:
+    """One thread's share of a plastic projection; ``cuts`` has the threads' parts of rows, by their addresses."""
+
+    compiled: Compiled
+    projection: CompiledPlastic
+    memories: Sequence[Memory]
+    memory: PlasticMemory
+    table: Tables
+    thread: int
+    threads: int
+    cuts: dict[tuple[int, int], list[Array]]
+
+    def join(self) -> None:
+        """Add the work to the thread's tables; that of late synapses comes when all threads have made the step."""
+        lowered, table = self.projection.lowered, self.table
+        late = lowered.program.late
+        before = table.deliveries[lowered.post] if late else table.arrivals
+        lag = 0 if late else lowered.min_delay
+        rows = [(0, self._rows(each.row_ptr)) for each in lowered.rows]
+        self._add(before, "advance", rows, lag)
+        self._add(before, "neurons", rows[:1], lag)
+        self._add(table.arrivals, "every", rows, lowered.min_delay)
+        for number, (path, groups) in enumerate(zip(lowered.program.paths, lowered.routes, strict=True)):
+            shares = [(g.lag, self._share(number, k, g)) for k, g in enumerate(groups)]
+            self._add(before if late or path.end == "pre" else table.after, path_kernel(path), shares, lag)
+        self._keep()
+
+    def _add(self, calls: list[Call], name: str, shares: Sequence[tuple[int, Mapping[str, int]]], lag: int) -> None:
+        """Call a kernel, if there is one of this name, for each of some groups of synapses."""
+        kernel = self.projection.kernels.get(name)
+        for sent, fields in shares if kernel is not None else ():
+            assert kernel is not None
+            calls.append((kernel.address, self._item(lag, sent, fields)))
+
+    def _rows(self, row_ptr: Array, index: Array | None = None) -> dict[str, int]:
+        """This thread's part of rows of synapses, or of numbers of synapses in ``index``."""
+        lowered, key = self.projection.lowered, (address(row_ptr), address(index))
+        if key not in self.cuts:
+            targets = lowered.targets if index is None else lowered.targets[index]
+            self.cuts[key] = row_cuts(row_ptr, targets, self.memories[lowered.post].bounds(self.threads))
+        cuts = self.cuts[key]
+        self.table.keep.append(cuts)
+        return {"begin": address(cuts[self.thread]), "end": address(cuts[self.thread + 1])}
+
+    def _share(self, number: int, k: int, group: Group) -> dict[str, int]:
+        """Where the synapses of a group are listed."""
+        lowered, memory = self.projection.lowered, self.memory
+        if lowered.program.paths[number].end == "pre":
+            assert group.ptr is not None
+            listed = {} if group.index is None else {"index": address(memory.listed[number, k][0])}
+            return self._rows(group.ptr, group.index) | listed
+        if group.ptr is None:
+            found = memory.columns, memory.column, memory.column_source
+        else:
+            found = np.ascontiguousarray(group.ptr), *memory.listed[number, k]
+            self.table.keep.append(found)
+        return dict(zip(("columns", "column", "column_source"), map(address, found), strict=True))
+
+    def _keep(self) -> None:
+        """Keep what views with a lag see."""
+        compiled, table = self.compiled, self.table
+        for view, rows in zip(self.projection.lowered.views, self.memory.seen, strict=True):
+            if rows is not None:
+                source = self.memories[view.population]
+                lo, hi = source.bounds(self.threads)[self.thread : self.thread + 2]
+                item = make_item(
+                    KEEP,
+                    source=_place(compiled, source, view),
+                    ring=address(rows),
+                    row=rows.shape[1],
+                    mask=len(rows) - 1,
+                    lo=int(lo),
+                    hi=int(hi),
+                    wide=compiled.wide,
+                )
+                table.after.append((plastic_kernel("keep").address, item))
+        table.keep.append(self.memory)
+
+    def _item(self, lag: int, sent: int, fields: Mapping[str, int]) -> Array:
+        """Item of some synapses on which events act that were sent so many steps ago; views look ``lag`` steps back."""
+        lowered, memory, threads = self.projection.lowered, self.memory, self.threads
+        pre, post = self.memories[lowered.pre], self.memories[lowered.post]
+        layout = self.compiled.layouts[lowered.post]
+        assert layout is not None  # a source of events has no ports
+        bounds = post.bounds(threads)
+        own = [address(memory.state(k, self.thread)) for k in range(len(lowered.program.states))]
+        states = np.array(own, np.int64)
+        views = _views(self.compiled, self.projection, self.memories, memory)
+        targets = np.ascontiguousarray(lowered.targets)
+        offsets = np.array([layout.float_ports.index(port) * post.stride for port in lowered.ports], np.int64)
+        self.table.keep += [states, views, targets, offsets]
+        nowhere = dict.fromkeys(("begin", "end", "index", "columns", "column", "column_source"), 0)
+        return make_item(
+            PLASTIC,
+            states=address(states),
+            floats=address(memory.floats),
+            ints=address(memory.ints),
+            views=address(views),
+            lag=lag,
+            n_pre=lowered.n_pre,
+            lo=int(bounds[self.thread]),
+            hi=int(bounds[self.thread + 1]),
+            sent=sent,
+            targets=address(targets),
+            fired=address(pre.fired),
+            values=address(pre.values),
+            counts=address(pre.counts),
+            starts=address(pre.bounds(threads)),
+            segments=threads,
+            stride=pre.stride,
+            event_mask=pre.event_mask,
+            ring=address(post.float_ring),
+            ring_mask=post.slots - 1,
+            row=len(layout.float_ports) * post.stride,
+            port=layout.float_ports.index(lowered.port) * post.stride,
+            offsets=address(offsets),
+            scale=int(np.float64(lowered.scale).view(np.int64)),
+            post_fired=address(post.fired) + post.fired.itemsize * int(bounds[self.thread]),
+            post_counts=address(post.counts[self.thread]),
+            post_stride=post.stride,
+            post_mask=post.event_mask,
+            seed=int(np.uint64(lowered.seed).view(np.int64)),
+            **(nowhere | dict(fields)),
+        )
 
 
 def _views(compiled: Compiled, projection: CompiledPlastic, memories: Sequence[Memory], memory: PlasticMemory) -> Array:
