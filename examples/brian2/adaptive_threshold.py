@@ -10,8 +10,8 @@ from __future__ import annotations
 from brian2 import Hz, Network, NeuronGroup, PoissonGroup, SpikeMonitor, Synapses, mV, second
 from side_by_side import main
 
-DURATION = 2 * second
-RANDOM = True  # while it runs
+duration = 2 * second
+random = True  # while it runs
 
 
 def network(neurons: int = 100) -> Network:
@@ -33,4 +33,4 @@ def network(neurons: int = 100) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

@@ -11,7 +11,7 @@ import numpy as np
 from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, ms, mV, nS, pA, pF, second
 from side_by_side import main
 
-DURATION = 0.6 * second
+duration = 0.6 * second
 EQUATIONS = """
 dvm/dt = (g_l*(e_l - vm) + g_l*d_t*exp((vm - v_t)/d_t) + stimulus - w) / c : volt
 dw/dt = (a*(vm - e_l) - w) / tau_w : amp
@@ -57,4 +57,4 @@ def network() -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, PoissonInput, SpikeMonitor, Synapses, ms, mV, second
 from side_by_side import main
 
-DURATION = 1 * second
-RANDOM = True  # while it runs
+duration = 1 * second
+random = True  # while it runs
 
 
 def network(excitatory: int = 10000, inputs: int = 1000, weight: float = 0.1) -> Network:
@@ -42,4 +42,4 @@ def network(excitatory: int = 10000, inputs: int = 1000, weight: float = 0.1) ->
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, cm, ms, msiemens, mV, nS, second, siemens, uF, umetre
 from side_by_side import main
 
-DURATION = 1 * second
+duration = 1 * second
 AREA = 20000 * umetre**2
 EQUATIONS = """
 dv/dt = (g_l*(e_l - v) + ge*(e_e - v) + gi*(e_i - v) - g_na*m**3*h*(v - e_na) - g_kd*n**4*(v - e_k)) / c : volt
@@ -67,4 +67,4 @@ def network(neurons: int = 4000, inputs: int = 80) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, StateMonitor, Synapses, ms, second
 from side_by_side import main
 
-DURATION = 10 * second
+duration = 10 * second
 
 
 def network(oscillators: int = 100, coupling: float = 2.0) -> Network:
@@ -34,4 +34,4 @@ def network(oscillators: int = 100, coupling: float = 2.0) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

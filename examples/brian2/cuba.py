@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, ms, mV, second
 from side_by_side import main
 
-DURATION = 1 * second
+duration = 1 * second
 EQUATIONS = """
 dv/dt = (ge + gi - (v - v_rest)) / tau_m : volt (unless refractory)
 dge/dt = -ge / tau_e : volt
@@ -49,4 +49,4 @@ def network(neurons: int = 4000, inputs: int = 80) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

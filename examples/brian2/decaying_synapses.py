@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, ms
 from side_by_side import main
 
-DURATION = 20 * ms
+duration = 20 * ms
 
 
 def network(pairs: int = 10) -> Network:
@@ -33,4 +33,4 @@ def network(pairs: int = 10) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

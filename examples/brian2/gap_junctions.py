@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, ms
 from side_by_side import main
 
-DURATION = 500 * ms
+duration = 500 * ms
 
 
 def network(neurons: int = 10) -> Network:
@@ -41,4 +41,4 @@ def network(neurons: int = 10) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, StateMonitor, ms
 from side_by_side import main
 
-DURATION = 2100 * ms
+duration = 2100 * ms
 EQUATIONS = """
 dx/dt = (y - x**3 + 3*x**2 + current - z) / ms : 1
 dy/dt = (1 - 5*x**2 - y) / ms : 1
@@ -29,4 +29,4 @@ def network() -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, cm, msiemens, mV, nA, second, siemens, uF, umetre
 from side_by_side import main
 
-DURATION = 2 * second
+duration = 2 * second
 AREA = 20000 * umetre**2
 EQUATIONS = """
 dv/dt = (g_l*(e_l - v) - g_na*m**3*h*(v - e_na) - g_kd*n**4*(v - e_k) + current) / c : volt
@@ -49,4 +49,4 @@ def network(neurons: int = 100) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Hz, Network, NeuronGroup, SpikeMonitor, Synapses, ms, mV, nS, pA, pF, second
 from side_by_side import main
 
-DURATION = 1 * second
+duration = 1 * second
 EQUATIONS = """
 dv/dt = (-g_l*(v - e_l) - g_ampa*v - g_gaba*(v - e_i) + background) / c : volt (unless refractory)
 dg_ampa/dt = -g_ampa / tau_ampa : siemens
@@ -68,4 +68,4 @@ def network(neurons: int = 10000, density: float = 0.02) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -11,8 +11,8 @@ import numpy as np
 from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, ms, second
 from side_by_side import main
 
-DURATION = 1 * second
-RANDOM = True  # while it runs
+duration = 1 * second
+random = True  # while it runs
 EQUATIONS = """
 dv/dt = (0.04*v**2 + 5*v + 140 - u + current + noise) / ms : 1
 du/dt = a * (b*v - u) / ms : 1
@@ -57,4 +57,4 @@ def network(neurons: int = 1000) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

@@ -11,8 +11,8 @@ import numpy as np
 from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, TimedArray, ms, second
 from side_by_side import main
 
-DURATION = 1 * second
-RANDOM = True  # while it runs
+duration = 1 * second
+random = True  # while it runs
 EARS = """
 dx/dt = (sound(t - lag) - x) / tau + sigma * (2 / tau)**0.5 * xi : 1 (unless refractory)
 lag = distance * sin(angle) : second
@@ -45,4 +45,4 @@ def network(neurons: int = 30) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, StateMonitor, mS, ms, mV, uF
 from side_by_side import main
 
-DURATION = 220 * ms
+duration = 220 * ms
 EQUATIONS = """
 dv/dt = (-g_l*(v - v_l) - g_ca*m_inf*(v - v_ca) - g_k*n*(v - v_k) + current) / c : volt
 dn/dt = rate_n * (n_inf - n) : 1
@@ -44,4 +44,4 @@ def network(fibres: int = 17) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

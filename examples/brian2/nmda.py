@@ -11,7 +11,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, second
 from side_by_side import main
 
-DURATION = 1 * second
+duration = 1 * second
 
 
 def network() -> Network:
@@ -43,4 +43,4 @@ def network() -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, ms
 from side_by_side import main
 
-DURATION = 500 * ms
-RANDOM = True  # while it runs
+duration = 500 * ms
+random = True  # while it runs
 
 
 def network(neurons: int = 25) -> Network:
@@ -30,4 +30,4 @@ def network(neurons: int = 25) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, ms, mV
 from side_by_side import main
 
-DURATION = 100 * ms
-RANDOM = True  # while it runs
+duration = 100 * ms
+random = True  # while it runs
 CONSTANTS = {"tau": 20 * ms, "mean": 25 * mV, "sigma": 1 * mV}
 
 
@@ -35,4 +35,4 @@ def network(neurons: int = 5000, inputs: int = 1000) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

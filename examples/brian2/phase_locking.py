@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Hz, Network, NeuronGroup, SpikeMonitor, ms, second
 from side_by_side import main
 
-DURATION = 1 * second
+duration = 1 * second
 
 
 def network(neurons: int = 100) -> Network:
@@ -31,4 +31,4 @@ def network(neurons: int = 100) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

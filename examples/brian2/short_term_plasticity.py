@@ -12,7 +12,7 @@ import numpy as np
 from brian2 import Mohm, Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, StateMonitor, Synapses, ms, pA
 from side_by_side import main
 
-DURATION = 1200 * ms
+duration = 1200 * ms
 EQUATIONS = """
 dx/dt = (1 - x - y) / tau_rec : 1 (clock-driven)
 dy/dt = -y / tau_inact : 1 (clock-driven)
@@ -61,4 +61,4 @@ def network(rate: float = 20.0) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

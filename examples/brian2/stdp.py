@@ -10,8 +10,8 @@ from __future__ import annotations
 from brian2 import Hz, Network, NeuronGroup, PoissonGroup, SpikeMonitor, Synapses, ms, mV, second
 from side_by_side import main
 
-DURATION = 10 * second
-RANDOM = True  # while it runs
+duration = 10 * second
+random = True  # while it runs
 CONSTANTS = {
     "tau_m": 10 * ms,
     "tau_e": 5 * ms,
@@ -57,4 +57,4 @@ def network(inputs: int = 1000, neurons: int = 1) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

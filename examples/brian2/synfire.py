@@ -11,8 +11,8 @@ import numpy as np
 from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, Synapses, ms, mV
 from side_by_side import main
 
-DURATION = 100 * ms
-RANDOM = True  # while it runs
+duration = 100 * ms
+random = True  # while it runs
 EQUATIONS = """
 dv/dt = (v_r - v + x) / tau_m : volt
 dx/dt = (y - x) / tau_psp : volt
@@ -44,4 +44,4 @@ def network(groups: int = 10, size: int = 100, spikes: int = 85) -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION, random=RANDOM)
+    main(network, duration, random=random)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, StateMonitor, ms, msiemens, mV, uA, uF
 from side_by_side import main
 
-DURATION = 100 * ms
+duration = 100 * ms
 EQUATIONS = """
 dv/dt = (-g_na*m**3*h*(v - e_na) - g_k*n**4*(v - e_k) - g_l*(v - e_l) + current) / c : volt
 m = alpha_m / (alpha_m + beta_m) : 1
@@ -44,4 +44,4 @@ def network() -> Network:
 
 
 if __name__ == "__main__":
-    main(network, DURATION)
+    main(network, duration)

@@ -1,21 +1,18 @@
-"""Where a command gets its network from: a Python script that describes one, or a file in an exchange format."""
+"""Where a command gets its network from: a Python script, a SONATA configuration or a NIR graph."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import runpy
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph import units
-from neuromorph.errors import LanguageError, NetworkError, NeuromorphError, TargetError
+from neuromorph.errors import NetworkError, TargetError
 from neuromorph.language.neuron import METHODS
 
 if TYPE_CHECKING:
@@ -33,8 +30,15 @@ class Job:
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that say what to run and on what."""
-    parser.add_argument("source", type=Path, help="a script that leaves a Network in a global variable, or a .nir file")
-    parser.add_argument("--network", metavar="NAME", help="which variable of the script, if it has several networks")
+    parser.add_argument(
+        "source",
+        type=Path,
+        help="a script that leaves a network of neuromorph, Brian 2 or Nengo in a global variable or calls Brian 2's "
+        "run(), a SONATA configuration (.json) or a NIR graph (.nir)",
+    )
+    parser.add_argument(
+        "--network", metavar="NAME", help="which variable of the script, or function that makes it, if it has several"
+    )
     parser.add_argument("--dt", type=quantity, help="time step, e.g. 0.1ms (default: the script's dt, else 1ms)")
     parser.add_argument("--duration", type=quantity, help="e.g. 1s (default: the script's or the inputs', else 1s)")
     nir = parser.add_argument_group("NIR graphs (.nir)", "They hold no time step and no input.")
@@ -46,6 +50,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     nir.add_argument("--time-unit", type=quantity, default=1 * units.second, help="of the file's times (default: 1s)")
 
 
+GIVEN = "a Python script (.py), a SONATA configuration (.json) or a NIR graph (.nir)"
 CHIP_OPTIONS = {
     "spinnaker2": ("chips", "neurons_per_pe", "clock", "tick"),
     "crossbar": ("chips", "machine", "effects", "readout", "age", "seed"),
@@ -140,49 +145,31 @@ def load(options: argparse.Namespace) -> Job:
     """
     path: Path = options.source
     if path.is_dir():
-        raise NetworkError(f"{path}: is a folder; give a Python script or a .nir file")
+        raise NetworkError(f"{path}: is a folder; give {GIVEN}")
     if not path.is_file():
-        raise NetworkError(f"{path}: no such file; give a Python script or a .nir file")
-    if path.suffix == ".py":
-        return _from_script(path, options)
-    if path.suffix == ".nir":
-        return _from_nir(path, options)
-    raise NetworkError(
-        f"{path}: cannot read {path.suffix or 'a file without suffix'!r}; give a Python script (.py) or a NIR graph "
-        "(.nir)"
-    )
+        raise NetworkError(f"{path}: no such file; give {GIVEN}")
+    readers = {".py": _from_script, ".json": _from_sonata, ".nir": _from_nir}
+    if path.suffix not in readers:
+        raise NetworkError(f"{path}: cannot read {path.suffix or 'a file without suffix'!r}; give {GIVEN}")
+    return readers[path.suffix](path, options)
 
 
 def _from_script(path: Path, options: argparse.Namespace) -> Job:
-    from neuromorph.language import Expr
-    from neuromorph.network import Network
+    from neuromorph.cli.script import described_by
 
-    sys.path.insert(0, str(path.parent.resolve()))  # as for `python script.py`: modules beside it can be imported
-    try:
-        names: dict[str, Any] = runpy.run_path(str(path), run_name="neuromorph_script")
-    except Exception as error:
-        if isinstance(error, LanguageError) and hasattr(error, "lineno"):
-            raise  # says where
-        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
-        at = f"{path}, line {lines[-1]}" if lines else str(path)
-        kind = "" if isinstance(error, NeuromorphError) else f"the script failed: {type(error).__name__}: "
-        raise NetworkError(f"{at}: {kind}{error}") from error
-    finally:
-        sys.path.pop(0)
-    networks = {name: value for name, value in names.items() if isinstance(value, Network)}
-    if options.network is not None:
-        if options.network not in networks:
-            raise NetworkError(f"{path}: no network named {options.network!r}; it has {', '.join(networks) or 'none'}")
-        network = networks[options.network]
-    elif len({id(value) for value in networks.values()}) == 1:
-        network = next(iter(networks.values()))
-    else:
-        found = f"several ({', '.join(networks)}); choose with --network" if networks else "none"
-        raise NetworkError(f"{path}: expected one global variable that is a Network, found {found}")
-    dt = names.get("dt", 1 * units.ms)
-    if isinstance(dt, Expr):  # the language's symbol for the step, from ``import *``
-        dt = 1 * units.ms
-    return Job(network, options.dt or dt, options.duration or names.get("duration", 1 * units.second))
+    found = described_by(path, options.network, options.dt, options.duration)
+    dt, duration = found.dt or 1 * units.ms, found.duration or 1 * units.second
+    return Job(found.network, options.dt or dt, options.duration or duration)
+
+
+def _from_sonata(path: Path, options: argparse.Namespace) -> Job:
+    from neuromorph.interchange.sonata import from_sonata, read_circuit
+
+    circuit = read_circuit(path)
+    dt, duration = options.dt or circuit.dt, options.duration or circuit.duration
+    if dt is None:
+        raise NetworkError(f"{path}: the configuration has no step (run/dt); give --dt, e.g. --dt 0.1ms")
+    return Job(from_sonata(circuit), dt, duration or 1 * units.second)
 
 
 def _from_nir(path: Path, options: argparse.Namespace) -> Job:

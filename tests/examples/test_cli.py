@@ -154,6 +154,74 @@ def test_what_cannot_be_written_is_said_before_building(tmp_path: Path, capsys: 
     assert thesis.read_text() == "years of work"
 
 
+BRIAN2 = """
+from brian2 import *
+{before}
+tau = 10*ms
+cells = NeuronGroup(10, "dv/dt = (2 - v)/tau : 1", threshold="v > 1", reset="v = 0", method="exact", name="cells")
+monitor = SpikeMonitor(cells)
+{after}
+"""
+FUNCTION = """
+def network():
+    import brian2
+    group = brian2.NeuronGroup(10, "dv/dt = 0.2/ms : 1", threshold="v > 1", reset="v = 0", method="euler", name="cells")
+    return brian2.Network(group)
+"""
+NENGO = """
+import nengo
+duration = 0.02
+with nengo.Network(seed=1) as model:
+    drive, cells = nengo.Node(0.5), nengo.Ensemble(20, 1, label="cells")
+    nengo.Connection(drive, cells)
+    probe = nengo.Probe(cells.neurons)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "stop"),
+    [
+        (
+            BRIAN2.format(before="set_device('cpp_standalone')", after="run(30*ms)\nraise SystemExit('went on')"),
+            [],
+            30.0,
+        ),
+        (BRIAN2.format(before="duration = 20*ms", after=""), [], 20.0),
+        (BRIAN2.format(before="", after="net = Network(cells, monitor)"), ["--duration", "25ms"], 25.0),
+        (FUNCTION, ["--duration", "25ms"], 25.0),
+        (FUNCTION.replace("network()", "other()"), ["--duration", "25ms", "--network", "other"], 25.0),
+        (NENGO, [], 20.0),
+    ],
+    ids=["brian2-run", "brian2-objects", "brian2-network", "function", "function-by-name", "nengo"],
+)
+def test_scripts_for_others(tmp_path: Path, text: str, arguments: list[str], stop: float) -> None:
+    path, out = tmp_path / "script.py", tmp_path / "trace.h5"
+    path.write_text(text)
+    assert main(["run", str(path), "--target", "reference", "--out", str(out), *arguments]) == 0
+    with open_trace(out) as trace:
+        assert trace.count("cells") > 10
+        assert trace.stop == pytest.approx(stop)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        (BRIAN2.format(before="", after="run(1*ms)"), ["--network", "cells"], "leave --network out"),
+        (BRIAN2.format(before="", after="run(1*ms)"), ["--dt", "1ms"], "Brian 2's clock has steps of 0.1 ms"),
+        (BRIAN2.format(before="", after="cells.v = 'nothing'"), [], "script.py, line 7: the script failed"),
+        (FUNCTION.replace("return", "x ="), [], "network() gives a NoneType, expected a network"),
+        (FUNCTION.replace("0.2/ms", "nothing"), [], "nothing"),
+    ],
+)
+def test_what_is_wrong_with_scripts_for_others_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, arguments: list[str], message: str
+) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(text)
+    assert main(["map", str(path), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("value", ["5", "3mV", "ms", "-1ms", "0ms", "1e999s"])
 def test_times_need_a_unit(script: Path, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
