@@ -218,4 +218,5 @@ def _layer_names(projection: str, chain: Chain) -> list[str]:
     if len(parts) != sum(layer.carries for layer in chain):
         parts = [base] * len(chain)
     left = iter(parts)
-    return [next(left) if layer.carries else f"{base}_{layer.type.lower()}" for layer in chain]
+    names = [next(left) if layer.carries else f"{base}_{layer.type.lower()}" for layer in chain]
+    return names if any(layer.carries for layer in chain) else [base, *names[1:]][: len(chain)]

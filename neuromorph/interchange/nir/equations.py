@@ -136,6 +136,12 @@ def _own(neuron: Neuron, params: Mapping[str, Values]) -> Cell | None:
 def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
     if Type.INT in (*(port.type for port in neuron.ports), *(state.type for state in neuron.states)):
         raise NetworkError("it counts in whole numbers, and NIR's neurons in real ones")
+    unmoved = [s.name for s in neuron.states if s.dot is None and s.next is None]
+    if unmoved or len(neuron.states) > 2 or len({s.dot is None for s in neuron.states}) > 1:
+        raise NetworkError(
+            f"its states are {', '.join(s.name for s in neuron.states)}; NIR's neurons have a membrane and at most one "
+            "synaptic current, both with a differential equation"
+        )
     starts: list[int] = []
 
     def read(expr: Expr | None, what: str) -> Form | None:
@@ -151,14 +157,11 @@ def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
     for name, jump in jumps.items():
         if jump.states or np.any(jump.constant):
             raise NetworkError(f"the jump of {name} is not made of inputs alone")
-    still = [s.name for s in neuron.states if s.name not in dots and s.name not in nexts]
-    if still or (dots and nexts) or len(neuron.states) > 2:
-        listed = ", ".join(s.name for s in neuron.states)
-        raise NetworkError(
-            f"its states are {listed}; NIR's neurons have a membrane and at most one synaptic current, both with a "
-            "differential equation"
-        )
     test = _test(neuron, statics, starts)
+    watched = test.form.states if test.form is not None else {}
+    also = [s.name for s in neuron.states if s.reset is not None and s.name not in watched]
+    if also:
+        raise NetworkError(f"an event resets {', '.join(also)}, on which it does not depend; in NIR the membrane alone")
     if not dots and all(not f.states for f in nexts.values()):
         found = _stateless(neuron, test, nexts)
     else:
@@ -328,17 +331,14 @@ def _with_threshold(found: Cell, neuron: Neuron, test: _Test, read: Any) -> Cell
     """The same with threshold and reset, if it fires."""
     resets = {s.name: f for s in neuron.states if (f := read(s.reset, f"reset of {s.name}")) is not None}
     if test.form is None:
-        if resets:
-            raise NetworkError(f"{', '.join(resets)} is reset although no spike is sent")
         return found
     (membrane,) = test.form.states
     factor = test.form.state(membrane)
     if np.any(factor <= 0):
         raise NetworkError("it fires below a threshold, and NIR's neurons above")
     threshold = -test.form.constant / factor
-    if set(resets) != {membrane}:
-        more = ", ".join(name for name in resets if name != membrane)
-        raise NetworkError(f"a spike resets {more}, too" if more else f"a spike does not reset {membrane}")
+    if membrane not in resets:
+        raise NetworkError(f"a spike does not reset {membrane}, and those of NIR's neurons do")
     after = resets[membrane]
     if not after.only(membrane):
         raise NetworkError(f"the reset of {membrane} depends on more than {membrane}")

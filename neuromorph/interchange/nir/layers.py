@@ -111,8 +111,6 @@ def chains(
     shapes = windowed_shapes(projection)
     if shapes is not None:
         return [_windowed(projection, gain, shapes, before, after, clock)]
-    if isinstance(projection.rule, OneToOne):
-        return [_one_to_one(projection, gain, before, after, clock, seed)]
     return _matrices(projection, gain, before, after, clock, seed)
 
 
@@ -198,23 +196,20 @@ def _two(given: Any) -> npt.NDArray[np.int64]:
     return np.array(np.broadcast_to(np.asarray(given, np.int64), (2,)))
 
 
-def _one_to_one(
-    projection: Projection, gain: npt.NDArray[np.float64], before: Shape, after: Shape, clock: Clock, seed: int
-) -> Chain:
-    built = build_projection(projection, seed, clock.dt, "float64")
-    scale = np.broadcast_to(built.weights * gain, (projection.post.size,))
+def _scaled(factors: Array, delays: Array, before: Shape, after: Shape, clock: Clock) -> Chain:
+    """One to one."""
     flat = _flatten(before) if len(after) == 1 else ()
     shape = after if flat or before == after else before
-    scaled = () if (scale == 1).all() else (Layer("Scale", {"scale": np.array(scale).reshape(shape)}),)
-    return (*clock.layer(built.delays, before), *flat, *scaled)
+    scaled = () if (factors == 1).all() else (Layer("Scale", {"scale": factors.reshape(shape)}),)
+    return (*clock.layer(delays, before), *flat, *scaled)
 
 
 def _matrices(
     projection: Projection, gain: npt.NDArray[np.float64], before: Shape, after: Shape, clock: Clock, seed: int
 ) -> list[Chain]:
     pre, post = projection.pre.size, projection.post.size
-    need = 3 * 8 * pre * post
-    if need > available_memory():
+    need, alone = 3 * 8 * pre * post, isinstance(projection.rule, OneToOne)
+    if need > available_memory() and not alone:
         raise NetworkError(
             f"NIR has no sparse weights: as a matrix of {pre:,} x {post:,} it takes {size(need)} to write, and "
             f"{size(available_memory())} are free"
@@ -234,6 +229,8 @@ def _matrices(
     weights = built.weights if built.weight_index is None else built.weights[built.weight_index]
     weights = np.broadcast_to(weights, targets.shape)
     delays = np.broadcast_to(built.delays, targets.shape).astype(np.int64)
+    if pre == post == len(targets) and (sources == targets).all() and (targets == np.arange(post)).all():
+        return [_scaled(weights * gain, delays, before, after, clock)]
 
     def layer(chosen: Any) -> Layer:
         matrix = np.zeros((post, pre))

@@ -99,6 +99,10 @@ def _package() -> Any:
         import nir
     except ModuleNotFoundError:
         raise NetworkError("to_nir: the nir package makes the graph, and is not there; pip install nir") from None
+    if not hasattr(nir, "read_data"):
+        raise NetworkError(
+            f"to_nir: the nir package, version {nir.version}, knows no v_reset; pip install --upgrade 'nir>=1.0.8'"
+        )
     return nir
 
 
@@ -151,7 +155,8 @@ def _outputs(
     if names is not None:
         return _names(network, "outputs", names, problems)
     sending = {j.pre.name for j in network.projections if j.post is not j.pre}
-    ends = [name for name, found in cells.items() if name not in sending and found.kind != "Input"]
+    silent = [name for name in cells if name not in sending]
+    ends = [name for name in silent if cells[name].kind != "Input"] or silent
     if not ends:
         problems.append("every population sends to another, so none is seen to be an output; give outputs=")
     return ends
