@@ -6,33 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nengo_models import error, run, spikes, spikes_of
 
-from neuromorph import CPU, CheckError, Reference, from_nengo, second
+from neuromorph import CPU, CheckError, from_nengo
 
 nengo = pytest.importorskip("nengo")
-
-
-def spikes_of(simulator: Any, probe: Any) -> set[tuple[int, int]]:
-    return set(zip(*(x.tolist() for x in np.nonzero(simulator.data[probe])), strict=True))
-
-
-def spikes(trace: Any, population: str) -> set[tuple[int, int]]:
-    events = trace.events(population)
-    return set(zip(np.asarray(events.steps).tolist(), np.asarray(events.ids).tolist(), strict=True))
-
-
-def run(model: Any, seconds: float, *, target: Any = Reference, **options: Any) -> tuple[Any, Any]:
-    """The same model in Nengo and here: its simulator and our trace."""
-    network = from_nengo(model, duration=seconds, **options)
-    steps = round(seconds / 0.001)
-    trace = target(dtype="float64").compile(network, dt=0.001 * second).run(steps, progress=False)
-    simulator = nengo.Simulator(model, progress_bar=False)
-    simulator.run_steps(steps)
-    return simulator, trace
-
-
-def error(a: Any, b: Any) -> float:
-    return float(np.abs(np.asarray(a) - np.asarray(b)).max())
 
 
 def test_neurons_with_the_same_current_fire_the_same_spikes_and_have_the_same_voltage() -> None:

@@ -23,9 +23,8 @@ from neuromorph.language import (
     Synapse,
     Weight,
     event_value,
-    synapse,
+    make_synapse,
 )
-from neuromorph.language.symbols import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,7 @@ def plastic(rule: Any, pre: Side, post: Side | None, unit: float, n_pre: int, er
     weight = Weight()
     SYNAPSES[type(kind).__name__](kind, symbols, weight, pre, post, unit, n_pre, error, dt)
     name = type(kind).__name__
-    made = {**symbols, "w": weight}
-    return synapse(type(name, (), {"__doc__": f"{name}, from Nengo.", REGISTRY: list(made.values()), **made}))
+    return make_synapse(name, {**symbols, "w": weight}, doc=f"{name}, from Nengo.")
 
 
 def _pes(
