@@ -2,7 +2,8 @@
 
 A script leaves a network of neuromorph, Brian 2 or Nengo in a global variable, or has a function ``network()`` that
 makes one; what it guards with ``if __name__ == "__main__"`` is not run. Global variables ``dt`` and ``duration`` are
-taken where the options are not given. A script that calls Brian 2's ``run()`` ends there: what it would run is run here.
+taken where the options are not given. A script that calls Brian 2's ``run()`` ends there: what it would run is run
+here.
 """
 
 from __future__ import annotations

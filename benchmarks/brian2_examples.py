@@ -1,0 +1,207 @@
+"""Brian 2's own examples in Brian 2 and here, side by side: spikes, states, rates over seeds, time.
+
+    python benchmarks/brian2_examples.py [NAME ...] [--codegen numpy|cython] [--out FOLDER]
+
+The networks are those of ``examples/brian2``. Each runs from the same initial values and connections in Brian 2 and on
+the CPU in float64, by ``from_brian2`` and by ``set_device("neuromorph")``, for several seeds in turn; then in float32 on
+the CPU and on simulated SpiNNaker2. Where numbers are drawn at random while a network runs, rates over seeds are
+compared, else every spike. Results of named examples take the place of those in FOLDER, ``brian2_examples.json`` and
+``.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+from brian2_examples_report import Measured, Row, merged, page, read
+from engine_report import machine
+from readme_blocks import RESULTS, ROOT
+
+from neuromorph import CPU, CheckError, first_difference, from_brian2, ms
+from neuromorph.engine import Target
+from neuromorph.mapping.spinnaker2 import SpiNNaker2
+from neuromorph.network import Network
+
+sys.path.insert(0, str(ROOT / "examples" / "brian2"))
+from side_by_side import Observed, irregularity, observe, seen, spikes_apart, states_apart
+
+
+@dataclass(frozen=True)
+class Example:
+    """How an example runs here.
+
+    Attributes
+    ----------
+    duration : float
+        In ms; for random networks of each seed.
+    sizes : mapping of str to number
+        Arguments of its ``network`` other than Brian 2's own.
+    seeds : int
+        How often it runs, each time from a draw of its own; those of networks that draw nothing are equal.
+    chips : float
+        How long it runs on SpiNNaker2, in ms.
+    """
+
+    duration: float
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    seeds: int = 2
+    chips: float = 100.0
+
+
+EXAMPLES = {
+    "cuba": Example(1000),
+    "cobahh": Example(200, chips=20),
+    "if_curve_lif": Example(1000),
+    "if_curve_hodgkin_huxley": Example(1000),
+    "phase_locking": Example(1000),
+    "adex_patterns": Example(600),
+    "hindmarsh_rose": Example(2100),
+    "morris_lecar": Example(220, chips=20),
+    "wang_buzsaki": Example(100, chips=20),
+    "gap_junctions": Example(500),
+    "coupled_oscillators": Example(2000),
+    "decaying_synapses": Example(20),
+    "short_term_plasticity": Example(1200),
+    "nmda": Example(500),
+    "inhibitory_plasticity": Example(300, {"neurons": 2000, "density": 0.1}),
+    "adaptive_threshold": Example(1000, seeds=6),
+    "non_reliability": Example(500, {"neurons": 100}, seeds=6),
+    "reliability": Example(500, {"neurons": 100}, seeds=6),
+    "oscillations": Example(100, seeds=6),
+    "brunel": Example(300, {"excitatory": 2000, "inputs": 200, "weight": 0.5}, seeds=6),
+    "synfire": Example(100, seeds=6),
+    "izhikevich": Example(500, seeds=6),
+    "stdp": Example(2000, seeds=6),
+    "jeffress": Example(300, seeds=6),
+}
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives, and the processor time that it took."""
+    before = time.process_time()
+    result = call()
+    return result, time.process_time() - before
+
+
+def in_brian2(build: Callable[[], b2.Network], duration: float, seed: int) -> tuple[Observed, float]:
+    """What Brian 2 finds, and the processor time of its loop, without making code."""
+    marks: list[float] = []
+    b2.seed(seed)
+    network = build()
+    network.run(duration * b2.ms, report=lambda *state: marks.append(time.process_time()), namespace={})
+    return seen(network), marks[-1] - marks[0]
+
+
+def taken(build: Callable[[], b2.Network], seed: int) -> tuple[Network, Any]:
+    """The network as from_brian2 takes it, and its step."""
+    b2.seed(seed)
+    described = build()
+    dt = min(float(thing.clock.dt) for thing in described.objects if hasattr(thing, "clock"))
+    return from_brian2(described, namespace={}, seed=seed), dt * 1e3 * ms
+
+
+def spikes_of(network: b2.Network, trace: Any) -> dict[str, Any]:
+    """Spikes of a trace under the names of the monitors that watch their populations."""
+    found = {}
+    for monitor in network.objects:
+        if isinstance(monitor, b2.SpikeMonitor):
+            events = trace.events(monitor.source.name)
+            pairs = np.stack([events.steps, events.ids], axis=1)
+            found[monitor.name] = pairs[np.lexsort(pairs.T[::-1])]
+    return found
+
+
+def on(target: Target, build: Callable[[], b2.Network], duration: float, seed: int) -> tuple[Any, float]:
+    """The trace of a run on a target, and the processor time of the run alone."""
+    network, dt = taken(build, seed)
+    program = target.compile(network, dt, progress=False)
+    return timed(lambda: program.run(duration * ms, progress=False))
+
+
+def compare(name: str, example: Example) -> Row:
+    """Run an example everywhere."""
+    module = import_module(name)
+    random = bool(getattr(module, "random", False))
+
+    def build() -> b2.Network:
+        made: b2.Network = module.network(**example.sizes)
+        return made
+
+    sizes = _sizes(build())
+    about = Row(name, _published(module), random, *sizes, example.duration, example.seeds, example.chips)
+    try:
+        taken(build, 1)
+    except CheckError as error:
+        return about.but(refused="; ".join(error.problems))
+    measured = [_seed(build, example.duration, seed + 1) for seed in range(example.seeds)]
+    short = min(example.chips, example.duration)
+    runs = [on(target, build, short, 1)[0] for target in (CPU(threads=1), SpiNNaker2())]
+    return about.but(
+        measured=tuple(measured),
+        chips_events=sum(runs[0].count(each) for each in runs[0].recorded_events),
+        chips_difference=str(first_difference(*runs) or ""),
+    )
+
+
+def _seed(build: Callable[[], b2.Network], duration: float, seed: int) -> Measured:
+    theirs, brian2_seconds = in_brian2(build, duration, seed)
+    trace, own_seconds = on(CPU("float64", threads=1), build, duration, seed)
+    device = observe(build, duration * b2.ms, seed, "neuromorph", dtype="float64", threads=1)
+    imported = spikes_of(build(), trace)
+    return Measured(
+        spikes={key: len(value) for key, value in theirs.spikes.items()},
+        irregularity={key: irregularity(value) for key, value in theirs.spikes.items()},
+        own_spikes={key: len(value) for key, value in imported.items()},
+        own_irregularity={key: irregularity(value) for key, value in imported.items()},
+        apart={key: spikes_apart(value, imported[key]) for key, value in theirs.spikes.items()},
+        device_apart={key: spikes_apart(value, device.spikes[key]) for key, value in theirs.spikes.items()},
+        states_apart={key: states_apart(value, device.states[key]) for key, value in theirs.states.items()},
+        brian2_seconds=brian2_seconds,
+        own_seconds=own_seconds,
+    )
+
+
+def _sizes(network: b2.Network) -> tuple[int, int]:
+    neurons = sum(len(each) for each in network.objects if isinstance(each, b2.NeuronGroup))
+    return neurons, sum(len(each) for each in network.objects if isinstance(each, b2.Synapses))
+
+
+def _published(module: ModuleType) -> str:
+    """What Brian 2 calls the example."""
+    text = (module.__doc__ or "").split("Brian 2's example ", 1)[1]
+    return text.split()[0].rstrip(".,:;")
+
+
+def main() -> None:
+    """Run what is asked for and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[[], *EXAMPLES], metavar="NAME", help="default: all of them")
+    parser.add_argument("--codegen", choices=("numpy", "cython"), default="numpy", help="what Brian 2 runs as")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    b2.prefs.codegen.target = options.codegen
+    b2.BrianLogger.suppress_hierarchy("brian2")
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "brian2_examples.json"
+    for name in options.names or EXAMPLES:
+        row = compare(name, EXAMPLES[name])
+        about = {**machine(), "codegen": options.codegen, "brian2": b2.__version__}
+        result = merged(read(path) if path.exists() else None, about, row, list(EXAMPLES))
+        path.write_text(json.dumps(asdict(result), indent=1) + "\n")
+        path.with_suffix(".md").write_text(page(result))
+        print(row.line)
+
+
+if __name__ == "__main__":
+    main()
