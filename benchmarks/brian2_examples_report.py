@@ -145,27 +145,26 @@ def _spread(values: Sequence[float]) -> str:
     return f"{mean(values):,.0f} ± {stdev(values):,.0f}"
 
 
+HOW = """\
+Each example starts from the same initial values and connections, drawn anew for each seed. Without randomness while \
+it runs, every spike is compared, by `from_brian2` and by the device `neuromorph`, in float64. With it, the numbers \
+of spikes (and the irregularity of intervals, CV) of Brian 2 and here are given over seeds, with their difference in \
+standard errors. SpiNNaker2 and the CPU are compared bit for bit, in float32. Times: one thread, least processor \
+time of a run without making code. `python benchmarks/brian2_examples.py` writes this page."""
+
+
 def page(result: Result) -> str:
     """The report in Markdown."""
     about = result.machine
     head = ["example", "Brian 2's name", "neurons, synapses", "ms, seeds", "Brian 2 and here", "CPU and SpiNNaker2"]
     head += ["time, Brian 2", "time, here"]
-    return (
-        "\n\n".join(
-            [
-                "# Brian 2's examples in Brian 2 and here",
-                f"{about['date']}: Brian 2 {about['brian2']} ({about['codegen']} code), {about['processor']}, one thread, "
-                "least processor time of a run without making code. `python benchmarks/brian2_examples.py` writes this.",
-                "Each example starts from the same initial values and connections, drawn anew for each seed. Without "
-                "randomness while it runs, every spike is compared, by `from_brian2` and by the device `neuromorph`, in "
-                "float64. With it, the numbers of spikes (and the irregularity of intervals, CV) of Brian 2 and here are "
-                "given over seeds, with their difference in standard errors. SpiNNaker2 and the CPU are compared bit for "
-                "bit, in float32.",
-                markdown(head, [_cells(row) for row in result.rows]),
-            ]
-        )
-        + "\n"
-    )
+    parts = [
+        "# Brian 2's examples in Brian 2 and here",
+        f"{about['date']}: Brian 2 {about['brian2']} ({about['codegen']} code), {about['processor']}.",
+        HOW,
+        markdown(head, [_cells(row) for row in result.rows]),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _cells(row: Row) -> list[str]:
