@@ -41,13 +41,18 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dt", type=quantity, help="time step, e.g. 0.1ms (default: the script's dt, else 1ms)")
     parser.add_argument("--duration", type=quantity, help="e.g. 1s (default: the script's or the inputs', else 1s)")
-    nir = parser.add_argument_group("NIR graphs (.nir)", "They hold no time step and no input.")
+    nir = parser.add_argument_group(
+        "NIR graphs (.nir)", "They hold no input, and those of other programs no time step."
+    )
     nir.add_argument(
         "--inputs", type=Path, metavar="EVENTS.npy", help="array (steps, channels...), 0 where no event is"
     )
-    nir.add_argument("--reset", choices=("zero", "subtract", "snntorch"), default="zero", help="what a spike does")
-    nir.add_argument("--method", choices=METHODS, default="euler", help="integrator (default: %(default)s)")
-    nir.add_argument("--time-unit", type=quantity, default=1 * units.second, help="of the file's times (default: 1s)")
+    nir.add_argument("--reset", choices=("zero", "subtract", "snntorch"), help="what follows a spike (default: zero)")
+    nir.add_argument("--method", choices=METHODS, help="integrator (default: euler)")
+    nir.add_argument(
+        "--forward", choices=("same", "next"), help="step in which events without a delay arrive (default: same)"
+    )
+    nir.add_argument("--time-unit", type=quantity, help="of the file's times (default: 1s)")
 
 
 GIVEN = "a Python script (.py), a SONATA configuration (.json) or a NIR graph (.nir)"
@@ -173,18 +178,25 @@ def _from_sonata(path: Path, options: argparse.Namespace) -> Job:
 
 
 def _from_nir(path: Path, options: argparse.Namespace) -> Job:
-    from neuromorph.interchange import from_nir, latency
+    from neuromorph.interchange.nir import from_nir, latency, written_dt
 
-    if options.dt is None:
+    dt = options.dt or written_dt(path)
+    if dt is None:
         raise NetworkError(f"{path}: a NIR graph holds no time step; give --dt, e.g. --dt 0.1ms")
     if options.inputs is None and options.command == "run":
         raise NetworkError(f"{path}: a NIR graph holds no input; give --inputs EVENTS.npy")
     events = None if options.inputs is None else _events(options.inputs)
     network = from_nir(
-        path, dt=options.dt, events=events, reset=options.reset, method=options.method, time_unit=options.time_unit
+        path,
+        dt=dt,
+        events=events,
+        reset=options.reset,
+        method=options.method,
+        forward=options.forward,
+        time_unit=options.time_unit,
     )
     steps = None if events is None else len(events) + max(latency(population) for population in network.populations)
-    return Job(network, options.dt, options.duration or steps or 1 * units.second)
+    return Job(network, dt, options.duration or steps or 1 * units.second)
 
 
 def _events(path: Path) -> npt.NDArray[Any]:

@@ -1,17 +1,19 @@
-"""A convolutional network that others trained, from its NIR file: on every target alike, and from the command line."""
+"""Networks that others trained, from their NIR files: as recorded, alike on CPU and SpiNNaker2, on the command line."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from neuromorph import CPU, first_difference, ms
+from neuromorph import CPU, first_difference, ms, to_nir
 from neuromorph.__main__ import main
 from neuromorph.events import read_nmnist
 from neuromorph.interchange import from_nir, latency
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
+from neuromorph.models import braille
 from neuromorph.network import Conv2D, Network, SumPool2D
 from neuromorph.trace import Trace
 
@@ -36,6 +38,37 @@ def correlate(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
     maps = [sum(full(plane, taps, "valid") for plane, taps in zip(padded, out, strict=True)) for out in kernel]
     return np.array(maps)[:, ::stride, ::stride]
+
+
+@pytest.mark.parametrize(("reset", "recorded_in"), [("snntorch", "snntorch"), ("zero", "norse")])
+@pytest.mark.parametrize("nested", ["", "_subgraph"])
+def test_resets_by_name_are_those_of_the_programs_that_recorded(reset: str, recorded_in: str, nested: str) -> None:
+    folder = DATA.parent / "nir_braille"
+    recorded = np.load(folder / f"{recorded_in}_activity_noDelay_noBias_subtract.npy")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of edges that name no node
+        path = folder / f"braille_noDelay_noBias_subtract{nested}.nir"
+        net = from_nir(path, dt=braille.DT, reset=reset, events=braille.sample(), names={NESTED[nested]: "hidden"})
+    cpu = CPU().compile(net, dt=braille.DT).run(len(recorded) + 1, progress=False)
+    hidden, events = np.zeros((len(recorded) + 1, 40)), cpu.events("hidden")
+    hidden[events.steps, events.ids] = 1
+    assert np.count_nonzero(hidden[1:] != recorded) == 0
+    if not nested:
+        chips = SpiNNaker2().compile(net, dt=braille.DT).run(len(recorded) + 1, progress=False)
+        assert first_difference(cpu, chips) is None
+
+
+NESTED = {"": "lif1.lif", "_subgraph": "lif1.lif1"}
+
+
+def test_lif_fires_as_norse_recorded_on_cpu_and_spinnaker2() -> None:
+    table = np.loadtxt(DATA.parent / "nir_lif" / "lif_norse.csv", delimiter=",")
+    net = from_nir(DATA.parent / "nir_lif" / "lif_norse.nir", dt=0.1 * ms, events=table[:, :1])
+    net.record(net["1"], "v")
+    cpu, chips = (t.compile(net, dt=0.1 * ms).run(1001, progress=False) for t in (CPU(), SpiNNaker2()))
+    assert (np.asarray(cpu.events("1").steps) - 1).tolist() == np.flatnonzero(table[:, 2]).tolist()
+    np.testing.assert_allclose(cpu.state("1", "v").data[1:, 0], table[:, 1], rtol=0, atol=1e-6)
+    assert first_difference(cpu, chips) is None
 
 
 def test_convolutions_share_their_weights(network: Network) -> None:
@@ -95,6 +128,11 @@ def test_the_command_line_runs_and_maps_it(
         assert trace.count("1") > 0
     assert main(["map", file, *times]) == 0
     assert "PEs" in capsys.readouterr().out
+    kept = tmp_path / "kept.nir"  # what to_nir writes holds the step and the unit of time
+    to_nir(from_nir(file, dt=1 * ms, time_unit=1 * ms), kept, dt=1 * ms, time_unit=1 * ms)
+    assert main(["run", str(kept), "--inputs", str(inputs), "--out", str(tmp_path / "again.h5")]) == 0
+    with Trace(out) as one, Trace(tmp_path / "again.h5") as two:
+        assert first_difference(one, two) is None
     for arguments, message in (
         (["run", file, "--inputs", str(inputs)], "give --dt"),
         (["run", file, *times], "give --inputs"),

@@ -4,7 +4,7 @@ NIR: Pedersen et al. (2024), "Neuromorphic intermediate representation: A unifie
 brain-inspired computing", Nature Communications 15, 8122.
 """
 
-from neuromorph.interchange.nir.read import from_nir, latency
+from neuromorph.interchange.nir.read import from_nir, latency, written_dt
 from neuromorph.interchange.nir.write import to_nir
 
-__all__ = ["from_nir", "latency", "to_nir"]
+__all__ = ["from_nir", "latency", "to_nir", "written_dt"]

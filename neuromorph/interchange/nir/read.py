@@ -118,6 +118,12 @@ def from_nir(
     return net
 
 
+def written_dt(source: str | PathLike[str] | Any) -> Quantity | None:
+    """The step that :func:`neuromorph.to_nir` wrote into a graph; None in graphs of other programs."""
+    graph, _ = read_graph(source)
+    return float(graph.options["dt"]) * second if "dt" in graph.options else None
+
+
 def latency(population: Population) -> int:
     """Steps by which a population that :func:`from_nir` made is behind the graph's input."""
     neuron = population.neuron
