@@ -145,7 +145,7 @@ from neuromorph.units import (
 
 if TYPE_CHECKING:
     from neuromorph.engine import CPU, Reference
-    from neuromorph.interchange import from_brian2, from_nengo, from_nir, to_nir
+    from neuromorph.interchange import from_brian2, from_nengo, from_nir, from_sonata, to_nir, to_sonata
     from neuromorph.trace import Trace, compare, first_difference, open_trace
 
 __version__ = "0.1.0"
@@ -228,6 +228,7 @@ __all__ = [
     "from_brian2",
     "from_nengo",
     "from_nir",
+    "from_sonata",
     "joule",
     "kHz",
     "kelvin",
@@ -272,6 +273,7 @@ __all__ = [
     "to_float",
     "to_int",
     "to_nir",
+    "to_sonata",
     "trunc",
     "trunc_div",
     "trunc_shift",
@@ -300,8 +302,10 @@ _LATE = {
     "from_brian2": "interchange",
     "from_nengo": "interchange",
     "from_nir": "interchange",
+    "from_sonata": "interchange",
     "open_trace": "trace",
     "to_nir": "interchange",
+    "to_sonata": "interchange",
 }
 
 

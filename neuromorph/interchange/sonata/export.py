@@ -30,6 +30,13 @@ OURS = "neuromorph"
 
 FIRST_TYPE = 100
 
+CONDITIONS = {"celsius": 34.0, "v_init": -65.0}
+"""NEURON wants these, though point neurons use neither."""
+
+TYPES = 256
+"""Sets of parameters up to which each is a type with a JSON file, as other simulators want them; where there are more,
+what differs goes to ``dynamics_params`` of the single nodes, which SONATA has, too, but fewer programs read."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Part:
@@ -131,42 +138,47 @@ def _template(neuron: Neuron) -> tuple[str, Template]:
 def _write_population(network: Network, population: Population, folder: Path, dt: float) -> dict[str, Any]:
     """Files of one population's nodes, and the entry of the circuit's configuration."""
     label, columns = _file_name(population.name), _positions(population)
-    row: dict[str, Any] = {"model_type": VIRTUAL, "pop_name": population.name}
+    types = np.full(population.size, FIRST_TYPE)
+    rows: dict[int, dict[str, Any]] = {FIRST_TYPE: {"model_type": VIRTUAL, "pop_name": population.name}}
     if isinstance(population.neuron, Neuron):
         name, template = _template(population.neuron)
-        shared, own = _parameters(network, population, population.neuron, template, dt)
-        _write_json(folder / "components" / f"{label}.json", shared)
-        row |= {"model_type": "point_neuron", "model_template": name, DYNAMICS: f"{label}.json"}
-        columns |= {f"{DYNAMICS}/{key}": values for key, values in own.items()}
-    type_id = FIRST_TYPE + population.index
-    write_nodes(folder / f"{label}_nodes.h5", population.name, population.size, type_id, columns)
-    write_types(folder / f"{label}_node_types.csv", "node_type_id", {type_id: row})
+        values = _parameters(network, population, population.neuron, template, dt)
+        table, codes = np.unique(np.stack(list(values.values()) or [types]), axis=1, return_inverse=True)
+        row = {"model_type": "point_neuron", "model_template": name, "pop_name": population.name}
+        sets = [dict(zip(values, column, strict=False)) for column in table.T[:TYPES]]
+        if table.shape[1] > TYPES:
+            columns |= {f"{DYNAMICS}/{key}": array for key, array in values.items() if (array != array[0]).any()}
+            sets = [{key: array[0] for key, array in values.items() if (array == array[0]).all()}]
+        else:
+            types = types + codes.reshape(-1)
+        rows = {}
+        for k, content in enumerate(sets):
+            file = f"{label}.json" if len(sets) == 1 else f"{label}_{k}.json"
+            _write_json(folder / "components" / file, {key: value.item() for key, value in content.items()})
+            rows[FIRST_TYPE + k] = {**row, DYNAMICS: file}
+    write_nodes(folder / f"{label}_nodes.h5", population.name, types, columns)
+    write_types(folder / f"{label}_node_types.csv", "node_type_id", rows)
     return {
         "nodes_file": f"$NETWORK_DIR/{label}_nodes.h5",
         "node_types_file": f"$NETWORK_DIR/{label}_node_types.csv",
-        "populations": {population.name: {"type": row["model_type"]}},
+        "populations": {population.name: {"type": rows[FIRST_TYPE]["model_type"]}},
     }
 
 
 def _parameters(
     network: Network, population: Population, neuron: Neuron, template: Template, dt: float
-) -> tuple[dict[str, float | int], dict[str, npt.NDArray[Any]]]:
-    """Parameters and initial states in the template's units: shared ones, and those that each neuron has of its own."""
+) -> dict[str, npt.NDArray[Any]]:
+    """Parameters and initial states in the template's units, one value for each neuron."""
     from neuromorph.lowering.values import initial_states, parameter_values
 
     params = parameter_values(neuron, population.size, network.seed, population.index)
     states = initial_states(neuron, params, population.size, dt * 1e-3, network.seed, population.index)
-    values = {**states, **params}
-    shared: dict[str, float | int] = {}
-    own: dict[str, npt.NDArray[Any]] = {}
+    values, found = {**states, **params}, {}
     for name, (ours, unit) in template.parameters.items():
         scale = unit_value(unit)
-        array = np.atleast_1d(values[ours] if scale == 1 else values[ours] / scale)
-        if (array == array[0]).all():
-            shared[name] = array[0].item()
-        else:
-            own[name] = array
-    return shared, own
+        array = values[ours] if scale == 1 else values[ours] / scale
+        found[name] = np.array(np.broadcast_to(array, population.size))
+    return found
 
 
 def _positions(population: Population) -> dict[str, npt.NDArray[Any]]:
@@ -297,6 +309,7 @@ def _simulation_config(network: Network, inputs: Mapping[str, Any], dt: float, s
         "network": "circuit_config.json",
         "node_sets_file": "$NETWORK_DIR/node_sets.json",
         "run": {"tstop": stop, "dt": dt, "random_seed": network.seed},
+        "conditions": CONDITIONS,
         "inputs": inputs,
         "output": {"output_dir": "$NETWORK_DIR/output", "spikes_file": "spikes.h5", "log_file": "log.txt"},
         "reports": reports,

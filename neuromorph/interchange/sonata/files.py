@@ -30,12 +30,13 @@ def write_types(path: Path, key: str, rows: Mapping[int, Mapping[str, Any]]) -> 
         table.writerows([number, *(row.get(name, "NULL") for name in names)] for number, row in rows.items())
 
 
-def write_nodes(path: Path, population: str, size: int, type_id: int, columns: Mapping[str, Array]) -> None:
-    """One population of nodes of one type; ``columns`` are those of single nodes."""
+def write_nodes(path: Path, population: str, types: Ints, columns: Mapping[str, Array]) -> None:
+    """One population of nodes: the type of each, and what single nodes have of their own."""
+    size = len(types)
     with _sonata_file(path) as file:
         group = file.create_group(f"nodes/{population}")
         group["node_id"] = np.arange(size, dtype=np.uint64)
-        group["node_type_id"] = np.full(size, type_id, np.uint32)
+        group["node_type_id"] = types.astype(np.uint32)
         group["node_group_id"] = np.zeros(size, np.uint16)
         group["node_group_index"] = np.arange(size, dtype=np.uint64)
         _write_group(group, columns)

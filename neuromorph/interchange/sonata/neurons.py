@@ -8,7 +8,22 @@ refractory times are multiples of dt.
 
 from __future__ import annotations
 
-from neuromorph.language import Event, Expr, Param, Port, State, abs_, dt, exp, maximum, neuron, step, tanh, where
+from neuromorph.language import (
+    Event,
+    Expr,
+    Param,
+    Port,
+    State,
+    abs_,
+    dt,
+    exp,
+    floor,
+    maximum,
+    neuron,
+    step,
+    tanh,
+    where,
+)
 from neuromorph.units import ms, mV, pA, pF
 
 
@@ -35,8 +50,9 @@ class IntFire1:
     w = Port()
     tau, refrac = Param(10 * ms), Param(5 * ms)
     m = State(0.0)
+    deaf = maximum(-floor(1e-6 - refrac / dt) - 1, 0)
     m.next = m * exp(-dt / tau) + w
-    spike = Event(when=m > 1, refractory=maximum(refrac - dt, 0 * ms), hold=m)
+    spike = Event(when=m > 1, refractory=deaf * dt, hold=m)
     m.reset = 0.0
 
 
