@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import CheckError
-from neuromorph.interchange.brian2.neuron import Incoming, group_neuron, poisson_neuron, port_name
+from neuromorph.errors import CheckError, NeuromorphError
+from neuromorph.interchange.brian2.clocks import schedule_of
+from neuromorph.interchange.brian2.expressions import problem_of
+from neuromorph.interchange.brian2.functions import Feed
+from neuromorph.interchange.brian2.moment import Moment, Operation
+from neuromorph.interchange.brian2.names import GroupNames
+from neuromorph.interchange.brian2.neuron import Task, group_neuron, written
+from neuromorph.interchange.brian2.operations import Acting, adding
+from neuromorph.interchange.brian2.operations import acting as acting_on
+from neuromorph.interchange.brian2.samples import Sample, between, sampled, samples_of
+from neuromorph.interchange.brian2.schedule import slots_of
+from neuromorph.interchange.brian2.sources import feed_source, spike_source
 from neuromorph.interchange.brian2.synapses import Effect, effects
 from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
-from neuromorph.language import Neuron
-from neuromorph.network import EventSource, Network, Sparse
+from neuromorph.language import Expr, Neuron
+from neuromorph.network import AllToAll, Network, Sparse
+from neuromorph.units import Quantity, si_unit
 
 
 def from_brian2(
@@ -72,7 +84,12 @@ Amend = Callable[[Any, Neuron], Neuron]
 
 
 def take_in(
-    given: Any, namespace: Mapping[str, Any], seed: int, name: str = "network", amend: Amend | None = None
+    given: Any,
+    namespace: Mapping[str, Any],
+    seed: int,
+    name: str = "network",
+    amend: Amend | None = None,
+    settle: Callable[[Any], Iterable[str]] | None = None,
 ) -> Network:
     """What `from_brian2` makes; the device for Brian 2 adds to the neurons what it wants to look at.
 
@@ -83,20 +100,72 @@ def take_in(
     seed : int
     name : str
     amend : function, optional
+    settle : function of a group, optional
+        Gives variables whose values between two steps of Brian 2 are wanted. Then every neuron keeps them, and those of
+        all variables that change, in states that :func:`~neuromorph.interchange.brian2.samples.between` names.
     """
-    return _Import(given, namespace).build(seed, name, amend)
+    return _Import(given, namespace, settle).build(seed, name, amend)
 
 
 class _Import:
     """A network in the making, and what is wrong with it."""
 
-    def __init__(self, given: Any, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, given: Any, namespace: Mapping[str, Any], settle: Callable[[Any], Iterable[str]] | None) -> None:
         self.namespace = namespace
+        self.settle = settle
+        self.refused: set[str] = set()
         self.objects, self.problems = walk(given)
         self.by_kind = self.objects.by_kind
         self.groups = self.objects.groups
+        others = [o for kind in (*MONITORS, "Synapses") for o in self.by_kind[kind]]
+        self.schedule, problems = schedule_of(slots_of(given), self.groups, others)
+        self.problems += problems
 
     def build(self, seed: int, name: str, amend: Amend | None = None) -> Network:
+        found = self._effects()
+        acting = {group.name: self._acting(group) for group in self.groups if not is_generator(group)}
+        arrivals = {group.name: self._arrivals(group, found) for group in self.groups}
+        moving = {
+            group.name: written(group, (*acting[group.name].operations, *arrivals[group.name]))
+            for group in self.groups
+            if not is_generator(group)
+        }
+        neurons: dict[str, Any] = {}
+        feeds: dict[str, Mapping[str, Feed]] = {}
+        for group in self.groups:
+            if is_generator(group):
+                neurons[group.name] = self._attempt(group.name, partial(spike_source, group, self.schedule))
+                continue
+            if group.name in self.refused:
+                continue
+            samples = samples_of(group, self.by_kind["StateMonitor"], self.schedule)
+            if self.settle is not None:
+                names = GroupNames(group, self.namespace, moving[group.name])
+                changing = (v for v in sorted(moving[group.name]) if names.has(v))
+                wanted = dict.fromkeys((*changing, *self.settle(group)))
+                samples += tuple(Sample(between(v), v, None) for v in wanted)
+            task = Task(
+                group,
+                self.namespace,
+                self.schedule,
+                acting[group.name],
+                arrivals[group.name],
+                samples,
+                self._event(group, acting[group.name].thresholds),
+                moving,
+            )
+            neurons[group.name], names, problems = group_neuron(task)
+            feeds[group.name] = names.feeds
+            self.problems += problems
+        if self.problems:
+            raise CheckError("this Brian 2 network cannot be taken", self.problems)
+        if amend is not None:
+            by_name = {group.name: group for group in self.groups}
+            neurons = {k: amend(by_name[k], n) if isinstance(n, Neuron) else n for k, n in neurons.items()}
+        return self._network(Network(seed, name), neurons, feeds, found)
+
+    # --- what there is --------------------------------------------------------------------------------------------
+    def _effects(self) -> list[Effect]:
         known = {g.name for g in self.groups}
         found: list[Effect] = []
         for synapses in sorted(self.by_kind["Synapses"], key=creation):
@@ -106,14 +175,47 @@ class _Import:
             acting, problems = effects(synapses, self.namespace)
             found += acting
             self.problems += problems
-        neurons = {group.name: self._neuron(group, found) for group in self.groups}
-        if self.problems:
-            raise CheckError("this Brian 2 network cannot be taken", self.problems)
-        if amend is not None:
-            by_name = {group.name: group for group in self.groups}
-            neurons = {k: amend(by_name[k], n) if isinstance(n, Neuron) else n for k, n in neurons.items()}
-        made = Network(seed, name)
-        watched = {whole(m.source).name for kind in MONITORS[:2] for m in self.by_kind[kind]}
+        return found
+
+    def _acting(self, group: Any) -> Acting:
+        extras = [p for p in self.by_kind["PoissonInput"] if whole(p._group).name == group.name]
+        made = self._attempt(group.name, lambda: acting_on(group, extras, self.namespace, self.schedule))
+        if made is None:
+            self.refused.add(group.name)
+        return made if made is not None else Acting((), None, {}, {})
+
+    def _event(self, group: Any, events: Collection[str]) -> str | None:
+        """The event that leaves the neurons of a group: the one that synapses follow, or its spikes."""
+        followed = {
+            pathway.event
+            for synapses in self.by_kind["Synapses"]
+            for pathway in synapses._pathways
+            if whole(pathway.source).name == group.name and str(pathway.code).strip()
+        }
+        if len(followed) > 1:
+            self.problems.append(
+                f"{group.name}: synapses follow its events {', '.join(sorted(followed))}; a neuron sends one kind"
+            )
+        return next(iter((followed & set(events)) or ({"spike"} & set(events)) or events), None)
+
+    def _arrivals(self, group: Any, found: Iterable[Effect]) -> tuple[Operation, ...]:
+        variables = dict.fromkeys(e.variable for e in found if e.target == group.name)
+        position = (self.schedule.slot("synapses"), 0, "synapses")
+        return tuple(adding(position, v, _port_of(v), f"synapses to {v}", idle=True) for v in variables)
+
+    def _attempt(self, subject: str, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except (NeuromorphError, SyntaxError) as error:
+            text = problem_of(error) if isinstance(error, NeuromorphError) else str(error)
+            self.problems.append(f"{subject}: {text}")
+            return None
+
+    # --- the network ----------------------------------------------------------------------------------------------
+    def _network(
+        self, made: Network, neurons: Mapping[str, Any], feeds: Mapping[str, Mapping[str, Feed]], found: list[Effect]
+    ) -> Network:
+        watched = {whole(m.source).name for kind in MONITORS[:3] for m in self.by_kind[kind]}
         populations = {
             group.name: made.population(
                 neurons[group.name], int(group.N), group.name, record=not watched or group.name in watched
@@ -128,36 +230,42 @@ class _Import:
             made.project(
                 populations[effect.source], post, rule, delay=None if varied else effect.delays, name=effect.name
             )
+        for group, tables in feeds.items():
+            for port, feed in tables.items():
+                self._feed(made, populations[group], port, feed)
         self._record(made, populations)
         return made
 
-    def _neuron(self, group: Any, found: list[Effect]) -> Any:
-        kind = type(group).__name__
-        if kind == "SpikeGeneratorGroup":
-            return self._spike_source(group)
-        if kind == "PoissonGroup":
-            return poisson_neuron(group, self.namespace)
-        variables = dict.fromkeys(e.variable for e in found if e.target == group.name)
-        poisson = tuple(p for p in self.by_kind["PoissonInput"] if whole(p._group).name == group.name)
-        self.problems += [
-            f"{p.name}: it drives a part of {group.name} only" for p in poisson if p._group.name != group.name
-        ]
-        neuron, problems = group_neuron(group, Incoming(tuple(variables), poisson), self.namespace)
-        self.problems += problems
-        return neuron
-
-    def _spike_source(self, group: Any) -> EventSource:
-        from brian2.core.functions import timestep
-
-        if 0 < float(group.variables["period"].get_value().item()) < 1e9:
-            self.problems.append(f"{group.name}: its spikes repeat with a period; write them all out")
-        times = np.asarray(group.variables["spike_time"].get_value(), np.float64)
-        steps = np.asarray(timestep(times, float(group.clock.dt)), np.int64)
-        return EventSource(int(group.N), steps=steps, indices=np.asarray(group.variables["neuron_index"].get_value()))
+    def _feed(self, made: Network, population: Any, port: str, feed: Feed) -> None:
+        source = made.population(feed_source(feed), name=f"{port} of {population.name}", record=False)
+        each = None if feed.columns is None else Sparse((feed.columns, np.arange(population.size)))
+        made.project(source, population.port(port), each or AllToAll(), weight=_one(population, port), delay=1)
 
     def _record(self, made: Network, populations: Mapping[str, Any]) -> None:
         for monitor in self.by_kind["StateMonitor"]:
-            population = populations[whole(monitor.source).name]
-            every = max(round(float(monitor.clock.dt) / float(whole(monitor.source).clock.dt)), 1)
-            known = {s.name for s in population.neuron.states} | {n for n, _ in population.neuron.named}
-            made.record(population, *(v for v in monitor.record_variables if v in known), every=every)
+            every = self.schedule.every(monitor)
+            names = [sampled(monitor, v) for v in monitor.record_variables]
+            made.record(populations[whole(monitor.source).name], *names, every=max(every, 1))
+
+
+def _one(population: Any, port: str) -> Any:
+    """The weight with which values arrive as they are sent, in SI units."""
+    dim = population.neuron.port(port).unit.dim
+    return 1.0 if dim.is_none else Quantity(1.0, dim, si_unit(dim))
+
+
+def _port_of(variable: str) -> Callable[[Moment], Expr]:
+    def port(moment: Moment) -> Expr:
+        return moment.names.port(port_name(variable), moment.names.state(variable).dim)
+
+    return port
+
+
+def port_name(variable: str) -> str:
+    """Name of the port whose arrivals are added to a variable."""
+    return f"{variable}_in"
+
+
+def is_generator(group: Any) -> bool:
+    """Whether a group replays given spikes."""
+    return type(group).__name__ == "SpikeGeneratorGroup"

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.checkpoint import PopulationState
-from neuromorph.interchange.brian2.device_probes import LAST, NEVER, READY, jumps, now, with_spike_times
+from neuromorph.interchange.brian2.device_probes import NEVER, READY, jumps, with_spike_times
+from neuromorph.interchange.brian2.names import LAST
+from neuromorph.interchange.brian2.samples import between as now
 from neuromorph.language import Neuron
 
 if TYPE_CHECKING:
@@ -52,7 +54,9 @@ def carry_over(group: Any, fresh: PopulationState, before: PopulationState | Non
     if before is None:
         return fresh, []
     states = {
-        name: values if name in group.variables or name == LAST else before.states.get(name, values)
+        name: values
+        if name in group.variables or name == LAST or name.endswith("_fired")
+        else before.states.get(name, values)
         for name, values in fresh.states.items()
     }
     lost = [
@@ -65,6 +69,11 @@ def carry_over(group: Any, fresh: PopulationState, before: PopulationState | Non
         for port, rows in fresh.arriving.items()
     }
     return PopulationState(states, arriving, fresh.values), lost
+
+
+def _hidden(group: Any, name: str) -> bool:
+    """Whether Brian 2 holds nothing that a state of ours could start from; what an event was to do has been done."""
+    return name not in group.variables and name != LAST and not name.endswith("_fired")
 
 
 def _later(rows: Array) -> Array:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.brian2.device_probes import Looks, now, spiking
+from neuromorph.interchange.brian2.device_probes import Looks, spiking
+from neuromorph.interchange.brian2.samples import between as now
 from neuromorph.interchange.brian2.walk import whole
 
 Array = npt.NDArray[Any]
@@ -119,7 +120,7 @@ def _fill_spikes(monitor: Any, recorded: Recorded) -> None:
     start = bounds(monitor.source)[0]
     before = _lengthen(monitor, len(ids))
     np.add.at(monitor.variables["count"].get_value(), ids - start, 1)
-    columns: dict[str, Array] = {"t": steps * recorded.dt, "i": ids - start}
+    columns: dict[str, Array] = {"t": _times(monitor, steps, recorded), "i": ids - start}
     for name in _extra(monitor):
         rows = recorded.rows(group.name, now(name) if late else spiking(name), name)
         if rows is None:
@@ -132,17 +133,18 @@ def _fill_spikes(monitor: Any, recorded: Recorded) -> None:
 
 def _fill_states(monitor: Any, recorded: Recorded) -> None:
     group, late = whole(monitor.source), monitor.when in AFTER
-    every = max(round(float(monitor.clock.dt) / recorded.dt), 1)
+    every = _every(monitor, recorded)
     low, high = recorded.steps(late)
     steps = np.arange(-(-low // every) * every, high, every)
     before = len(monitor.variables["t"].get_value())
     monitor.resize(before + len(steps))
-    monitor.variables["t"].get_value()[before:] = steps * recorded.dt
+    times = _times(monitor, steps, recorded)
+    monitor.variables["t"].get_value()[before:] = times
     columns = np.asarray(monitor.record, np.int64) + bounds(monitor.source)[0]
     for name in monitor.record_variables:
         rows = recorded.rows(group.name, now(name), name)
         if name == "t":
-            values: Array = (steps * recorded.dt)[:, None]
+            values: Array = times[:, None]
         elif rows is None:
             values = _at(recorded.constant(group, name), columns)
         else:
@@ -151,12 +153,26 @@ def _fill_states(monitor: Any, recorded: Recorded) -> None:
 
 
 def _fill_rate(monitor: Any, recorded: Recorded) -> None:
+    every = _every(monitor, recorded)
     low, high = recorded.steps(late=False)
+    steps = np.arange(-(-low // every) * every, high, every)
     start, stop = bounds(monitor.source)
     counts = np.bincount(recorded.spikes(monitor.source)[0] - low, minlength=max(high - low, 0))
-    before = _lengthen(monitor, len(counts))
-    monitor.variables["t"].get_value()[before:] = np.arange(low, high) * recorded.dt
-    monitor.variables["rate"].get_value()[before:] = counts / recorded.dt / (stop - start)
+    before = _lengthen(monitor, len(steps))
+    monitor.variables["t"].get_value()[before:] = _times(monitor, steps, recorded)
+    monitor.variables["rate"].get_value()[before:] = (
+        1.0 * counts[steps - low] / float(monitor.clock.dt_) / (stop - start)
+    )
+
+
+def _every(monitor: Any, recorded: Recorded) -> int:
+    """Steps of ours in one of the monitor's clock."""
+    return max(round(float(monitor.clock.dt_) / recorded.dt), 1)
+
+
+def _times(monitor: Any, steps: Array, recorded: Recorded) -> Array:
+    """What the monitor's clock says in these steps, to the last bit."""
+    return np.asarray((steps // _every(monitor, recorded)) * float(monitor.clock.dt_))
 
 
 def _lengthen(monitor: Any, more: int) -> int:

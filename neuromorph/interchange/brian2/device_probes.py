@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.language import Expr, Neuron, ParamSpec, StateSpec, Type, dt, rint, step, to_int, where
-from neuromorph.language.expr import const, nodes
+from neuromorph.interchange.brian2.names import LAST
+from neuromorph.interchange.brian2.samples import between as now
+from neuromorph.language import EventSpec, Expr, Neuron, StateSpec, Type, dt, rint, step, to_int
+from neuromorph.language.expr import const
 from neuromorph.units import Dimension, Unit
 
-RANDOM = {"normal", "uniform", "poisson", "white_noise"}
-BEGAN = "run__began"
-"""Parameter: the first step of the run, in which Brian 2 has not drawn anything yet."""
-LAST = "spiked__last"
-"""State: the step of the neuron's last spike; `NEVER` and below: none."""
 NEVER = -(2**31)
 READY = "not_refractory"
 
@@ -48,11 +45,6 @@ class Looks:
         return (*map(now, self.now), *map(spiking, self.spiking))
 
 
-def now(variable: str) -> str:
-    """Name of the probe that sees a variable between two steps."""
-    return f"{variable}__now"
-
-
 def spiking(variable: str) -> str:
     """Name of the probe that keeps a variable as it was at the neuron's last spike."""
     return f"{variable}__spiking"
@@ -74,28 +66,23 @@ def expression_of(neuron: Neuron, variable: str) -> Expr | None:
 
 
 def jumps(neuron: Neuron) -> tuple[str, ...]:
-    """The states that arrivals change."""
-    return tuple(state.name for state in neuron.states if state.jump is not None)
+    """The states that something changes between two steps of Brian 2."""
+    names = {state.name for state in neuron.states}
+    return tuple(s.name for s in neuron.states if s.jump is not None or now(s.name) in names)
 
 
-def with_probes(neuron: Neuron, looks: Looks, began: int) -> Neuron:
-    """The neuron with probes for what is looked at and for every state that arrivals change.
-
-    Random input that jumps bring is left out in the first step of a run: Brian 2 draws it at the end of a step.
-    """
-    states = [_from_second_step(state) for state in neuron.states]
+def with_probes(neuron: Neuron, looks: Looks) -> Neuron:
+    """The neuron with probes for what is looked at and for every state that arrivals change."""
+    states = list(neuron.states)
     for variable in dict.fromkeys((*jumps(neuron), *looks.now)):
-        value = expression_of(neuron, variable)
+        value = None if _has(neuron, now(variable)) else expression_of(neuron, variable)
         if value is not None:
             states.append(_probe(now(variable), value, "next"))
     for variable in looks.spiking:
         value = expression_of(neuron, variable)
         if value is not None:
             states.append(_probe(spiking(variable), value, "reset"))
-    made = replace(neuron, states=tuple(states))
-    if not any(_random(state.jump) for state in neuron.states):
-        return made
-    return replace(made, params=(*neuron.params, ParamSpec(BEGAN, 0, _si(Dimension()), Type.INT)))(**{BEGAN: began})
+    return replace(neuron, states=tuple(states))
 
 
 def with_spike_times(neuron: Neuron, last: npt.NDArray[np.int64], ready: npt.NDArray[np.bool_]) -> Neuron:
@@ -124,23 +111,9 @@ def with_spike_times(neuron: Neuron, last: npt.NDArray[np.int64], ready: npt.NDA
     return replace(neuron, states=tuple(states))(**values)
 
 
-def frozen(neuron: Neuron) -> Neuron:
-    """The neuron of a group that is not active: it takes what arrives, and nothing else happens."""
-    states = tuple(replace(state, dot=None, next=None, reset=None) for state in neuron.states)
-    event = None if neuron.event is None else replace(neuron.event, when=const(0) > 0, refractory=None, hold=())
-    return replace(neuron, states=states, event=event)
-
-
-def _random(value: Expr | None) -> bool:
-    return value is not None and any(node.op in RANDOM for node in nodes(value))
-
-
-def _from_second_step(state: StateSpec) -> StateSpec:
-    if state.jump is None or not _random(state.jump):
-        return state
-    began = Expr("param", (), const(0).dim, Type.INT, BEGAN)
-    nothing = const(0, state.unit.dim) if state.type is Type.INT else const(0.0, state.unit.dim)
-    return replace(state, jump=where(Expr("step", type=Type.INT) > began, state.jump, nothing))
+def silent(neuron: Neuron) -> Neuron:
+    """The neuron of a group whose thresholds are not active, with an event that never happens: synapses need one."""
+    return neuron if neuron.event is not None else replace(neuron, event=EventSpec("spike", const(0) > 0))
 
 
 def _probe(name: str, value: Expr, rule: str) -> StateSpec:

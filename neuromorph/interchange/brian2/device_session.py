@@ -8,7 +8,7 @@ belong to the run's last step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from neuromorph.interchange.brian2 import device_monitors as monitors_of
 from neuromorph.interchange.brian2.build import take_in
 from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, constant, prepared, shown, write_back
 from neuromorph.interchange.brian2.device_monitors import KINDS, Recorded
-from neuromorph.interchange.brian2.device_probes import frozen, with_probes
+from neuromorph.interchange.brian2.device_probes import silent, with_probes
 from neuromorph.interchange.brian2.walk import SCHEDULE, SPIKE_SOURCES
 from neuromorph.language import Neuron
 from neuromorph.units import second
@@ -136,11 +136,16 @@ class Session:
 
         def amend(group: Any, neuron: Neuron) -> Neuron:
             looks[group.name] = monitors_of.looks(group, watching)
-            moving = prepared(group, neuron if group.active else frozen(neuron), task.dt)
-            return with_probes(moving, looks[group.name], task.first)
+            moving = prepared(group, neuron if group.active else silent(neuron), task.dt)
+            return with_probes(moving, looks[group.name])
+
+        def settle(group: Any) -> Iterable[str]:
+            return monitors_of.looks(group, watching).now
 
         try:
-            made = take_in(objects, task.namespace, task.seed, "brian2", amend)
+            made = take_in(
+                objects, task.namespace, task.seed, "brian2", amend, lambda g: monitors_of.looks(g, watching).now
+            )
         except CheckError as error:
             problems = [*error.problems, *problems]
         if problems:
@@ -165,6 +170,9 @@ class Session:
         else:
             old, problems, populations = carried.state.populations, [], {}
             for name, state in fresh.populations.items():
+                if name not in groups:  # what an array over time sends
+                    populations[name] = state
+                    continue
                 populations[name], lost = carry_over(groups[name], state, old.get(name))
                 problems += lost
         if problems:

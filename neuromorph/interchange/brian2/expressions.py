@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from neuromorph.errors import LanguageError, NeuromorphError
-from neuromorph.language import (
-    Expr,
-    Type,
-    cos,
-    exp,
-    floor,
-    log,
-    maximum,
-    minimum,
-    normal,
-    poisson,
-    sin,
-    sqrt,
-    tanh,
-    to_float,
-    to_int,
-    uniform,
-    where,
-)
+from neuromorph.interchange.brian2.functions import FUNCTIONS, floor_divide, modulo, power
+from neuromorph.language import Expr, Type
 from neuromorph.language.expr import as_expr
-from neuromorph.lowering.statics import Statics
+from neuromorph.lowering.statics import Static, Statics
 
 
 class Names(Protocol):
@@ -36,6 +20,9 @@ class Names(Protocol):
 
     def __call__(self, name: str, *, literal: bool = False) -> Expr:
         """The expression that `name` stands for; with `literal`, constants as numbers instead of parameters."""
+
+    def function(self, name: str) -> Callable[..., Expr] | None:
+        """A function that is none of Brian 2's own; None if there is none of that name."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +100,10 @@ class Sequence:
         """The expression that a name stands for now."""
         return self.current[name] if name in self.current and not literal else self._names(name, literal=literal)
 
+    def function(self, name: str) -> Callable[..., Expr] | None:
+        """A function that is none of Brian 2's own."""
+        return self._names.function(name)
+
     def run(self, statement: Statement) -> Expr:
         """Assign; the value of the right-hand side."""
         value = expression(statement.value, self)
@@ -168,64 +159,38 @@ class _Reader:
 
     def power(self, left: ast.expr, right: ast.expr) -> Expr:
         base = self.read(left)
-        static = Statics({}, float("nan"))(_Reader(self._names, literal=True).read(right))
+        static = self.number(right)
         if static is None or static.value.ndim:
-            raise LanguageError(f"the exponent {ast.unparse(right)!r} is not a constant number")
+            return power(base, self.read(right))
         number = static.value.item()
         return base ** (int(number) if float(number).is_integer() else float(number))
 
+    def number(self, node: ast.expr) -> Static | None:
+        """A constant number; None if it is not one."""
+        try:
+            return Statics({}, float("nan"))(_Reader(self._names, literal=True).read(node))
+        except LanguageError:
+            return None
+
     def call(self, name: str, args: list[ast.expr]) -> Expr:
-        if name not in FUNCTIONS:
+        own = None if name in FUNCTIONS else self._names.function(name)
+        if own is None and name not in FUNCTIONS:
             raise LanguageError(_no_function(name))
-        return FUNCTIONS[name](*(self.read(a) for a in args))
+        operands = [self.read(a) for a in args]
+        return FUNCTIONS[name](*operands) if own is None else own(*operands)
 
 
 def _no_function(name: str) -> str:
     return f"the function {name}() has no counterpart; there are {', '.join(FUNCTIONS)}"
 
 
-def _exprel(x: Expr) -> Expr:
-    """(exp(x) - 1) / x; near 0 through tanh, which loses no digits there."""
-    half = tanh(x / 2)
-    near = where(abs(x) < 1, 2 * half / (1 - half), exp(x) - 1)
-    return where(to_float(x) == 0.0, 1.0, near / where(to_float(x) == 0.0, 1.0, x))
-
-
-def _int(x: Expr) -> Expr:
-    return where(x, 1, 0) if x.type is Type.BOOL else to_int(x)
-
-
-FUNCTIONS: Mapping[str, Callable[..., Expr]] = {
-    "exp": exp,
-    "log": log,
-    "log10": lambda x: log(x) / 2.302585092994046,
-    "sqrt": sqrt,
-    "tanh": tanh,
-    "sin": sin,
-    "cos": cos,
-    "tan": lambda x: sin(x) / cos(x),
-    "sinh": lambda x: (exp(x) - exp(-x)) / 2,
-    "cosh": lambda x: (exp(x) + exp(-x)) / 2,
-    "exprel": _exprel,
-    "abs": abs,
-    "sign": lambda x: where(x > 0 * x, 1, where(x < 0 * x, -1, 0)),
-    "floor": floor,
-    "ceil": lambda x: -floor(-x),
-    "clip": lambda x, low, high: minimum(maximum(x, low), high),
-    "int": _int,
-    "rand": uniform,
-    "randn": normal,
-    "poisson": poisson,
-}
-"""Functions of Brian 2 that the language has, by their names there."""
-
 _BINARY: Mapping[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
     ast.Div: lambda a, b: a / b,
-    ast.FloorDiv: lambda a, b: floor(a / b),
-    ast.Mod: lambda a, b: a - floor(a / b) * b,
+    ast.FloorDiv: floor_divide,
+    ast.Mod: modulo,
 }
 
 _COMPARE: Mapping[type[ast.cmpop], Callable[[Expr, Expr], Expr]] = {
@@ -236,6 +201,15 @@ _COMPARE: Mapping[type[ast.cmpop], Callable[[Expr, Expr], Expr]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
 }
+
+
+@contextmanager
+def said_of(label: str) -> Iterator[None]:
+    """Say of which part of a group a refusal is."""
+    try:
+        yield
+    except (NeuromorphError, SyntaxError) as error:
+        raise LanguageError(f"{label}: {problem_of(error) if isinstance(error, NeuromorphError) else error}") from None
 
 
 def problem_of(error: NeuromorphError) -> str:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromorph.dimension import rational
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
-from neuromorph.language import Expr, Param, State, dt, step, to_float, white_noise
+from neuromorph.language import Expr, Param, Port, State, Type, dt, step, to_float, to_int, where, white_noise
 from neuromorph.language.expr import as_expr, const
+from neuromorph.lowering.statics import Statics
 from neuromorph.units import Dimension, Quantity, Unit, example_unit
 
 Symbol = Any
 """A Port, Param, State, Event or Expr."""
 
-RESERVED = {"spike", "refractory_left", "ready", "fired"}
+LAST = "spiked__last"
+"""State: the step of the last spike."""
+BEGAN = "run__began"
+"""The first step of a run: Brian 2 has not done anything yet that belongs to the step before."""
+RESERVED = {"spike", LAST, BEGAN}
 """Names that the importer gives to symbols of its own."""
 
 
@@ -46,6 +53,8 @@ class GroupNames:
         Where names are looked up that neither the group nor its own namespace knows.
     written : collection of str
         Variables that something changes while the network runs.
+    moving : mapping of str to collection of str
+        The same of every group of the network, for variables that are linked.
 
     Attributes
     ----------
@@ -53,17 +62,38 @@ class GroupNames:
         In order of appearance.
     values : dict of str to array or number
         SI values of parameters and initial states.
+    feeds : dict of str to Feed
+        What comes in from tables of values over time, by the name of its port.
     """
 
-    def __init__(self, group: Any, namespace: Mapping[str, Any], written: Collection[str]) -> None:
+    def __init__(
+        self,
+        group: Any,
+        namespace: Mapping[str, Any],
+        written: Collection[str],
+        moving: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self._group = group
         self._namespace = namespace
         self._written = written
+        self._moving = moving or {}
         self._equations = getattr(group, "user_equations", {})
         self._known: dict[str, Expr] = {}
         self._open: list[str] = []
         self.symbols: dict[str, Symbol] = {}
         self.values: dict[str, Any] = {}
+        self.feeds: dict[str, Any] = {}
+
+    # --- what there is --------------------------------------------------------------------------------------------
+    @property
+    def group(self) -> Any:
+        """The Brian 2 group."""
+        return self._group
+
+    @property
+    def variables(self) -> Any:
+        """Brian 2's variables of the group."""
+        return self._group.variables
 
     def __call__(self, name: str, *, literal: bool = False) -> Expr:
         """The expression that a name stands for."""
@@ -88,16 +118,128 @@ class GroupNames:
         LanguageError
             If it is none.
         """
-        symbol = self(name)
+        self(name)
+        symbol = self.symbols.get(name)
         if not isinstance(symbol, State):
             raise LanguageError(f"{name} is no state variable")
         return symbol
 
-    def _resolve(self, name: str) -> Expr:
-        if name in RESERVED:
+    def port(self, name: str, dim: Dimension) -> Port:
+        """A port of the importer's own, made where it is asked for first."""
+        if name in self.variables:
             raise LanguageError(f"the name {name} is taken; rename it")
-        if name in self._equations:
-            return self._equation(name, self._equations[name])
+        if name not in self.symbols:
+            self.own(name, Port(unit=unit(dim)))
+        found: Port = self.symbols[name]
+        return found
+
+    def flag(self, name: str) -> State:
+        """The state that is 1 from an event to the next step, made where it is asked for first."""
+        if name in self.variables:
+            raise LanguageError(f"the name {name} is taken; rename it")
+        if name not in self.symbols:
+            self.own(name, State(0, dtype=int))
+        found: State = self.symbols[name]
+        return found
+
+    def is_written(self, name: str) -> bool:
+        """Whether a variable of the group may change while the network runs."""
+        return name in self._written and self.has(name)
+
+    def has(self, name: str) -> bool:
+        """Whether the group has a variable of that name that holds values."""
+        from brian2.core.variables import ArrayVariable
+
+        return isinstance(self.variables.get(name), ArrayVariable)
+
+    def is_boolean(self, name: str) -> bool:
+        """Whether a variable of the group is true or false."""
+        return name in self.variables and np.dtype(self.variables[name].dtype).kind == "b"
+
+    def stored(self, name: str, value: Expr) -> Expr:
+        """A value as the state of a variable holds it."""
+        state = self.state(name)
+        if value.type is Type.BOOL:
+            value = where(value, 1, 0)
+        elif self.is_boolean(name):
+            value = where(value != 0, 1, 0)
+        if value.op == "const" and value.payload == 0 and value.dim.is_none:
+            value = const(value.payload, state.dim)
+        if state.type is Type.INT:
+            return to_int(value) if value.type is Type.FLOAT else value
+        return to_float(value)
+
+    def read(self, name: str, stored: Expr) -> Expr:
+        """What a variable is, given what its state holds."""
+        return stored != 0 if self.is_boolean(name) else stored
+
+    def held_by(self, name: str) -> str | None:
+        """The variable that must be true for this one to change: ``not_refractory``, or none."""
+        condition = getattr(self.variables[name], "conditional_write", None) if name in self.variables else None
+        return None if condition is None else str(condition.name)
+
+    def subexpression(self, name: str) -> str | None:
+        """The code of a subexpression that is evaluated wherever it is read."""
+        if name in self._equations and self._equations[name].type == "subexpression":
+            return None if "constant over dt" in self._equations[name].flags else str(self._equations[name].expr)
+        variable = self.variables.get(name)
+        return str(variable.expr) if hasattr(variable, "expr") else None
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[None]:
+        """While a subexpression is evaluated: it must not need itself."""
+        if name in self._open:
+            raise LanguageError(f"{name} is defined by itself")
+        self._open.append(name)
+        yield
+        self._open.pop()
+
+    def began(self) -> Param:
+        """The first step of the run, a parameter."""
+        if BEGAN not in self.symbols:
+            clock = self._group.clock
+            now = float(np.asarray(clock.variables["t"].get_value()).item())
+            self.own(BEGAN, Param(round(now / float(clock.dt_)), dtype=int))
+        found: Param = self.symbols[BEGAN]
+        return found
+
+    def constant(self, name: str, values: npt.NDArray[Any], dim: Dimension) -> Expr:
+        """A parameter of the importer's own, one value or one for each neuron, in SI units."""
+        return (
+            self.symbols[name] if name in self.symbols else self._symbol(name, np.asarray(values), dim, dynamic=False)
+        )
+
+    def function(self, name: str) -> Callable[..., Expr] | None:
+        """A function that is given under a name: a table over time, or one of the user's own; None if there is none."""
+        from neuromorph.interchange.brian2.functions import callable_of
+
+        try:
+            found = self._group._resolve(name, run_namespace=self._namespace, user_identifier=False)
+        except KeyError:
+            return None
+        return None if hasattr(found, "get_value") else callable_of(name, found, self)
+
+    def static(self, value: Expr, **more: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """Value of an expression of parameters and numbers, in SI units: one, or one for each neuron; None if it moves.
+
+        Parameters
+        ----------
+        value : Expr
+        **more : array
+            Values of parameters that are none of the group.
+        """
+        known = dict(more)
+        for name, symbol in self.symbols.items():
+            if isinstance(symbol, Param):
+                given = self.values.get(name, symbol.default)
+                known[name] = np.asarray(getattr(given, "value", given))
+        found = Statics(known, float(self._group.clock.dt_))(value)
+        return None if found is None else np.asarray(found.value)
+
+    # --- resolution -----------------------------------------------------------------------------------------------
+    def _resolve(self, name: str) -> Expr:
+        if name in RESERVED and name in self.variables:
+            raise LanguageError(f"the name {name} is taken; rename it")
         match name:
             case "t":
                 return to_float(step) * dt
@@ -111,39 +253,57 @@ class GroupNames:
                 return const(int(self._group.N))
             case "i":
                 return self._index()
-            case "lastspike" | "not_refractory":
-                raise LanguageError(f"{name} cannot be read in equations")
+        if name == LAST:
+            return self._last_spike()
+        if name in self._equations:
+            return self._equation(name, self._equations[name])
         if name.startswith("xi_"):
             return white_noise()
-        variable = self._group.variables.get(name)
-        if variable is not None and hasattr(variable, "expr"):
-            return self._subexpression(name, variable.expr)
-        if variable is not None:
+        code = self.subexpression(name)
+        if code is not None:
+            return self._subexpression(name, code)
+        variable = self.variables.get(name)
+        if variable is not None and hasattr(variable, "get_value"):
             return self._array(name, variable, dynamic=name in self._written)
         return self._external(name)
 
     def _equation(self, name: str, equation: Any) -> Expr:
+        code = self.subexpression(name)
+        if code is not None:
+            return self._subexpression(name, code)
         if "linked" in equation.flags:
-            raise LanguageError(f"{name} is a linked variable")
-        if equation.type == "subexpression":
-            return self._subexpression(name, str(equation.expr))
-        variable = self._group.variables[name]
+            return self._linked(name)
         dynamic = equation.type == "differential equation" or name in self._written
-        return self._array(name, variable, dynamic)
+        return self._array(name, self.variables[name], dynamic)
 
     def _subexpression(self, name: str, code: str) -> Expr:
-        if name in self._open:
-            raise LanguageError(f"{name} is defined by itself")
-        self._open.append(name)
-        value = expression(code, self)
-        self._open.pop()
+        with self.opened(name):
+            value = expression(code, self)
         if value.args:
             self.symbols[name] = value
         return value
 
+    def _linked(self, name: str) -> Expr:
+        variable = self.variables.get(name)
+        if variable is None:
+            raise LanguageError(f"{name} is a linked variable that is linked to nothing")
+        owner = variable.owner
+        source = str(variable.name)
+        if source in self._moving.get(owner.name, (source,)):
+            raise LanguageError(
+                f"{name} is linked to {source} of {owner.name}, which changes while the network runs; groups see each "
+                "other through synapses alone"
+            )
+        values = np.asarray(variable.get_value()).reshape(-1)
+        index = self.variables.indices[name]
+        if values.size > 1 and index != "_idx":
+            values = values[np.asarray(self.variables[index].get_value(), np.int64)]
+        return self._symbol(name, values, dimension(variable.dim), dynamic=False)
+
     def _array(self, name: str, variable: Any, dynamic: bool) -> Expr:
-        dim = dimension(variable.dim)
-        values = np.asarray(variable.get_value())
+        return self._symbol(name, np.asarray(variable.get_value()), dimension(variable.dim), dynamic)
+
+    def _symbol(self, name: str, values: npt.NDArray[Any], dim: Dimension, dynamic: bool) -> Expr:
         whole = values.dtype.kind in "iub"
         uniform = values.size > 0 and bool(np.all(values == values.flat[0]))
         first = values.flat[0].item() if values.size else 0
@@ -153,6 +313,11 @@ class GroupNames:
             self.values[name] = values.astype(np.int64) if whole else quantity(values.astype(np.float64), dim)
         self.own(name, symbol)
         return symbol != 0 if values.dtype.kind == "b" else symbol
+
+    def _last_spike(self) -> Expr:
+        times = np.asarray(self.variables["lastspike"].get_value(), np.float64)
+        steps = np.rint(np.maximum(times / float(self._group.clock.dt_), -(2.0**30))).astype(np.int64)
+        return self._symbol(LAST, steps, Dimension(), dynamic=True)
 
     def _index(self) -> Expr:
         self.values["i"] = np.arange(self._group.N)
@@ -167,14 +332,14 @@ class GroupNames:
         except KeyError:
             raise LanguageError(f"the name {name} cannot be resolved; give namespace= with it") from None
         if not hasattr(found, "get_value"):
-            raise LanguageError(f"{name} is a function ({type(found).__name__}), which has no counterpart")
+            raise LanguageError(f"{name} is a function ({type(found).__name__}), which has no value without arguments")
         value = np.asarray(found.get_value())
         if value.size != 1:
             raise LanguageError(f"{name} is an array; make it a parameter of the group")
         return value.item(), dimension(found.dim)
 
     def _literal(self, name: str) -> Expr:
-        if name in self._equations or name in self._group.variables:
+        if name in self._equations or name in self.variables:
             raise LanguageError(f"{name} is no constant number")
         value, dim = self._constant(name)
         return as_expr(quantity(value, dim))

@@ -137,6 +137,9 @@ class _SynapseNames:
                 return self._parameter(name, group.variables[plain], np.asarray(index[:], np.int64) + end.start)
         return self._external(name)
 
+    def function(self, name: str) -> None:
+        """There are Brian 2's own functions alone."""
+
     def evaluate(self, value: Expr) -> Array:
         """Value for each synapse, or one for all."""
         static = Statics(self._arrays, float(self._synapses.clock.dt))(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
 SPIKE_SOURCES = ("NeuronGroup", "PoissonGroup", "SpikeGeneratorGroup")
-MONITORS = ("SpikeMonitor", "PopulationRateMonitor", "StateMonitor")
+MONITORS = ("SpikeMonitor", "PopulationRateMonitor", "EventMonitor", "StateMonitor")
 KNOWN = (*SPIKE_SOURCES, *MONITORS, "Synapses", "PoissonInput", "Subgroup")
 
 
@@ -44,9 +44,6 @@ def walk(given: Any) -> tuple[Objects, list[str]]:
     for thing in objects:
         if type(thing).__name__ not in KNOWN:
             problems.append(f"{thing.name}: a {type(thing).__name__} has no counterpart")
-    problems += _clock_problems((*groups, *by_kind["PoissonInput"]))
-    for group in groups:
-        problems += _group_problems(group)
     return Objects(by_kind, tuple(groups)), problems
 
 
@@ -62,32 +59,9 @@ def creation(thing: Any) -> tuple[int, str]:
 
 
 def _network_problems(given: Any) -> list[str]:
-    problems = []
-    if list(getattr(given, "schedule", SCHEDULE)) != SCHEDULE:
-        problems.append(f"its schedule is {given.schedule}, expected {SCHEDULE}")
     if float(getattr(given, "t_", 0.0)) > 0:
-        problems.append("it has run already; take it in before its first run, or restore that state")
-    return problems
-
-
-def _clock_problems(things: Iterable[Any]) -> list[str]:
-    steps = {float(thing.clock.dt) for thing in things}
-    if len(steps) <= 1:
-        return []
-    shown = ", ".join(f"{dt * 1e3:g} ms" for dt in sorted(steps))
-    return [f"its groups have different clocks ({shown}); there is one step for all"]
-
-
-def _group_problems(group: Any) -> list[str]:
-    problems = [
-        f"{group.name}: the custom event {event} has no counterpart"
-        for event in getattr(group, "events", ())
-        if event != "spike"
-    ]
-    own = {id(x) for x in (getattr(group, "state_updater", None), getattr(group, "subexpression_updater", None))}
-    own |= {id(x) for part in ("thresholder", "resetter") for x in (getattr(group, part, None) or {}).values()}
-    extras = [x for x in group.contained_objects if id(x) not in own]
-    return problems + [f"{group.name}: {x.name} (run_regularly or the like) has no counterpart" for x in extras]
+        return ["it has run already; take it in before its first run, or restore that state"]
+    return []
 
 
 def _flat(objects: Iterable[Any]) -> list[Any]:

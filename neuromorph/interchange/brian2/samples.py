@@ -1,0 +1,67 @@
+"""Values that Brian 2's monitors see, kept in states of their own so that they can be recorded.
+
+A recorded state is its value at the end of a step of ours, which is after the thresholds of Brian 2's step. A monitor
+looks at another place of the step: at its start by default. A state that keeps the value from there is recorded in its
+stead: ``v_start`` for a monitor of v in the slot ``start``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from neuromorph.interchange.brian2.names import GroupNames
+from neuromorph.interchange.brian2.schedule import Position, Schedule
+from neuromorph.interchange.brian2.walk import whole
+from neuromorph.language import Expr, State, Type, where
+from neuromorph.units import Quantity, Unit, example_unit
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value of each neuron that is kept for recording.
+
+    Attributes
+    ----------
+    name : str
+        Of the state that keeps it.
+    variable : str
+        Variable or subexpression of the group.
+    position : Position or None
+        Where in the step; None: between two steps of Brian 2.
+    """
+
+    name: str
+    variable: str
+    position: Position | None
+
+
+def between(variable: str) -> str:
+    """Name of the state that keeps what a variable is between two steps of Brian 2."""
+    return f"{variable}__now"
+
+
+def sampled(monitor: Any, variable: str) -> str:
+    """Name of the state that keeps what a monitor sees of a variable."""
+    return f"{variable}_{monitor.when}" + (f"_{monitor.order}" if monitor.order else "")
+
+
+def samples_of(group: Any, monitors: Iterable[Any], schedule: Schedule) -> tuple[Sample, ...]:
+    """What state monitors see of a group."""
+    found: dict[str, Sample] = {}
+    for monitor in monitors:
+        if whole(monitor.source).name == group.name:
+            for variable in monitor.record_variables:
+                name = sampled(monitor, variable)
+                found.setdefault(name, Sample(name, variable, schedule.position(monitor)))
+    return tuple(found.values())
+
+
+def keep(names: GroupNames, sample: Sample, value: Expr) -> None:
+    """Make the state that keeps a value."""
+    kind = int if value.type is not Type.FLOAT else float
+    read = where(value, 1, 0) if value.type is Type.BOOL else value
+    shown = example_unit(value.dim) if sample.position is not None else Unit("SI", 1.0, value.dim)
+    start = 0 if value.dim.is_none else Quantity(0.0, value.dim, shown)
+    names.own(sample.name, State(start, dtype=kind)).next = read

@@ -1,0 +1,68 @@
+"""Brian 2's groups that replay spikes, and what else comes in from outside, as sources of events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neuromorph.errors import LanguageError
+from neuromorph.interchange.brian2.functions import Feed
+from neuromorph.interchange.brian2.schedule import Schedule, steps_of
+from neuromorph.language import Event, Neuron, Param, make_neuron, step, trunc_div
+from neuromorph.network import EventSource
+
+REPEATED = 64
+"""Spikes of one neuron in a period that are compared with one by one."""
+
+
+def spike_source(group: Any, schedule: Schedule) -> EventSource | Neuron:
+    """A SpikeGeneratorGroup: a list of spikes, or, where they repeat without end, a neuron that counts steps.
+
+    Raises
+    ------
+    LanguageError
+        For a period that is no whole number of steps, or with more than `REPEATED` spikes of one neuron.
+    """
+    from brian2.core.functions import timestep
+
+    length = float(group.clock.dt_)
+    times = np.asarray(group.variables["spike_time"].get_value(), np.float64)
+    steps = np.asarray(timestep(times, length), np.int64) * schedule.every(group)
+    indices = np.asarray(group.variables["neuron_index"].get_value(), np.int64)
+    period = float(group.variables["period"].get_value().item())
+    if not 0 < period < 1e9:
+        return EventSource(int(group.N), steps=steps, indices=indices)
+    whole = steps_of(period, schedule.dt)
+    if not whole:
+        raise LanguageError(f"its period of {period * 1e3:g} ms is no whole number of steps")
+    return _repeated(group, steps % whole, indices, whole)
+
+
+def _repeated(group: Any, steps: Any, indices: Any, period: int) -> Neuron:
+    size = int(group.N)
+    order = np.lexsort((steps, indices))
+    steps, indices = steps[order], indices[order]
+    count = np.bincount(indices, minlength=size)
+    most = int(count.max(initial=0))
+    if most > REPEATED:
+        raise LanguageError(
+            f"its spikes repeat with a period in which a neuron has {most}; at most {REPEATED} can be repeated, so "
+            "write all of them out"
+        )
+    table = np.full((size, max(most, 1)), -1, np.int64)
+    table[indices, np.arange(len(indices)) - np.repeat(np.cumsum(count) - count, count)] = steps
+    columns = {f"spike_{k}": Param(-1, dtype=int) for k in range(table.shape[1])}
+    now = step - trunc_div(step, period) * period
+    when = now == columns["spike_0"]
+    for k in range(1, table.shape[1]):
+        when = when | (now == columns[f"spike_{k}"])
+    doc = f"Spikes that repeat, from Brian 2's {group.name}."
+    made = make_neuron(group.name, {**columns, "spike": Event(when=when)}, doc=doc)
+    return made(**{name: table[:, k] for k, name in enumerate(columns)})
+
+
+def feed_source(feed: Feed) -> EventSource:
+    """A table over time as events that arrive in the step that they are for."""
+    steps, columns = np.nonzero(feed.values[1:])  # nothing can arrive in step 0
+    return EventSource(feed.values.shape[1], steps=steps, indices=columns, values=feed.values[1:][steps, columns])
