@@ -6,12 +6,14 @@ Brian 2's own runtime keeps the variables, makes the connections and draws initi
 from __future__ import annotations
 
 import gc
+import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from brian2.core.namespace import get_local_namespace
+from brian2.core.network import Network as BrianNetwork
 from brian2.devices.device import RuntimeDevice
 from brian2.groups.group import Group
 from brian2.units import check_units, second
@@ -101,6 +103,45 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
 
         return DeferredCode(make) if template in LOOP_TEMPLATES and options.get("codeobj_class") is None else make()
 
+    # --- storing --------------------------------------------------------------------------------------------------
+    def network_store(self, network: Any, name: str = "default", filename: str | None = None) -> None:
+        """What ``Network.store`` does while this device is active; what is under way in our engine goes with it."""
+        BrianNetwork.store.original_function(network, name=name, filename=filename)
+        session = self._sessions.get(network)
+        carried = None if session is None else session.carried
+        if filename is None:
+            self._stored.setdefault(network, {})[name] = carried
+            return
+        with open(filename, "rb") as file:
+            states = pickle.load(file)
+        states[_beside(name)] = carried
+        with open(filename, "wb") as file:
+            pickle.dump(states, file, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def network_restore(
+        self, network: Any, name: str = "default", filename: str | None = None, restore_random_state: bool = False
+    ) -> None:
+        """What ``Network.restore`` does while this device is active.
+
+        Raises
+        ------
+        TargetError
+            The state was stored on another device, or by other means.
+        """
+        if filename is None:
+            found = self._stored.get(network, {})
+            known, carried = name in found, found.get(name)
+        else:
+            with open(filename, "rb") as file:
+                states = pickle.load(file)
+            known, carried = _beside(name) in states, states.get(_beside(name))
+        if not known:
+            raise TargetError(f"restore({name!r}): nothing of this name was stored on this device; store() it here")
+        BrianNetwork.restore.original_function(network, name, filename, restore_random_state)
+        assert self._target is not None  # activate() has made it
+        session = self._sessions[network] = Session(self._target)
+        session.carried = carried
+
     # --- running --------------------------------------------------------------------------------------------------
     @check_units(duration=second, report_period=second)
     def network_run(
@@ -176,6 +217,11 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         if not programs:
             raise TargetError("nothing has run on this device")
         return programs[-1]
+
+
+def _beside(name: str) -> str:
+    """Where a file keeps what goes with Brian 2's state of a name."""
+    return f"{name} on neuromorph"
 
 
 def _outermost(objects: Any) -> tuple[Any, ...]:

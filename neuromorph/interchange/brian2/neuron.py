@@ -148,7 +148,8 @@ class _Equations:
             with said_of(f"synapses to {variable}"):
                 self._jump(variable, [o for o in _additions(task) if o.adds == variable])
         for sample in task.samples:
-            keep(names, sample, names(sample.variable))
+            if sample.variable not in HIDDEN:  # the device adds what Brian 2 shows of refractoriness
+                keep(names, sample, names(sample.variable))
         doc = f"From Brian 2's {group.name}."
         return make_neuron(group.name, names.symbols, doc=doc, method=self._method)(**names.values)
 
@@ -212,6 +213,8 @@ def _in_order(task: Task) -> bool:
     states = set(getattr(task.group, "user_equations", None) or ()) & task.moving[task.group.name]
     for sample in task.samples:
         place = sample.position
+        if place is not None and sample.variable in HIDDEN:
+            return False
         settled = all(o.position < place for o in late) if place is not None else True
         before = place is None or first is None or place < first
         if not before and not (settled and sample.variable in states):
