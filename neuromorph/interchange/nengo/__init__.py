@@ -13,10 +13,13 @@ Module             From Nengo                                  To
 ``learning``       a learning rule                             a plastic projection, or why there is none
 ``paths``          connections and passthrough nodes           a `Path` from a source to a target
 ``network``        a whole model                               a ``Network`` (``from_nengo``)
-``lift``           the operators of a built model              what the engine runs: ensembles, and connections
-                                                               between them; the rest stays on the host
-``host``           the operators that stay                     one function for each step, Nengo's own: nodes,
-                                                               processes, learning rules, probes
+``linear``         chains of Nengo's linear operators          one matrix from each source to each target
+``lift``           the operators of a built model              what a target runs: cells and relays; the rest stays
+                                                               on the host
+``circuit``        what was lifted                             a ``Network`` that makes several steps for one of
+                                                               Nengo's
+``host``           Nengo's order of a step                     operators that give to the target and take from it,
+                                                               among those that stay
 ``simulator``      ``nengo.Simulator``'s contract              a live program and the host, in turns
 =================  ==========================================  ==================================================
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from nengo.builder.operator import Operator
-from nengo.builder.signal import Signal
+from nengo.builder.optimizer import optimize
+from nengo.builder.signal import Signal, SignalDict
+from nengo.rc import rc
 
 from neuromorph.engine.live_inputs import Given
 from neuromorph.engine.target import LiveLoop, Program
@@ -73,7 +76,7 @@ class Turn(Operator):  # type: ignore[misc]
     ) -> None:
         super().__init__(tag=f"stage {stage}")
         self.engine, self.given, self.shown = engine, given, shown
-        self.done = Signal(np.zeros(()), name=f"stage {stage} done")
+        self.done = Signal(np.zeros((), rc.float_dtype), name=f"stage {stage} done")
         self.sets = [*(place.signal for place in shown), self.done]
         self.incs: list[Signal] = []
         self.reads = [*(place.signal for place in given), *([] if before is None else [before])]
@@ -155,3 +158,59 @@ def shows(engine: Engine, places: Sequence[Place], targets: Sequence[Array]) -> 
             target[...] = loop.state(place.population, state)[place.part]
 
     return show
+
+
+def merged(model: Any, operators: Sequence[Operator], edges: Any) -> tuple[list[Operator], dict[Signal, Signal]]:
+    """What Nengo's optimizer makes of operators, and which signals then stand for theirs.
+
+    Parameters
+    ----------
+    model : nengo.builder.Model
+        It stays as it is.
+    operators : sequence of Operator
+        Not the model's own: the optimizer gives them other signals.
+    edges : dict
+        Their dependency graph, which becomes that of the new ones.
+    """
+    shadow = copy(model)
+    shadow.operators = list(operators)
+    shadow.sig = {"all": {s: s for op in operators for s in op.all_signals}}
+    optimize(shadow, edges)
+    return shadow.operators, shadow.sig["all"]
+
+
+def apart(op: Operator) -> Operator:
+    """The same operator with lists of signals of its own."""
+    other = copy(op)
+    for kind in ("sets", "incs", "reads", "updates"):
+        setattr(other, kind, list(getattr(op, kind)))
+    return other
+
+
+def signals_of(
+    built: Sequence[Operator], operators: Sequence[Operator], replaced: Mapping[Signal, Signal]
+) -> SignalDict:
+    """Memory for the signals of all operators, also under the names that they had before they were merged.
+
+    Weights, encoders and biases are there even where only the target uses them.
+
+    Parameters
+    ----------
+    built : sequence of Operator
+        As Nengo built them.
+    operators : sequence of Operator
+        As they run.
+    replaced : mapping of Signal to Signal
+        As `merged` gives it.
+    """
+    found = SignalDict()
+    for op in operators:
+        op.init_signals(found)
+    for before, after in replaced.items():
+        if before is not after:
+            dict.__setitem__(found, before, found[after])
+    written = {s.base for op in built for s in (*op.sets, *op.incs, *op.updates)}
+    for signal in (s for op in built for s in op.reads):
+        if signal.base not in written and signal not in found:
+            found.init(signal)
+    return found

@@ -19,13 +19,14 @@ from nengo.builder.probe import SimProbe
 from nengo.builder.processes import SimProcess
 from nengo.builder.signal import Signal
 from nengo.neurons import RatesToSpikesNeuronType
-from nengo.synapses import LinearFilter
+from nengo.synapses import Synapse
 from nengo.utils.graphs import toposort
 from nengo.utils.simulator import operator_dependency_graph
 
-from neuromorph.interchange.nengo.filters import Filter, linear_filter
+from neuromorph.interchange.nengo.filters import Filter
 from neuromorph.interchange.nengo.linear import Expansion, Linear, Uses
 from neuromorph.interchange.nengo.neurons import refusal
+from neuromorph.interchange.nengo.processes import filter_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,14 +162,14 @@ def _known(op: Any, reasons: list[str]) -> bool:
 
 
 def _relays(operators: Sequence[Operator], uses: Uses, outputs: set[Signal], dt: float) -> Iterable[Relay]:
-    """Linear filters whose input is a fixed linear function of what cells send."""
+    """Filters whose input is a fixed linear function of what cells send."""
     expansion = Expansion(uses, lambda base: base in outputs)
     for op in operators:
-        if type(op) is not SimProcess or op.mode != "update" or not isinstance(op.process, LinearFilter):
+        if type(op) is not SimProcess or op.mode != "update" or not isinstance(op.process, Synapse):
             continue
         if op.input is None or op.input.ndim != 1 or op.output.is_view or any(_starts(s) for s in op.state.values()):
             continue
-        made = linear_filter(op.process, dt)
+        made = filter_of(op.process, dt)
         if made is None or not made.b:
             continue
         part = expansion.of(op.input)

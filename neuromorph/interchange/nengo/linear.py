@@ -149,8 +149,7 @@ class Expansion:
             return None
         values = op.A.initial_value
         if op.A.sparse:
-            stored = values.tocoo() if hasattr(values, "tocoo") else values.allocate().tocoo()
-            return sparse.csr_array((stored.data, (stored.row, stored.col)), stored.shape)
+            return sparse.csr_array(values.allocate() if hasattr(values, "allocate") else values)
         values = np.asarray(values, np.float64)
         if type(op) is ElementwiseInc:
             if values.ndim > 1 or op.X.size != op.Y.size or values.size not in (1, op.Y.size):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import nengo
 import numpy as np
 from nengo.builder import Model
-from nengo.builder.optimizer import optimize as merge_operators
-from nengo.builder.signal import SignalDict
 from nengo.cache import get_default_decoder_cache
 from nengo.rc import rc
 from nengo.simulator import SimulationData
@@ -18,7 +17,7 @@ from nengo.utils.simulator import operator_dependency_graph
 
 from neuromorph.engine import CPU, Target
 from neuromorph.interchange.nengo.circuit import circuit
-from neuromorph.interchange.nengo.host import Engine
+from neuromorph.interchange.nengo.host import Engine, apart, merged, signals_of
 from neuromorph.interchange.nengo.lift import Lifted, lift
 from neuromorph.units import second
 
@@ -76,19 +75,17 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         with ProgressTracker(progress_bar, Progress("Building", "Build")) as progress:
             if network is not None:
                 model.build(network, progress=progress.next_stage("Building", "Build"))
+            self._target = target
             self.lifted: Lifted = lift(model.operators, model.dt)
             self._engine = self._compiled(target)
-            stay = [*self.lifted.host, *(() if self._engine is None else self._engine.operators())]
-            built, model.operators = model.operators, stay
+            stay = [*map(apart, self.lifted.host), *(() if self._engine is None else self._engine.operators())]
+            replaced: Mapping[Any, Any] = {}
             self.dg = operator_dependency_graph(stay)
             if optimize:
                 with progress.next_stage("Building (running optimizer)", "Optimization"):
-                    merge_operators(model, self.dg)
+                    stay, replaced = merged(model, stay, self.dg)
         self._step_order = [op for op in toposort(self.dg) if hasattr(op, "make_step")]
-        self.signals = SignalDict()
-        for op in model.operators:
-            op.init_signals(self.signals)
-        self._init_constants(built)
+        self.signals = signals_of(model.operators, stay, replaced)
         self._sim_data = model.params
         self.data = SimulationData(self._sim_data)
         self.closed = False
@@ -116,6 +113,32 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         super().close()
         self._engine = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        running = None if self.closed or self._engine is None else self._engine.program.state()
+        signals = {} if self.closed else {s: array for s, array in self.signals.items() if not s.readonly}
+        return {
+            "model": self.model,
+            "options": {"progress_bar": self.progress_bar, "optimize": self.optimize, "target": self._target},
+            "seed": self.seed,
+            "closed": self.closed,
+            "signals": {s: array for s, array in signals.items() if not s.is_view},
+            "running": running,
+            "probed": {probe: self._sim_data[probe] for probe in self.model.probes},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(None, seed=state["seed"], model=state["model"], **state["options"])  # type: ignore[misc]
+        for signal, array in state["signals"].items():
+            if signal in self.signals:  # else one that was merged of others, which are there
+                self.signals[signal] = array
+        if self._engine is not None and state["running"] is not None:
+            self._engine.program.restore(state["running"])
+        for probe, rows in state["probed"].items():
+            self._sim_data[probe].extend(rows)
+        self._probe_step_time()
+        if state["closed"]:
+            self.close()
+
     def _compiled(self, target: Target | None) -> Engine | None:
         if not self.lifted.cells:
             return None
@@ -123,11 +146,3 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         if target is None:
             target = CPU(dtype="float64" if np.dtype(rc.float_dtype).itemsize == 8 else "float32")
         return Engine(made, target.compile(made.network, dt=self.model.dt * second))
-
-    def _init_constants(self, built: Any) -> None:
-        """Weights, encoders and biases can be looked at as signals, wherever they are used."""
-        written = {s.base for op in built for s in (*op.sets, *op.incs, *op.updates)}
-        for op in built:
-            for signal in op.reads:
-                if signal.base not in written and signal not in self.signals:
-                    self.signals.init(signal)
