@@ -21,6 +21,8 @@ ARGUMENTS = {
     "dvs_gesture.py": SPOTS,
     "from_brian2.py": SMALL,
     "language_model.py": ["compare"],
+    "nengo_dynamics.py": ["--models", "oscillator", "--neurons", "30", "--duration", "0.2"],
+    "nengo_learning.py": ["--neurons", "30", "--duration", "0.4"],
     "train_braille.py": ["egru", "--epochs", "1"],
     "train_digits.py": ["spiking", "--trained", "--images", "20"],
 }
@@ -35,6 +37,8 @@ PROMISES = {
     "from_brian2.py": "not the same here: 0",
     "language_model.py": "| EGRU, 90% pruned |",
     "live_decoder.py": "0 of 1780 velocities differ from the replayed run; 0 from the checkpoint on",
+    "nengo_dynamics.py": "not the same here: 0;",
+    "nengo_learning.py": "spikes that are not the same: 0",
     "train_braille.py": "first difference: none",
     "train_digits.py": "spiking, split 0, int8, CPU: 100.00% of 20",
 }

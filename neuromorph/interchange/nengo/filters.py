@@ -38,24 +38,6 @@ DIRECT = Filter("direct")
 """No filter: what arrives counts in the step of its arrival."""
 
 
-def linear_filter(synapse: Any, step_length: float) -> Filter | None:
-    """One of Nengo's linear filters at a step in seconds; None if it passes its input through beside its state."""
-    from nengo.utils.filter_design import cont2discrete, tf2ss
-
-    a, b, c, d = tf2ss(synapse.num, synapse.den)
-    if synapse.analog and len(a):
-        a, b, c, d, _ = cont2discrete((a, b, c, d), step_length, method=synapse.method)
-    name = f"{type(synapse).__name__.lower()}_{getattr(synapse, 'tau', 0.0) * 1e6:.0f}us"
-    if not len(a):
-        return Filter(name, d=float(np.asarray(d).item()))
-    if np.any(d):
-        return None
-    if len(a) == 1:
-        return Filter(name, ((float(a.item()),),), (float(b.item() * c.item()),), (1.0,), 0.0)
-    rows = tuple(tuple(float(x) for x in row) for row in np.asarray(a))
-    return Filter(name, rows, tuple(np.ravel(b).tolist()), tuple(np.ravel(c).tolist()), 0.0)
-
-
 class Inputs:
     """Ports with filters behind them.
 

@@ -7,7 +7,7 @@ activities of step t - 1 have arrived, but the target's have gone on: states cal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,9 +184,7 @@ def _target(own: dict[str, Any], name: str, side: Side) -> Expr:
         y.next = m
         if side.view is None:
             y.on_post = y + b * side.unit
-    return total(
-        [c * y for c, y in zip(_outputs(side.filter), moved if side.view is not None else states, strict=True)]
-    )
+    return _dot(_outputs(side.filter), states if side.view is None else moved)
 
 
 def _late(own: dict[str, Any], name: str, value: Expr) -> Expr:
@@ -214,5 +212,5 @@ def _outputs(item: Filter) -> tuple[float, ...]:
     return item.c or (1.0,)
 
 
-def _dot(row: tuple[float, ...], states: list[State]) -> Expr:
-    return total([a * x for a, x in zip(row, states, strict=True) if a] or [0.0 * states[0]])
+def _dot(row: Sequence[float], states: Sequence[Expr]) -> Expr:
+    return total([x if a == 1 else a * x for a, x in zip(row, states, strict=True) if a] or [0.0 * states[0]])

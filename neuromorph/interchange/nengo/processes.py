@@ -100,9 +100,11 @@ def filter_of(synapse: Any, dt: float) -> Filter | None:
     """
     import nengo
 
-    if type(synapse) is nengo.Triangle or type(synapse) is nengo.synapses.Triangle:
+    kind = type(synapse)
+    if kind is nengo.synapses.Triangle:
         return _shift_register(round(synapse.t / dt) + 1, f"triangle_{synapse.t * 1e6:.0f}us")
-    if not isinstance(synapse, nengo.LinearFilter):
+    linear = nengo.LinearFilter
+    if not isinstance(synapse, linear) or (kind.make_step, kind._get_ss) != (linear.make_step, linear._get_ss):
         return None
     return _linear(synapse, dt)
 
