@@ -297,7 +297,9 @@ THEIRS = (
 
 
 @pytest.mark.parametrize("test", THEIRS)
-def test_brian2s_own(test: str) -> None:
+def test_brian2s_own(test: str, pytestconfig: pytest.Config) -> None:
+    for mark in ("standalone_compatible", "standalone_only", "codegen_independent", "multiple_runs", "long"):
+        pytestconfig.addinivalue_line("markers", f"{mark}: of Brian 2's tests")
     module, name = test.split("::")
     function = getattr(importlib.import_module(f"brian2.tests.{module}"), name)
     on("neuromorph", function, **REFERENCE)

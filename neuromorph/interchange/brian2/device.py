@@ -178,7 +178,7 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         if not stopped:
             network.t_ = float(end)
         self._last_run_time = reporter.elapsed
-        self._last_run_completed_fraction = float((network.t - start) / duration) if duration > 0 else 1.0
+        self._last_run_completed_fraction = float((network.t - start) / duration) if stopped else 1.0
         for thing in objects:
             if isinstance(thing, Group):
                 thing._check_for_invalid_states()
@@ -199,7 +199,7 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
             each.variables["timestep"].set_value(steps)
             each.variables["t"].set_value(steps * each.dt_)
         if reached < last:
-            network.t_ = float(clock.t_)
+            network.t_ = reached * dt
         return reached < last
 
     def _session(self, network: Any, first: int) -> Session:
