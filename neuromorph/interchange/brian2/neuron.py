@@ -258,19 +258,32 @@ def _method(task: Task) -> str | None:
         return "auto"
     updater, group = task.group.state_updater, task.group
     choice = updater.method_choice
-    if isinstance(choice, str) or callable(choice):
-        return METHODS.get(choice) if isinstance(choice, str) else None
+    if callable(choice):
+        return None
     names = equations.names | group.equations.identifiers | {"dt"}
     variables = group.resolve_all(names, task.namespace, user_identifiers=set())
-    for method in choice:
+    for method in [choice] if isinstance(choice, str) else choice:
         try:
             StateUpdateMethod.apply_stateupdater(
                 group.equations, variables, method, method_options=updater.method_options
             )
         except UnsupportedEquationsException:
             continue
+        if method == "exponential_euler" and not _linear_in_themselves(group.equations, variables):
+            return None
         return METHODS.get(method)
     return None
+
+
+def _linear_in_themselves(equations: Any, variables: Mapping[str, Any]) -> bool:
+    """Whether every equation is linear in its own variable; of others, Brian 2's exponential Euler takes no slope."""
+    import sympy
+    from brian2.stateupdaters.exponential_euler import get_conditionally_linear_system
+
+    system = get_conditionally_linear_system(equations, variables)
+    return not any(
+        sympy.sympify(part).has(sympy.Symbol(name, real=True)) for name, parts in system.items() for part in parts
+    )
 
 
 def _refractory(task: Task, names: GroupNames) -> Expr | bool:
