@@ -19,8 +19,17 @@ Module             What it does
 """
 
 from neuromorph.interchange.sonata.circuit import Circuit, read_circuit
-from neuromorph.interchange.sonata.export import to_sonata
+from neuromorph.interchange.sonata.export import save_spikes, to_sonata
 from neuromorph.interchange.sonata.network import from_sonata, sonata_nodes
 from neuromorph.interchange.sonata.templates import TEMPLATES, Template
 
-__all__ = ["TEMPLATES", "Circuit", "Template", "from_sonata", "read_circuit", "sonata_nodes", "to_sonata"]
+__all__ = [
+    "TEMPLATES",
+    "Circuit",
+    "Template",
+    "from_sonata",
+    "read_circuit",
+    "save_spikes",
+    "sonata_nodes",
+    "to_sonata",
+]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from neuromorph.network.builders import build_each
 from neuromorph.network.synapses import Synapses
 from neuromorph.network.values import seconds
 from neuromorph.units import TIME, Quantity, si_value
+
+if TYPE_CHECKING:
+    from neuromorph.trace import Trace
 
 OURS = "neuromorph"
 """Before the colon in the model template of a neuron that SONATA has no name for."""
@@ -104,6 +107,37 @@ def to_sonata(network: Network, folder: str | PathLike[str], *, dt: Quantity, du
 def _refuse(network: Network, problems: list[str]) -> None:
     if problems:
         raise CheckError(f"network {network.name}: SONATA cannot say everything", problems)
+
+
+def save_spikes(trace: Trace, path: str | PathLike[str], nodes: Mapping[str, tuple[str, Ints]] | None = None) -> None:
+    """Write a trace's spikes as a SONATA file that has SONATA's populations and node ids.
+
+    ``trace.save`` writes the network's own, which are the same but where a population of nodes has several models.
+
+    Parameters
+    ----------
+    trace : Trace
+    path : path
+        A file there is replaced.
+    nodes : mapping, optional
+        As :func:`sonata_nodes` gives it; populations that are not in it stay out. Default: all, as they are.
+
+    Raises
+    ------
+    NetworkError
+        If a name in ``nodes`` is no population of the trace.
+    """
+    chosen = nodes or {name: (name, np.arange(trace.sizes[name])) for name in trace.recorded_events}
+    if missing := [name for name in chosen if name not in trace.recorded_events]:
+        raise NetworkError(f"save_spikes: the trace has no events of {', '.join(missing)}")
+    found: dict[str, list[tuple[npt.NDArray[np.float64], Ints]]] = {}
+    for name, (population, ids) in chosen.items():
+        events = trace.events(name)
+        found.setdefault(population, []).append((np.asarray(events.times), ids[events.ids]))
+    write_spikes(
+        Path(path),
+        {name: (np.concatenate([t for t, _ in p]), np.concatenate([i for _, i in p])) for name, p in found.items()},
+    )
 
 
 def _population_problems(network: Network) -> list[str]:
@@ -269,7 +303,7 @@ def _write_source(population: Population, folder: Path, dt: float) -> dict[str, 
     counts = np.ones(source.count, np.int64) if source.values is None else source.values.astype(np.int64)
     path = f"{_file_name(population.name)}_spikes.h5"
     nodes = np.repeat(source.indices.astype(np.int64), counts)
-    write_spikes(folder / path, population.name, np.repeat(times, counts), nodes)
+    write_spikes(folder / path, {population.name: (np.repeat(times, counts), nodes)})
     return {
         "input_type": "spikes",
         "module": "sonata",

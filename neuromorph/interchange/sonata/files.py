@@ -83,17 +83,18 @@ def write_edges(
         _write_index(group, "target_to_source", targets, sizes[1])
 
 
-def write_spikes(path: Path, population: str, times: npt.NDArray[np.float64], nodes: Ints) -> None:
-    """Spikes of one population, sorted by time; times in ms."""
+def write_spikes(path: Path, spikes: Mapping[str, tuple[npt.NDArray[np.float64], Ints]]) -> None:
+    """Spikes of populations, times in ms and nodes; sorted by time as they are written."""
     import h5py
 
-    order = np.lexsort((nodes, times))
+    kind = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype=np.uint8)
     with _sonata_file(path) as file:
-        group = file.create_group(f"spikes/{population}")
-        kind = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype=np.uint8)
-        group.attrs.create("sorting", 2, dtype=kind)
-        group.create_dataset("timestamps", data=times[order]).attrs["units"] = "ms"
-        group["node_ids"] = nodes[order].astype(np.uint64)
+        for population, (times, nodes) in spikes.items():
+            order = np.lexsort((nodes, times))
+            group = file.create_group(f"spikes/{population}")
+            group.attrs.create("sorting", 2, dtype=kind)
+            group.create_dataset("timestamps", data=times[order]).attrs["units"] = "ms"
+            group["node_ids"] = nodes[order].astype(np.uint64)
 
 
 def _sonata_file(path: Path) -> h5py.File:

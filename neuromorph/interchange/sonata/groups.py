@@ -90,7 +90,7 @@ def _groups_of(
     single = len(parts) == 1
     return [
         NodeGroup(nodes.name if single else f"{nodes.name}.{label}", nodes.name, ids, template, neuron)
-        for label, ids, template, neuron in parts
+        for label, ids, template, neuron in sorted(parts, key=lambda part: int(part[1][0]))
     ]
 
 

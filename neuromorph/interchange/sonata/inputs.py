@@ -189,7 +189,7 @@ def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None
     size : int
     spikes : list of (times in ms, nodes)
     dt : float or None
-        The step in ms: spikes of one node in one step become one event of their number. None: times stay as they are.
+        The step in ms: spikes of one node in one step become one event that counts them. None: they stay as they are.
 
     Raises
     ------
@@ -210,4 +210,4 @@ def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None
     values = counts.astype(np.float64) if len(counts) and counts.max() > 1 else None
     if values is None:
         return EventSource(size, times=times * ms, indices=nodes)
-    return EventSource(size, steps=pairs[0], indices=pairs[1], values=values)
+    return EventSource(size, times=pairs[0] * dt * ms, indices=pairs[1], values=values)

@@ -32,6 +32,7 @@ def from_sonata(
     models: Models | None = None,
     inputs: Mapping[str, Given] | None = None,
     ignore: Collection[str] = (),
+    dt: Quantity | None = None,
     seed: int | None = None,
 ) -> Network:
     """Make a network of a SONATA circuit.
@@ -53,6 +54,9 @@ def from_sonata(
     ignore : collection of str
         What to leave out knowingly: names of attributes (``"target_sections"``), or sections of the configuration
         (``"inputs/clamp"``, ``"reports/ecp"``).
+    dt : Quantity, optional
+        The step that the network will run with; default: the configuration's ``run/dt``. Times of spikes are rounded to
+        it, and spikes of one node in one step become one event that counts them.
     seed : int, optional
         Of the network; default: the configuration's ``run/random_seed``, or 0.
 
@@ -68,9 +72,10 @@ def from_sonata(
     ignored = frozenset(ignore)
     groups = node_groups(circuit, models or {}, ignored, problems)
     problems += run_problems(circuit, ignored)
-    sources = _sources(circuit, groups, inputs or {}, ignored, problems)
+    step = circuit.dt if dt is None else dt
+    sources = _sources(circuit, groups, inputs or {}, None if step is None else float(step / ms), ignored, problems)
     edges = [part for made in circuit.edges.values() for part in edge_groups(circuit, made, groups, ignored, problems)]
-    wanted = recordings(circuit, groups, ignored, problems)
+    wanted = recordings(circuit, groups, step, ignored, problems)
     if problems:
         raise CheckError(f"SONATA circuit {circuit.name}", list(dict.fromkeys(problems)))
     net = Network(int(circuit.run.get("random_seed", 0)) if seed is None else seed, circuit.name)
@@ -110,11 +115,11 @@ def _sources(
     circuit: Circuit,
     groups: list[NodeGroup],
     given: Mapping[str, Given],
+    dt: float | None,
     ignored: frozenset[str],
     problems: list[str],
 ) -> dict[str, EventSource | Live]:
-    """What each group of virtual nodes sends."""
-    dt = None if circuit.dt is None else float(circuit.dt / ms)
+    """What each group of virtual nodes sends; ``dt`` in ms."""
     stored = spike_sources(circuit, problems, ignored | {f"inputs/{name}" for name in _replaced(circuit, given)})
     virtual = {group.nodes: group for group in groups if group.neuron is None}
     problems += [

@@ -6,6 +6,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.interchange.sonata.circuit import Circuit
 from neuromorph.interchange.sonata.groups import NodeGroup
 from neuromorph.interchange.sonata.inputs import members
+from neuromorph.units import Quantity, ms
 
 MEMBRANE = ("membrane_report", "multimeter_report", "compartment")
 
@@ -50,7 +51,7 @@ def run_problems(circuit: Circuit, ignored: frozenset[str]) -> list[str]:
 
 
 def recordings(
-    circuit: Circuit, groups: list[NodeGroup], ignored: frozenset[str], problems: list[str]
+    circuit: Circuit, groups: list[NodeGroup], dt: Quantity | None, ignored: frozenset[str], problems: list[str]
 ) -> list[tuple[str, str, int]]:
     """States to record: population, variable, steps between samples.
 
@@ -71,13 +72,13 @@ def recordings(
             continue
         every = 1
         if "dt" in given:
-            if circuit.dt is None:
-                problems.append(f"{subject}: has a dt, but run has none to count it in; {hint}")
+            if dt is None:
+                problems.append(f"{subject}: has a dt, but run has none to count it in; give from_sonata(dt=...)")
                 continue
-            ratio = float(given["dt"]) / float(circuit.run["dt"])
+            ratio = float(given["dt"] * ms / dt)
             every = max(round(ratio), 1)
             if abs(ratio - every) > 1e-6 * every:
-                problems.append(f"{subject}: dt {given['dt']} ms is no multiple of {circuit.run['dt']} ms; {hint}")
+                problems.append(f"{subject}: dt {given['dt']} ms is no multiple of the step, {dt}; {hint}")
                 continue
         try:
             chosen = members(circuit, given.get("cells", "all"), subject)
