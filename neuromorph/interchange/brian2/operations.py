@@ -17,7 +17,7 @@ from neuromorph.interchange.brian2.functions import binomial
 from neuromorph.interchange.brian2.moment import Block, Moment, Operation
 from neuromorph.interchange.brian2.names import LAST, dimension, unit
 from neuromorph.interchange.brian2.schedule import Position, Schedule
-from neuromorph.interchange.brian2.walk import whole
+from neuromorph.interchange.brian2.walk import runners, whole
 from neuromorph.language import Expr, where
 from neuromorph.language.expr import const
 
@@ -68,7 +68,7 @@ def acting(group: Any, extras: Iterable[Any], namespace: Mapping[str, Any], sche
     others: list[Operation] = []
     thresholders = {id(t): event for event, t in (getattr(group, "thresholder", None) or {}).items()}
     resetters = {id(r): event for event, r in (getattr(group, "resetter", None) or {}).items()}
-    for runner in (*group.contained_objects, *extras):
+    for runner in (*runners(group), *extras):
         if not runner.active:
             continue
         if id(runner) in thresholders:
@@ -110,6 +110,8 @@ def _writes(lines: Iterable[Statement]) -> frozenset[str]:
 def _statements(runner: Any, schedule: Schedule, label: str) -> Operation:
     lines = _lines(runner)
     inside = _inside(runner)
+    if whole(runner.group) is not runner.group and (counted := sorted({"i", "N"} & _reads(lines))):
+        raise LanguageError(f"{label}: {counted[0]} counts the neurons of a part of the group there, not of the group")
 
     def run(moment: Moment) -> None:
         moment.only(inside(moment), lambda m: Block(m).run(lines))
