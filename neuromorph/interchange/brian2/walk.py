@@ -52,6 +52,12 @@ def whole(group: Any) -> Any:
     return getattr(group, "source", group) if type(group).__name__ == "Subgroup" else group
 
 
+def runners(group: Any) -> list[Any]:
+    """What Brian 2 runs in each step of a group or of a part of it, but synapses."""
+    inside = (x.contained_objects if type(x).__name__ == "Subgroup" else [x] for x in group.contained_objects)
+    return [runner for several in inside for runner in several]
+
+
 def creation(thing: Any) -> tuple[int, str]:
     """Order of creation as far as names tell it: synapses_2 comes before synapses_10."""
     head, _, tail = thing.name.rpartition("_")
