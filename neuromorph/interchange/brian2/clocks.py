@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from neuromorph.interchange.brian2.schedule import Schedule, steps_of
+from neuromorph.interchange.brian2.walk import runners
 
 
 def schedule_of(slots: tuple[str, ...], groups: Iterable[Any], others: Iterable[Any]) -> tuple[Schedule, list[str]]:
@@ -21,7 +22,7 @@ def schedule_of(slots: tuple[str, ...], groups: Iterable[Any], others: Iterable[
     """
     acting = []
     for group in groups:
-        acting += [group, *(x for x in group.contained_objects if x.clock is not group.clock)]
+        acting += [group, *(x for x in runners(group) if x.clock is not group.clock)]
     shortest = min((float(thing.clock.dt_) for thing in acting), default=1e-4)
     problems = [
         f"{thing.name}: its step of {float(thing.clock.dt_) * 1e3:g} ms is no multiple of the shortest in the network, "
