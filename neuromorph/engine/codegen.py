@@ -16,6 +16,7 @@ from .items import STEP
 from .layout import Layout, shared_ops
 from .ops import HELPERS, constant, operation
 from .ranges import widths
+from .turns import turn
 
 FIELD = {name: k for k, name in enumerate(STEP)}
 
@@ -59,7 +60,7 @@ class _Printer:
         self.draws = Draws(program, self.used, self.shared, layout.lanes)
 
     def body(self) -> list[str]:
-        lines = [*self._prologue(), *self._values(self.used & self.shared)]
+        lines = [*self._prologue(), *self._values(self.used & self.shared), *self._out_of_turn()]
         loop = self._values(self.used - self.shared) + self._stores()
         if self.draws:
             lines += [*self.draws.scratch(), *self.draws.chunks(loop, self._value)]
@@ -74,6 +75,28 @@ class _Printer:
         """Lines that compute an op of element i, and all that it needs of what elements do not share."""
         return self._values(self.program.behind([number]) - self.shared)
 
+    def _out_of_turn(self) -> list[str]:
+        """Lines that leave the kernel in a step in which the population does nothing: what arrived is lost."""
+        number = None if self.layout.observables else turn(self.program, self.shared)
+        if number is None:
+            return []
+        lines = [f"if not v{number}:"]
+        if self.program.ports:
+            lines += ["    for i in range(lo, hi):", *("        " + line for line in self._emptied())]
+        if self.program.fired is not None:
+            lines.append("    counts[step & events] = 0")
+        return [*lines, "    return"]
+
+    def _emptied(self) -> list[str]:
+        """Lines that make room in the rings for what arrives at element i later."""
+        layout, lines = self.layout, []
+        for buffer, ports in (("float_ring", layout.float_ports), ("int_ring", layout.int_ports)):
+            zero = f"{self.float}(0)" if buffer == "float_ring" else "np.int64(0)"
+            lines += [
+                f"{buffer}[{buffer[0]}row + {self._offset(k * layout.stride)} + i] = {zero}" for k in range(len(ports))
+            ]
+        return lines
+
     def _stores(self) -> list[str]:
         """Lines that leave what element i has become."""
         program, layout = self.program, self.layout
@@ -84,12 +107,7 @@ class _Printer:
             lines.append(self._store(place.ints, place.offset, number))
         observed = dict(program.observables)
         lines += [self._store(place.ints, place.offset, observed[place.name]) for place in layout.observables]
-        for buffer, ports in (("float_ring", layout.float_ports), ("int_ring", layout.int_ports)):
-            zero = f"{self.float}(0)" if buffer == "float_ring" else "np.int64(0)"
-            lines += [
-                f"{buffer}[{buffer[0]}row + {self._offset(k * layout.stride)} + i] = {zero}" for k in range(len(ports))
-            ]
-        return lines
+        return lines + self._emptied()
 
     def _used(self) -> set[int]:
         """Ops that the kernel needs: recorded observables count, others do not."""
