@@ -57,11 +57,16 @@ def seen(network: b2.Network) -> Observed:
         if isinstance(thing, b2.SpikeMonitor):
             steps = np.rint(np.asarray(thing.t_) / float(thing.clock.dt)).astype(int)
             pairs = np.stack([steps, np.asarray(thing.i[:], int)], axis=1)
-            spikes[thing.name] = pairs[np.lexsort(pairs.T[::-1])]
+            spikes[thing.name] = in_order(pairs)
         elif isinstance(thing, b2.StateMonitor):
             for variable in thing.record_variables:
                 states[f"{thing.name}.{variable}"] = np.asarray(getattr(thing, f"{variable}_")).T
     return Observed(spikes, states)
+
+
+def in_order(pairs: Array) -> Array:
+    """Spikes (n, 2) by step, then by neuron."""
+    return pairs[np.lexsort(pairs.T[::-1])]
 
 
 def spikes_apart(a: Array, b: Array) -> int:
@@ -122,6 +127,7 @@ def main(build: Callable[[], b2.Network], duration: Any, *, random: bool = False
         if not random:
             print(f"{name}: largest difference {states_apart(values, ours.states[name]):.1e} of the range")
 
+    b2.BrianLogger.suppress_hierarchy("brian2.core.base")  # it would warn of objects that it never ran
     b2.seed(options.seed)
     network = from_brian2(described := build(), namespace={})
     dt = min(float(thing.clock.dt) for thing in described.objects if hasattr(thing, "clock")) * 1e3 * ms
