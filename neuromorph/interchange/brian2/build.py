@@ -118,6 +118,7 @@ class _Import:
         self.by_kind = self.objects.by_kind
         self.groups = self.objects.groups
         others = [o for kind in (*MONITORS, "Synapses") for o in self.by_kind[kind]]
+        self._watching = ("StateMonitor",) if settle is None else ("StateMonitor", "SpikeMonitor", "EventMonitor")
         self.schedule, problems = schedule_of(slots_of(given), self.groups, others)
         self.problems += problems
 
@@ -138,12 +139,13 @@ class _Import:
                 continue
             if group.name in self.refused:
                 continue
-            samples = samples_of(group, self.by_kind["StateMonitor"], self.schedule)
+            watching = [m for kind in self._watching for m in self.by_kind[kind]]
+            samples = samples_of(group, watching, self.schedule, plain=self.settle is not None)
             if self.settle is not None:
                 names = GroupNames(group, self.namespace, moving[group.name])
                 changing = (v for v in sorted(moving[group.name]) if names.has(v))
                 wanted = dict.fromkeys((*changing, *self.settle(group)))
-                samples += tuple(Sample(between(v), v, None) for v in wanted)
+                samples += tuple(Sample(between(v), v, None, plain=True) for v in wanted)
             task = Task(
                 group,
                 self.namespace,

@@ -22,6 +22,7 @@ from neuromorph.engine.target import Target
 from neuromorph.errors import TargetError
 from neuromorph.interchange.brian2.device_report import Reporter, callback_of
 from neuromorph.interchange.brian2.device_session import Session, Task
+from neuromorph.interchange.brian2.schedule import Schedule
 
 LOOP_TEMPLATES = {
     "stateupdate",
@@ -192,7 +193,8 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         reached = last
         if last > first:
             session = self._session(network, first)
-            task = Task(_outermost(network.objects), list(network.schedule), names, first, last, dt, self._seed)
+            schedule = Schedule(tuple(network.schedule), dt)
+            task = Task(_outermost(network.objects), schedule, names, first, last, self._seed)
             reached = session.run(task, reporter.pace(first, last))
         for each in network._clocks:
             steps = each._i_end if reached == last else each._calc_timestep(reached * dt)

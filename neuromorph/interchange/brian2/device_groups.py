@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.checkpoint import PopulationState
-from neuromorph.interchange.brian2.device_probes import NEVER, READY, jumps, with_spike_times
+from neuromorph.interchange.brian2.device_probes import NEVER, READY, silent, with_spike_times
 from neuromorph.interchange.brian2.names import LAST
-from neuromorph.interchange.brian2.samples import between as now
+from neuromorph.interchange.brian2.samples import between
 from neuromorph.language import Neuron
 
 if TYPE_CHECKING:
@@ -20,29 +19,14 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-def prepared(group: Any, neuron: Neuron, dt: float) -> Neuron:
-    """The neuron of a group with what Brian 2 shows of refractoriness, as the group's variables say now."""
+def prepared(group: Any, neuron: Neuron) -> Neuron:
+    """The neuron of a group with all that Brian 2 shows of it, as the group's variables say now."""
+    made = neuron if group.active else silent(neuron)
     if "lastspike" not in group.variables:
-        return neuron
-    steps = np.rint(np.asarray(group.variables["lastspike"].get_value(), np.float64) / dt)
+        return made
+    steps = np.rint(np.asarray(group.variables["lastspike"].get_value(), np.float64) / float(group.clock.dt_))
     ready = np.asarray(group.variables[READY].get_value(), bool)
-    return with_spike_times(neuron, np.maximum(steps, NEVER).astype(np.int64), ready)
-
-
-def shown(variable: Any, name: str, values: Array, dt: float) -> Array:
-    """Values as Brian 2 shows them: of what the device keeps in another form, in Brian 2's."""
-    if name != "lastspike" or values.dtype.kind != "i":
-        return values
-    never = np.broadcast_to(np.min(np.asarray(variable.get_value()), initial=0.0), values.shape)
-    return np.where(values > NEVER, values * dt, never)
-
-
-def constant(group: Any, name: str, namespace: Mapping[str, Any]) -> Array:
-    """Values of a variable that nothing changes while the network runs: of all neurons, or one for all."""
-    variable = group.variables[name]
-    if hasattr(variable, "expr"):
-        return np.asarray(group.state(name, use_units=False).get_item(slice(None), namespace=dict(namespace)))
-    return np.asarray(variable.get_value())
+    return with_spike_times(made, np.maximum(steps, NEVER).astype(np.int64), ready)
 
 
 def carry_over(group: Any, fresh: PopulationState, before: PopulationState | None) -> tuple[PopulationState, list[str]]:
@@ -54,9 +38,7 @@ def carry_over(group: Any, fresh: PopulationState, before: PopulationState | Non
     if before is None:
         return fresh, []
     states = {
-        name: values
-        if name in group.variables or name == LAST or name.endswith("_fired")
-        else before.states.get(name, values)
+        name: before.states.get(name, values) if _hidden(group, name) else values
         for name, values in fresh.states.items()
     }
     lost = [
@@ -71,19 +53,7 @@ def carry_over(group: Any, fresh: PopulationState, before: PopulationState | Non
     return PopulationState(states, arriving, fresh.values), lost
 
 
-def _hidden(group: Any, name: str) -> bool:
-    """Whether Brian 2 holds nothing that a state of ours could start from; what an event was to do has been done."""
-    return name not in group.variables and name != LAST and not name.endswith("_fired")
-
-
-def _later(rows: Array) -> Array:
-    """What arrives after the first step."""
-    kept = rows.copy()
-    kept[:1] = 0
-    return kept
-
-
-def write_back(group: Any, neuron: Neuron, dt: float, end: PopulationState, after: PopulationState) -> None:
+def write_back(group: Any, end: PopulationState, after: PopulationState) -> None:
     """Give a group's variables the values that the run left.
 
     Parameters
@@ -91,17 +61,17 @@ def write_back(group: Any, neuron: Neuron, dt: float, end: PopulationState, afte
     end : PopulationState
         After the run's last step.
     after : PopulationState
-        One step later; its probes saw what arrivals had added.
+        One step later: there are the values that variables have had between the two.
     """
-    arrived = jumps(neuron)
-    kept = {name: after.states[now(name)] if name in arrived else values for name, values in end.states.items()}
-    named = {"lastspike": kept.get(LAST), READY: kept.get(READY, kept.get("ready"))}
-    for name, values in (kept | {k: v for k, v in named.items() if v is not None and k not in kept}).items():
-        variable = group.variables.get(name)
+    for name, values in end.states.items():
+        variable = group.variables.get("lastspike" if name == LAST else name)
         if variable is None or not hasattr(variable, "get_value") or hasattr(variable, "expr"):
             continue
-        array = variable.get_value()
-        array[...] = shown(variable, name, values, dt) if np.ndim(array) and len(array) == len(values) else values[:1]
+        array, left = variable.get_value(), after.states.get(between(name), values)
+        if name == LAST:
+            length = float(group.clock.dt_)
+            left = np.where(left > NEVER, left * length, array)
+        array[...] = left if np.ndim(array) and len(array) == len(left) else left[:1]
 
 
 def check_idle(state: Checkpoint, before: float, dt: float) -> list[str]:
@@ -112,3 +82,15 @@ def check_idle(state: Checkpoint, before: float, dt: float) -> list[str]:
         for port, rows in population.arriving.items()
         if np.any(rows[1:])
     ]
+
+
+def _hidden(group: Any, name: str) -> bool:
+    """Whether Brian 2 holds nothing that a state of ours could start from; what an event was to do has been done."""
+    return name not in group.variables and name != LAST and not name.endswith("_fired")
+
+
+def _later(rows: Array) -> Array:
+    """What arrives after the first step."""
+    kept = rows.copy()
+    kept[:1] = 0
+    return kept

@@ -8,8 +8,10 @@ belong to the run's last step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +20,12 @@ import numpy.typing as npt
 from neuromorph.errors import CheckError
 from neuromorph.interchange.brian2 import device_monitors as monitors_of
 from neuromorph.interchange.brian2.build import take_in
-from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, constant, prepared, shown, write_back
+from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, write_back
 from neuromorph.interchange.brian2.device_monitors import KINDS, Recorded
-from neuromorph.interchange.brian2.device_probes import silent, with_probes
-from neuromorph.interchange.brian2.walk import SCHEDULE, SPIKE_SOURCES
+from neuromorph.interchange.brian2.device_probes import leaving
+from neuromorph.interchange.brian2.moment import fired
+from neuromorph.interchange.brian2.schedule import Schedule
+from neuromorph.interchange.brian2.walk import SPIKE_SOURCES, whole
 from neuromorph.language import Neuron
 from neuromorph.units import second
 
@@ -32,8 +36,8 @@ if TYPE_CHECKING:
     from neuromorph.trace import Trace
 
 Array = npt.NDArray[Any]
-Spikes = Mapping[str, tuple[Array, Array]]
-"""Steps and neurons by group."""
+Happened = Mapping[tuple[str, str], tuple[Array, Array]]
+"""Steps and neurons by group and event."""
 ROW_BYTES = 1 << 26
 """Bytes of recorded rows after which monitors are filled."""
 Pace = Callable[[int, int], int]
@@ -48,22 +52,24 @@ class Task:
     ----------
     objects : tuple
         Brian 2's objects, without those inside of others.
-    schedule : list of str
+    schedule : Schedule
     namespace : mapping
     first, last : int
         Its first step, and the one after its last.
-    dt : float
-        Seconds.
     seed : int
     """
 
     objects: tuple[Any, ...]
-    schedule: list[str]
+    schedule: Schedule
     namespace: Mapping[str, Any]
     first: int
     last: int
-    dt: float
     seed: int
+
+    @property
+    def dt(self) -> float:
+        """Length of a step in seconds."""
+        return self.schedule.dt
 
 
 @dataclass(frozen=True)
@@ -102,110 +108,116 @@ class Session:
             Everything that keeps the network from running.
         """
         watching = [o for o in task.objects if type(o).__name__ in KINDS and o.active]
-        network, groups = self._network(task, watching)
+        network = self._network(task, watching)
+        groups = {o.name: o for o in task.objects if _holds_neurons(o)}
         self.program = program = self.target.compile(network, task.dt * second)
         program.restore(self._start(program.state(), task, groups))
         step = task.first
-        spikes: Spikes = {}
+        before: Happened = {}
         most = max(ROW_BYTES // max(8 * sum(network.populations[r.population].size for r in network.recordings), 1), 1)
         while step < task.last and (steps := pace(step, min(most, task.last - step))):
-            trace = program.run(steps, progress=False)
-            recorded = _recorded(trace, task, (step, step + steps, task.last), spikes, groups)
-            monitors_of.fill(watching, recorded)
-            spikes = {name: _last(recorded.events(name), step + steps - 1) for name in trace.recorded_events}
-            step += steps
+            seen = Seen(program.run(steps, progress=False), network, before)
+            monitors_of.fill(watching, seen.recorded(task, step, step + steps, task.last))
+            before, step = seen.last(step + steps - 1), step + steps
         state = program.state()
-        trace = program.run(1, progress=False)
-        monitors_of.fill(watching, _recorded(trace, task, (step, step + 1, step), spikes, groups))
+        seen = Seen(program.run(1, progress=False), network, before)
+        monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
         after = program.state()
         for name, group in groups.items():
-            neuron = network[name].neuron
-            if isinstance(neuron, Neuron):
-                write_back(group, neuron, task.dt, state.populations[name], after.populations[name])
+            write_back(group, state.populations[name], after.populations[name])
         self.carried = Carried(state, task.dt)
         return step
 
-    def _network(self, task: Task, watching: list[Any]) -> tuple[Network, dict[str, Any]]:
-        """Our network with probes, recording what monitors want, and Brian 2's groups by name."""
-        problems = monitors_of.problems(watching)
-        if task.schedule != SCHEDULE:
-            problems.append(f"its schedule is {task.schedule}, expected {SCHEDULE}")
-        objects = [o for o in task.objects if type(o).__name__ not in KINDS and (o.active or _holds_neurons(o))]
-        groups: dict[str, Any] = {}
-        looks = {}
-
-        def amend(group: Any, neuron: Neuron) -> Neuron:
-            looks[group.name] = monitors_of.looks(group, watching)
-            moving = prepared(group, neuron if group.active else silent(neuron), task.dt)
-            return with_probes(moving, looks[group.name])
-
-        def settle(group: Any) -> Iterable[str]:
-            return monitors_of.looks(group, watching).now
-
-        try:
-            made = take_in(
-                objects, task.namespace, task.seed, "brian2", amend, lambda g: monitors_of.looks(g, watching).now
-            )
-        except CheckError as error:
-            problems = [*error.problems, *problems]
+    def _network(self, task: Task, watching: list[Any]) -> Network:
+        """Our network, recording what monitors want."""
+        kept = [o for o in task.objects if o.active or _holds_neurons(o)]
+        given = SimpleNamespace(objects=kept, schedule=task.schedule.slots)
+        made = take_in(given, task.namespace, task.seed, "brian2", prepared, lambda group: ())
+        problems = []
+        for monitor in watching:
+            population = made[whole(monitor.source).name]
+            made.record(population, *monitors_of.recordable(monitor))
+            if not isinstance(population.neuron, Neuron) or type(monitor).__name__ == "StateMonitor":
+                continue
+            event = str(getattr(monitor, "event", "spike"))
+            if event != leaving(population.neuron, whole(monitor.source)):
+                known = {state.name for state in population.neuron.states}
+                if fired(event) in known:
+                    made.record(population, fired(event))
+                else:
+                    problems.append(f"{monitor.name}: it watches {event}, which {population.name} does not show")
         if problems:
             raise CheckError("this Brian 2 network cannot run here", problems)
-        for thing in objects:
-            if any(p.name == thing.name for p in made.populations):
-                groups[thing.name] = thing
-        for name, look in looks.items():
-            population = made[name]
-            known = {state.name for state in population.neuron.states}
-            made.record(population, *(probe for probe in look.probes if probe in known))
-        return made, groups
+        return made
 
     def _start(self, fresh: Checkpoint, task: Task, groups: Mapping[str, Any]) -> Checkpoint:
         """The state of a new program, with what the last run left on its way."""
         carried = self.carried
         if carried is None:
             return replace(fresh, step=task.first)
+        old, problems, populations = carried.state.populations, [], dict(fresh.populations)
         if carried.dt != task.dt:
             problems = check_idle(carried.state, carried.dt, task.dt)
-            populations = dict(fresh.populations)
         else:
-            old, problems, populations = carried.state.populations, [], {}
-            for name, state in fresh.populations.items():
-                if name not in groups:  # what an array over time sends
-                    populations[name] = state
-                    continue
-                populations[name], lost = carry_over(groups[name], state, old.get(name))
+            if carried.state.step != task.first:
+                problems.append(
+                    f"its last run ended before step {carried.state.step}, the next begins with {task.first}: go on "
+                    "from there, or restore() what was stored"
+                )
+            for name, group in groups.items():
+                populations[name], lost = carry_over(group, fresh.populations[name], old.get(name))
                 problems += lost
         if problems:
             raise CheckError("this Brian 2 network cannot go on", problems)
         return replace(fresh, step=task.first, populations=populations)
 
 
-def _recorded(
-    trace: Trace, task: Task, steps: tuple[int, int, int], spikes: Spikes, groups: Mapping[str, Any]
-) -> Recorded:
-    known = set(trace.recorded_states)
+@dataclass(frozen=True)
+class Seen:
+    """What a stretch of a run has recorded.
 
-    def rows(name: str, probe: str, variable: str) -> Array | None:
-        if (name, probe) not in known:
-            return None
-        return shown(groups[name].variables[variable], variable, trace.state(name, probe).data, task.dt)
+    Attributes
+    ----------
+    trace : Trace
+    network : Network
+    before : mapping
+        Events of the step before the stretch.
+    """
 
-    def events(name: str) -> tuple[Array, Array]:
-        found = trace.events(name)
-        assert found.steps is not None  # the trace is our own
-        before = spikes.get(name, (found.steps[:0], found.ids[:0]))
-        return np.concatenate([before[0], found.steps]), np.concatenate([before[1], found.ids])
+    trace: Trace
+    network: Network
+    before: Happened
 
-    def fixed(group: Any, name: str) -> Array:
-        return constant(group, name, task.namespace)
+    def recorded(self, task: Task, first: int, last: int, end: int) -> Recorded:
+        """The same as monitors want it."""
+        return Recorded(first, last, task.first, end, task.schedule, partial(self.events, first), self.rows)
 
-    first, last, end = steps
-    return Recorded(first, last, task.first, end, task.dt, events, rows, fixed)
+    def rows(self, group: str, state: str) -> Array:
+        """A state of a group, (steps, neurons)."""
+        return self.trace.state(group, state).data
 
+    def events(self, first: int, group: str, event: str) -> tuple[Array, Array]:
+        """Steps and neurons of an event, the step before the stretch included."""
+        if (group, fired(event)) in self.trace.recorded_states:
+            steps, ids = np.nonzero(self.rows(group, fired(event)))
+            steps = steps + first
+        else:
+            found = self.trace.events(group)
+            assert found.steps is not None  # the trace is our own
+            steps, ids = found.steps, found.ids
+        old = self.before.get((group, event))
+        return (steps, ids) if old is None else (np.concatenate([old[0], steps]), np.concatenate([old[1], ids]))
 
-def _last(events: tuple[Array, Array], step: int) -> tuple[Array, Array]:
-    chosen = events[0] == step
-    return events[0][chosen], events[1][chosen]
+    def last(self, step: int) -> Happened:
+        """Events of the last step."""
+        kinds = [(name, "spike") for name in self.trace.recorded_events]
+        kinds += [(n, s.removesuffix("_fired")) for n, s in self.trace.recorded_states if s.endswith("_fired")]
+        found = {}
+        first = step + 1 - self.trace.meta.steps
+        for name, event in kinds:
+            steps, ids = self.events(first, name, event)
+            found[name, event] = steps[steps == step], ids[steps == step]
+        return found
 
 
 def _holds_neurons(thing: Any) -> bool:

@@ -18,7 +18,7 @@ from neuromorph.interchange.brian2.expressions import expression, problem_of, sa
 from neuromorph.interchange.brian2.moment import Moment, Operation
 from neuromorph.interchange.brian2.names import GroupNames, unit
 from neuromorph.interchange.brian2.operations import Acting
-from neuromorph.interchange.brian2.samples import Sample, keep
+from neuromorph.interchange.brian2.samples import Sample, is_late, keep, turn_of
 from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.stepwise import stepwise
 from neuromorph.language import Event, Expr, Neuron, dt, floor, make_neuron, maximum, step, where
@@ -88,7 +88,7 @@ def group_neuron(task: Task) -> tuple[Neuron | None, GroupNames, list[str]]:
         else:
             names = _names(task)
             threshold = None if task.event is None else task.acting.thresholds[task.event]
-            turn = None if threshold is None else threshold.position
+            turn = turn_of(task.group, task.schedule) if threshold is None else threshold.position
             every = task.schedule.every(task.group)
             neuron = stepwise(names, task.operations, turn, task.event, every, task.samples)
     except (NeuromorphError, SyntaxError) as error:
@@ -217,7 +217,8 @@ def _in_order(task: Task) -> bool:
             return False
         settled = all(o.position < place for o in late) if place is not None else True
         before = place is None or first is None or place < first
-        if not before and not (settled and sample.variable in states):
+        after = place is not None and is_late(place, task.group, task.schedule)
+        if not before and not (settled and after and sample.variable in states):
             return False
     return all(last is None or o.position > last for o in late)
 

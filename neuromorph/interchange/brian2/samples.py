@@ -30,11 +30,14 @@ class Sample:
         Variable or subexpression of the group.
     position : Position or None
         Where in the step; None: between two steps of Brian 2.
+    plain : bool
+        Recorded in SI units, whatever they are shown in.
     """
 
     name: str
     variable: str
     position: Position | None
+    plain: bool = False
 
 
 def between(variable: str) -> str:
@@ -47,21 +50,40 @@ def sampled(monitor: Any, variable: str) -> str:
     return f"{variable}_{monitor.when}" + (f"_{monitor.order}" if monitor.order else "")
 
 
-def samples_of(group: Any, monitors: Iterable[Any], schedule: Schedule) -> tuple[Sample, ...]:
-    """What state monitors see of a group."""
+def seen_by(monitor: Any) -> tuple[str, ...]:
+    """The variables of its group that a monitor looks at."""
+    spikes = type(monitor).__name__ in ("SpikeMonitor", "EventMonitor")
+    return tuple(v for v in monitor.record_variables if not spikes or v not in ("i", "t"))
+
+
+def samples_of(group: Any, monitors: Iterable[Any], schedule: Schedule, *, plain: bool = False) -> tuple[Sample, ...]:
+    """What monitors see of a group."""
     found: dict[str, Sample] = {}
     for monitor in monitors:
         if whole(monitor.source).name == group.name:
-            for variable in monitor.record_variables:
+            for variable in seen_by(monitor):
                 name = sampled(monitor, variable)
-                found.setdefault(name, Sample(name, variable, schedule.position(monitor)))
+                found.setdefault(name, Sample(name, variable, schedule.position(monitor), plain))
     return tuple(found.values())
+
+
+def is_late(position: Position, group: Any, schedule: Schedule) -> bool:
+    """Whether a value from there is known one step later: what follows a group's thresholds is done at our next step's
+    start."""
+    return position > turn_of(group, schedule)
+
+
+def turn_of(group: Any, schedule: Schedule) -> Position:
+    """Where a step of ours ends within one of Brian 2: with the group's thresholds."""
+    thresholds = [t for t in (getattr(group, "thresholder", None) or {}).values() if t.active]
+    slot = schedule.slot("thresholds") if "thresholds" in schedule.slots else 3 * len(schedule.slots)
+    return max((schedule.position(t) for t in thresholds), default=(slot, 0, ""))
 
 
 def keep(names: GroupNames, sample: Sample, value: Expr) -> None:
     """Make the state that keeps a value."""
     kind = int if value.type is not Type.FLOAT else float
     read = where(value, 1, 0) if value.type is Type.BOOL else value
-    shown = example_unit(value.dim) if sample.position is not None else Unit("SI", 1.0, value.dim)
+    shown = Unit("SI", 1.0, value.dim) if sample.plain else example_unit(value.dim)
     start = 0 if value.dim.is_none else Quantity(0.0, value.dim, shown)
     names.own(sample.name, State(start, dtype=kind)).next = read
