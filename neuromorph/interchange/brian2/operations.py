@@ -109,12 +109,10 @@ def _writes(lines: Iterable[Statement]) -> frozenset[str]:
 
 def _statements(runner: Any, schedule: Schedule, label: str) -> Operation:
     lines = _lines(runner)
-    inside = _inside(runner)
-    if whole(runner.group) is not runner.group and (counted := sorted({"i", "N"} & _reads(lines))):
-        raise LanguageError(f"{label}: {counted[0]} counts the neurons of a part of the group there, not of the group")
+    inside, counted = _inside(runner), _counted(runner)
 
     def run(moment: Moment) -> None:
-        moment.only(inside(moment), lambda m: Block(m).run(lines))
+        moment.only(inside(moment), lambda m: Block(m, given=counted(m)).run(lines))
 
     return Operation(schedule.position(runner), label, run, _writes(lines), _reads(lines), schedule.every(runner))
 
@@ -126,6 +124,14 @@ def _inside(runner: Any) -> Callable[[Moment], Expr | None]:
         return lambda moment: None
     start, stop = int(part.start), int(part.stop)
     return lambda moment: (moment("i") >= start) & (moment("i") < stop)
+
+
+def _counted(runner: Any) -> Callable[[Moment], dict[str, Expr]]:
+    """What i and N are in code of a part of a group."""
+    part = runner.group
+    if whole(part) is part or whole(part).name == part.name:
+        return lambda moment: {}
+    return lambda moment: {"i": moment("i") - int(part.start), "N": const(int(part.stop) - int(part.start))}
 
 
 # --- integration ------------------------------------------------------------------------------------------------------
@@ -219,12 +225,13 @@ def _reset(runner: Any, event: str, schedule: Schedule) -> Operation:
 # --- PoissonInput -----------------------------------------------------------------------------------------------------
 def _poisson_input(source: Any, schedule: Schedule) -> Operation:
     target = str(source.target_var)
-    inside = _inside(source)
+    inside, counted = _inside(source), _counted(source)
     weight = source.weight
 
     def increment(moment: Moment) -> Expr:
         dim = dimension(moment.names.variables[target].dim)
-        each = expression(weight, moment) if isinstance(weight, str) else const(float(weight), dim, unit(dim))
+        names = Block(moment, given=counted(moment))
+        each = expression(weight, names) if isinstance(weight, str) else const(float(weight), dim, unit(dim))
         drawn = binomial(int(source.N), float(source.rate) * float(source.clock.dt)) * each
         here = inside(moment)
         return drawn if here is None else where(here, drawn, const(0.0, dim))

@@ -49,7 +49,7 @@ def walk(given: Any) -> tuple[Objects, list[str]]:
 
 def whole(group: Any) -> Any:
     """The group that a subgroup is part of, or the group itself."""
-    return getattr(group, "source", group) if type(group).__name__ == "Subgroup" else group
+    return getattr(group, "source", group) if group.__class__.__name__ == "Subgroup" else group  # a proxy has its class
 
 
 def runners(group: Any) -> list[Any]:
