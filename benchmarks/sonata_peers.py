@@ -4,7 +4,7 @@
 
 PYTHON is an interpreter with bmtk, NEST (nest-simulator) and NEURON; bmtk reads the files, and drives NEST. Each case
 is a network of 100 neurons with weights of both signs and delays of 1 to 3 ms, driven by Poisson spikes. Results go to
-benchmarks/results/sonata.json and sonata.md.
+benchmarks/results: sonata.json, sonata.md, and the peers' spikes, which the tests want to see again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromorph import CPU, EventSource, FixedProbability, Network, OneToOne, Uniform, ms
 from neuromorph.interchange.sonata import TEMPLATES, from_sonata, to_sonata
@@ -140,8 +141,8 @@ def peer_spikes(folder: Path, python: str, simulator: str, dt: Any) -> tuple[np.
     return np.rint(times / float(dt / ms)).astype(np.int64), ids
 
 
-def compare(template: str, python: str) -> dict[str, Any]:
-    """One case: spikes of ours and of the peer, and how many stand on one side alone."""
+def compare(template: str, python: str) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+    """One case: spikes of ours and of the peer, and how many stand on one side alone; steps and ids of the peer's."""
     dt = STEPS[template]
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -153,7 +154,7 @@ def compare(template: str, python: str) -> dict[str, Any]:
         steps, ids = peer_spikes(folder, python, template.partition(":")[0], dt)
     ours = set(zip(events.steps.tolist(), events.ids.tolist(), strict=True))
     theirs = set(zip(steps.tolist(), ids.tolist(), strict=True))
-    return {
+    row = {
         "template": template,
         "peer": PEERS[template.partition(":")[0]][0],
         "ours": len(ours),
@@ -163,6 +164,7 @@ def compare(template: str, python: str) -> dict[str, Any]:
         "first": min((ours ^ theirs), default=None),
         "chips_differ": first_difference(single, chips) is not None,
     }
+    return row, np.array(sorted(theirs)).T
 
 
 def main() -> None:
@@ -171,7 +173,8 @@ def main() -> None:
     parser.add_argument("--peers", required=True, metavar="PYTHON", help="interpreter with bmtk, NEST and NEURON")
     parser.add_argument("--only", choices=CASES, help="one case; nothing is stored")
     options = parser.parse_args()
-    rows = [compare(name, options.peers) for name in ([options.only] if options.only else CASES)]
+    found = {name: compare(name, options.peers) for name in ([options.only] if options.only else CASES)}
+    rows = [row for row, _ in found.values()]
     lines = [
         "| model | other simulator | spikes there | spikes here | there alone | here alone | SpiNNaker2 against CPU |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -184,6 +187,7 @@ def main() -> None:
     if options.only is None:
         (RESULTS / "sonata.json").write_text(json.dumps(rows, indent=1) + "\n")
         (RESULTS / "sonata.md").write_text("\n".join(lines) + "\n")
+        np.savez_compressed(RESULTS / "sonata_spikes.npz", **{name: spikes for name, (_, spikes) in found.items()})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.interchange.sonata.attributes import DYNAMICS, Floats, Ints, read_dynamics
 from neuromorph.interchange.sonata.circuit import Circuit, Edges
 from neuromorph.interchange.sonata.groups import NodeGroup
+from neuromorph.language.expr import Type
 
 STATIC = ("static_synapse", "nest:static_synapse", "instantaneous")
 """Templates of synapses that do not change and add their weight when an event arrives."""
@@ -84,6 +85,10 @@ def edge_groups(
                 problems.append(f"edges {edges.name}: {len(chosen):,} end at virtual nodes, which take in nothing")
                 continue
             for port, kept in _by_port(edges, post, chosen, weights, texts, codes, problems):
+                if post.template.neuron.port(port).type is Type.INT and np.any(weights[kept] % 1):
+                    problems.append(
+                        f"edges {edges.name}: port {port} of {post.name} takes ints, and weights are not whole"
+                    )
                 parts.append(
                     EdgeGroup(
                         "",
@@ -141,6 +146,7 @@ def _by_port(
         if text is not None:
             if text not in names:
                 problems.append(f"edges {edges.name}: port {text!r}; {post.name} has {', '.join(names) or 'none'}")
+                continue
             parts.append((text, chosen[of_text]))
         elif not names:
             problems.append(f"edges {edges.name}: {post.template.neuron.name} has no port; nothing can arrive there")

@@ -91,10 +91,13 @@ def to_sonata(network: Network, folder: str | PathLike[str], *, dt: Quantity, du
     place = Path(folder)
     for inner in (place, place / "components", place / "output"):
         inner.mkdir(parents=True, exist_ok=True)
-    nodes = [_write_population(network, population, place, step) for population in network.populations]
-    edges = [_write_part(part, place, FIRST_TYPE + k) for k, part in enumerate(_distinct(parts))]
+    labels = _file_names([population.name for population in network.populations])
+    nodes = [_write_population(network, p, place, labels[p.name], step) for p in network.populations]
+    parts = _distinct(parts)
+    names = _file_names([part.name for part in parts])
+    edges = [_write_part(part, place, names[part.name], FIRST_TYPE + k) for k, part in enumerate(parts)]
     inputs = {
-        population.name: _write_source(population, place, step)
+        population.name: _write_source(population, place, labels[population.name], step)
         for population in network.populations
         if isinstance(population.neuron, EventSource) and population.neuron.count
     }
@@ -169,9 +172,9 @@ def _template(neuron: Neuron) -> tuple[str, Template]:
     return (f"{OURS}:{neuron.name}", Template.of(neuron)) if name is None else (name, TEMPLATES[name])
 
 
-def _write_population(network: Network, population: Population, folder: Path, dt: float) -> dict[str, Any]:
+def _write_population(network: Network, population: Population, folder: Path, label: str, dt: float) -> dict[str, Any]:
     """Files of one population's nodes, and the entry of the circuit's configuration."""
-    label, columns = _file_name(population.name), _positions(population)
+    columns = _positions(population)
     types = np.full(population.size, FIRST_TYPE)
     rows: dict[int, dict[str, Any]] = {FIRST_TYPE: {"model_type": VIRTUAL, "pop_name": population.name}}
     if isinstance(population.neuron, Neuron):
@@ -209,9 +212,17 @@ def _parameters(
     states = initial_states(neuron, params, population.size, dt * 1e-3, network.seed, population.index)
     values, found = {**states, **params}, {}
     for name, (ours, unit) in template.parameters.items():
-        scale = unit_value(unit)
-        array = values[ours] if scale == 1 else values[ours] / scale
-        found[name] = np.array(np.broadcast_to(array, population.size))
+        found[name] = np.array(np.broadcast_to(_in_unit(values[ours], unit_value(unit)), population.size))
+    return found
+
+
+def _in_unit(values: npt.NDArray[Any], scale: float) -> npt.NDArray[Any]:
+    """SI values in a unit: numbers that times the unit are these values again, to the last bit where there are any."""
+    if scale == 1:
+        return values
+    found: npt.NDArray[Any] = np.asarray(values / scale)
+    for near in (np.nextafter(found, np.inf), np.nextafter(found, -np.inf)):
+        found = np.where((found * scale != values) & (near * scale == values), near, found)
     return found
 
 
@@ -249,8 +260,8 @@ def _edges(network: Network, built: Synapses, dt: float, problems: list[str]) ->
                 f"port, and {name} tells its ports apart by the sign; project them onto the other port"
             )
     columns: dict[str, npt.NDArray[Any]] = {}
-    scale = template.scale(projection.port)
-    for label, array in (("syn_weight", weights if scale == 1 else weights / scale), ("delay", made.delays * dt)):
+    weights = _in_unit(weights, template.scale(projection.port))
+    for label, array in (("syn_weight", weights), ("delay", made.delays * dt)):
         flat = np.ravel(array)
         if len(flat) and (flat == flat[0]).all():
             row[label] = flat[0].item()
@@ -273,8 +284,8 @@ def _distinct(parts: list[_Part]) -> list[_Part]:
     return renamed
 
 
-def _write_part(part: _Part, folder: Path, type_id: int) -> dict[str, Any]:
-    label = _file_name(part.name)
+def _write_part(part: _Part, folder: Path, label: str, type_id: int) -> dict[str, Any]:
+    """Files of one projection's edges, and the entry of the circuit's configuration."""
     content = {"level_of_detail": "instantaneous", "sign": 1} if part.row[DYNAMICS] == "instantaneous.json" else {}
     _write_json(folder / "components" / part.row[DYNAMICS], content)
     write_edges(
@@ -295,13 +306,13 @@ def _write_part(part: _Part, folder: Path, type_id: int) -> dict[str, Any]:
     }
 
 
-def _write_source(population: Population, folder: Path, dt: float) -> dict[str, Any]:
+def _write_source(population: Population, folder: Path, label: str, dt: float) -> dict[str, Any]:
     """A source's spike file, and the entry of the simulation's configuration."""
     source = population.neuron
     assert isinstance(source, EventSource)
     times = source.steps * dt if source.times is None else si_value(source.times, TIME) * 1e3
     counts = np.ones(source.count, np.int64) if source.values is None else source.values.astype(np.int64)
-    path = f"{_file_name(population.name)}_spikes.h5"
+    path = f"{label}_spikes.h5"
     nodes = np.repeat(source.indices.astype(np.int64), counts)
     write_spikes(folder / path, {population.name: (np.repeat(times, counts), nodes)})
     return {
@@ -350,8 +361,15 @@ def _simulation_config(network: Network, inputs: Mapping[str, Any], dt: float, s
     }
 
 
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.-]", "_", name)
+def _file_names(names: list[str]) -> dict[str, str]:
+    """Beginnings of file names, each of its own on any file system."""
+    made: dict[str, str] = {}
+    for name in names:
+        plain = label = re.sub(r"[^\w.-]", "_", name)
+        while label.lower() in (other.lower() for other in made.values()):
+            label = f"{plain}_{len(made)}"
+        made[name] = label
+    return made
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

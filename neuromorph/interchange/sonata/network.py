@@ -20,6 +20,7 @@ from neuromorph.interchange.sonata.edges import EdgeGroup, edge_groups
 from neuromorph.interchange.sonata.groups import Models, NodeGroup, node_groups
 from neuromorph.interchange.sonata.inputs import event_source, read_spikes, spike_sources
 from neuromorph.interchange.sonata.reports import recordings, run_problems
+from neuromorph.language.expr import Type
 from neuromorph.network import EventSource, Live, Network, Population, Sparse
 from neuromorph.units import Quantity, metre, ms, second
 
@@ -182,8 +183,10 @@ def _positions(nodes: Nodes, group: NodeGroup) -> Quantity | None:
 def _project(net: Network, made: Mapping[str, Population], part: EdgeGroup) -> None:
     post = made[part.post]
     port = post.port(part.port)
-    unit = post.neuron.ports[[p.name for p in post.neuron.ports].index(part.port)].unit
-    weight = _compact(part.weights)
+    spec = next(spec for spec in post.neuron.ports if spec.name == part.port)
+    unit, weight = spec.unit, _compact(part.weights)
+    if spec.type is Type.INT:
+        weight = np.asarray(weight).astype(np.int64) if np.ndim(weight) else int(weight)
     delay = _compact(part.delays) * 1e-3
     typed: Any = weight if unit.dim.is_none else Quantity(weight, unit.dim, unit)
     columns: tuple[Any, ...] = (part.sources, part.targets)
