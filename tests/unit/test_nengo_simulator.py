@@ -137,6 +137,26 @@ def test_decoded_connections_are_factored() -> None:
     assert synapses == 3 * 8 * 50
 
 
+def test_transforms_and_filters_of_all_kinds_are_taken() -> None:
+    """Convolutions, sparse matrices, slices out of order, filters of order 3 and such that pass their input on."""
+    with nengo.Network(seed=8) as model:
+        picture, features = nengo.Ensemble(36, 1), nengo.Ensemble(32, 1)
+        nengo.Connection(nengo.Node(sine), picture, synapse=None)
+        kernel = nengo.Convolution(2, (6, 6, 1), kernel_size=(3, 3), init=nengo.dists.Uniform(0, 1e-3))
+        nengo.Connection(picture.neurons, features.neurons, transform=kernel, synapse=0.01)
+        some = nengo.Sparse((32, 36), indices=[[3, 1], [7, 30]], init=[0.002, 0.001])
+        slow = nengo.LinearFilter([1.0], [1e-7, 5e-5, 0.01, 1.0])
+        nengo.Connection(picture.neurons, features.neurons, transform=some, synapse=slow)
+        through = nengo.LinearFilter([0.5, 0.1], [1.0, -0.6], analog=False)
+        nengo.Connection(picture.neurons[[5, 3]], features.neurons[[9, 2]], transform=1e-3, synapse=through)
+        for x in (picture, features):
+            nengo.Probe(x.neurons)
+        nengo.Probe(features.neurons, "input")
+    theirs, mine = both(model)
+    assert len(mine.lifted.relays) == 3
+    agree(theirs, mine, model)
+
+
 def test_learning_stays_on_the_host_and_learns() -> None:
     with nengo.Network(seed=5) as model:
         stimulus = nengo.Node(lambda t: np.sin(10 * t))

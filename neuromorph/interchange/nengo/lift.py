@@ -28,6 +28,9 @@ from neuromorph.interchange.nengo.linear import Expansion, Linear, Uses
 from neuromorph.interchange.nengo.neurons import refusal
 from neuromorph.interchange.nengo.processes import filter_of
 
+MOST_STATES = 16
+"""Of a filter that is taken: a longer one, as of a wide triangle, takes longer to compile than the host to run."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -170,7 +173,7 @@ def _relays(operators: Sequence[Operator], uses: Uses, outputs: set[Signal], dt:
         if op.input is None or op.input.ndim != 1 or op.output.is_view or any(_starts(s) for s in op.state.values()):
             continue
         made = filter_of(op.process, dt)
-        if made is None or not made.b:
+        if made is None or not 0 < len(made.b) <= MOST_STATES:
             continue
         part = expansion.of(op.input)
         if part.terms and not np.any(part.constant) and outputs.issuperset(part.terms):

@@ -12,6 +12,9 @@ import numpy.typing as npt
 import scipy.sparse as sparse
 from nengo.builder.operator import Copy, DotInc, ElementwiseInc, Operator, Reset, SparseDotInc
 from nengo.builder.signal import Signal
+from nengo.builder.transforms import ConvInc, ConvTransposeInc
+
+from neuromorph.interchange.nengo.transforms import convolution
 
 Array = npt.NDArray[np.float64]
 Matrix = Any
@@ -138,6 +141,8 @@ class Expansion:
             if len(index) != op.src.size:
                 return None
             return _times(_placing(index, op.dst.size), self.of(op.src))
+        if kind in (ConvInc, ConvTransposeInc) and self.uses.constant(op.W) and op.X.ndim == op.Y.ndim == 1:
+            return _times(convolution(op.conv, np.asarray(op.W.initial_value, np.float64)).matrix(), self.of(op.X))
         if kind in (DotInc, SparseDotInc, ElementwiseInc):
             matrix = self._matrix(op)
             return None if matrix is None else _times(matrix, self.of(op.X))
