@@ -33,6 +33,7 @@ from neuromorph import (
     where,
 )
 from neuromorph.interchange import latency
+from neuromorph.interchange.nir.neurons import model
 from neuromorph.language import normal
 from neuromorph.models.integrate_and_fire import LIF, LeakyIntegrator, LIFConductance, LIFDelta, VogelsAbbottCUBA
 from neuromorph.models.plasticity import PairSTDP
@@ -94,6 +95,36 @@ def test_files_of_others_survive_a_round_trip(name: str, tmp_path: Path) -> None
         for field in ("weight", "tau", "tau_syn", "tau_mem", "r", "w_in", "v_leak", "v_threshold", "v_reset"):
             if hasattr(node, field):
                 np.testing.assert_allclose(getattr(written.nodes[key], field), getattr(node, field), rtol=1e-12)
+
+
+def test_nested_graphs_are_written_as_such_if_asked_for(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of edges that name no node
+        net = from_nir(DATA / "nir_braille" / "braille_noDelay_bias_zero_subgraph.nir", dt=0.1 * ms)
+    graph = to_nir(net, tmp_path / "nested.nir", dt=0.1 * ms, nested=True)
+    assert sorted(graph.nodes) == ["fc1", "fc2", "input", "lif1", "lif2", "output"]
+    assert sorted(graph.nodes["lif1"].nodes) == ["input", "lif1", "lin", "output"]
+    assert ("fc1", "lif1") in graph.edges
+    assert ("lin", "lif1") in graph.nodes["lif1"].edges
+    assert sorted(nir.read(tmp_path / "nested.nir").nodes["lif1"].nodes) == ["input", "lif1", "lin", "output"]
+    assert sorted(body(from_nir(tmp_path / "nested.nir"))) == sorted(body(net))
+
+
+def test_graphs_in_nested_graphs_and_groups_with_several_ways_in() -> None:
+    net = Network()
+    source = net.population(EventSource(2), name="in")
+    names = ["a.b.x", "a.b.y", "a.z", "g.x", "g.y"]
+    x, y, z, left, right = (net.population(Stepped, 2, name=name) for name in names)
+    net.project(source, x, AllToAll(), name="first")
+    net.project(x, y, OneToOne(), name="a.b.w", weight=2)
+    net.project(y, z, OneToOne(), name="a.w", weight=3)
+    for post in (left, right):
+        net.project(z, post, AllToAll(), name=f"onto {post.name}")
+    graph = to_nir(net, dt=STEP, reset="subtract", nested=True)
+    assert sorted(graph.nodes["a"].nodes) == ["b", "input", "output", "w", "z"]
+    assert sorted(graph.nodes["a"].nodes["b"].nodes) == ["input", "output", "w", "x", "y"]
+    assert {"g.x", "g.y"} < set(graph.nodes)
+    assert sorted(body(from_nir(graph))) == sorted(body(from_nir(to_nir(net, dt=STEP, reset="subtract"))))
 
 
 # --- every primitive --------------------------------------------------------------------------------------------------
@@ -198,6 +229,18 @@ class Counting:
 
 
 @neuron
+class Plain:
+    """Adds up what arrives; one of its ports is of no use."""
+
+    a, unused = Port(), Port()
+    v = State(0.0)
+
+    v.jump = 0.5 * a
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
+@neuron
 class Stepped:
     """A leaky neuron as a recurrence, in networks that were trained so."""
 
@@ -233,14 +276,14 @@ class Gate:
     spike = Event(when=a - 0.5 * b > 0.6)
 
 
-def driven(model: Neuron, n: int = 4, **values: Any) -> tuple[Network, EventSource]:
+def driven(ours: Neuron, n: int = 4, **values: Any) -> tuple[Network, EventSource]:
     """A population that random events reach at every port."""
     rng = np.random.default_rng(1)
-    unit = model.ports[0].unit
+    unit = ours.ports[0].unit
     events = EventSource.from_dense(rng.random((120, 5)) < 0.3)
     net = Network(name="driven")
-    source, cells = net.population(events, name="source"), net.population(model(**values), n, name="cells")
-    for port in model.ports:
+    source, cells = net.population(events, name="source"), net.population(ours(**values), n, name="cells")
+    for port in ours.ports:
         weight = rng.uniform(0, 0.7, (5, n)) * unit
         net.project(source, cells.port(port.name), Dense(weight), delay=1 + len(net.projections))
     return net, events
@@ -262,6 +305,7 @@ EXACT: dict[str, tuple[Neuron, str, str]] = {
     "delta, euler": (LIFDelta(t_ref=0 * ms, theta=1.5 * mV, v_reset=0 * mV).with_method("euler"), "LIF", "zero"),
     "jumping current": (Jumping, "CubaLIF", "zero"),
     "integrator": (Counting, "IF", "subtract"),
+    "plain": (Plain, "IF", "zero"),
     "recurrence": (Stepped, "LIF", "subtract"),
     "recurrent current": (SteppedCurrent, "CubaLIF", "zero"),
     "gate": (Gate, "Threshold", "zero"),
@@ -271,8 +315,8 @@ EXACT: dict[str, tuple[Neuron, str, str]] = {
 
 @pytest.mark.parametrize("name", EXACT)
 def test_a_neuron_is_known_by_its_equations(name: str) -> None:
-    model, kind, reset = EXACT[name]
-    net, events = driven(model)
+    ours, kind, reset = EXACT[name]
+    net, events = driven(ours)
     graph = to_nir(net, dt=STEP, reset=reset)
     if kind != "Scale":
         assert type(graph.nodes["cells"]).__name__ == kind
@@ -306,6 +350,21 @@ def test_values_of_each_neuron_and_drawn_ones_are_written() -> None:
     assert len(set(start)) == 3
     assert ((start > 0) & (start < 5e-3)).all()
     np.testing.assert_allclose(written.v_threshold - written.v_reset, 10e-3)
+
+
+@pytest.mark.parametrize("kind", ["LIF", "Threshold"])
+def test_a_bias_that_no_projection_can_bring_goes_into_the_leak_or_the_threshold(kind: str) -> None:
+    rng = np.random.default_rng(9)
+    events = EventSource.from_dense(rng.random((80, 3)) < 0.3)
+    values = {"tau": 5 * ms, "r": 2.0, "v_leak": 0.1} if kind == "LIF" else {"threshold": 1.1}
+    net = Network(name="biased")
+    cells = net.population(model(kind, "zero", "euler")(bias=np.array([0.2, 0.4, 0.6]), **values), 3, name="cells")
+    net.project(net.population(events, name="in"), cells, OneToOne())
+    graph = to_nir(net, dt=STEP)
+    assert ("in", "cells") in graph.edges
+    one, two = spikes(net, 80), spikes(from_nir(graph, events=events), 80)
+    assert 10 < one.count("cells") < 200
+    np.testing.assert_array_equal(one.events("cells").steps, two.events("cells").steps)
 
 
 # --- what NIR cannot say ----------------------------------------------------------------------------------------------
@@ -376,20 +435,20 @@ REFUSED: dict[str, tuple[Neuron, str]] = {
     "not strict": (AtLeast, "fires where v >= 1; NIR's neurons fire where the membrane is above the threshold"),
     "adaptation": (Adapting, "an event resets w, on which it does not depend"),
     "half": (Halving, "resets v to a part of itself"),
-    "whole": (Whole, "counts in whole numbers"),
+    "whole": (Whole, "a, n counts in whole numbers"),
     "squared": (Squared, "is not a sum of constant multiples"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_neuron_that_nir_has_not_is_refused_with_the_reason(name: str) -> None:
-    model, reason = REFUSED[name]
+    ours, reason = REFUSED[name]
     net = Network()
-    net.population(model, 3, name="cells")
+    net.population(ours, 3, name="cells")
     with pytest.raises(CheckError) as caught:
         to_nir(net, dt=STEP)
     (problem,) = caught.value.problems
-    assert problem.startswith(f"population cells ({model.name}): ")
+    assert problem.startswith(f"population cells ({ours.name}): ")
     assert reason in problem
 
 
@@ -573,7 +632,7 @@ def test_any_network_of_these_neurons_is_read_again_as_it_was(seed: int, forward
     made = [net.population(events, name="source")]
     models = [Stepped(beta=0.7), Counting(drive=0 / second, v=0.0), Gate, Linear]
     chosen = [models[int(rng.integers(len(models)))] for _ in range(count)]
-    made += [net.population(model, n, name=f"c{k}") for k, model in enumerate(chosen)]
+    made += [net.population(one, n, name=f"c{k}") for k, one in enumerate(chosen)]
     for k, post in enumerate(made[1:], 1):
         sources = [p for p in made[:k] if rng.random() < 0.6] or [made[k - 1]]
         # A linear unit in a loop would be one step more there than its node.

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from neuromorph.errors import NetworkError
-from neuromorph.interchange.nir.equations import Cell
+from neuromorph.interchange.nir.equations import Cell, without_bias
 from neuromorph.interchange.nir.layers import Chain, Clock, Layer, chains, windowed_shapes, with_bias
 from neuromorph.interchange.nir.linear import Shape
 from neuromorph.interchange.nir.neurons import TIMES
@@ -39,7 +39,7 @@ def draw(
     """
     inputs = [name for name, found in cells.items() if found.kind == "Input"]
     ends = [(j.pre.name, j.post.name) for j in network.projections]
-    return _Writer(network, cells, options, problems, schedule(cells, inputs, ends).late).graph(outputs)
+    return _Writer(network, dict(cells), options, problems, schedule(cells, inputs, ends).late).graph(outputs)
 
 
 @dataclass
@@ -80,7 +80,7 @@ class _Writer:
     """
 
     network: Network
-    cells: Mapping[str, Cell]
+    cells: dict[str, Cell]
     options: Options
     problems: list[str]
     late: frozenset[tuple[str, str]]
@@ -178,7 +178,7 @@ class _Writer:
             if projection.post is not population:
                 continue
             pre = projection.pre.name
-            gain = found.gains.get(projection.port, np.ones(()))
+            gain = found.gains.get(projection.port, np.zeros(()))
             try:
                 made = chains(projection, gain, shapes[pre], shapes[name], self._clock(projection), self.network.seed)
             except NetworkError as error:
@@ -191,10 +191,10 @@ class _Writer:
             changed = with_bias(parts[k][1], found.bias)
             if changed is not None:
                 return [*parts[:k], (parts[k][0], changed), *parts[k + 1 :]]
-        self.problems.append(
-            f"population {name}: no projection onto it can bring its bias; in NIR a bias belongs to a matrix or a "
-            "convolution"
-        )
+        try:
+            self.cells[name] = without_bias(found)
+        except NetworkError as error:
+            self.problems.append(f"population {name}: {error}")
         return parts
 
     def _clock(self, projection: Projection) -> Clock:
@@ -203,8 +203,9 @@ class _Writer:
             # What is linear takes a step as a population and none as a node: both its steps are told.
             relayed = self._relays(pre) or self._relays(post)
             return Clock(0, not relayed, self.options.dt, self.options.time_unit)
+        # Readers agree that a population's own events arrive in the next step; longer loops are told with a delay.
         undelayed = self.cells[post].start - self.cells[pre].start
-        return Clock(undelayed, (pre, post) in self.late, self.options.dt, self.options.time_unit)
+        return Clock(undelayed, pre == post, self.options.dt, self.options.time_unit)
 
     def _relays(self, name: str) -> bool:
         """Whether a population is linear and sends to another."""

@@ -44,7 +44,7 @@ class Cell:
     bias : float64 array (n,)
         A constant part of the input.
     gains : dict of str to float64 array
-        By port: what the weights of events onto it are multiplied by.
+        By port: what the weights of events onto it are multiplied by; 0 for others.
     reset : str or None
         One of ``RESETS``; None if it does not fire.
     method : str or None
@@ -110,11 +110,31 @@ def _moved(found: Cell, initial: Mapping[str, Values]) -> Cell:
     return replace(found, values={**found.values, **moved})
 
 
+def without_bias(found: Cell) -> Cell:
+    """The same with its bias in the leak or the threshold, for neurons onto which nothing can bring it.
+
+    Raises
+    ------
+    NetworkError
+        If they have neither.
+    """
+    moved = dict(found.values)
+    if found.kind in ("LI", "LIF"):
+        moved["v_leak"] = moved["v_leak"] + moved["r"] * found.bias
+    elif found.kind == "Threshold":
+        moved["threshold"] = moved["threshold"] - found.bias
+    else:
+        raise NetworkError("no projection onto it can bring its bias; in NIR that belongs to a matrix or a convolution")
+    return replace(found, values=moved, bias=np.zeros_like(found.bias))
+
+
 # --- neurons that from_nir made ---------------------------------------------------------------------------------------
 def _own(neuron: Neuron, params: Mapping[str, Values]) -> Cell | None:
     """Exactly what was read, if :func:`from_nir` made the neuron."""
     bare = replace(neuron, values=())
-    start = int(params["start"]) if "start" in params and np.ndim(params["start"]) == 0 else 0
+    start = int(np.max(params.get("start", 0)))
+    if np.any(params.get("start", start) != start):
+        raise NetworkError("its neurons start in different steps, which NIR cannot say")
     if bare == Input:
         return Cell("Input")
     port = {spec.name: np.ones(()) for spec in neuron.ports}
@@ -134,10 +154,12 @@ def _own(neuron: Neuron, params: Mapping[str, Values]) -> Cell | None:
 
 # --- any neuron -------------------------------------------------------------------------------------------------------
 def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
-    if Type.INT in (*(port.type for port in neuron.ports), *(state.type for state in neuron.states)):
-        raise NetworkError("it counts in whole numbers, and NIR's neurons in real ones")
-    unmoved = [s.name for s in neuron.states if s.dot is None and s.next is None]
-    if unmoved or len(neuron.states) > 2 or len({s.dot is None for s in neuron.states}) > 1:
+    types = {port.name: port.type for port in neuron.ports} | {state.name: state.type for state in neuron.states}
+    if whole := [name for name, kind in types.items() if kind is Type.INT]:
+        raise NetworkError(f"{', '.join(whole)} counts in whole numbers, and NIR's neurons in real ones")
+    ways = {"dot" if s.dot is not None else "next" for s in neuron.states if s.dot is not None or s.next is not None}
+    unmoved = [s for s in neuron.states if s.dot is None and s.next is None and s.jump is None]
+    if unmoved or len(neuron.states) > 2 or len(ways) > 1:
         raise NetworkError(
             f"its states are {', '.join(s.name for s in neuron.states)}; NIR's neurons have a membrane and at most one "
             "synaptic current, both with a differential equation"
@@ -157,6 +179,10 @@ def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
     for name, jump in jumps.items():
         if jump.states or np.any(jump.constant):
             raise NetworkError(f"the jump of {name} is not made of inputs alone")
+        if nexts:
+            nexts.setdefault(name, Form({name: np.ones(())}))
+        else:
+            dots.setdefault(name, Form())
     test = _test(neuron, statics, starts)
     watched = test.form.states if test.form is not None else {}
     also = [s.name for s in neuron.states if s.reset is not None and s.name not in watched]

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any
 
 from neuromorph.errors import CheckError, NetworkError
+from neuromorph.interchange.nir import nest
 from neuromorph.interchange.nir.draft import Draft, draw
 from neuromorph.interchange.nir.equations import Cell, cell
 from neuromorph.interchange.nir.file import OPTIONS
@@ -28,6 +29,7 @@ def to_nir(
     reset: str = "zero",
     forward: str | None = None,
     time_unit: Quantity | None = None,
+    nested: bool = False,
 ) -> Any:
     """Make a NIR graph of a network, and write it to a file if there is a path.
 
@@ -56,6 +58,9 @@ def to_nir(
         the shortest; "same" for networks that :func:`from_nir` made that way.
     time_unit : Quantity, optional
         Unit of times in the file; default: a second.
+    nested : bool
+        Whether nodes called ``outer.inner``, as :func:`from_nir` calls those of nested graphs, become nested graphs
+        where they have one way in and one way out.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def to_nir(
     draft = draw(network, cells, options, ends, problems)
     if problems:
         raise CheckError(f"network {network.name} as a NIR graph", problems)
-    made = checked(nir, draft, {OPTIONS: options.metadata()})
+    made = checked(nir, draft, {OPTIONS: options.metadata()}, nested)
     if path is not None:
         nir.write(path, made)
     return made
@@ -162,12 +167,14 @@ def _outputs(
     return ends
 
 
-def checked(nir: Any, draft: Draft, metadata: dict[str, Any]) -> Any:
+def checked(nir: Any, draft: Draft, metadata: dict[str, Any], nested: bool) -> Any:
     """The graph as an object of the nir package; a warning if the package finds fault with it."""
 
     def made(**options: Any) -> Any:
-        nodes = {name: _object(nir, node) for name, node in draft.nodes.items()}
-        return nir.NIRGraph(nodes, list(draft.edges), metadata, **options)
+        nodes, edges = {name: _object(nir, node) for name, node in draft.nodes.items()}, list(draft.edges)
+        if nested:
+            nodes, edges = nest.nested(nir, nodes, edges)
+        return nir.NIRGraph(nodes, edges, metadata, **options)
 
     try:
         return made()
