@@ -28,7 +28,7 @@ from brian2_examples_report import Measured, Row, merged, page, read
 from engine_report import machine
 from readme_blocks import RESULTS, ROOT
 
-from neuromorph import CPU, CheckError, first_difference, from_brian2, ms
+from neuromorph import CPU, CheckError, NeuromorphError, first_difference, from_brian2, ms
 from neuromorph.engine import Target
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.network import Network
@@ -134,11 +134,14 @@ def compare(name: str, example: Example) -> Row:
         measured = [_seed(build, example.duration, seed + 1) for seed in range(example.seeds)]
     except CheckError as error:
         return about.but(refused="; ".join(error.problems))
+    about = about.but(measured=tuple(measured))
     first = taken(build, 1)
     short = min(example.chips, example.duration)
-    runs = [here(target, *first, short)[0] for target in (CPU(threads=1), SpiNNaker2())]
+    try:
+        runs = [here(target, *first, short)[0] for target in (SpiNNaker2(), CPU(threads=1))]
+    except NeuromorphError as error:
+        return about.but(chips_refused=" ".join(str(error).split()))
     return about.but(
-        measured=tuple(measured),
         chips_events=sum(runs[0].count(each) for each in runs[0].recorded_events),
         chips_difference=str(first_difference(*runs) or ""),
     )

@@ -59,6 +59,8 @@ class Row:
         Events of the run that CPU and SpiNNaker2 were compared by.
     chips_difference : str
         The first difference; empty if there is none.
+    chips_refused : str
+        Why SpiNNaker2 does not run it.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Row:
     measured: tuple[Measured, ...] = field(default=())
     chips_events: int = 0
     chips_difference: str = ""
+    chips_refused: str = ""
 
     def but(self, **changes: Any) -> Row:
         """A copy with other values."""
@@ -91,8 +94,8 @@ class Row:
     @property
     def on_chips(self) -> str:
         """What SpiNNaker2 gives."""
-        if self.refused:
-            return ""
+        if self.refused or self.chips_refused:
+            return f"refused: {self.chips_refused}" if self.chips_refused else ""
         what = f"{self.chips_events:,} events" if self.chips_events else "states"
         return self.chips_difference or f"equal ({what} in {min(self.chips, self.duration):g} ms)"
 
