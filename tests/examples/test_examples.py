@@ -39,6 +39,7 @@ PROMISES = {
     "live_decoder.py": "0 of 1780 velocities differ from the replayed run; 0 from the checkpoint on",
     "nengo_dynamics.py": "not the same here: 0;",
     "nengo_learning.py": "spikes that are not the same: 0",
+    "sonata_circuit.py": "first difference between the CPU and the chip: none",
     "train_braille.py": "first difference: none",
     "train_digits.py": "spiking, split 0, int8, CPU: 100.00% of 20",
 }
