@@ -16,7 +16,10 @@ CORE = [
     for path in (ROOT / "neuromorph").rglob("*.py")
     if not {"mapping", "models"} & set(path.relative_to(ROOT).parts)
 ]
-COMPOSITION_ROOTS = {ROOT / "neuromorph" / "__main__.py", *(ROOT / "neuromorph" / "cli").glob("*.py")}
+COMPOSITION_ROOTS = {
+    *(ROOT / "neuromorph" / name for name in ("__main__.py", "brian2.py")),
+    *(ROOT / "neuromorph" / "cli").glob("*.py"),
+}
 ROOMS = {
     **dict.fromkeys(CORE, "core"),
     **dict.fromkeys((ROOT / "mapping").rglob("*.py"), "mapping"),
