@@ -55,6 +55,10 @@ def read_types(path: Path | None, key: str) -> TypeTable:
         raise NetworkError(f"{path}: its header has no column {key}; it has {', '.join(header) or 'none'}")
     table: dict[int, dict[str, str]] = {}
     for line, row in enumerate(body, start=2):
+        if len(row) < len(header):
+            raise NetworkError(
+                f"{path}: line {line} has {len(row)} cells, its header {len(header)} columns; write NULL"
+            )
         cells = dict(zip(header, row, strict=False))
         try:
             number = int(cells.pop(key))
