@@ -174,7 +174,7 @@ def _from_sonata(path: Path, options: argparse.Namespace) -> Job:
     dt, duration = options.dt or circuit.dt, options.duration or circuit.duration
     if dt is None:
         raise NetworkError(f"{path}: the configuration has no step (run/dt); give --dt, e.g. --dt 0.1ms")
-    return Job(from_sonata(circuit), dt, duration or 1 * units.second)
+    return Job(from_sonata(circuit, dt=dt), dt, duration or 1 * units.second)
 
 
 def _from_nir(path: Path, options: argparse.Namespace) -> Job:
