@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from neuromorph import EventSource, Network, OneToOne, ms, to_sonata
 from neuromorph.__main__ import COMMANDS, main
+from neuromorph.interchange.sonata.neurons import IntFire1
 from neuromorph.trace import open_trace
 
 SCRIPT = """
@@ -220,6 +222,19 @@ def test_what_is_wrong_with_scripts_for_others_is_said(
     path.write_text(text)
     assert main(["map", str(path), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_sonata_configuration_says_how_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Network()
+    drive = net.population(EventSource(2, steps=[1, 2, 20], indices=[0, 1, 0]), name="drive")
+    net.project(drive, net.population(IntFire1(), 2, name="cells").port("w"), OneToOne(), weight=2, delay=1 * ms)
+    path, out = to_sonata(net, tmp_path / "circuit", dt=1 * ms, duration=40 * ms), tmp_path / "trace.h5"
+    assert main(["run", str(path), "--target", "reference", "--out", str(out)]) == 0
+    with open_trace(out) as trace:
+        assert trace.count("cells") == 3
+        assert trace.stop == pytest.approx(40.0)
+    assert main(["map", str(path.with_name("circuit_config.json"))]) == 2
+    assert "give --dt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["5", "3mV", "ms", "-1ms", "0ms", "1e999s"])
