@@ -235,7 +235,7 @@ class Plain:
     a, unused = Port(), Port()
     v = State(0.0)
 
-    v.jump = 0.5 * a
+    v.jump = 0.5 * a + 0.0 * unused
     spike = Event(when=v > 1)
     v.reset = 0.0
 
