@@ -62,7 +62,7 @@ def seal_synapse(cls: object, method: str, late: bool = False) -> Synapse:
     named = read_named(cls)
     check_reserved(cls, symbols, named)
     _check_kinds(cls, symbols)
-    weight = _weight(cls, symbols)
+    weight = _weight(cls, symbols, late)
     _check_paths(cls, symbols, late)
     rules = list(_rules(symbols))
     roots = [*named.values(), *(s.initial for s in symbols.values() if isinstance(s, State)), *(r.expr for r in rules)]
@@ -113,11 +113,11 @@ def _check_random(cls: type, rules: list[_Rule], reachable: list[Expr]) -> None:
             refuse_at(cls, None, f"{node.op}() cannot be used here: synapses draw normal() and uniform(). {instead}")
     for rule in rules:
         own = isinstance(rule.symbol, Output) or place_of(rule.symbol) == "synapse"
-        if not (own and rule.end in ("pre", "post", "every")) and any(n.op in RANDOM for n in nodes(rule.expr)):
+        if not (own and rule.end in ("pre", "post", "every", "next")) and any(n.op in RANDOM for n in nodes(rule.expr)):
             refuse_at(
                 cls,
                 rule.site,
-                f"{rule.name} of {rule.owner!r} draws random numbers; events may, for each synapse. {instead}",
+                f"{rule.name} of {rule.owner!r} draws random numbers; events and .next may, for each synapse. {instead}",
             )
 
 
@@ -139,9 +139,9 @@ def _check_kinds(cls: type, symbols: Mapping[str, Any]) -> None:
                 )
 
 
-def _weight(cls: type, symbols: Mapping[str, Any]) -> str | None:
+def _weight(cls: type, symbols: Mapping[str, Any], late: bool) -> str | None:
     found = [name for name, symbol in symbols.items() if isinstance(symbol, Weight)]
-    if len(found) == 1 or (not found and any(isinstance(symbol, Output) for symbol in symbols.values())):
+    if len(found) == 1 or (not found and (late or any(isinstance(s, Output) for s in symbols.values()))):
         return found[0] if found else None
     have = f"got {' and '.join(map(repr, found))}" if found else "got none"
     raise LanguageError(

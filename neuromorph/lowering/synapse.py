@@ -51,7 +51,7 @@ def plastic_problems(projection: Projection) -> list[str]:
         whose = {"pre": "source", "post": "target"}[end]
         why = f"every synapse has its own delay, so an event of a {whose} neuron arrives more than once"
         kind = {"pre": "PreState", "post": "PostState"}[end]
-        changed = synapse.rules(path) if path != "on_pre" else {s.name: None for s in synapse.states}
+        changed = synapse.rules(path)
         found += [
             f"{kind} {s.name!r} of {synapse.name} has no meaning where {why}; declare {s.name} = State(...)"
             for s in synapse.states
@@ -111,7 +111,7 @@ def lower_synapse(synapse: Synapse, dt: float, dtype: Float) -> SynapseProgram:
             path.name,
             path.end,
             updates(*({n: scope(e) for n, e in of(path.name).items()} for of in (synapse.rules, synapse.gives))),
-            delivers=path.name == "on_pre" and not synapse.outputs,
+            delivers=path.name == "on_pre" and synapse.weight is not None and not synapse.outputs,
         )
         for path in synapse.paths
     )

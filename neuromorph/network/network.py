@@ -176,7 +176,8 @@ class Network:
         for end in (pre, target):
             if end.index >= len(self.populations) or self.populations[end.index] is not end:
                 raise NetworkError(f"{subject}: population {end.name} belongs to another network")
-        if isinstance(pre.neuron, Neuron) and pre.neuron.event is None:
+        sends = synapse is None or not any(o.every is not None for o in getattr(synapse, "outputs", ()))
+        if sends and isinstance(pre.neuron, Neuron) and pre.neuron.event is None:
             raise NetworkError(
                 f"{subject}: {pre.neuron.name} has no Event, so it sends nothing; give it one, as in "
                 "spike = Event(when=v > theta)"

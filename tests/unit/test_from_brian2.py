@@ -294,7 +294,7 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
         regular, regular, "w : 1", on_pre="v += w; w *= 1.1", on_post="w -= 1", name="facilitating"
     )
     summed = b.Synapses(regular, regular, "y_post = v_pre : 1 (summed)", name="summed")
-    setting = b.Synapses(regular, regular, on_pre="v = 1", name="setting")
+    setting = b.Synapses(regular, regular, on_pre="v = 0.1*i", name="setting")
     for synapses in (stdp, facilitating, summed, setting):
         synapses.connect()
 
@@ -310,11 +310,8 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
         "operation: a NetworkOperation",
         "slow: its step of 0.25 ms is no multiple of the shortest in the network, 0.1 ms",
         "called: method: the function opaque() cannot be said in equations",
-        "stdp: its variable apre changes in time",
-        "on_post 'w -= 1'",
-        "it changes w, a variable of the synapses",
-        "summed: y_post is a summed variable",
-        "it sets v; synapses can only add",
+        "setting: on_pre 'v = 0.1*i': it sets v_post, and some neuron of regular has several synapses",
+        "regular: a summed variable reads v, which",
         "linked: x: x is linked to v of driven, which changes while the network runs",
     ):
         assert expected in text, text

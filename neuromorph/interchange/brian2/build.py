@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -14,17 +15,17 @@ from neuromorph.errors import CheckError, NeuromorphError
 from neuromorph.interchange.brian2.clocks import schedule_of
 from neuromorph.interchange.brian2.expressions import problem_of
 from neuromorph.interchange.brian2.functions import Feed
-from neuromorph.interchange.brian2.moment import Moment, Operation
+from neuromorph.interchange.brian2.moment import Operation
 from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.neuron import Task, group_neuron, written
-from neuromorph.interchange.brian2.operations import Acting, adding
+from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.operations import acting as acting_on
 from neuromorph.interchange.brian2.samples import Sample, between, sampled, samples_of
 from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
-from neuromorph.interchange.brian2.synapses import Effect, effects
+from neuromorph.interchange.brian2.synapses import Link, Surroundings, Taken, take, unsettled, watched_in, writes
 from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
-from neuromorph.language import Expr, Neuron
+from neuromorph.language import Neuron
 from neuromorph.network import AllToAll, Network, Sparse
 from neuromorph.units import Quantity, si_unit
 
@@ -76,11 +77,26 @@ def from_brian2(
             namespace = dict(chain(frame.f_globals.items(), frame.f_locals.items()))
         if network is None:
             network = brian2.collect(level=1)
-    return take_in(network, namespace, seed, name)
+    return take_in(network, namespace, seed, name).network
 
 
 Amend = Callable[[Any, Neuron], Neuron]
 """What is done to the neuron of a group before it becomes a population: given the Brian 2 group, gives a neuron."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network taken in, and which of its synapses is which.
+
+    Attributes
+    ----------
+    network : Network
+    orders : mapping of str to int array (synapses,)
+        Of each projection whose synapses change: the numbers in Brian 2 of its synapses.
+    """
+
+    network: Network
+    orders: Mapping[str, Any]
 
 
 def take_in(
@@ -90,7 +106,7 @@ def take_in(
     name: str = "network",
     amend: Amend | None = None,
     settle: Callable[[Any], Iterable[str]] | None = None,
-) -> Network:
+) -> Imported:
     """What `from_brian2` makes; the device for Brian 2 adds to the neurons what it wants to look at.
 
     Parameters
@@ -122,15 +138,27 @@ class _Import:
         self.schedule, problems = schedule_of(slots_of(given), self.groups, others)
         self.problems += problems
 
-    def build(self, seed: int, name: str, amend: Amend | None = None) -> Network:
-        found = self._effects()
+    def build(self, seed: int, name: str, amend: Amend | None = None) -> Imported:
         acting = {group.name: self._acting(group) for group in self.groups if not is_generator(group)}
-        arrivals = {group.name: self._arrivals(group, found) for group in self.groups}
+        events = {g.name: self._event(g, acting[g.name].thresholds) for g in self.groups if not is_generator(g)}
+        touched = [w for synapses in self.by_kind["Synapses"] for w in writes(synapses, self.schedule)]
         moving = {
-            group.name: written(group, (*acting[group.name].operations, *arrivals[group.name]))
+            group.name: written(group, acting[group.name].operations) | {v for g, v, *_ in touched if g == group.name}
             for group in self.groups
             if not is_generator(group)
         }
+        found = self._synapses(
+            Surroundings(
+                self.namespace,
+                self.schedule,
+                moving,
+                {name: each.operations for name, each in acting.items()},
+                {g.name: events.get(g.name, "spike") for g in self.groups},
+                {(group, variable) for group, variable, _, _, sets in touched if sets},
+                tuple((group, variable, position, label) for group, variable, position, label, _ in touched),
+            )
+        )
+        arrivals = {group.name: found.operations(group.name) for group in self.groups}
         neurons: dict[str, Any] = {}
         feeds: dict[str, Mapping[str, Feed]] = {}
         for group in self.groups:
@@ -153,30 +181,35 @@ class _Import:
                 acting[group.name],
                 arrivals[group.name],
                 samples,
-                self._event(group, acting[group.name].thresholds),
+                events[group.name],
                 moving,
+                tuple(sorted(v for g, v in found.seen if g == group.name)),
             )
             neurons[group.name], names, problems = group_neuron(task)
             feeds[group.name] = names.feeds
             self.problems += problems
+            self.problems += unsettled(group.name, neurons[group.name], found, task.operations)
         if self.problems:
             raise CheckError("this Brian 2 network cannot be taken", self.problems)
         if amend is not None:
             by_name = {group.name: group for group in self.groups}
             neurons = {k: amend(by_name[k], n) if isinstance(n, Neuron) else n for k, n in neurons.items()}
-        return self._network(Network(seed, name), neurons, feeds, found)
+        orders = {link.name: np.asarray(link.order) for link in found.links if link.order is not None}
+        return Imported(self._network(Network(seed, name), neurons, feeds, found), orders)
 
     # --- what there is --------------------------------------------------------------------------------------------
-    def _effects(self) -> list[Effect]:
+    def _synapses(self, around: Surroundings) -> Taken:
         known = {g.name for g in self.groups}
-        found: list[Effect] = []
+        found = Taken()
         for synapses in sorted(self.by_kind["Synapses"], key=creation):
-            for end in (synapses.source, synapses.target):
-                if whole(end).name not in known:
-                    self.problems.append(f"{synapses.name}: {end.name} is not among the objects given")
-            acting, problems = effects(synapses, self.namespace)
-            found += acting
-            self.problems += problems
+            missing = [e.name for e in (synapses.source, synapses.target) if whole(e).name not in known]
+            self.problems += [f"{synapses.name}: {name} is not among the objects given" for name in missing]
+            if missing:
+                continue
+            watched, problems = watched_in(synapses, self.by_kind["StateMonitor"])
+            taken, more = take(synapses, around, watched)
+            self.problems += [*problems, *more]
+            found |= taken
         return found
 
     def _acting(self, group: Any) -> Acting:
@@ -200,11 +233,6 @@ class _Import:
             )
         return next(iter((followed & set(events)) or ({"spike"} & set(events)) or events), None)
 
-    def _arrivals(self, group: Any, found: Iterable[Effect]) -> tuple[Operation, ...]:
-        variables = dict.fromkeys(e.variable for e in found if e.target == group.name)
-        position = (self.schedule.slot("synapses"), 0, "synapses")
-        return tuple(adding(position, v, _port_of(v), f"synapses to {v}", idle=True) for v in variables)
-
     def _attempt(self, subject: str, work: Callable[[], Any]) -> Any:
         try:
             return work()
@@ -215,7 +243,7 @@ class _Import:
 
     # --- the network ----------------------------------------------------------------------------------------------
     def _network(
-        self, made: Network, neurons: Mapping[str, Any], feeds: Mapping[str, Mapping[str, Feed]], found: list[Effect]
+        self, made: Network, neurons: Mapping[str, Any], feeds: Mapping[str, Mapping[str, Feed]], found: Taken
     ) -> Network:
         watched = {whole(m.source).name for kind in MONITORS[:3] for m in self.by_kind[kind]}
         populations = {
@@ -224,18 +252,12 @@ class _Import:
             )
             for group in self.groups
         }
-        for effect in found:
-            post = populations[effect.target].port(port_name(effect.variable))
-            varied = np.ndim(getattr(effect.delays, "value", effect.delays)) > 0
-            columns = (effect.pre, effect.post, effect.weights)
-            rule = Sparse((*columns, effect.delays)) if varied else Sparse(columns)
-            made.project(
-                populations[effect.source], post, rule, delay=None if varied else effect.delays, name=effect.name
-            )
+        for link in found.links:
+            _project(made, populations, link)
         for group, tables in feeds.items():
             for port, feed in tables.items():
                 self._feed(made, populations[group], port, feed)
-        self._record(made, populations)
+        self._record(made, populations, found)
         return made
 
     def _feed(self, made: Network, population: Any, port: str, feed: Feed) -> None:
@@ -243,29 +265,40 @@ class _Import:
         each = None if feed.columns is None else Sparse((feed.columns, np.arange(population.size)))
         made.project(source, population.port(port), each or AllToAll(), weight=_one(population, port), delay=1)
 
-    def _record(self, made: Network, populations: Mapping[str, Any]) -> None:
+    def _record(self, made: Network, populations: Mapping[str, Any], found: Taken) -> None:
+        changing = {link.name: link for link in found.links if link.order is not None}
         for monitor in self.by_kind["StateMonitor"]:
-            every = self.schedule.every(monitor)
-            names = [sampled(monitor, v) for v in monitor.record_variables]
-            made.record(populations[whole(monitor.source).name], *names, every=max(every, 1))
+            source, every = whole(monitor.source), max(self.schedule.every(monitor), 1)
+            if source.name in populations:
+                names = [sampled(monitor, v) for v in monitor.record_variables]
+                made.record(populations[source.name], *names, every=every)
+                continue
+            link = changing[source.name]
+            place = np.argsort(np.asarray(link.order))
+            chosen = None if monitor.record is True else place[np.asarray(monitor.record, np.int64)]
+            projection = next(p for p in made.projections if p.name == link.name)
+            made.record(projection, *monitor.record_variables, every=every, indices=chosen)
+
+
+def _project(made: Network, populations: Mapping[str, Any], link: Link) -> None:
+    target = populations[link.target]
+    varied = np.ndim(getattr(link.delays, "value", link.delays)) > 0
+    columns = (link.pre, link.post, *([] if link.weights is None and not varied else [link.weights]))
+    made.project(
+        populations[link.source],
+        target.port(link.port) if link.port else target,
+        Sparse((*columns, link.delays)) if varied else Sparse(columns),
+        delay=None if varied else link.delays,
+        name=link.name,
+        synapse=link.synapse,
+        delays=link.further,
+    )
 
 
 def _one(population: Any, port: str) -> Any:
     """The weight with which values arrive as they are sent, in SI units."""
     dim = population.neuron.port(port).unit.dim
     return 1.0 if dim.is_none else Quantity(1.0, dim, si_unit(dim))
-
-
-def _port_of(variable: str) -> Callable[[Moment], Expr]:
-    def port(moment: Moment) -> Expr:
-        return moment.names.port(port_name(variable), moment.names.state(variable).dim)
-
-    return port
-
-
-def port_name(variable: str) -> str:
-    """Name of the port whose arrivals are added to a variable."""
-    return f"{variable}_in"
 
 
 def is_generator(group: Any) -> bool:

@@ -132,7 +132,7 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = {
 
 def power(base: Expr, exponent: Expr) -> Expr:
     """A power with an exponent that is no constant: of bases that are not negative, as for C's pow with fractions."""
-    return exp(to_float(exponent) * log(base))
+    return exp(to_float(exponent) * log(to_float(base)))
 
 
 def modulo(a: Expr, b: Expr) -> Expr:
@@ -231,8 +231,8 @@ def _table(name: str, table: Any, names: GroupNames, args: tuple[Expr, ...]) -> 
 
 
 def _over_time(table: Any, names: GroupNames, time: Expr) -> Array | None:
-    """Values of the table in each step of ours until they change no more; None if its argument is not t + constant."""
-    if any(n.op in ("state", "port", "normal", "uniform", "poisson", "white_noise") for n in nodes(time)):
+    """Values of the table in each of our steps until they change no more; None if their time is not t + a constant."""
+    if any(names.varies(node) for node in nodes(time)):
         return None
     function = table.implementations["numpy"].get_code(owner=names.group)
     end = len(table.values) * table.dt

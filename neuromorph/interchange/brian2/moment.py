@@ -37,6 +37,8 @@ class Operation:
         The variable that it only adds to; ``""``: it does something else.
     increment : function of a Moment, or None
         What it adds.
+    takes : str
+        The variable that it sets to what arrives in each step; ``""``: it does something else.
     """
 
     position: Position
@@ -48,6 +50,7 @@ class Operation:
     idle: bool = False
     adds: str = ""
     increment: Callable[[Moment], Expr] | None = None
+    takes: str = ""
 
 
 class Moment:
@@ -100,7 +103,7 @@ class Moment:
             return self.names(name)
         if name not in self._subexpressions:
             with self.names.opened(name):
-                self._subexpressions[name] = expression(code, self)
+                self._subexpressions[name] = self.names.drawn_once(name, expression(code, self))
         return self._subexpressions[name]
 
     def function(self, name: str) -> Callable[..., Expr] | None:
@@ -149,7 +152,8 @@ class Moment:
         return self._values[name] if name in self._values else self.names.state(name)
 
     def only(self, condition: Expr | None, act: Callable[[Moment], None]) -> None:
-        """Let something act where a condition is true."""
+        """Let something act where a condition is true; what is random in subexpressions is drawn anew for it."""
+        self._subexpressions.clear()
         if condition is None:
             act(self)
             return

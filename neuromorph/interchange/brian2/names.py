@@ -13,7 +13,7 @@ from neuromorph.dimension import rational
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.language import Expr, Param, Port, State, Type, dt, step, to_float, to_int, where, white_noise
-from neuromorph.language.expr import as_expr, const
+from neuromorph.language.expr import as_expr, const, nodes
 from neuromorph.lowering.statics import Statics
 from neuromorph.units import Dimension, Quantity, Unit, example_unit
 
@@ -124,6 +124,10 @@ class GroupNames:
             raise LanguageError(f"{name} is no state variable")
         return symbol
 
+    def stand_in(self, name: str, value: Expr) -> None:
+        """From now on a name stands for a value; the state of that name stays."""
+        self._known[name] = self.read(name, value)
+
     def port(self, name: str, dim: Dimension) -> Port:
         """A port of the importer's own, made where it is asked for first."""
         if name in self.variables:
@@ -159,6 +163,7 @@ class GroupNames:
     def stored(self, name: str, value: Expr) -> Expr:
         """A value as the state of a variable holds it."""
         state = self.state(name)
+        self.drawn_once(name, value)
         if value.type is Type.BOOL:
             value = where(value, 1, 0)
         elif self.is_boolean(name):
@@ -168,6 +173,13 @@ class GroupNames:
         if state.type is Type.INT:
             return to_int(value) if value.type is Type.FLOAT else value
         return to_float(value)
+
+    def drawn_once(self, name: str, value: Expr) -> Expr:
+        """The value of a variable, unless it is one for all neurons and random, for every neuron draws its own."""
+        shared = getattr(self.variables.get(name), "scalar", False) and int(self._group.N) > 1
+        if shared and any(n.op in ("uniform", "normal", "poisson", "white_noise") for n in nodes(value)):
+            raise LanguageError(f"{name} is shared and random; neurons draw numbers of their own, never one for all")
+        return value
 
     def read(self, name: str, stored: Expr) -> Expr:
         """What a variable is, given what its state holds."""
@@ -235,6 +247,11 @@ class GroupNames:
                 known[name] = np.asarray(getattr(given, "value", given))
         found = Statics(known, float(self._group.clock.dt_))(value)
         return None if found is None else np.asarray(found.value)
+
+    def varies(self, node: Expr) -> bool:
+        """Whether a node is a parameter with a value for each neuron."""
+        given = self.values.get(node.payload, 0) if node.op == "param" else 0
+        return np.ndim(getattr(given, "value", given)) > 0
 
     # --- resolution -----------------------------------------------------------------------------------------------
     def _resolve(self, name: str) -> Expr:

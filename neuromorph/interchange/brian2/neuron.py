@@ -21,6 +21,7 @@ from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.samples import Sample, is_late, keep, turn_of
 from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.stepwise import stepwise
+from neuromorph.interchange.brian2.synapse_ports import show
 from neuromorph.language import Event, Expr, Neuron, dt, floor, make_neuron, maximum, step, where
 from neuromorph.language.expr import const
 from neuromorph.units import TIME
@@ -49,6 +50,8 @@ class Task:
         The event that leaves the neurons.
     moving : mapping of str to collection of str
         Variables of every group of the network that change while it runs.
+    seen : tuple of str
+        Variables that synapses see in their turn of a step.
     """
 
     group: Any
@@ -59,6 +62,7 @@ class Task:
     samples: tuple[Sample, ...]
     event: str | None
     moving: Mapping[str, frozenset[str]]
+    seen: tuple[str, ...] = ()
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -90,7 +94,7 @@ def group_neuron(task: Task) -> tuple[Neuron | None, GroupNames, list[str]]:
             threshold = None if task.event is None else task.acting.thresholds[task.event]
             turn = turn_of(task.group, task.schedule) if threshold is None else threshold.position
             every = task.schedule.every(task.group)
-            neuron = stepwise(names, task.operations, turn, task.event, every, task.samples)
+            neuron = stepwise(names, task.operations, turn, task.event, every, task.samples, task.seen)
     except (NeuromorphError, SyntaxError) as error:
         problems.append(f"{task.group.name}: {problem_of(error) if isinstance(error, NeuromorphError) else error}")
     return neuron, names, problems
@@ -136,6 +140,8 @@ class _Equations:
         """The neuron."""
         group, names, task = self._task.group, self._names, self._task
         equations = getattr(group, "user_equations", None)
+        for operation in _taking(task):
+            self._take(operation)
         for name in equations or ():
             names(name)
         if equations is not None:
@@ -149,9 +155,20 @@ class _Equations:
                 self._jump(variable, [o for o in _additions(task) if o.adds == variable])
         for sample in task.samples:
             if sample.variable not in HIDDEN:  # the device adds what Brian 2 shows of refractoriness
-                keep(names, sample, names(sample.variable))
+                taken = sample.variable in {o.takes for o in _taking(task)}
+                keep(names, sample, names.state(sample.variable) if taken else names(sample.variable))
+        for variable in task.seen:
+            show(names, variable)
         doc = f"From Brian 2's {group.name}."
         return make_neuron(group.name, names.symbols, doc=doc, method=self._method)(**names.values)
+
+    def _take(self, operation: Operation) -> None:
+        """A variable that is what arrives in each step: equations read the port, the next step and others the state."""
+        state = self._names.state(operation.takes)
+        assert operation.increment is not None
+        arriving = operation.increment(Moment(self._names, float(self._task.group.clock.dt_)))
+        state.next = self._names.stored(operation.takes, arriving)
+        self._names.stand_in(operation.takes, arriving)
 
     def _event(self, held: Sequence[str]) -> None:
         names, task = self._names, self._task
@@ -184,7 +201,11 @@ class _Equations:
 
 
 def _additions(task: Task) -> list[Operation]:
-    return sorted((o for o in task.operations if o.increment is not None), key=lambda o: o.position)
+    return sorted((o for o in task.operations if o.adds), key=lambda o: o.position)
+
+
+def _taking(task: Task) -> list[Operation]:
+    return [o for o in task.operations if o.takes]
 
 
 def _held(group: Any) -> list[str]:
@@ -199,7 +220,8 @@ def _in_order(task: Task) -> bool:
     acting = task.acting
     known = [o for o in (acting.update, *acting.thresholds.values(), *acting.resets.values()) if o is not None]
     additions = _additions(task)
-    if len(known) + len(additions) != len(task.operations) or any(o.every != 1 for o in task.operations):
+    taking = _taking(task)
+    if len(known) + len(additions) + len(taking) != len(task.operations) or any(o.every != 1 for o in task.operations):
         return False
     if len(acting.thresholds) > 1 or task.event != next(iter(acting.thresholds), None):
         return False
@@ -210,6 +232,11 @@ def _in_order(task: Task) -> bool:
         return False
     late = [*additions, *acting.resets.values()]
     first = update if update is not None else turn
+    taken = {o.takes for o in taking}
+    if taking and (first is None or any(o.position > first for o in taking)):
+        return False
+    if any(taken & _through(task.group, [s.variable]) - {s.variable} for s in task.samples):
+        return False
     states = set(getattr(task.group, "user_equations", None) or ()) & task.moving[task.group.name]
     for sample in task.samples:
         place = sample.position
@@ -234,7 +261,7 @@ def _apart(task: Task) -> bool:
         if any("constant over dt" in equation.flags for equation in equations.values()):
             return False
     used = {n for o in task.operations for n in o.reads if o is not acting.update}
-    used |= set(getattr(equations, "identifiers", ()))
+    used |= {*getattr(equations, "identifiers", ()), *task.seen}
     return not (added & _through(task.group, touched)) and not (_through(task.group, used) & HIDDEN)
 
 

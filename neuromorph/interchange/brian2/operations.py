@@ -136,28 +136,37 @@ def _counted(runner: Any) -> Callable[[Moment], dict[str, Expr]]:
 
 # --- integration ------------------------------------------------------------------------------------------------------
 def _update(group: Any, runner: Any, namespace: Mapping[str, Any], schedule: Schedule) -> Operation:
+    _require_names(group, namespace)
+    for name in group.equations.diff_eq_names:
+        if group.variables[name].scalar and len(group) > 1 and group.equations[name].expr.stochastic_variables:
+            raise LanguageError(f"{name} is shared and noisy; neurons draw numbers of their own, never one for all")
+
+    def run(moment: Moment) -> None:
+        lines = _integration(runner, namespace)
+        refractory = [s for s in lines if s.target == "not_refractory"]
+        rest = [s for s in lines if s.target != "not_refractory"]
+        Block(moment).run(refractory)
+        if "not_refractory" in _reads(rest):
+            _either(moment, rest)
+        else:
+            Block(moment).run(rest)
+
+    refractory = set() if group._refractory is False else {"not_refractory"}
+    writes = frozenset(refractory | set(group.equations.diff_eq_names))
+    return Operation(schedule.position(runner), "method", run, writes, every=schedule.every(runner))
+
+
+def _integration(runner: Any, namespace: Mapping[str, Any]) -> list[Statement]:
+    """The update that Brian 2 writes out; that takes it a while, so it is asked for only where it is used."""
     from brian2.stateupdaters.base import UnsupportedEquationsException
 
-    _require_names(group, namespace)
     try:
         runner.update_abstract_code(run_namespace=namespace)
     except UnsupportedEquationsException as error:
         raise LanguageError(str(error)) from None
     except NotImplementedError as error:
         raise LanguageError(f"{runner.method_choice} integrates outside of Brian 2's own code ({error})") from None
-    code = str(runner.abstract_code).replace("timestep(t - lastspike, dt)", SINCE_SPIKE)
-    lines = statements(code)
-    refractory = [s for s in lines if s.target == "not_refractory"]
-    rest = [s for s in lines if s.target != "not_refractory"]
-
-    def run(moment: Moment) -> None:
-        Block(moment).run(refractory)
-        if any(isinstance(n, ast.Name) and n.id == "not_refractory" for s in rest for n in ast.walk(s.value)):
-            _either(moment, rest)
-        else:
-            Block(moment).run(rest)
-
-    return Operation(schedule.position(runner), "method", run, _writes(lines), _reads(lines), schedule.every(runner))
+    return statements(str(runner.abstract_code).replace("timestep(t - lastspike, dt)", SINCE_SPIKE))
 
 
 def _require_names(group: Any, namespace: Mapping[str, Any]) -> None:

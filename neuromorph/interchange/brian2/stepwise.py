@@ -19,6 +19,7 @@ from neuromorph.interchange.brian2.moment import Moment, Operation, fired
 from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.samples import Sample, keep
 from neuromorph.interchange.brian2.schedule import Position
+from neuromorph.interchange.brian2.synapse_ports import show
 from neuromorph.language import Event, Expr, Neuron, make_neuron, step
 
 LAST = (1 << 30, 0, "")
@@ -31,6 +32,7 @@ def stepwise(
     event: str | None,
     every: int,
     samples: Sequence[Sample] = (),
+    seen: Sequence[str] = (),
 ) -> Neuron:
     """A neuron that makes the step of a group.
 
@@ -46,6 +48,8 @@ def stepwise(
         Steps of ours in a step of the group.
     samples : sequence of Sample
         Values to keep for recording.
+    seen : sequence of str
+        Variables that synapses see in their turn.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def stepwise(
         names.flag(name).next = value
     if event is not None:
         names.own("spike", Event(when=names.flag(fired(event)) != 0))
+    for variable in seen:
+        show(names, variable)
     doc = f"From Brian 2's {names.group.name}."
     return make_neuron(names.group.name, names.symbols, doc=doc)(**names.values)
 

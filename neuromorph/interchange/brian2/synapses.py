@@ -1,178 +1,377 @@
-"""Brian 2's synapses as connections given one by one."""
+"""Brian 2's synapses as projections.
+
+What only adds constants to variables of neurons becomes plain projections, which every target runs. All else of a
+Synapses object becomes one projection whose synapses are late: what Brian 2 does in the slot ``synapses`` of a step
+happens at the end of ours, pathway by pathway, and what is added arrives at the start of the next step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import LanguageError, NeuromorphError
-from neuromorph.interchange.brian2.expressions import Statement, expression, problem_of, statements
-from neuromorph.interchange.brian2.names import dimension, quantity
-from neuromorph.interchange.brian2.walk import whole
-from neuromorph.language import Expr, Type
-from neuromorph.language.expr import as_expr, const
-from neuromorph.lowering.statics import Statics
-from neuromorph.units import TIME, Dimension
+from neuromorph.interchange.brian2.expressions import problem_of
+from neuromorph.interchange.brian2.moment import Operation
+from neuromorph.interchange.brian2.names import quantity
+from neuromorph.interchange.brian2.schedule import Position, Schedule
+from neuromorph.interchange.brian2.synapse_code import Run, lines_of, target_of
+from neuromorph.interchange.brian2.synapse_names import Constants, SynapseNames, sides_of
+from neuromorph.interchange.brian2.synapse_ports import adding_at
+from neuromorph.language import Synapse
+from neuromorph.units import TIME
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What one statement of a pathway does: add a weight, own to each synapse, to a variable of its target.
+class Surroundings:
+    """What synapses have to know of the network that they are in.
+
+    Attributes
+    ----------
+    namespace : mapping
+    schedule : Schedule
+    moving : mapping of str to collection of str
+        Variables of each group that change while the network runs.
+    operations : mapping of str to tuple of Operation
+        What acts on each group, but for synapses.
+    events : mapping of str to str
+        The event that leaves each group.
+    apart : collection of (group, variable)
+        Variables that some pathway sets, so that it matters in which order pathways act.
+    writers : tuple of (group, variable, Position, label)
+        What pathways change of the groups.
+    """
+
+    namespace: Mapping[str, Any]
+    schedule: Schedule
+    moving: Mapping[str, Collection[str]]
+    operations: Mapping[str, tuple[Operation, ...]]
+    events: Mapping[str, str]
+    apart: Collection[tuple[str, str]]
+    writers: tuple[tuple[str, str, Position, str], ...]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A projection.
 
     Attributes
     ----------
     name : str
-    source, target : str
-        Names of the whole groups; indices count from their first neurons.
-    variable : str
+    source, target, port : str
+        Names of the whole groups, and of the port; indices count from the groups' first neurons.
     pre, post : int array (synapses,)
-    weights : Quantity or array
+    weights : Quantity or array, or None
         One, or (synapses,).
     delays : Quantity
         From sending to arriving, one, or (synapses,): a step longer than Brian 2's.
+    synapse : Synapse or None
+    further : mapping of str to Quantity
+        Delays of the synapse's other paths.
+    order : int array (synapses,), or None
+        For synapses that change, number in Brian 2 of each.
     """
 
     name: str
     source: str
     target: str
-    variable: str
+    port: str
     pre: Array
     post: Array
     weights: Any
     delays: Any
+    synapse: Synapse | None = None
+    further: Mapping[str, Any] = field(default_factory=dict)
+    order: Array | None = None
 
 
-def effects(synapses: Any, namespace: Mapping[str, Any]) -> tuple[list[Effect], list[str]]:
-    """Everything that a Synapses object does, and what cannot be taken."""
-    problems: list[str] = []
-    found: list[Effect] = []
-    changing = [*synapses.equations.diff_eq_names, *(getattr(synapses, "event_driven", None) or {})]
-    problems += [f"its variable {name} changes in time; synapses have weights only" for name in changing]
-    problems += [f"{name} is a summed variable" for name in synapses.summed_updaters]
-    for pathway in () if problems else synapses._pathways:
+@dataclass(frozen=True)
+class Taken:
+    """What a Synapses object becomes.
+
+    Attributes
+    ----------
+    links : tuple of Link
+    arrivals : tuple of (group, Operation)
+        What arrives does in each group.
+    seen : frozenset of (group, variable)
+        What synapses see in their turn of a step.
+    settled : frozenset of (group, variable)
+        What they see between two steps.
+    """
+
+    links: tuple[Link, ...] = ()
+    arrivals: tuple[tuple[str, Operation], ...] = ()
+    seen: frozenset[tuple[str, str]] = frozenset()
+    settled: frozenset[tuple[str, str]] = frozenset()
+
+    def operations(self, group: str) -> tuple[Operation, ...]:
+        """What arrives does in a group; what arrives at one port, once."""
+        found = {(op.position, op.label): op for name, op in self.arrivals if name == group}
+        return tuple(found.values())
+
+    def __or__(self, other: Taken) -> Taken:
+        return Taken(
+            self.links + other.links,
+            self.arrivals + other.arrivals,
+            self.seen | other.seen,
+            self.settled | other.settled,
+        )
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """A pathway of a Synapses object.
+
+    Attributes
+    ----------
+    runner : brian2.SynapticPathway
+    code : str
+        With the update of what is event-driven.
+    end : {"pre", "post"}
+    delays : float array, shape () or (synapses,)
+        From sending to arriving, in steps of ours: one longer than Brian 2's.
+    position : Position
+    """
+
+    runner: Any
+    code: str
+    end: str
+    delays: Array
+    position: Position
+
+    @property
+    def name(self) -> str:
+        """What Brian 2 calls it."""
+        return str(self.runner.objname)
+
+
+def writes(synapses: Any, schedule: Schedule) -> list[tuple[str, str, Position, str, bool]]:
+    """Group, variable, position, label, and whether it sets it, of all that synapses change of neurons.
+
+    Code that cannot be read changes nothing; :func:`take` says so.
+    """
+    found = []
+    sides = sides_of(synapses)
+    for pathway in synapses._pathways:
         try:
-            found += _pathway(synapses, pathway, namespace)
+            for line in lines_of(pathway.code):
+                target = target_of(line.target, synapses, sides)
+                if target is not None:
+                    where = (sides[target[0]].group.name, target[1], schedule.position(pathway))
+                    found.append((*where, f"{synapses.name} {pathway.objname}", not line.relative))
+        except (NeuromorphError, SyntaxError):
+            continue
+    for name, updater in synapses.summed_updaters.items():
+        suffix = "_pre" if name.endswith("_pre") else "_post"
+        where = (sides[suffix].group.name, name.removesuffix(suffix), schedule.position(updater))
+        found.append((*where, f"{synapses.name} {name}", False))
+    return found
+
+
+def watched_in(synapses: Any, monitors: Iterable[Any]) -> tuple[set[str], list[str]]:
+    """Variables of synapses that state monitors record, and those that cannot be."""
+    watched: set[str] = set()
+    problems = []
+    for monitor in monitors:
+        if monitor.source is not synapses and getattr(monitor.source, "name", "") != synapses.name:
+            continue
+        for name in monitor.record_variables:
+            values = synapses.variables[name]
+            if name not in _equations(synapses) or hasattr(values, "expr") or getattr(values, "scalar", False):
+                problems.append(f"{monitor.name}: {name} is no variable of each synapse of {synapses.name}")
+            watched.add(name)
+    return watched, problems
+
+
+def unsettled(group: str, neuron: Any, found: Taken, operations: Iterable[Operation]) -> list[str]:
+    """Variables whose value between two steps of Brian 2 is summed up, and a neuron does not have then.
+
+    Parameters
+    ----------
+    operations : iterable of Operation
+        All that act on the group.
+    """
+    problems = []
+    for variable in sorted(v for g, v in found.settled if g == group) if neuron is not None else ():
+        late = [o for o in operations if variable in o.writes and o.idle]
+        others = [o.label for o in late if o.label != "reset"]
+        written_out = bool(late) and neuron.state(variable).reset is None
+        if others or written_out:
+            why = f"{others[0]} changes at the end of a step" if others else "is reset in a step that is written out"
+            problems.append(f"{group}: a summed variable reads {variable}, which {why}; its synapses see it too early")
+    return problems
+
+
+def take(synapses: Any, around: Surroundings, watched: Collection[str] = ()) -> tuple[Taken, list[str]]:
+    """Everything that a Synapses object does, and what of it cannot be taken.
+
+    Parameters
+    ----------
+    watched : collection of str
+        Variables that are recorded.
+    """
+    from neuromorph.interchange.brian2.synapse_model import model_of, summed_pre
+
+    problems = _unknown_parts(synapses)
+    taken = Taken()
+    rest: list[Pathway] = []
+    changing = changing_in(synapses) | set(watched)
+    for runner in synapses._pathways:
+        if not runner.active:
+            continue
+        try:
+            pathway = _pathway(synapses, runner, around)
+            constant = constant_links(synapses, pathway, changing, around)
+            if constant is None:
+                rest.append(pathway)
+            else:
+                taken |= Taken(tuple(constant[0]), tuple(constant[1]))
         except (NeuromorphError, SyntaxError) as error:
-            problem = problem_of(error) if isinstance(error, NeuromorphError) else str(error)
-            problems.append(f"on_{pathway.prepost} {pathway.code!r}: {problem}")
-    return found, [f"{synapses.name}: {problem}" for problem in problems]
+            problems.append(f"on_{runner.prepost} {runner.code!r}: {refusal(error)}")
+    sums = any(name.endswith("_post") for name in synapses.summed_updaters)
+    if not problems and (rest or sums or watched or synapses.state_updater is not None):
+        model, found = model_of(synapses, rest, changing, around)
+        taken, problems = taken | model, problems + found
+    turned, found = summed_pre(synapses, around, changing)
+    return taken | turned, [f"{synapses.name}: {problem}" for problem in (*problems, *found)]
 
 
-def _pathway(synapses: Any, pathway: Any, namespace: Mapping[str, Any]) -> list[Effect]:
-    if pathway.prepost != "pre":
-        if not pathway.code.strip():
-            return []
-        raise LanguageError("synapses act on events of their source only; plasticity has no counterpart")
-    if pathway.event != "spike":
-        raise LanguageError(f"it follows the event {pathway.event}; there are spikes only")
-    if pathway.when != "synapses":
-        raise LanguageError(f"it runs in the slot {pathway.when!r} of a step, expected 'synapses'")
-    names = _SynapseNames(synapses, namespace)
-    pre = np.asarray(synapses.i[:], np.int64) + synapses.source.start
-    post = np.asarray(synapses.j[:], np.int64) + synapses.target.start
-    dt = float(synapses.source.clock.dt)
-    steps = np.floor(np.asarray(pathway.variables["delay"].get_value(), np.float64) / dt + 0.5) + 1
-    delays = quantity(_one_if_equal(steps * dt), TIME)
-    lines = [s for s in statements(pathway.code) if s.target != "pass"]
-    made = []
-    for k, statement in enumerate(lines):
-        variable = _target(synapses, statement)
-        value = expression(statement.value, names)
-        weights = quantity(_one_if_equal(names.evaluate(value)), value.dim)
-        name = synapses.name if pathway.objname == "pre" else f"{synapses.name} {pathway.objname}"
-        if len(lines) > 1:
-            name += f" {k + 1}"
-        source, target = whole(synapses.source).name, whole(synapses.target).name
-        made.append(Effect(name, source, target, variable, pre, post, weights, delays))
-    return made
+def refusal(error: Exception) -> str:
+    """Why something cannot be taken."""
+    return problem_of(error) if isinstance(error, NeuromorphError) else str(error)
 
 
-def _target(synapses: Any, statement: Statement) -> str:
-    """The variable of the target group that a statement adds to."""
-    name = statement.target.removesuffix("_post")
-    if statement.target in synapses.equations.names:
-        raise LanguageError(f"it changes {statement.target}, a variable of the synapses; plasticity has no counterpart")
-    if not statement.relative:
-        raise LanguageError(f"it sets {statement.target}; synapses can only add to a variable")
-    if statement.target.endswith("_pre") or name not in synapses.target.variables:
-        raise LanguageError(f"it changes {statement.target}, which is no variable of the target")
-    return name
-
-
-def _one_if_equal(values: Array) -> Any:
-    flat = np.asarray(values, np.float64).reshape(-1)
-    return float(flat[0]) if flat.size and np.all(flat == flat[0]) else flat
-
-
-class _SynapseNames:
-    """Names in a pathway's code: everything that is constant, with one value for each synapse."""
-
-    def __init__(self, synapses: Any, namespace: Mapping[str, Any]) -> None:
-        self._synapses = synapses
-        self._namespace = namespace
-        self._arrays: dict[str, Array] = {}
-
-    def __call__(self, name: str, *, literal: bool = False) -> Expr:
-        synapses = self._synapses
-        equations = synapses.equations
-        if name == "dt":
-            return const(float(synapses.clock.dt), TIME)
-        if name in equations.names:
-            if equations[name].type == "subexpression":
-                return expression(str(equations[name].expr), self)
-            return self._parameter(name, synapses.variables[name], None)
-        if name in ("i", "j"):
-            return self._array(name, getattr(synapses, name)[:], Dimension())
-        for end, index, suffix in ((synapses.source, synapses.i, "_pre"), (synapses.target, synapses.j, "_post")):
-            plain = name.removesuffix(suffix)
-            if (plain != name or suffix == "_post") and plain in end.variables:
-                group = whole(end)
-                self._require_constant(group, plain, name)
-                return self._parameter(name, group.variables[plain], np.asarray(index[:], np.int64) + end.start)
-        return self._external(name)
-
-    def function(self, name: str) -> None:
-        """There are Brian 2's own functions alone."""
-
-    def evaluate(self, value: Expr) -> Array:
-        """Value for each synapse, or one for all."""
-        static = Statics(self._arrays, float(self._synapses.clock.dt))(value)
-        if static is None:
-            raise LanguageError("what it adds is random or changes while the network runs; weights are constant")
-        return static.value
-
-    def _parameter(self, name: str, variable: Any, index: Array | None) -> Expr:
-        values = np.asarray(variable.get_value())
-        if index is not None and values.size > 1:
-            values = values[index]
-        return self._array(name, values if values.size != 1 else values.reshape(()), dimension(variable.dim))
-
-    def _array(self, name: str, values: Any, dim: Dimension) -> Expr:
-        whole_numbers = np.asarray(values).dtype.kind in "iub"
-        self._arrays[name] = np.asarray(values, np.int64 if whole_numbers else np.float64)
-        return Expr("param", (), dim, Type.INT if whole_numbers else Type.FLOAT, name)
-
-    def _require_constant(self, group: Any, plain: str, name: str) -> None:
-        equations = getattr(group, "user_equations", {})
-        reset = (getattr(group, "event_codes", {}) or {}).get("spike") or ""
-        fixed = plain in equations and equations[plain].type == "parameter"
-        if not fixed or plain in {s.target for s in statements(reset)}:
-            raise LanguageError(f"{name} changes while the network runs; weights are constant")
-
-    def _external(self, name: str) -> Expr:
+def changing_in(synapses: Any) -> set[str]:
+    """Variables of the synapses that change while the network runs."""
+    equations = _equations(synapses)
+    found = {name for name, equation in equations.items() if equation.type == "differential equation"}
+    for pathway in synapses._pathways:
         try:
-            found = self._synapses._resolve(name, run_namespace=self._namespace, user_identifier=False)
-        except KeyError:
-            raise LanguageError(f"the name {name} cannot be resolved; give namespace= with it") from None
-        if not hasattr(found, "get_value") or name == "t":
-            raise LanguageError(f"{name} is no constant; weights are constant")
-        value = np.asarray(found.get_value())
-        if value.size != 1:
-            raise LanguageError(f"{name} is an array; make it a parameter of the synapses")
-        return as_expr(quantity(value.item(), dimension(found.dim)))
+            found |= {line.target for line in lines_of(pathway.code)} & set(equations)
+        except (NeuromorphError, SyntaxError):
+            continue
+    return found | ({"lastupdate"} if synapses.event_driven else set())
+
+
+def _equations(synapses: Any) -> dict[str, Any]:
+    return {**dict(synapses.equations), **dict(synapses.event_driven or {})}
+
+
+def _unknown_parts(synapses: Any) -> list[str]:
+    known = {id(x) for x in (*synapses._pathways, *synapses.summed_updaters.values(), synapses.state_updater)}
+    problems = []
+    for extra in synapses.contained_objects:
+        if id(extra) in known or not getattr(extra, "active", True):
+            continue
+        if extra is synapses.subexpression_updater:
+            names = ", ".join(sorted(extra.subexpressions))
+            problems.append(f"{names} (constant over dt): synapses have no values for a step; leave the flag out")
+        else:
+            problems.append(f"{extra.name} (run_regularly or the like) has no counterpart in synapses")
+    return problems
+
+
+def _pathway(synapses: Any, runner: Any, around: Surroundings) -> Pathway:
+    group = sides_of(synapses)[f"_{runner.prepost}"].group
+    leaving = around.events.get(group.name)
+    if runner.event != leaving:
+        raise LanguageError(
+            f"it follows the event {runner.event} of {group.name}, and what leaves its neurons is the event {leaving}"
+        )
+    position = around.schedule.position(runner)
+    if position[0] <= around.schedule.slot("thresholds"):
+        raise LanguageError(f"it runs in the slot {runner.when!r} of a step, before the events of the step")
+    runner.update_abstract_code(run_namespace=around.namespace)
+    every = around.schedule.every(group)
+    steps = np.floor(np.asarray(runner.variables["delay"].get_value(), np.float64) / float(group.clock.dt_) + 0.5)
+    delays = one_if_equal(steps * every + 1)
+    return Pathway(runner, str(runner.abstract_code), runner.prepost, delays, position)
+
+
+def one_if_equal(values: Array) -> Array:
+    """One value instead of many that are the same."""
+    flat = np.asarray(values, np.float64).reshape(-1)
+    return flat[0].reshape(()) if flat.size and np.all(flat == flat[0]) else flat
+
+
+def time_of(steps: Array, around: Surroundings) -> Any:
+    """Delays in steps as times."""
+    length = around.schedule.dt
+    return quantity(float(steps) * length if not steps.ndim else steps * length, TIME)
+
+
+# --- what only adds constants -----------------------------------------------------------------------------------------
+def constant_links(
+    synapses: Any, pathway: Pathway, changing: Collection[str], around: Surroundings, suffix: str = ""
+) -> tuple[list[Link], list[tuple[str, Operation]]] | None:
+    """The projections of a pathway that only adds constants to variables of neurons; None if it does more.
+
+    Parameters
+    ----------
+    suffix : str
+        What their names end with.
+    """
+    lines, sides = lines_of(pathway.code), sides_of(synapses)
+    targets = [None if line.target in changing else target_of(line.target, synapses, sides) for line in lines]
+    if any(target is None for target in targets) or not all(line.relative for line in lines):
+        return None
+    constants = Constants(around.schedule.dt)
+    names = SynapseNames(synapses, around.namespace, sides, changing, around.moving, constants)
+    run = Run(synapses, names, sides, changing)
+    try:
+        run.run(lines)
+        weights = {target: (value.dim, constants.evaluate(value)) for target, value in run.adds.items()}
+    except LanguageError:
+        return None
+    if any(values is None for _, values in weights.values()):
+        return None
+    links, arrivals = [], []
+    for k, (target, (dim, values)) in enumerate(weights.items(), 1):
+        assert values is not None
+        source, side = sides[f"_{pathway.end}"], sides[target[0]]
+        label = f"{synapses.name} {pathway.name}"
+        port, operation = adding_at(side.group, target[1], pathway.position, around.apart, label)
+        name = (synapses.name if pathway.name == "pre" else label) + suffix
+        name += f" {k}" if len(weights) > 1 else ""
+        weight = one_if_equal(values)
+        given = quantity(weight if weight.ndim else float(weight), dim)
+        ends = (source.group.name, side.group.name, port, source.index, side.index)
+        links.append(Link(name, *ends, given, time_of(pathway.delays, around)))
+        arrivals.append((side.group.name, operation))
+    return links, arrivals
+
+
+def order_in(synapses: Any) -> Array:
+    """Number in Brian 2 of each synapse of the projection that a Synapses object becomes, where they change.
+
+    Parameters
+    ----------
+    synapses : brian2.Synapses
+        Connected, with its delays.
+
+    Returns
+    -------
+    int64 array (synapses,)
+        ``program.synapses(synapses.name)["w"]`` is ``synapses.w[:]`` in this order.
+    """
+    sides = sides_of(synapses)
+    first = min((p for p in synapses._pathways if p.prepost == "pre"), key=_turn, default=None)
+    delays = np.zeros(()) if first is None else np.asarray(first.variables["delay"].get_value(), np.float64)
+    steps = np.zeros(()) if first is None else np.floor(delays / float(sides["_pre"].group.clock.dt_) + 0.5)
+    return sorted_by(sides["_pre"].index, sides["_post"].index, one_if_equal(steps))
+
+
+def _turn(pathway: Any) -> tuple[int, str]:
+    return int(pathway.order), str(pathway.name)
+
+
+def sorted_by(pre: Array, post: Array, delays: Array) -> Array:
+    """Synapses by delay (longest first), source and target."""
+    return np.lexsort((np.arange(len(pre)), post, pre, -np.broadcast_to(delays, pre.shape)))
