@@ -15,7 +15,7 @@ from neuromorph.errors import CheckError, NeuromorphError
 from neuromorph.interchange.brian2.clocks import schedule_of
 from neuromorph.interchange.brian2.expressions import problem_of
 from neuromorph.interchange.brian2.functions import Feed
-from neuromorph.interchange.brian2.moment import Operation
+from neuromorph.interchange.brian2.moment import fired
 from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.neuron import Task, group_neuron, written
 from neuromorph.interchange.brian2.operations import Acting
@@ -53,21 +53,29 @@ def from_brian2(
     Returns
     -------
     Network
-        Populations are named like their groups, and projections like their synapses. What spike and state monitors
-        watch is recorded, for all neurons of their groups; without any spike monitor every spike is.
+        Populations are named like their groups, and projections like their synapses. What monitors watch is recorded,
+        for all neurons of their groups; without any spike monitor every spike is. What a state monitor sees of ``v`` is
+        recorded as ``v_start``, or with another ``when`` of its own in the place of ``start``; an event monitor's event
+        ``low`` that no synapses follow is recorded as the state ``low_fired``.
 
     Raises
     ------
     CheckError
-        Listing everything that cannot be taken: plasticity and other synaptic dynamics, summed and linked variables,
-        multicompartment neurons, ``TimedArray``, ``run_regularly``, network operations, custom events, several clocks.
+        Listing everything that cannot be taken, each with the reason. Of groups: variables linked to what changes while
+        the network runs, random numbers that all neurons share, functions that are not plain arithmetic, ``TimedArray``
+        with an argument other than the time if it is long or has columns, clocks that are no multiples of the shortest,
+        synapses that follow several events of one group, network operations, multicompartment neurons.
 
     Notes
     -----
     An effect of delay d acts at the start of the step that begins d + dt after the spike in both; here that is a delay
-    of d + dt. Refractory time there counts the step of the spike, so it is one step shorter here. A recorded state is
-    its value at the end of a step; a Brian 2 monitor samples the next step's start, when arrivals have been added.
-    The sum of Poisson inputs is drawn from a Poisson, not a binomial, distribution.
+    of d + dt. Refractory time there counts the step of the spike, so it is one step shorter here. Compile with the
+    shortest step of all clocks; groups with a slower one wait for it. What a monitor samples after the thresholds of a
+    step, such as with ``when="end"``, is in the row of the next step here.
+
+    A group becomes a neuron with its equations where our step does the same in another order: integration by ``exact``,
+    ``euler`` or ``exponential_euler``, a constant refractory time or none, synapses that add to variables that no reset
+    uses. Of any other, Brian 2's step is written out statement by statement, its integrator's included.
     """
     import brian2
 
@@ -130,6 +138,7 @@ class _Import:
         self.namespace = namespace
         self.settle = settle
         self.refused: set[str] = set()
+        self._leaving: Mapping[str, str | None] = {}
         self.objects, self.problems = walk(given)
         self.by_kind = self.objects.by_kind
         self.groups = self.objects.groups
@@ -141,6 +150,7 @@ class _Import:
     def build(self, seed: int, name: str, amend: Amend | None = None) -> Imported:
         acting = {group.name: self._acting(group) for group in self.groups if not is_generator(group)}
         events = {g.name: self._event(g, acting[g.name].thresholds) for g in self.groups if not is_generator(g)}
+        self._leaving = events
         touched = [w for synapses in self.by_kind["Synapses"] for w in writes(synapses, self.schedule)]
         moving = {
             group.name: written(group, acting[group.name].operations) | {v for g, v, *_ in touched if g == group.name}
@@ -266,6 +276,10 @@ class _Import:
         made.project(source, population.port(port), each or AllToAll(), weight=_one(population, port), delay=1)
 
     def _record(self, made: Network, populations: Mapping[str, Any], found: Taken) -> None:
+        for monitor in self.by_kind["EventMonitor"]:
+            source = whole(monitor.source).name
+            if monitor.event != self._leaving.get(source):
+                made.record(populations[source], fired(monitor.event))
         changing = {link.name: link for link in found.links if link.order is not None}
         for monitor in self.by_kind["StateMonitor"]:
             source, every = whole(monitor.source), max(self.schedule.every(monitor), 1)
