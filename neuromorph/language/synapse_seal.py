@@ -117,7 +117,7 @@ def _check_random(cls: type, rules: list[_Rule], reachable: list[Expr]) -> None:
             refuse_at(
                 cls,
                 rule.site,
-                f"{rule.name} of {rule.owner!r} draws random numbers; events and .next may, for each synapse. {instead}",
+                f"{rule.name} of {rule.owner!r} draws random numbers; events and .next of a State may. {instead}",
             )
 
 

@@ -64,7 +64,7 @@ def made(line: str) -> Any:
         ("x.dot = PostView('v') / tau", "reads a PostView; make 'x' a State to see it"),
         ("x.dot = Third('d') / tau", "reads a Third"),
         ("z.on_post = event_value", ".on_post of 'z' reads event_value, which only .on_pre has"),
-        ("z.next = normal()", ".next of 'z' draws random numbers; events may, for each synapse"),
+        ("z.dot = normal() / tau", ".dot of 'z' draws random numbers; events and .next of a State may"),
         ("z.on_pre = z + poisson(2.0)", "poisson() cannot be used here: synapses draw normal() and uniform()"),
         ("y.on_post = uniform()", ".on_post of 'y' draws random numbers"),
         ("p = Pathway('pre'); p[z] = 1.0", "synapses with pathways of their own act late; write @synapse(late=True)"),

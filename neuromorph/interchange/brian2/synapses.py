@@ -271,7 +271,7 @@ def _unknown_parts(synapses: Any) -> list[str]:
         if id(extra) in known or not getattr(extra, "active", True):
             continue
         if extra is synapses.subexpression_updater:
-            names = ", ".join(sorted(extra.subexpressions))
+            names = ", ".join(line.target for line in lines_of(str(extra.abstract_code)))
             problems.append(f"{names} (constant over dt): synapses have no values for a step; leave the flag out")
         else:
             problems.append(f"{extra.name} (run_regularly or the like) has no counterpart in synapses")
