@@ -488,8 +488,12 @@ def test_a_bias_that_nothing_can_bring_is_refused() -> None:
         to_nir(net, dt=STEP, reset="subtract")
 
 
-def test_options_that_are_wrong() -> None:
+def test_options_that_are_wrong(tmp_path: Path) -> None:
     net, _ = driven(Gate)
+    with pytest.raises(NetworkError, match=r"none.x\.nir: the graph cannot be written there"):
+        to_nir(net, tmp_path / "none" / "x.nir", dt=STEP)
+    with pytest.raises(CheckError, match="it has no populations"):
+        to_nir(Network(), dt=STEP)
     with pytest.raises(NetworkError, match="reset='soft'"):
         to_nir(net, dt=STEP, reset="soft")
     with pytest.raises(CheckError, match="outputs: the network has no population 'x'"):

@@ -126,7 +126,7 @@ class Wiring:
     ----------
     signals : dict of str to Signal
         By node: neurons, outputs of the graph and relays.
-    relays : dict of str to None
+    relays : tuple of str
         Linear nodes that become populations of their own, so that the maps before and after them stay what they are
         instead of being multiplied out.
     """

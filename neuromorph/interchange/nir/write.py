@@ -71,11 +71,11 @@ def to_nir(
     CheckError
         If NIR cannot say something in the network: everything that it cannot is listed.
     NetworkError
-        If an option is wrong, or the nir package is not installed.
+        If an option is wrong, the nir package is not installed, or the file cannot be written.
     """
     nir = _package()
     given = read_options("to_nir", {}, dt, reset, None, forward or "next", time_unit)
-    problems: list[str] = []
+    problems = [] if network.populations else ["it has no populations; add one with network.population(neuron, size)"]
     wanted = _names(network, "inputs", inputs, problems)
     cells = _cells(network, wanted, given, problems)
     if problems:
@@ -95,7 +95,10 @@ def to_nir(
         raise CheckError(f"network {network.name} as a NIR graph", problems)
     made = checked(nir, draft, {OPTIONS: options.metadata()}, nested)
     if path is not None:
-        nir.write(path, made)
+        try:
+            nir.write(path, made)
+        except OSError as error:
+            raise NetworkError(f"{path}: the graph cannot be written there: {error}") from error
     return made
 
 
