@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import gc
 import json
 import os
 import sys
@@ -42,6 +43,10 @@ class Record:
         self.collected |= {_name(item.nodeid) for item in items}
         if config.option.only_failed:
             items[:] = [i for i in items if self.tests.get(_name(i.nodeid), {}).get("outcome") != "passed"]
+
+    def pytest_collection_finish(self) -> None:
+        gc.collect()
+        gc.freeze()  # Brian 2 collects garbage in every run, which takes longer than most of these tests
 
     def pytest_addoption(self, parser: Any) -> None:
         parser.addoption("--only-failed", action="store_true")

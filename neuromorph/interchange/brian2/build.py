@@ -114,6 +114,7 @@ def take_in(
     name: str = "network",
     amend: Amend | None = None,
     settle: Callable[[Any], Iterable[str]] | None = None,
+    first: int = 0,
 ) -> Imported:
     """What `from_brian2` makes; the device for Brian 2 adds to the neurons what it wants to look at.
 
@@ -127,16 +128,21 @@ def take_in(
     settle : function of a group, optional
         Gives variables whose values between two steps of Brian 2 are wanted. Then every neuron keeps them, and those of
         all variables that change, in states that :func:`~neuromorph.interchange.brian2.samples.between` names.
+    first : int
+        The first step of the run.
     """
-    return _Import(given, namespace, settle).build(seed, name, amend)
+    return _Import(given, namespace, settle, first).build(seed, name, amend)
 
 
 class _Import:
     """A network in the making, and what is wrong with it."""
 
-    def __init__(self, given: Any, namespace: Mapping[str, Any], settle: Callable[[Any], Iterable[str]] | None) -> None:
+    def __init__(
+        self, given: Any, namespace: Mapping[str, Any], settle: Callable[[Any], Iterable[str]] | None, first: int
+    ) -> None:
         self.namespace = namespace
         self.settle = settle
+        self.first = first
         self.refused: set[str] = set()
         self._leaving: Mapping[str, str | None] = {}
         self.objects, self.problems = walk(given)
@@ -194,6 +200,7 @@ class _Import:
                 events[group.name],
                 moving,
                 tuple(sorted(v for g, v in found.seen if g == group.name)),
+                self.first,
             )
             neurons[group.name], names, problems = group_neuron(task)
             feeds[group.name] = names.feeds

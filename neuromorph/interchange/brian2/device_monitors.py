@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.interchange.brian2.device_synapses import sees_the_step
 from neuromorph.interchange.brian2.samples import is_late, sampled, seen_by
 from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.walk import whole
@@ -33,6 +34,8 @@ class Recorded:
         (steps, ids), ordered by step, also of the step before the first.
     rows : function of a group's name and a state
         (last - first, neurons).
+    synapses : function of a monitor of synapses and a variable
+        (1 + last - first, synapses): before the first step, and after each.
     """
 
     first: int
@@ -42,6 +45,7 @@ class Recorded:
     schedule: Schedule
     events: Callable[[str, str], tuple[Array, Array]]
     rows: Callable[[str, str], Array]
+    synapses: Callable[[Any, str], Array]
 
     def steps(self, late: bool) -> tuple[int, int]:
         """The steps that can be shown now; what they leave is seen one step later."""
@@ -89,6 +93,9 @@ def _fill_spikes(monitor: Any, recorded: Recorded) -> None:
 
 
 def _fill_states(monitor: Any, recorded: Recorded) -> None:
+    if type(monitor.source).__name__ == "Synapses":
+        _fill_synapses(monitor, recorded)
+        return
     group = whole(monitor.source)
     late = is_late(recorded.schedule.position(monitor), group, recorded.schedule)
     steps = _steps(monitor, recorded, late)
@@ -99,6 +106,16 @@ def _fill_states(monitor: Any, recorded: Recorded) -> None:
     at = np.ix_(steps - recorded.first + late, columns)
     for name in monitor.record_variables:
         monitor.variables[name].get_value()[before:] = recorded.rows(group.name, sampled(monitor, name))[at]
+
+
+def _fill_synapses(monitor: Any, recorded: Recorded) -> None:
+    steps = _steps(monitor, recorded, late=False)
+    before = len(monitor.variables["t"].get_value())
+    monitor.resize(before + len(steps))
+    monitor.variables["t"].get_value()[before:] = _times(monitor, steps, recorded)
+    at = steps - recorded.first + sees_the_step(monitor, recorded.schedule)
+    for name in monitor.record_variables if len(steps) else ():
+        monitor.variables[name].get_value()[before:] = recorded.synapses(monitor, name)[at]
 
 
 def _fill_rate(monitor: Any, recorded: Recorded) -> None:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import CheckError
 from neuromorph.interchange.brian2 import device_monitors as monitors_of
+from neuromorph.interchange.brian2 import device_synapses as synapses_of
 from neuromorph.interchange.brian2.build import take_in
 from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, write_back
 from neuromorph.interchange.brian2.device_monitors import KINDS, Recorded
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from neuromorph.trace import Trace
 
 Array = npt.NDArray[Any]
-Happened = Mapping[tuple[str, str], tuple[Array, Array]]
-"""Steps and neurons by group and event."""
 ROW_BYTES = 1 << 26
 """Bytes of recorded rows after which monitors are filled."""
 Pace = Callable[[int, int], int]
@@ -108,34 +107,46 @@ class Session:
             Everything that keeps the network from running.
         """
         watching = [o for o in task.objects if type(o).__name__ in KINDS and o.active]
-        network = self._network(task, watching)
+        network, orders = self._network(task, watching)
+        synapses = {o.name: o for o in task.objects if o.name in orders}
         groups = {o.name: o for o in task.objects if _holds_neurons(o)}
         self.program = program = self.target.compile(network, task.dt * second)
         program.restore(self._start(program.state(), task, groups))
         step = task.first
-        before: Happened = {}
+        before = Before({}, _looked_at(watching, synapses))
         most = max(ROW_BYTES // max(8 * sum(network.populations[r.population].size for r in network.recordings), 1), 1)
         while step < task.last and (steps := pace(step, min(most, task.last - step))):
-            seen = Seen(program.run(steps, progress=False), network, before)
+            seen = Seen(program.run(steps, progress=False), orders, before)
             monitors_of.fill(watching, seen.recorded(task, step, step + steps, task.last))
-            before, step = seen.last(step + steps - 1), step + steps
+            before, step = seen.last(watching, step + steps - 1), step + steps
         state = program.state()
-        seen = Seen(program.run(1, progress=False), network, before)
+        seen = Seen(program.run(1, progress=False), orders, before)
         monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
         after = program.state()
         for name, group in groups.items():
             write_back(group, state.populations[name], after.populations[name])
+        for name, changing in synapses.items():
+            synapses_of.write_back(changing, orders[name], state.plastic[name])
         self.carried = Carried(state, task.dt)
         return step
 
-    def _network(self, task: Task, watching: list[Any]) -> Network:
-        """Our network, recording what monitors want."""
+    def _network(self, task: Task, watching: list[Any]) -> tuple[Network, Mapping[str, Array]]:
+        """Our network, recording what monitors want, and the orders of its synapses."""
         kept = [o for o in task.objects if o.active or _holds_neurons(o)]
         given = SimpleNamespace(objects=kept, schedule=task.schedule.slots)
-        made = take_in(given, task.namespace, task.seed, "brian2", prepared, lambda group: ())
+        imported = take_in(given, task.namespace, task.seed, "brian2", prepared, lambda group: (), task.first)
+        made, orders = imported.network, imported.orders
         problems = []
         for monitor in watching:
-            population = made[whole(monitor.source).name]
+            source = whole(monitor.source).name
+            if type(monitor.source).__name__ == "Synapses":
+                columns = synapses_of.columns(monitor, orders[source])
+                projection = next(p for p in made.projections if p.name == source)
+                known = [r.indices for r in made.synapse_recordings if r.projection == projection.index]
+                every = np.concatenate([columns, *(i for i in known if i is not None)])
+                made.record(projection, *monitor.record_variables, indices=every)
+                continue
+            population = made[source]
             made.record(population, *monitors_of.recordable(monitor))
             if not isinstance(population.neuron, Neuron) or type(monitor).__name__ == "StateMonitor":
                 continue
@@ -148,17 +159,17 @@ class Session:
                     problems.append(f"{monitor.name}: it watches {event}, which {population.name} does not show")
         if problems:
             raise CheckError("this Brian 2 network cannot run here", problems)
-        return made
+        return made, orders
 
     def _start(self, fresh: Checkpoint, task: Task, groups: Mapping[str, Any]) -> Checkpoint:
         """The state of a new program, with what the last run left on its way."""
         carried = self.carried
-        if carried is None:
-            return replace(fresh, step=task.first)
-        old, problems, populations = carried.state.populations, [], dict(fresh.populations)
-        if carried.dt != task.dt:
+        old, problems, populations = {}, [], dict(fresh.populations)
+        plastic: Mapping[str, Mapping[str, Array]] = {}
+        if carried is not None and carried.dt != task.dt:
             problems = check_idle(carried.state, carried.dt, task.dt)
-        else:
+        elif carried is not None:
+            old, plastic = carried.state.populations, carried.state.plastic
             if carried.state.step != task.first:
                 problems.append(
                     f"its last run ended before step {carried.state.step}, the next begins with {task.first}: go on "
@@ -167,9 +178,29 @@ class Session:
             for name, group in groups.items():
                 populations[name], lost = carry_over(group, fresh.populations[name], old.get(name))
                 problems += lost
+        synapses = {}
+        for name, arrays in fresh.plastic.items():
+            synapses[name], unknown = synapses_of.carry_on(name, arrays, plastic.get(name), task.first)
+            problems += unknown
         if problems:
             raise CheckError("this Brian 2 network cannot go on", problems)
-        return replace(fresh, step=task.first, populations=populations)
+        return replace(fresh, step=task.first, populations=populations, plastic=synapses)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was before a stretch of a run.
+
+    Attributes
+    ----------
+    events : mapping of (group, event) to (steps, neurons)
+        Of the step before.
+    synapses : mapping of (monitor, variable) to (1, synapses)
+        What monitors of synapses would see at its beginning.
+    """
+
+    events: Mapping[tuple[str, str], tuple[Array, Array]]
+    synapses: Mapping[tuple[str, str], Array]
 
 
 @dataclass(frozen=True)
@@ -179,22 +210,30 @@ class Seen:
     Attributes
     ----------
     trace : Trace
-    network : Network
-    before : mapping
-        Events of the step before the stretch.
+    orders : mapping of str to int array
+        Numbers in Brian 2 of the synapses of each projection.
+    before : Before
     """
 
     trace: Trace
-    network: Network
-    before: Happened
+    orders: Mapping[str, Array]
+    before: Before
 
     def recorded(self, task: Task, first: int, last: int, end: int) -> Recorded:
         """The same as monitors want it."""
-        return Recorded(first, last, task.first, end, task.schedule, partial(self.events, first), self.rows)
+        return Recorded(
+            first, last, task.first, end, task.schedule, partial(self.events, first), self.rows, self.synapses
+        )
 
     def rows(self, group: str, state: str) -> Array:
         """A state of a group, (steps, neurons)."""
         return self.trace.state(group, state).data
+
+    def synapses(self, monitor: Any, variable: str) -> Array:
+        """What a monitor of synapses sees, (1 + steps, synapses): before the stretch, and after each of its steps."""
+        name = monitor.source.name
+        found = self.trace.state(name, variable, ids=synapses_of.columns(monitor, self.orders[name])).data
+        return np.concatenate([self.before.synapses[monitor.name, variable], found])
 
     def events(self, first: int, group: str, event: str) -> tuple[Array, Array]:
         """Steps and neurons of an event, the step before the stretch included."""
@@ -205,19 +244,34 @@ class Seen:
             found = self.trace.events(group)
             assert found.steps is not None  # the trace is our own
             steps, ids = found.steps, found.ids
-        old = self.before.get((group, event))
+        old = self.before.events.get((group, event))
         return (steps, ids) if old is None else (np.concatenate([old[0], steps]), np.concatenate([old[1], ids]))
 
-    def last(self, step: int) -> Happened:
-        """Events of the last step."""
+    def last(self, watching: list[Any], step: int) -> Before:
+        """What the stretch, which ended with this step, is for the next one."""
         kinds = [(name, "spike") for name in self.trace.recorded_events]
         kinds += [(n, s.removesuffix("_fired")) for n, s in self.trace.recorded_states if s.endswith("_fired")]
         found = {}
-        first = step + 1 - self.trace.meta.steps
         for name, event in kinds:
-            steps, ids = self.events(first, name, event)
+            steps, ids = self.events(step + 1 - self.trace.meta.steps, name, event)
             found[name, event] = steps[steps == step], ids[steps == step]
-        return found
+        synapses = {
+            (monitor.name, variable): self.synapses(monitor, variable)[-1:]
+            for monitor in watching
+            if type(monitor.source).__name__ == "Synapses"
+            for variable in monitor.record_variables
+        }
+        return Before(found, synapses)
+
+
+def _looked_at(watching: list[Any], synapses: Mapping[str, Any]) -> dict[tuple[str, str], Array]:
+    """What monitors of synapses see before a run."""
+    return {
+        (monitor.name, variable): synapses_of.now(synapses[monitor.source.name], monitor, variable)
+        for monitor in watching
+        if monitor.source.name in synapses
+        for variable in monitor.record_variables
+    }
 
 
 def _holds_neurons(thing: Any) -> bool:

@@ -55,6 +55,8 @@ class GroupNames:
         Variables that something changes while the network runs.
     moving : mapping of str to collection of str
         The same of every group of the network, for variables that are linked.
+    first : int
+        The first step of the run.
 
     Attributes
     ----------
@@ -72,11 +74,13 @@ class GroupNames:
         namespace: Mapping[str, Any],
         written: Collection[str],
         moving: Mapping[str, Collection[str]] | None = None,
+        first: int = 0,
     ) -> None:
         self._group = group
         self._namespace = namespace
         self._written = written
         self._moving = moving or {}
+        self._first = first
         self._equations = getattr(group, "user_equations", {})
         self._known: dict[str, Expr] = {}
         self._open: list[str] = []
@@ -209,9 +213,7 @@ class GroupNames:
     def began(self) -> Param:
         """The first step of the run, a parameter."""
         if BEGAN not in self.symbols:
-            clock = self._group.clock
-            now = float(np.asarray(clock.variables["t"].get_value()).item())
-            self.own(BEGAN, Param(round(now / float(clock.dt_)), dtype=int))
+            self.own(BEGAN, Param(self._first, dtype=int))
         found: Param = self.symbols[BEGAN]
         return found
 

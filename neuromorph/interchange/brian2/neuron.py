@@ -52,6 +52,8 @@ class Task:
         Variables of every group of the network that change while it runs.
     seen : tuple of str
         Variables that synapses see in their turn of a step.
+    first : int
+        The first step of the run.
     """
 
     group: Any
@@ -63,6 +65,7 @@ class Task:
     event: str | None
     moving: Mapping[str, frozenset[str]]
     seen: tuple[str, ...] = ()
+    first: int = 0
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -101,7 +104,7 @@ def group_neuron(task: Task) -> tuple[Neuron | None, GroupNames, list[str]]:
 
 
 def _names(task: Task) -> GroupNames:
-    return GroupNames(task.group, task.namespace, task.moving[task.group.name], task.moving)
+    return GroupNames(task.group, task.namespace, task.moving[task.group.name], task.moving, task.first)
 
 
 def _unreadable(task: Task, names: GroupNames) -> list[str]:
