@@ -164,6 +164,8 @@ class _Building:
         """A neuron that makes its step once in a cycle."""
         now: Expr = step - trunc_div(step, self._period) * self._period == turn
         for symbol in symbols.values():
+            if isinstance(symbol, State) and symbol.rules.keys() - {"next", "reset"}:
+                raise NotImplementedError(f"{name}: a state advances by {', '.join(symbol.rules)}; there is .next only")
             if isinstance(symbol, State) and "next" in symbol.rules:
                 symbol.rules["next"] = where(now, symbol.rules["next"], symbol)
             elif isinstance(symbol, Event):
@@ -180,13 +182,13 @@ class _Building:
             for signal, matrix in c.current.terms.items():
                 place = sources.get(signal) or self._places[signal]
                 delay = 1 if signal in sources else turn - self._relaying + self._period * self._lifted.apart
-                joined[place.population, target.population, delay].append(_moved(matrix, place, target))
+                joined[place.population, target.population, delay].append((matrix, place, target))
         for relay in self._lifted.relays:
             target = self._places[relay.value]
             for signal, matrix in relay.input.terms.items():
                 place = self._places[signal]
                 delay = 2 * self._lifted.stages - 2 * stages[signal] - 1
-                joined[place.population, target.population, delay].append(_moved(place.unit * matrix, place, target))
+                joined[place.population, target.population, delay].append((place.unit * matrix, place, target))
         for (pre, post, delay), entries in joined.items():
             source, target_population = self._populations[pre], self._populations[post]
             rule = _rule(entries, (source.size, target_population.size))
@@ -220,16 +222,17 @@ def _parts(sizes: Iterable[int]) -> list[slice]:
     return [slice(first, last) for first, last in pairwise(ends)]
 
 
-def _moved(matrix: Any, source: Place, target: Place) -> tuple[Any, Any, Any]:
-    """Synapses (pre, post, weight) of a matrix (size of the target, size of the source)."""
-    entries = sparse.coo_array(matrix)
-    return entries.col + source.part.start, entries.row + target.part.start, entries.data
-
-
-def _rule(entries: Sequence[tuple[Any, Any, Any]], shape: tuple[int, int]) -> Dense | Sparse:
-    pre, post, weights = (np.concatenate(columns) for columns in zip(*entries, strict=True))
-    joined = sparse.coo_array((weights, (pre, post)), shape).tocsr()
-    joined.sum_duplicates()
+def _rule(entries: Sequence[tuple[Any, Place, Place]], shape: tuple[int, int]) -> Dense | Sparse:
+    """All matrices (size of the target, size of the source) between two populations as one rule."""
+    matrix, source, target = entries[0]
+    if len(entries) == 1 and (source.part, target.part) == (slice(0, shape[0]), slice(0, shape[1])):
+        joined = matrix.T.tocsr()
+    else:
+        parts = [(m.tocoo(), source.part.start, target.part.start) for m, source, target in entries]
+        pre = np.concatenate([m.col + first for m, first, _ in parts])
+        post = np.concatenate([m.row + first for m, _, first in parts])
+        joined = sparse.coo_array((np.concatenate([m.data for m, _, _ in parts]), (pre, post)), shape).tocsr()
+        joined.sum_duplicates()
     joined.eliminate_zeros()
     if joined.nnz > FULL * shape[0] * shape[1]:
         return Dense(joined.toarray())

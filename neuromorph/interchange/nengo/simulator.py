@@ -89,7 +89,9 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         self._sim_data = model.params
         self.data = SimulationData(self._sim_data)
         self.closed = False
-        self.reset(int(np.random.default_rng().integers(2**31 - 1)) if seed is None else seed)
+        if seed is None:
+            seed = np.random.randint(np.iinfo(np.int32).max)  # noqa: NPY002 - as Nengo draws it, after np.random.seed
+        self.reset(seed)
 
     @property
     def program(self) -> Any:
