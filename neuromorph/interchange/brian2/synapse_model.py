@@ -273,7 +273,7 @@ class _Builder:
             writers += [
                 (label, position)
                 for name, other, position, label in self._around.writers
-                if (name, other) == (group, variable) and label != self._label(pathway)
+                if (name, other) == (group, variable) and label != self._label(pathway) and position[0] > start
             ]
             earlier = [label for label, position in writers if position < pathway.position]
             if earlier:
