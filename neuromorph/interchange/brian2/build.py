@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -25,9 +25,9 @@ from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
 from neuromorph.interchange.brian2.synapses import Link, Surroundings, Taken, take, unsettled, watched_in, writes
 from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
-from neuromorph.language import Neuron
+from neuromorph.language import Neuron, PortSpec, Type
 from neuromorph.network import AllToAll, Network, Sparse
-from neuromorph.units import Quantity, si_unit
+from neuromorph.units import Quantity, one, si_unit
 
 
 def from_brian2(
@@ -263,6 +263,8 @@ class _Import:
         self, made: Network, neurons: Mapping[str, Any], feeds: Mapping[str, Mapping[str, Feed]], found: Taken
     ) -> Network:
         watched = {whole(m.source).name for kind in MONITORS[:3] for m in self.by_kind[kind]}
+        bare = {link.target for link in found.links if not link.port}
+        neurons = {name: _with_port(neuron) if name in bare else neuron for name, neuron in neurons.items()}
         populations = {
             group.name: made.population(
                 neurons[group.name], int(group.N), group.name, record=not watched or group.name in watched
@@ -301,13 +303,24 @@ class _Import:
             made.record(projection, *monitor.record_variables, every=every, indices=chosen)
 
 
+NOTHING = "nothing"
+"""Port of neurons that synapses end at and bring nothing to: those that change their own variables alone."""
+
+
+def _with_port(neuron: Any) -> Any:
+    """The neuron with a port at which nothing arrives; sources have none."""
+    if not isinstance(neuron, Neuron):
+        return neuron
+    return replace(neuron, ports=(*neuron.ports, PortSpec(NOTHING, one, Type.FLOAT)))
+
+
 def _project(made: Network, populations: Mapping[str, Any], link: Link) -> None:
     target = populations[link.target]
     varied = np.ndim(getattr(link.delays, "value", link.delays)) > 0
     columns = (link.pre, link.post, *([] if link.weights is None and not varied else [link.weights]))
     made.project(
         populations[link.source],
-        target.port(link.port) if link.port else target,
+        target.port(link.port or NOTHING),
         Sparse((*columns, link.delays)) if varied else Sparse(columns),
         delay=None if varied else link.delays,
         name=link.name,

@@ -137,9 +137,6 @@ def _counted(runner: Any) -> Callable[[Moment], dict[str, Expr]]:
 # --- integration ------------------------------------------------------------------------------------------------------
 def _update(group: Any, runner: Any, namespace: Mapping[str, Any], schedule: Schedule) -> Operation:
     _require_names(group, namespace)
-    for name in group.equations.diff_eq_names:
-        if group.variables[name].scalar and len(group) > 1 and group.equations[name].expr.stochastic_variables:
-            raise LanguageError(f"{name} is shared and noisy; neurons draw numbers of their own, never one for all")
 
     def run(moment: Moment) -> None:
         lines = _integration(runner, namespace)

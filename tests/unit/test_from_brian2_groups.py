@@ -1,0 +1,259 @@
+"""Everything of Brian 2's groups that is written out operation by operation: same spikes, same samples."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neuromorph import CPU, CheckError, from_brian2, ms
+
+b = pytest.importorskip("brian2")
+
+from brian2_networks import compare  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def numpy_code() -> None:
+    b.prefs.codegen.target = "numpy"
+    b.start_scope()
+    b.defaultclock.dt = 0.1 * b.ms
+    b.seed(11)
+    logging.getLogger("brian2").setLevel(logging.WARNING)  # what it says of every object takes longer than all else
+
+
+def watched(group: Any, *variables: str, **options: Any) -> list[Any]:
+    return [group, b.SpikeMonitor(group), b.StateMonitor(group, variables, record=True, **options)]
+
+
+def kicked(group: Any, code: str, count: int = 30) -> list[Any]:
+    """Synapses from given spikes."""
+    steps, which = np.nonzero(np.random.default_rng(5).random((300, count)) < 0.04)
+    source = b.SpikeGeneratorGroup(count, which, steps * 0.1 * b.ms)
+    synapses = b.Synapses(source, group, on_pre=code)
+    synapses.connect(p=0.4)
+    return [source, synapses]
+
+
+def test_monitors_see_a_variable_where_they_look_in_the_step() -> None:
+    group = b.NeuronGroup(
+        5, "dv/dt = (1.2 - v)/(3*ms) : 1\nfast = v > 0.5 : boolean\ny : 1", threshold="v > 1", reset="v = 0; y += 1"
+    )
+    looks = [
+        b.StateMonitor(group, ["v", "y"], record=True, when=when)
+        for when in ("start", "after_groups", "thresholds", "after_resets", "end")
+    ]
+    looks.append(b.StateMonitor(group, "fast", record=[1, 3], dt=0.5 * b.ms))
+    assert compare([*kicked(group, "v += 0.2"), *watched(group, "v", when="before_start"), *looks], 20) > 10
+
+
+def test_the_same_in_equations() -> None:
+    group = b.NeuronGroup(
+        5,
+        "dv/dt = (1.2 + g - v)/(3*ms) : 1\ndg/dt = -g/ms : 1\nz = v*g : 1",
+        threshold="v > 1",
+        reset="v = 0",
+        method="exact",
+    )
+    looks = [b.StateMonitor(group, "v", record=True, when=when) for when in ("start", "end")]
+    looks.append(b.StateMonitor(group, ["g", "z"], record=[1, 3], dt=0.5 * b.ms))
+    objects = [group, *kicked(group, "g += 0.2"), *looks, b.SpikeMonitor(group)]
+    assert [s.name for s in from_brian2(objects)[group.name].neuron.states if s.dot is not None] == ["v", "g"]
+    assert compare(objects, 20) > 10
+
+
+@pytest.mark.parametrize(
+    ("refractory", "method"),
+    [("2*ms*(1 + y)", "exact"), ("v > 0.3", "euler"), ("timestep(t - lastspike, dt) < 12 + i", "rk4")],
+)
+def test_refractory_times_and_conditions(refractory: str, method: str) -> None:
+    group = b.NeuronGroup(
+        6,
+        "dv/dt = (1.5 + 0.1*i + u - v)/(3*ms) : 1 (unless refractory)\ndu/dt = (0.3 - u)/(8*ms) : 1\ny : 1",
+        threshold="v > 1",
+        reset="v -= 0.9; y = y + 0.1",
+        refractory=refractory,
+        method=method,
+    )
+    objects = [*kicked(group, "v += 0.05"), *watched(group, "v", "u", "not_refractory", "lastspike")]
+    assert compare(objects, 12) > 5
+
+
+@pytest.mark.parametrize("method", ["rk4", "rk2", "heun"])
+def test_integrators_that_brian2_writes_out(method: str) -> None:
+    group = b.NeuronGroup(
+        4,
+        "dv/dt = (drive - v - 0.3*v**2 + w)/(5*ms) : 1\ndw/dt = (0.4 - w*v)/(9*ms) : 1\ndrive : 1 (constant)",
+        threshold="v > 0.8",
+        reset="v = 0.1",
+        method=method,
+    )
+    group.drive = "1.5 + 0.2*i"
+    assert compare([*watched(group, "v", "w"), *kicked(group, "v += 0.1")], 10) > 5
+
+
+def test_subexpressions_constant_over_dt_shared_variables_and_run_regularly() -> None:
+    group = b.NeuronGroup(
+        5,
+        """dv/dt = (push*gain - v)/(4*ms) : 1
+        push = 1.2 + 0.3*sin(2*pi*50*Hz*t) + 0.1*v : 1 (constant over dt)
+        slow : 1 (shared)
+        gain : 1 (shared)
+        count : integer
+        on : boolean""",
+        threshold="v > 1",
+        reset="v = 0; count += 1; on = not on",
+        method="exact",
+    )
+    group.gain, group.slow = 1.1, 2
+    group.run_regularly("gain = 1.1 + 0.1*slow\nslow = 0.7*slow + 0.5", dt=1 * b.ms)
+    group.run_regularly("temporary = 0.01*i; v += temporary*int(on)", dt=0.5 * b.ms, when="end")
+    assert compare(watched(group, "v", "push", "slow", "gain", "count", "on"), 12) > 3
+
+
+def test_tables_over_time() -> None:
+    names = {
+        "flat": b.TimedArray([0, 1.5, 3, 0, 2], dt=5 * b.ms),
+        "wide": b.TimedArray(np.linspace(0, 3, 12).reshape(4, 3) * b.mV, dt=2.5 * b.ms),
+        "fine": b.TimedArray(np.sin(np.arange(900) * 0.02) + 1, dt=0.03 * b.ms),
+    }
+    group = b.NeuronGroup(
+        6,
+        """dv/dt = (flat(t) + wide(t, i % 3)/mV + extra - v)/(3*ms) : 1
+        extra = 0.3*fine(t - 2*ms) + 0.1*flat(t % (7*ms)) : 1""",
+        threshold="v > 1",
+        reset="v = 0.1*flat(t)",
+        method="euler",
+    )
+    assert compare([*watched(group, "v", "extra"), *kicked(group, "v += 0.05*i_post")], 25, names) > 20
+
+
+def test_a_poisson_group_may_have_rates_of_any_expression() -> None:
+    names = {"rates_at": b.TimedArray([1e9, 0, 1e9], dt=2 * b.ms)}
+    sure = b.PoissonGroup(4, rates="rates_at(t)*Hz*int(i > 1)")
+    assert compare([sure, b.SpikeMonitor(sure)], 8, names) == 2 * 60
+
+
+def test_spikes_that_repeat() -> None:
+    source = b.SpikeGeneratorGroup(3, [0, 2, 2], [0.3, 0.5, 1.1] * b.ms, period=1.7 * b.ms)
+    group = b.NeuronGroup(3, "dv/dt = -v/(3*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
+    synapses = b.Synapses(source, group, on_pre="v += 0.7")
+    synapses.connect(j="i")
+    assert compare([source, synapses, b.SpikeMonitor(source), *watched(group, "v")], 20) > 30
+
+
+def test_events_of_ones_own() -> None:
+    group = b.NeuronGroup(
+        4,
+        "dv/dt = (1.5 - v)/(4*ms + 1*ms*i) : 1\nseen : 1",
+        threshold="v > 1",
+        reset="v = 0",
+        events={"half": "v > 0.5 and v < 0.55"},
+        method="exact",
+    )
+    group.run_on_event("half", "seen += 1; v += 0.01")
+    assert compare(watched(group, "v", "seen"), 30) > 5
+
+
+def test_a_schedule_of_ones_own() -> None:
+    group = b.NeuronGroup(6, "dv/dt = (1.2 + 0.1*i - v)/(5*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
+    synapses = b.Synapses(group, group, on_pre="v += 0.2", delay=0.3 * b.ms)
+    synapses.connect()
+    network = b.Network(*watched(group, "v"), synapses)
+    network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
+    assert compare(network, 30) > 20
+
+
+def test_several_clocks() -> None:
+    fast = b.NeuronGroup(4, "dv/dt = (1.4 - v)/(3*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
+    slow = b.NeuronGroup(
+        3,
+        "dv/dt = (0.5*int(t > 3*ms) - v)/(6*ms) : 1",
+        threshold="v > 1",
+        reset="v -= 1",
+        method="euler",
+        dt=0.5 * b.ms,
+    )
+    up, down = b.Synapses(fast, slow, on_pre="v += 0.4"), b.Synapses(slow, fast, on_pre="v -= 0.3", delay=1 * b.ms)
+    up.connect()
+    down.connect()
+    assert compare([*watched(fast, "v"), *watched(slow, "v"), up, down], 30) > 30
+
+
+def test_functions_of_ones_own_and_of_brian2() -> None:
+    @b.check_units(x=1, result=1)
+    def squashed(x: Any) -> Any:
+        return x / (1 + abs(x))
+
+    group = b.NeuronGroup(
+        6,
+        """dv/dt = (1.5 + squashed(v) - 0.1*v)/(5*ms) : 1
+        mixed = arctan(v) + expm1(0.1*v) + log1p(v**2) + clip(v, 0.2, 0.4) + (7*i) // 3 + v % 0.3 + tan(v) + 2**v : 1
+        more = arcsin(v/2) + arccos(v/2) + cosh(v) - sinh(v) + ceil(v) + sign(v) + log10(1 + v) + exprel(v) : 1""",
+        threshold="v > 0.9",
+        reset="v = 0",
+        method="euler",
+    )
+    assert compare(watched(group, "v", "mixed", "more"), 10, {"squashed": squashed}, rtol=1e-11) > 5
+
+
+def test_what_is_shared_and_random_is_refused() -> None:
+    drawn = b.NeuronGroup(3, "dv/dt = (x - v)/(5*ms) : 1\nx = rand() : 1 (shared)", method="euler", name="drawn")
+    kicked = b.NeuronGroup(3, "dv/dt = (x - v)/(5*ms) : 1\nx : 1 (shared)", method="euler", name="kicked")
+    kicked.run_regularly("x = rand()", dt=1 * b.ms, name="kicks")
+    with pytest.raises(CheckError) as caught:
+        from_brian2([drawn, kicked], namespace={})
+    why = "x is shared and random; neurons draw numbers of their own, never one for all"
+    assert caught.value.problems == (f"drawn: x: {why}", f"kicked: kicks: {why}")
+
+
+def test_linked_variables_that_do_not_change() -> None:
+    source = b.NeuronGroup(3, "drive : 1 (constant)", name="source")
+    source.drive = [1.1, 1.3, 1.5]
+    group = b.NeuronGroup(
+        6, "dv/dt = (x - v)/(5*ms) : 1\nx : 1 (linked)", threshold="v > 1", reset="v = 0", method="exact"
+    )
+    group.x = b.linked_var(source, "drive", index=[0, 1, 2, 0, 1, 2])
+    assert compare([source, *watched(group, "v")], 30) > 5
+
+
+def test_poisson_input_to_a_part_of_a_group_by_the_numbers_of_brian2() -> None:
+    group = b.NeuronGroup(400, "dv/dt = -v/(10*ms) : 1\nw : 1 (constant)", name="driven", method="exact")
+    group.w = 0.1
+    few = b.PoissonInput(group[:200], "v", 20, 100 * b.Hz, weight="w")
+    many = b.PoissonInput(group[200:], "v", 1000, 400 * b.Hz, weight=0.01)
+    network = from_brian2([group, few, many, b.StateMonitor(group, "v", record=True)], namespace={})
+    trace = CPU(dtype="float64").compile(network, dt=b.defaultclock.dt).run(300 * ms, progress=False)
+    v = np.asarray(trace.state("driven", "v_start").data)
+    assert np.all(v[0] == 0)
+    assert v[1].max() > 0
+    for part, n, rate, w in ((v[600:, :200], 20, 100, 0.1), (v[600:, 200:], 1000, 400, 0.01)):
+        p = rate * 1e-4
+        each_step = np.exp(-0.01)
+        assert abs(part.mean() - n * p * w * each_step / (1 - each_step) / each_step) < 0.02 * n * p * w * 100
+        spread = np.sqrt(n * p * (1 - p) * w**2 / (1 - each_step**2))
+        assert abs(part.std() / spread - 1) < 0.05
+
+
+def test_what_cannot_be_said_is_refused_by_name() -> None:
+    group = b.NeuronGroup(
+        2, "dv/dt = -v/(5*ms) : 1", threshold="v > 1", reset="v = 0", events={"low": "v < 0.1"}, name="cells"
+    )
+    on_low = b.Synapses(group, group, on_pre="v += 1", on_event="low", name="on_low")
+    on_spike = b.Synapses(group, group, on_pre="v += 1", name="on_spike")
+    often = b.SpikeGeneratorGroup(1, np.zeros(80, int), np.arange(80) * 0.1 * b.ms, period=10 * b.ms, name="often")
+    odd = b.NeuronGroup(2, "dv/dt = -odd_table(v*second)/(5*ms) : 1", name="odd", method="euler")
+    for synapses in (on_low, on_spike):
+        synapses.connect()
+    names = {"odd_table": b.TimedArray(np.arange(100.0), dt=1 * b.ms)}
+    with pytest.raises(CheckError) as caught:
+        from_brian2([group, on_low, on_spike, often, odd], namespace=names)
+    text = "\n".join(caught.value.problems)
+    for expected in (
+        "cells: synapses follow its events low, spike",
+        "often: its spikes repeat",
+        "odd: method: odd_table()",
+    ):
+        assert expected in text, text
