@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.nengo.learning import plastic, source_side, target_side
+from neuromorph.interchange.nengo.filters import DIRECT
+from neuromorph.interchange.nengo.learning import Place, Side, plastic, side
 from neuromorph.interchange.nengo.neurons import event_unit, output_state
 from neuromorph.interchange.nengo.transforms import Weights, plain
 from neuromorph.language import Synapse
@@ -63,36 +64,38 @@ def learned_connection(built: Any, c: Any, state: str, target: Any) -> Learned:
     """
     import nengo
 
-    rule, dt = c.learning_rule, built.dt
-    neurons = isinstance(target, nengo.Ensemble)
-    post_ensemble = getattr(c.post_obj, "ensemble", c.post_obj)
-    post = np.arange(target.n_neurons if neurons else c.size_out)
-    if isinstance(rule.learning_rule_type, nengo.Voja):
-        return _moving_encoders(built, rule, state, target)
-    if isinstance(c.post_obj, nengo.ensemble.Neurons):
-        post = np.atleast_1d(post[c.post_slice])
-    pre_ensemble = getattr(c.pre_obj, "ensemble", c.pre_obj)
-    pre = np.arange(pre_ensemble.n_neurons)
+    kind, dt = c.learning_rule_type, built.dt
+    if isinstance(kind, nengo.Voja):
+        return _moving_encoders(built, kind, state, target)
+    before, after = (getattr(end, "ensemble", end) for end in (c.pre_obj, c.post_obj))
+    pre = np.arange(before.n_neurons)
     if isinstance(c.pre_obj, nengo.ensemble.Neurons):
         pre = np.atleast_1d(pre[c.pre_slice])
-    unit = event_unit(pre_ensemble.neuron_type, dt)
-    side = None
-    if hasattr(rule.learning_rule_type, "post_synapse"):
-        kind = post_ensemble.neuron_type
-        side = target_side(rule, event_unit(kind, dt), output_state(kind), dt)
-    synapse = plastic(rule, source_side(rule, unit, dt), side, unit, len(pre), state, dt)
-    error = _error(built, c, target) if isinstance(rule.learning_rule_type, nengo.PES) else None
-    return Learned(synapse, state, error, pre, post)
+    post = np.arange(target.n_neurons if isinstance(target, nengo.Ensemble) else c.size_out)
+    if isinstance(c.post_obj, nengo.ensemble.Neurons):
+        post = np.atleast_1d(post[c.post_slice])
+    unit = event_unit(before.neuron_type, dt)
+    place = Place(side(kind, "pre", unit, None, dt), _of_target(kind, after, dt), unit, len(pre), state, dt)
+    error = _error(built, c, target) if isinstance(kind, nengo.PES) else None
+    return Learned(plastic(kind, place), state, error, pre, post)
 
 
-def _moving_encoders(built: Any, rule: Any, state: str, target: Any) -> Learned:
+def _of_target(kind: Any, after: Any, dt: float) -> Side:
+    """The target's side of a rule; a node has no activity, and only rules that need none end there."""
+    neurons = getattr(after, "neuron_type", None)
+    if neurons is None:
+        return side(kind, "post", 1.0, None, dt)
+    return side(kind, "post", event_unit(neurons, dt), output_state(neurons), dt)
+
+
+def _moving_encoders(built: Any, kind: Any, state: str, target: Any) -> Learned:
     """From the relay, which holds the ensemble's value, to the neurons."""
-    kind, params = target.neuron_type, built.params[target]
-    side = target_side(rule, event_unit(kind, built.dt), output_state(kind), built.dt)
-    synapse = plastic(rule, source_side(rule, 1.0, built.dt), side, 1.0, target.dimensions, state, built.dt)
+    params, dt = built.params[target], built.dt
+    relayed = Side(DIRECT, 1.0)
+    place = Place(relayed, _of_target(kind, target, dt), 1.0, target.dimensions, state, dt)
     scale = np.asarray(params.gain, np.float64) / target.radius
     ends = np.arange(target.dimensions), np.arange(target.n_neurons)
-    return Learned(synapse(scale=scale), state, np.ones((target.n_neurons, 1)), *ends)
+    return Learned(plastic(kind, place)(scale=scale), state, np.ones((target.n_neurons, 1)), *ends)
 
 
 def _error(built: Any, c: Any, target: Any) -> Array:

@@ -7,7 +7,7 @@ activities of step t - 1 have arrived, but the target's have gone on: states cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +69,14 @@ def refusal(rule: Any) -> str | None:
 _FILTERS = ("pre_synapse", "post_synapse", "theta_synapse")
 
 
-def plastic(rule: Any, pre: Side, post: Side | None, unit: float, n_pre: int, error: str, dt: float) -> Synapse:
-    """The plastic synapse of a learning rule.
+@dataclass(frozen=True)
+class Place:
+    """Where a rule learns.
 
-    Parameters
+    Attributes
     ----------
-    rule : nengo.connection.LearningRule
-    pre : Side
-        The source's neurons; its filter is the rule's ``pre_synapse``.
-    post : Side or None
-        The target's; None for PES.
+    pre, post : Side
+        The source's neurons and the target's, through the rule's ``pre_synapse`` and ``post_synapse``.
     unit : float
         How large our weights are, Nengo's being 1.
     n_pre : int
@@ -88,80 +86,93 @@ def plastic(rule: Any, pre: Side, post: Side | None, unit: float, n_pre: int, er
     dt : float
         Length of a step in seconds.
     """
-    kind = rule.learning_rule_type
+
+    pre: Side
+    post: Side
+    unit: float
+    n_pre: int
+    error: str
+    dt: float
+
+
+def side(kind: Any, end: str, unit: float, view: str | None, dt: float) -> Side:
+    """One side of a rule.
+
+    Parameters
+    ----------
+    kind : nengo.learning_rules.LearningRuleType
+    end : {"pre", "post", "theta"}
+        Whose synapse it is; without one, activities are not filtered.
+    unit, view
+        As in `Side`.
+    dt : float
+        Length of a step in seconds.
+    """
+    synapse = getattr(kind, f"{end}_synapse", None)
+    found = DIRECT if synapse is None else filter_of(synapse, dt)
+    assert found is not None  # else the rule was refused
+    return Side(found, unit, view)
+
+
+def plastic(kind: Any, place: Place) -> Synapse:
+    """The plastic synapse of a learning rule.
+
+    Parameters
+    ----------
+    kind : nengo.learning_rules.LearningRuleType
+        Of a type in `SYNAPSES`.
+    place : Place
+    """
+    name = type(kind).__name__
     symbols: dict[str, Any] = {}
     weight = Weight()
-    SYNAPSES[type(kind).__name__](kind, symbols, weight, pre, post, unit, n_pre, error, dt)
-    name = type(kind).__name__
+    weight.next = SYNAPSES[name](kind, symbols, weight, place)
     return make_synapse(name, {**symbols, "w": weight}, doc=f"{name}, from Nengo.")
 
 
-def _pes(
-    kind: Any, own: dict[str, Any], w: Weight, pre: Side, post: Side | None, unit: float, n: int, error: str, dt: float
-) -> None:
+def _pes(kind: Any, own: dict[str, Any], w: Expr, place: Place) -> Expr:
     """Weights fall by the error of the target times the activity of the source."""
-    rate = own["rate"] = Param(kind.learning_rate * dt / n * unit)
-    w.next = w - rate * _late(own, "error", PostView(error)) * _source(own, pre)
+    rate = own["rate"] = Param(kind.learning_rate * place.dt / place.n_pre * place.unit)
+    return w - rate * _late(own, "error", PostView(place.error)) * _source(own, place.pre)
 
 
-def _bcm(
-    kind: Any, own: dict[str, Any], w: Weight, pre: Side, post: Side | None, unit: float, n: int, error: str, dt: float
-) -> None:
+def _bcm(kind: Any, own: dict[str, Any], w: Expr, place: Place) -> Expr:
     """Weights rise where the target is more active than it lately was, and fall where it is less."""
-    assert post is not None
-    rate = own["rate"] = Param(kind.learning_rate * dt * unit)
-    y = _late(own, "post", _target(own, "post", post))
-    slow = Side(_filter(kind.theta_synapse, dt), post.unit, post.view)
+    rate = own["rate"] = Param(kind.learning_rate * place.dt * place.unit)
+    y = _late(own, "post", _target(own, "post", place.post))
+    slow = side(kind, "theta", place.post.unit, place.post.view, place.dt)
     theta = _late(own, "theta", _target(own, "theta", slow))
-    w.next = w + rate * y * (y - theta) * _source(own, pre)
+    return w + rate * y * (y - theta) * _source(own, place.pre)
 
 
-def _oja(
-    kind: Any, own: dict[str, Any], w: Weight, pre: Side, post: Side | None, unit: float, n: int, error: str, dt: float
-) -> None:
+def _oja(kind: Any, own: dict[str, Any], w: Expr, place: Place) -> Expr:
     """Hebb's rule, with forgetting in proportion to the square of the target's activity."""
-    assert post is not None
-    rate, beta = Param(kind.learning_rate * dt), Param(kind.beta)
-    own.update(rate=rate, beta=beta)
-    y = _late(own, "post", _target(own, "post", post))
-    w.next = w - beta * w * (rate * y * y) + (rate * unit) * y * _source(own, pre)
+    rate, beta, unit = Param(kind.learning_rate * place.dt), Param(kind.beta), Param(place.unit)
+    own.update(rate=rate, beta=beta, unit=unit)
+    y = _late(own, "post", _target(own, "post", place.post))
+    return w - beta * w * (rate * y * y) + unit * rate * y * _source(own, place.pre)
 
 
-def _voja(
-    kind: Any, own: dict[str, Any], w: Weight, pre: Side, post: Side | None, unit: float, n: int, error: str, dt: float
-) -> None:
+def _voja(kind: Any, own: dict[str, Any], w: Expr, place: Place) -> Expr:
     """Encoders of active neurons move towards the value that is there.
 
     The source is a relay that holds the value, a step late as its target then is; a neuron's encoders come times
-    ``gain / radius``, and so does the value.
+    ``gain / radius``, its ``scale``, and so does the value.
     """
-    assert post is not None
-    rate = own["rate"] = Param(kind.learning_rate * dt)
-    scale = own["scale"] = PostState(0.0)
-    y = _target(own, "post", post)
-    signal = 1.0 + _late(own, "signal", PostView(error))
-    w.next = w + rate * signal * y * (scale * _source(own, pre) - w)
+    rate, scale = Param(kind.learning_rate * place.dt), PostState(0.0)
+    own.update(rate=rate, scale=scale)
+    y = _target(own, "post", place.post)
+    signal = 1.0 + _late(own, "signal", PostView(place.error))
+    return w + rate * signal * y * (scale * _source(own, place.pre) - w)
 
 
-SYNAPSES: dict[str, Callable[..., None]] = {"PES": _pes, "BCM": _bcm, "Oja": _oja, "Voja": _voja}
-"""Nengo's learning rules that become plastic synapses, by name."""
-
-
-def source_side(rule: Any, unit: float, dt: float) -> Side:
-    """The source's side of a rule; see `Side`."""
-    return Side(_filter(getattr(rule.learning_rule_type, "pre_synapse", None), dt), unit)
-
-
-def target_side(rule: Any, unit: float, view: str | None, dt: float) -> Side | None:
-    """The target's side of a rule; None if the rule does not see the target's activity."""
-    kind = rule.learning_rule_type
-    return Side(_filter(kind.post_synapse, dt), unit, view) if hasattr(kind, "post_synapse") else None
-
-
-def _filter(synapse: Any, dt: float) -> Filter:
-    found = DIRECT if synapse is None else filter_of(synapse, dt)
-    assert found is not None
-    return found
+SYNAPSES: Mapping[str, Callable[[Any, dict[str, Any], Expr, Place], Expr]] = {
+    "PES": _pes,
+    "BCM": _bcm,
+    "Oja": _oja,
+    "Voja": _voja,
+}
+"""Nengo's learning rules that become plastic synapses, by name: what the weight is next."""
 
 
 def _source(own: dict[str, Any], side: Side) -> Expr:
