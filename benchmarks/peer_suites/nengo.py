@@ -4,8 +4,9 @@ It needs Nengo 4.1.0 with its tests and pytest before 9, whose hooks Nengo's plu
 ``pip install "nengo[tests]==4.1.0" "pytest<9" pytest-allclose pytest-plt pytest-rng "setuptools<81"``.
 
 ``python benchmarks/peer_suites/nengo.py --out benchmarks/results`` runs all of it and writes ``peer_nengo.json`` and
-``peer_nengo.md``; ``-k EXPRESSION`` runs a part, to look at. ``nengo_declared.json`` lists the tests that need not
-pass, each with its reason; any other failure is an error, and so is a declared test that passes.
+``peer_nengo.md``; with ``-k EXPRESSION`` it runs a part, whose results take the place of the stored ones.
+``nengo_declared.json`` lists the tests that need not pass, each with its reason; any other failure is an error, and so
+is a declared test that passes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def run(expression: str = "", target: str = "cpu", timeout: float | None = None)
         Choose tests, as pytest's ``-k``.
     target : {"cpu", "reference"}
     timeout : float, optional
-        Seconds after which the process is given up.
+        Seconds after which it is stopped; the tests done until then are returned.
 
     Returns
     -------
@@ -72,7 +73,10 @@ def run(expression: str = "", target: str = "cpu", timeout: float | None = None)
         ]
         command += ["-q", "-p", "no:cacheprovider", "-p", "nengo_backend", "--tb=short"]
         command += ["-k", expression] if expression else []
-        subprocess.run(command, cwd=folder, env=environment, timeout=timeout, check=False)
+        try:
+            subprocess.run(command, cwd=folder, env=environment, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            print(f"given up after {timeout} s; what was done until then counts", file=sys.stderr)
         if not kept.exists():
             raise SystemExit("pytest wrote no results; its messages are above")
         return dict(json.loads(kept.read_text()))
@@ -120,14 +124,18 @@ def summary(results: dict[str, dict[str, Any]], declared: dict[str, str], target
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-k", dest="expression", default="", help="choose tests; nothing is written")
+    parser.add_argument("-k", dest="expression", default="", help="choose tests; the stored results of others stay")
+    parser.add_argument("--timeout", type=float, help="stop after so many seconds, and store what was done")
     parser.add_argument("--target", choices=("cpu", "reference"), default="cpu")
     parser.add_argument("--out", type=Path, help="folder for peer_nengo.json and peer_nengo.md")
     options = parser.parse_args()
     declared = json.loads(DECLARED.read_text())
-    results = run(options.expression, options.target)
-    if options.out and not options.expression:
-        (options.out / "peer_nengo.json").write_text(json.dumps(results, indent=1) + "\n")
+    results = run(options.expression, options.target, options.timeout)
+    if options.out:
+        stored = options.out / "peer_nengo.json"
+        if options.expression and stored.exists():
+            results = {**json.loads(stored.read_text()), **results}
+        stored.write_text(json.dumps(results, indent=1) + "\n")
         (options.out / "peer_nengo.md").write_text(summary(results, declared, options.target))
     failed, stale = judged(results, declared)
     for test in failed:

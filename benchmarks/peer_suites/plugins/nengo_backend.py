@@ -51,9 +51,12 @@ def pytest_runtest_logreport(report: Any) -> None:
         kept["reason"] = _reason(report)
 
 
-def pytest_sessionfinish() -> None:
-    """Write everything down."""
-    Path(os.environ["NEUROMORPH_SUITE_RESULTS"]).write_text(json.dumps(results, indent=1))
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Write everything down after every test, so that a run that is cut off has not been for nothing."""
+    kept = Path(os.environ["NEUROMORPH_SUITE_RESULTS"])
+    fresh = kept.with_suffix(".new")
+    fresh.write_text(json.dumps(results, indent=1))
+    fresh.replace(kept)
 
 
 def _reason(report: Any) -> str:
