@@ -318,10 +318,12 @@ def _project(made: Network, populations: Mapping[str, Any], link: Link) -> None:
     target = populations[link.target]
     varied = np.ndim(getattr(link.delays, "value", link.delays)) > 0
     columns = (link.pre, link.post, *([] if link.weights is None and not varied else [link.weights]))
+    port = link.port or NOTHING
     made.project(
         populations[link.source],
-        target.port(link.port or NOTHING),
+        target.port(port),
         Sparse((*columns, link.delays)) if varied else Sparse(columns),
+        weight=_one(target, port) if link.weights is None else None,
         delay=None if varied else link.delays,
         name=link.name,
         synapse=link.synapse,
