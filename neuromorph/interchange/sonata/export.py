@@ -253,8 +253,8 @@ def _edges(network: Network, built: Synapses, dt: float, problems: list[str]) ->
     if name.startswith(OURS):
         row["port"] = projection.port
     elif template.excitatory != template.inhibitory:
-        wrong = int(np.count_nonzero(weights > 0 if projection.port == template.inhibitory else weights < 0))
-        if wrong:
+        sign = -1 if projection.port == template.inhibitory else 1
+        if wrong := int(np.count_nonzero(np.broadcast_to(sign * weights < 0, targets.shape))):
             problems.append(
                 f"projection {projection.name}: {wrong:,} weights at port {projection.port} have the sign of the other "
                 f"port, and {name} tells its ports apart by the sign; project them onto the other port"
