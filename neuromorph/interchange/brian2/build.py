@@ -323,7 +323,7 @@ def _project(made: Network, populations: Mapping[str, Any], link: Link) -> None:
         populations[link.source],
         target.port(port),
         Sparse((*columns, link.delays)) if varied else Sparse(columns),
-        weight=_one(target, port) if link.weights is None else None,
+        weight=_one(target, port) if link.weights is None and not target.neuron.port(port).unit.dim.is_none else None,
         delay=None if varied else link.delays,
         name=link.name,
         synapse=link.synapse,
