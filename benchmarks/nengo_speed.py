@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,7 @@ def measure(name: str, turns: int, steps: int) -> dict[str, Any]:
     return {
         "case": name,
         "about": about,
+        "measured": f"{turns} turns of {steps} steps, {platform.machine()}, {os.cpu_count()} cores",
         "neurons": sum(cells.n_neurons for cells in model.all_ensembles),
         "ms_a_step": {n: 1e3 * min(t) / steps for n, t in times.items()},
         "slowest_ms_a_step": {n: 1e3 * max(t) / steps for n, t in times.items()},
@@ -187,26 +188,28 @@ def measure(name: str, turns: int, steps: int) -> dict[str, Any]:
     }
 
 
-def report(results: Mapping[str, Any]) -> str:
+def report(rows: Sequence[Mapping[str, Any]]) -> str:
     """The results as a table."""
     names = [NENGO, SIMULATOR, DENSE, RELAYS]
     lines = [
         "# Nengo's simulator and ours",
         "",
-        "`python benchmarks/nengo_speed.py --out benchmarks/results`: process time of a step, the smallest of "
-        f"{results['turns']} turns of {results['steps']} steps, float64, one thread, {results['machine']}; in brackets "
-        "seconds of building and compiling. Spikes that from_nengo makes without relays are compared with Nengo's.",
+        "`python benchmarks/nengo_speed.py --out benchmarks/results`: process time of a step, the smallest of some turns, "
+        "float64, one thread; in brackets seconds of building and compiling. Spikes that from_nengo makes without relays "
+        "are compared with Nengo's.",
         "",
-        f"| model | neurons | {' | '.join(names)} | times as fast | spikes |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| model | neurons | {' | '.join(names)} | times as fast | spikes | measured |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in results["cases"]:
+    for row in rows:
         times = [f"{row['ms_a_step'][n]:.3f} ms ({row['building_s'][n]:.1f})" for n in names]
         ours = min(row["ms_a_step"][n] for n in names[1:])
         theirs, found = row["spikes"][NENGO], row["spikes"][DENSE]
         spikes = f"{theirs:,}, equal" if theirs == found else f"{theirs:,}, here {found:,}"
         faster = f"{row['ms_a_step'][NENGO] / row['ms_a_step'][SIMULATOR]:.1f} to {row['ms_a_step'][NENGO] / ours:.1f}"
-        lines.append(f"| {row['about']} | {row['neurons']:,} | {' | '.join(times)} | {faster} | {spikes} |")
+        lines.append(
+            f"| {row['about']} | {row['neurons']:,} | {' | '.join(times)} | {faster} | {spikes} | {row['measured']} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -218,17 +221,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    results: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "turns": options.turns,
-        "steps": options.steps,
-        "cases": [measure(name, options.turns, options.steps) for name in options.cases],
-    }
-    print(report(results))
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "nengo_speed.json").write_text(json.dumps(results, indent=1) + "\n")
-        (options.out / "nengo_speed.md").write_text(report(results))
+    stored = options.out / "nengo_speed.json" if options.out else None
+    rows = {row["case"]: row for row in (json.loads(stored.read_text()) if stored and stored.exists() else [])}
+    for name in options.cases:
+        rows[name] = measure(name, options.turns, options.steps)
+        ordered = [rows[case] for case in CASES if case in rows]
+        if stored:
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            stored.write_text(json.dumps(ordered, indent=1) + "\n")
+            stored.with_suffix(".md").write_text(report(ordered))
+    print(report([rows[name] for name in options.cases]))
 
 
 if __name__ == "__main__":
