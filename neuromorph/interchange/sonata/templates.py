@@ -49,7 +49,8 @@ class Template:
         weight : Quantity or number, optional
             What a ``syn_weight`` of 1 is; default: 1 of the port's unit.
         excitatory, inhibitory : str, optional
-            Ports for positive and negative weights; default: the first port, and the same.
+            Ports for positive and negative weights; default: those of the model in :data:`TEMPLATES` that the neuron
+            is, else the first port for both.
 
         Raises
         ------
@@ -58,8 +59,10 @@ class Template:
         """
         names = {spec.name: (spec.name, spec.unit) for spec in neuron.params}
         names |= {spec.name: (spec.name, spec.unit) for spec in neuron.states}
-        first = neuron.ports[0].name if neuron.ports else ""
-        excitatory = excitatory or first
+        known = template_of(neuron)
+        if known is not None and excitatory is None:
+            excitatory, inhibitory = TEMPLATES[known].excitatory, inhibitory or TEMPLATES[known].inhibitory
+        excitatory = excitatory or (neuron.ports[0].name if neuron.ports else "")
         inhibitory = inhibitory or excitatory
         for name in {excitatory, inhibitory} if neuron.ports else ():
             neuron.port(name)
