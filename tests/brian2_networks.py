@@ -35,11 +35,22 @@ def compare(
             same_samples(network, trace, monitor, Schedule(slots_of(theirs), step), steps, rtol)
         elif isinstance(monitor, b.SpikeMonitor | b.EventMonitor):
             expected = sorted(zip(np.rint(monitor.t_ / step).astype(int).tolist(), indices(monitor), strict=True))
-            events = trace.events(whole(monitor.source).name)
-            ours = zip(np.asarray(events.steps).tolist(), np.asarray(events.ids).tolist(), strict=True)
+            ours = events_of(trace, monitor, Schedule(slots_of(theirs), step))
             assert sorted(pair for pair in ours if pair[0] < steps) == expected
             total += len(expected)
     return total
+
+
+def events_of(trace: Any, monitor: Any, schedule: Schedule) -> list[tuple[int, int]]:
+    """(step, neuron) of every event that a monitor should have."""
+    source = whole(monitor.source)
+    if monitor.event == "spike":
+        events = trace.events(source.name)
+        return list(zip(np.asarray(events.steps).tolist(), np.asarray(events.ids).tolist(), strict=True))
+    tested = source.thresholder
+    late = schedule.position(tested[monitor.event]) > schedule.position(tested["spike"])
+    rows, ids = np.nonzero(np.asarray(trace.state(source.name, f"{monitor.event}_fired").data))
+    return list(zip((rows - late).tolist(), ids.tolist(), strict=True))
 
 
 def whole(group: Any) -> Any:

@@ -154,7 +154,7 @@ def test_events_of_ones_own() -> None:
         method="exact",
     )
     group.run_on_event("half", "seen += 1; v += 0.01")
-    assert compare(watched(group, "v", "seen"), 30) > 5
+    assert compare([*watched(group, "v", "seen"), b.EventMonitor(group, "half")], 30) > 5
 
 
 def test_a_schedule_of_ones_own() -> None:

@@ -169,7 +169,7 @@ class _Import:
                 self.schedule,
                 moving,
                 {name: each.operations for name, each in acting.items()},
-                {g.name: events.get(g.name, "spike") for g in self.groups},
+                {g.name: events.get(g.name) or "spike" for g in self.groups},
                 {(group, variable) for group, variable, _, _, sets in touched if sets},
                 tuple((group, variable, position, label) for group, variable, position, label, _ in touched),
             )

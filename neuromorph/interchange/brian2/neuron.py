@@ -308,7 +308,7 @@ def _method(task: Task) -> str | None:
 
 def _linear_in_themselves(equations: Any, variables: Mapping[str, Any]) -> bool:
     """Whether every equation is linear in its own variable; of others, Brian 2's exponential Euler takes no slope."""
-    import sympy
+    import sympy  # type: ignore[import-untyped]
     from brian2.stateupdaters.exponential_euler import get_conditionally_linear_system
 
     system = get_conditionally_linear_system(equations, variables)
