@@ -194,9 +194,9 @@ def report(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         "# Nengo's simulator and ours",
         "",
-        "`python benchmarks/nengo_speed.py --out benchmarks/results`: process time of a step, the smallest of some turns, "
-        "float64, one thread; in brackets seconds of building and compiling. Spikes that from_nengo makes without relays "
-        "are compared with Nengo's.",
+        "`python benchmarks/nengo_speed.py --out benchmarks/results`: process time of a step, smallest of all turns, "
+        "float64, one thread; in brackets seconds of building and compiling. Times as fast: the `Simulator`, and the "
+        "fastest of ours. Spikes of from_nengo without relays are compared with Nengo's.",
         "",
         f"| model | neurons | {' | '.join(names)} | times as fast | spikes | measured |",
         "|---|---|---|---|---|---|---|---|---|",
