@@ -2,11 +2,11 @@
 
     python benchmarks/brian2_examples.py [NAME ...] [--codegen numpy|cython] [--out FOLDER]
 
-The networks are those of ``examples/brian2``. Each runs from the same initial values and connections in Brian 2 and
-on the CPU in float64, by ``from_brian2`` and by ``set_device("neuromorph")``, for several seeds in turn; then in
-float32 on the CPU and on simulated SpiNNaker2. Where numbers are drawn at random while a network runs, rates over
-seeds are compared, else every spike. Results of named examples take the place of those in FOLDER,
-``brian2_examples.json`` and ``.md``.
+The networks are those of ``examples/brian2``. Each runs from the same initial values and connections in Brian 2 and,
+taken in by ``from_brian2``, on the CPU in float64, for several seeds in turn; where there are state monitors, on the
+device ``neuromorph``, too. Then it runs in float32 on the CPU and on simulated SpiNNaker2. Where numbers are drawn at
+random while a network runs, rates over seeds are compared, else every spike. Results of named examples take the place
+of those in FOLDER, ``brian2_examples.json`` and ``.md``.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Measured:
     irregularity, own_irregularity : mapping of str to float
         Mean coefficient of variation of intervals.
     apart, device_apart : mapping of str to int
-        Spikes that are in Brian 2 or here, not in both; by from_brian2 and by the device.
+        Spikes that are in Brian 2 or here, not in both; by from_brian2, and by the device where states are compared.
     states_apart : mapping of str to float
         Largest difference on the device, as a part of the range.
     brian2_seconds, own_seconds : float
@@ -150,10 +150,11 @@ def _spread(values: Sequence[float]) -> str:
 
 HOW = """\
 Each example starts from the same initial values and connections, drawn anew for each seed. Without randomness while \
-it runs, every spike is compared, by `from_brian2` and by the device `neuromorph`, in float64. With it, the numbers \
-of spikes (and the irregularity of intervals, CV) of Brian 2 and here are given over seeds, with their difference in \
-standard errors. SpiNNaker2 and the CPU are compared bit for bit, in float32. Times: one thread, least processor \
-time of a run without making code. `python benchmarks/brian2_examples.py` writes this page."""
+it runs, every spike is compared by `from_brian2`, and what state monitors saw by the device `neuromorph`, in \
+float64. With it, the numbers of spikes (and the irregularity of intervals, CV) of Brian 2 and here are given over \
+seeds, with their difference in standard errors. SpiNNaker2 and the CPU are compared bit for bit, in float32. Times: \
+one thread, least processor time of a run without making code. `python benchmarks/brian2_examples.py` writes this \
+page."""
 
 
 def page(result: Result) -> str:
