@@ -196,7 +196,7 @@ def test_what_cannot_be() -> None:
     for delays, says in (
         ({"agian": 1}, "no pathway 'agian'"),
         ({"on_pre": 1}, "the delay of on_pre is delay="),
-        ({"again": 1.5}, "give a time or a whole number of steps"),
+        ({"again": 1.5}, "expected a time or a whole number of steps"),
     ):
         with pytest.raises((NetworkError, UnitError), match=says):
             net.project(post, post.a, OneToOne(), synapse=Everything, delays=delays)

@@ -413,14 +413,14 @@ def _look_ahead(kernel: _Kernel, path: Path) -> list[str]:
     return lines
 
 
-def _look_ahead_column(kernel: _Kernel, update: Update) -> list[str]:
+def _look_ahead_column(kernel: _Kernel, update: Update, fired: str) -> list[str]:
     """Lines that ask for what the next target's synapses keep, which lies all over memory."""
     width = int(kernel.kind.dtype.removeprefix("float")) // 8
     places = kernel.program.of_place("synapse")
     touched = [k for k in places if k in _states_read(update) or k in update.changed]
     return [
         "if j + ONE < events:",
-        "    following = np.uint64(post_fired[first + j + ONE])",
+        f"    following = np.uint64({fired}[first + j + ONE])",
         "    for c in range(np.uint64(columns[following]), np.uint64(columns[following + ONE])):",
         *(f"        prefetch(states[{k}] + np.int64(column[c]) * {width})" for k in touched),
     ]
@@ -454,25 +454,52 @@ def _after(kernel: _Kernel, number: int) -> list[str]:
     if kind.source:
         element.append("i = np.uint64(column_source[c])")
     element += [*synapse.code[ELEMENT], *kernel.gives(synapse), *kernel.stores(synapse, index)]
-    views = [("post_fired", "uint32"), ("post_counts", "int64")]
+    late = kernel.program.late
+    views = [("fired", "uint32"), ("counts", "int64"), ("starts", "int64")]
+    views = views if late else [("post_fired", "uint32"), ("post_counts", "int64")]
     if update is not None:
         views += [("columns", "int64"), ("column", kind.column)]
         if kind.source:
             views.append(("column_source", kind.source))
-    lines = [
+    event: list[str] = []
+    if update is not None:
+        event += _look_ahead_column(kernel, update, "fired" if late else "post_fired")
+        event += synapse.code[ROW]
+        event += ["for c in range(np.uint64(columns[t]), np.uint64(columns[t + ONE])):", *_indent(element)]
+    event += [*neuron.code[ROW], *kernel.stores(neuron, index)]
+    return [
         *(kernel.view(*view) for view in views),
         *kernel.ring(synapse, ahead=True),
         *synapse.code[KERNEL],
         *neuron.code[KERNEL],
-        f"sent = step - item[{FIELD['sent']}]",
-        f"place = sent & item[{FIELD['post_mask']}]",
+        *(_all_events(event) if late else _own_events(event)),
+    ]
+
+
+def _own_events(event: list[str]) -> list[str]:
+    """Lines for each event of this step in this call's own list."""
+    return [
+        f"place = step & item[{FIELD['post_mask']}]",
         f"first = np.uint64(place * item[{FIELD['post_stride']}])",
-        "events = np.uint64(post_counts[place]) if sent >= 0 else Z",
+        "events = np.uint64(post_counts[place])",
         "for j in range(events):",
         "    t = np.uint64(post_fired[first + j])",
+        *_indent(event),
     ]
-    if update is not None:
-        lines += _indent(_look_ahead_column(kernel, update))
-        lines += _indent(synapse.code[ROW])
-        lines += ["    for c in range(np.uint64(columns[t]), np.uint64(columns[t + ONE])):", *_indent(_indent(element))]
-    return [*lines, *_indent([*neuron.code[ROW], *kernel.stores(neuron, index)])]
+
+
+def _all_events(event: list[str]) -> list[str]:
+    """Lines for each event of an earlier step whose target is this call's, whoever listed it."""
+    return [
+        *(f"{name} = np.uint64(item[{FIELD[name]}])" for name in ("lo", "hi")),
+        f"sent = step - item[{FIELD['sent']}]",
+        f"event_mask, stride = item[{FIELD['event_mask']}], item[{FIELD['stride']}]",
+        "place = sent & event_mask",
+        f"for segment in range(item[{FIELD['segments']}] if sent >= 0 else 0):",
+        "    first = np.uint64(place * stride + starts[segment])",
+        "    events = np.uint64(counts[segment * (event_mask + 1) + place])",
+        "    for j in range(events):",
+        "        t = np.uint64(fired[first + j])",
+        "        if t >= lo and t < hi:",
+        *_indent(_indent(_indent(event))),
+    ]

@@ -88,7 +88,21 @@ class _Thread:
         else:
             found = np.ascontiguousarray(group.ptr), *memory.listed[number, k]
             self.table.keep.append(found)
-        return dict(zip(("columns", "column", "column_source"), map(address, found), strict=True))
+        fields = dict(zip(("columns", "column", "column_source"), map(address, found), strict=True))
+        return fields | (self._events(lowered.post) if lowered.program.late else {})
+
+    def _events(self, population: int) -> dict[str, int]:
+        """Where the events of a population are listed, by all threads."""
+        memory = self.memories[population]
+        return {
+            "fired": address(memory.fired),
+            "values": address(memory.values),
+            "counts": address(memory.counts),
+            "starts": address(memory.bounds(self.threads)),
+            "segments": self.threads,
+            "stride": memory.stride,
+            "event_mask": memory.event_mask,
+        }
 
     def _keep(self) -> None:
         """Keep what views with a lag see."""
@@ -113,7 +127,7 @@ class _Thread:
     def _item(self, lag: int, sent: int, fields: Mapping[str, int]) -> Array:
         """Item of some synapses on which events act that were sent so many steps ago; views look ``lag`` steps back."""
         lowered, memory, threads = self.projection.lowered, self.memory, self.threads
-        pre, post = self.memories[lowered.pre], self.memories[lowered.post]
+        post = self.memories[lowered.post]
         layout = self.compiled.layouts[lowered.post]
         assert layout is not None  # a source of events has no ports
         bounds = post.bounds(threads)
@@ -136,13 +150,6 @@ class _Thread:
             hi=int(bounds[self.thread + 1]),
             sent=sent,
             targets=address(targets),
-            fired=address(pre.fired),
-            values=address(pre.values),
-            counts=address(pre.counts),
-            starts=address(pre.bounds(threads)),
-            segments=threads,
-            stride=pre.stride,
-            event_mask=pre.event_mask,
             ring=address(post.float_ring),
             ring_mask=post.slots - 1,
             row=len(layout.float_ports) * post.stride,
@@ -154,7 +161,7 @@ class _Thread:
             post_stride=post.stride,
             post_mask=post.event_mask,
             seed=int(np.uint64(lowered.seed).view(np.int64)),
-            **(nowhere | dict(fields)),
+            **(nowhere | self._events(lowered.pre) | dict(fields)),
         )
 
 
