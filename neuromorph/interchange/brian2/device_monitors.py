@@ -30,6 +30,10 @@ class Recorded:
     begin, end : int
         The same of the whole run. The last stretch is the step after the run, which shows what the run left.
     schedule : Schedule
+    leaving : mapping of str to str or None
+        The event that leaves each group: a step of ours ends with its threshold.
+    delay : function of a group's name and an event's
+        Steps from the event to our knowing of it.
     events : function of a group's name and an event's
         (steps, ids), ordered by step, also of the step before the first.
     rows : function of a group's name and a state
@@ -43,6 +47,8 @@ class Recorded:
     begin: int
     end: int
     schedule: Schedule
+    leaving: Mapping[str, str | None]
+    delay: Callable[[str, str], int]
     events: Callable[[str, str], tuple[Array, Array]]
     rows: Callable[[str, str], Array]
     synapses: Callable[[Any, str], Array]
@@ -50,6 +56,10 @@ class Recorded:
     def steps(self, late: bool) -> tuple[int, int]:
         """The steps that can be shown now; what they leave is seen one step later."""
         return max(self.first - late, self.begin), min(self.last - late, self.end)
+
+    def is_late(self, acting: Any, group: Any) -> bool:
+        """Whether what acts, or looks, in its place of a step is seen one step later."""
+        return is_late(self.schedule.position(acting), group, self.schedule, self.leaving.get(group.name, "spike"))
 
     def happened(self, source: Any, event: str, late: bool = False) -> tuple[Array, Array]:
         """Steps and neurons of the events of a group or a part of it."""
@@ -78,7 +88,7 @@ def fill(monitors: Iterable[Any], recorded: Recorded) -> None:
 
 def _fill_spikes(monitor: Any, recorded: Recorded) -> None:
     group, extra = whole(monitor.source), _variables(monitor)
-    late = bool(extra) and is_late(recorded.schedule.position(monitor), group, recorded.schedule)
+    late = recorded.is_late(monitor, group) if extra else recorded.delay(group.name, str(monitor.event)) > 0
     steps, ids = recorded.happened(monitor.source, str(monitor.event), late)
     if not len(ids):
         return
@@ -97,7 +107,7 @@ def _fill_states(monitor: Any, recorded: Recorded) -> None:
         _fill_synapses(monitor, recorded)
         return
     group = whole(monitor.source)
-    late = is_late(recorded.schedule.position(monitor), group, recorded.schedule)
+    late = recorded.is_late(monitor, group)
     steps = _steps(monitor, recorded, late)
     before = len(monitor.variables["t"].get_value())
     monitor.resize(before + len(steps))

@@ -25,6 +25,7 @@ from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, 
 from neuromorph.interchange.brian2.device_monitors import KINDS, Recorded
 from neuromorph.interchange.brian2.device_probes import leaving
 from neuromorph.interchange.brian2.moment import fired
+from neuromorph.interchange.brian2.samples import is_late
 from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.walk import SPIKE_SOURCES, whole
 from neuromorph.language import Neuron
@@ -110,17 +111,18 @@ class Session:
         network, orders = self._network(task, watching)
         synapses = {o.name: o for o in task.objects if o.name in orders}
         groups = {o.name: o for o in task.objects if _holds_neurons(o)}
+        notes = Notes(orders, {name: _leaving(network[name], task.objects) for name in groups}, groups, task.schedule)
         self.program = program = self.target.compile(network, task.dt * second)
         program.restore(self._start(program.state(), task, groups))
         step = task.first
         before = Before({}, _looked_at(watching, synapses))
         most = max(ROW_BYTES // max(8 * sum(network.populations[r.population].size for r in network.recordings), 1), 1)
         while step < task.last and (steps := pace(step, min(most, task.last - step))):
-            seen = Seen(program.run(steps, progress=False), orders, before)
+            seen = Seen(program.run(steps, progress=False), notes, before)
             monitors_of.fill(watching, seen.recorded(task, step, step + steps, task.last))
             before, step = seen.last(watching, step + steps - 1), step + steps
         state = program.state()
-        seen = Seen(program.run(1, progress=False), orders, before)
+        seen = Seen(program.run(1, progress=False), notes, before)
         monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
         after = program.state()
         for name, group in groups.items():
@@ -132,13 +134,15 @@ class Session:
 
     def _network(self, task: Task, watching: list[Any]) -> tuple[Network, Mapping[str, Array]]:
         """Our network, recording what monitors want, and the orders of its synapses."""
-        kept = [o for o in task.objects if o.active or _holds_neurons(o)]
+        kept = [o for o in task.objects if _holds_neurons(o) or (o.active and not synapses_of.shows_constants(o))]
         given = SimpleNamespace(objects=kept, schedule=task.schedule.slots)
         imported = take_in(given, task.namespace, task.seed, "brian2", prepared, lambda group: (), task.first)
         made, orders = imported.network, imported.orders
         problems = []
         for monitor in watching:
             source = whole(monitor.source).name
+            if synapses_of.shows_constants(monitor):
+                continue
             if type(monitor.source).__name__ == "Synapses":
                 columns = synapses_of.columns(monitor, orders[source])
                 projection = next(p for p in made.projections if p.name == source)
@@ -151,7 +155,7 @@ class Session:
             if not isinstance(population.neuron, Neuron) or type(monitor).__name__ == "StateMonitor":
                 continue
             event = str(getattr(monitor, "event", "spike"))
-            if event != leaving(population.neuron, whole(monitor.source)):
+            if event != _leaving(population, task.objects):
                 known = {state.name for state in population.neuron.states}
                 if fired(event) in known:
                     made.record(population, fired(event))
@@ -204,26 +208,53 @@ class Before:
 
 
 @dataclass(frozen=True)
+class Notes:
+    """What one has to know to read what a run recorded.
+
+    Attributes
+    ----------
+    orders : mapping of str to int array
+        Numbers in Brian 2 of the synapses of each projection.
+    leaving : mapping of str to str or None
+        The event that leaves each group.
+    groups : mapping of str to group
+        Brian 2's.
+    schedule : Schedule
+    """
+
+    orders: Mapping[str, Array]
+    leaving: Mapping[str, str | None]
+    groups: Mapping[str, Any]
+    schedule: Schedule
+
+    def delay(self, group: str, event: str) -> int:
+        """Steps from an event to our knowing of it: 1 if its threshold follows that of the event that leaves."""
+        threshold = (getattr(self.groups[group], "thresholder", None) or {}).get(event)
+        known = self.leaving[group]
+        if threshold is None or event == known:
+            return 0
+        return int(is_late(self.schedule.position(threshold), self.groups[group], self.schedule, known))
+
+
+@dataclass(frozen=True)
 class Seen:
     """What a stretch of a run has recorded.
 
     Attributes
     ----------
     trace : Trace
-    orders : mapping of str to int array
-        Numbers in Brian 2 of the synapses of each projection.
+    notes : Notes
     before : Before
     """
 
     trace: Trace
-    orders: Mapping[str, Array]
+    notes: Notes
     before: Before
 
     def recorded(self, task: Task, first: int, last: int, end: int) -> Recorded:
         """The same as monitors want it."""
-        return Recorded(
-            first, last, task.first, end, task.schedule, partial(self.events, first), self.rows, self.synapses
-        )
+        stretch = (first, last, task.first, end, self.notes.schedule, self.notes.leaving)
+        return Recorded(*stretch, self.notes.delay, partial(self.events, first), self.rows, self.synapses)
 
     def rows(self, group: str, state: str) -> Array:
         """A state of a group, (steps, neurons)."""
@@ -232,14 +263,16 @@ class Seen:
     def synapses(self, monitor: Any, variable: str) -> Array:
         """What a monitor of synapses sees, (1 + steps, synapses): before the stretch, and after each of its steps."""
         name = monitor.source.name
-        found = self.trace.state(name, variable, ids=synapses_of.columns(monitor, self.orders[name])).data
+        if synapses_of.shows_constants(monitor):
+            return np.repeat(synapses_of.now(monitor.source, monitor, variable), 1 + self.trace.meta.steps, axis=0)
+        found = self.trace.state(name, variable, ids=synapses_of.columns(monitor, self.notes.orders[name])).data
         return np.concatenate([self.before.synapses[monitor.name, variable], found])
 
     def events(self, first: int, group: str, event: str) -> tuple[Array, Array]:
         """Steps and neurons of an event, the step before the stretch included."""
         if (group, fired(event)) in self.trace.recorded_states:
             steps, ids = np.nonzero(self.rows(group, fired(event)))
-            steps = steps + first
+            steps = steps + first - self.notes.delay(group, event)
         else:
             found = self.trace.events(group)
             assert found.steps is not None  # the trace is our own
@@ -262,6 +295,13 @@ class Seen:
             for variable in monitor.record_variables
         }
         return Before(found, synapses)
+
+
+def _leaving(population: Any, objects: tuple[Any, ...]) -> str | None:
+    """The event of Brian 2's group that leaves a population."""
+    group = next((o for o in objects if o.name == population.name), None)
+    known = isinstance(population.neuron, Neuron) and hasattr(group, "events")
+    return leaving(population.neuron, group) if known else "spike"
 
 
 def _looked_at(watching: list[Any], synapses: Mapping[str, Any]) -> dict[tuple[str, str], Array]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.interchange.brian2.schedule import Schedule
+from neuromorph.interchange.brian2.synapses import changing_in
 
 Array = npt.NDArray[Any]
 STATE = "state "
@@ -67,6 +68,13 @@ def write_back(synapses: Any, order: Array, kept: Mapping[str, Array]) -> None:
 def now(synapses: Any, monitor: Any, variable: str) -> Array:
     """What a monitor of synapses sees at this moment, one row."""
     return np.asarray(synapses.variables[variable].get_value())[np.asarray(monitor.record, np.int64)][None, :]
+
+
+def shows_constants(thing: Any) -> bool:
+    """Whether it is a monitor of variables of synapses that nothing changes."""
+    if type(thing).__name__ != "StateMonitor" or type(thing.source).__name__ != "Synapses":
+        return False
+    return not set(thing.record_variables) & changing_in(thing.source)
 
 
 def columns(monitor: Any, order: Array) -> Array:

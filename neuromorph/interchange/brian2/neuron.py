@@ -247,7 +247,7 @@ def _in_order(task: Task) -> bool:
             return False
         settled = all(o.position < place for o in late) if place is not None else True
         before = place is None or first is None or place < first
-        after = place is not None and is_late(place, task.group, task.schedule)
+        after = place is not None and is_late(place, task.group, task.schedule, task.event)
         if not before and not (settled and after and sample.variable in states):
             return False
     return all(last is None or o.position > last for o in late)

@@ -67,17 +67,19 @@ def samples_of(group: Any, monitors: Iterable[Any], schedule: Schedule, *, plain
     return tuple(found.values())
 
 
-def is_late(position: Position, group: Any, schedule: Schedule) -> bool:
+def is_late(position: Position, group: Any, schedule: Schedule, event: str | None = "spike") -> bool:
     """Whether a value from there is known one step later: what follows a group's thresholds is done at our next step's
     start."""
-    return position > turn_of(group, schedule)
+    return position > turn_of(group, schedule, event)
 
 
-def turn_of(group: Any, schedule: Schedule) -> Position:
-    """Where a step of ours ends within one of Brian 2: with the group's thresholds."""
-    thresholds = [t for t in (getattr(group, "thresholder", None) or {}).values() if t.active]
+def turn_of(group: Any, schedule: Schedule, event: str | None = "spike") -> Position:
+    """Where a step of ours ends within one of Brian 2: with the threshold of the event that leaves the group."""
+    thresholds = getattr(group, "thresholder", None) or {}
+    if event in thresholds and thresholds[event].active:
+        return schedule.position(thresholds[event])
     slot = schedule.slot("thresholds") if "thresholds" in schedule.slots else 3 * len(schedule.slots)
-    return max((schedule.position(t) for t in thresholds), default=(slot, 0, ""))
+    return (slot, 0, "")
 
 
 def keep(names: GroupNames, sample: Sample, value: Expr) -> None:
