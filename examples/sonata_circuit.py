@@ -38,7 +38,7 @@ def column(neurons: int = 200) -> Network:
     spikes = np.random.default_rng(4).random((2000, neurons)) < 0.03
     thalamus = net.population(EventSource.from_dense(spikes), name="thalamus")
     net.project(thalamus, exc.ex, OneToOne(), weight=420 * pA, delay=1 * ms)
-    net.project(exc, inh.ex, FixedProbability(0.1), weight=90 * pA, delay=1.5 * ms)
+    net.project(exc, inh.ex, FixedProbability(0.2), weight=300 * pA, delay=1.5 * ms)
     net.project(exc, exc.ex, FixedProbability(0.05), weight=Uniform(20 * pA, 60 * pA), delay=Uniform(1 * ms, 3 * ms))
     net.project(inh, exc.inh, FixedProbability(0.2), weight=-120 * pA, delay=1 * ms)
     return net
