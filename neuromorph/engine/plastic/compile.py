@@ -14,7 +14,8 @@ from neuromorph.lowering.program import LoweredPopulation
 from neuromorph.native import Kernel, compile_kernel
 from neuromorph.progress import Progress
 
-from .codegen import PlasticKind, print_plastic, reads_sources
+from .codegen import print_plastic, reads_sources
+from .kernel import PlasticKind
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from neuromorph.engine.memory import Memory, address, aligned
 from neuromorph.language.expr import Type
 from neuromorph.lowering.plastic import PlasticProjection, SynapseProgram
 
-from .codegen import parameter_places
 from .compile import CompiledPlastic, plastic_kernel
 from .items import COUNT_TARGETS, FILL_COLUMNS
+from .kernel import parameter_places
 
 Array = npt.NDArray[Any]
 LINE = 16
