@@ -196,6 +196,8 @@ class GroupNames:
 
     def subexpression(self, name: str) -> str | None:
         """The code of a subexpression that is evaluated wherever it is read."""
+        if name in self._equations and "linked" in self._equations[name].flags:
+            return None
         if name in self._equations and self._equations[name].type == "subexpression":
             return None if "constant over dt" in self._equations[name].flags else str(self._equations[name].expr)
         variable = self.variables.get(name)
@@ -308,6 +310,8 @@ class GroupNames:
             raise LanguageError(f"{name} is a linked variable that is linked to nothing")
         owner = variable.owner
         source = str(variable.name)
+        if hasattr(variable, "expr"):
+            raise LanguageError(f"{name} is linked to a subexpression of another group; write it out here")
         if source in self._moving.get(owner.name, (source,)):
             raise LanguageError(
                 f"{name} is linked to {source} of {owner.name}, which changes while the network runs; groups see each "
