@@ -143,7 +143,7 @@ class SynapseNames:
             with self._opened(name):
                 return expression(str(equation.expr), self)
         variable = self._synapses.variables[name]
-        values = np.asarray(variable.get_value()).reshape(-1)
+        values: Array = np.asarray(variable.get_value()).reshape(-1)
         if getattr(variable, "scalar", False):
             values = values.reshape(())
         dim, boolean = dimension(variable.dim), values.dtype.kind == "b"

@@ -374,4 +374,5 @@ def _turn(pathway: Any) -> tuple[int, str]:
 
 def sorted_by(pre: Array, post: Array, delays: Array) -> Array:
     """Synapses by delay (longest first), source and target."""
-    return np.lexsort((np.arange(len(pre)), post, pre, -np.broadcast_to(delays, pre.shape)))
+    order: Array = np.lexsort((np.arange(len(pre)), post, pre, -np.broadcast_to(delays, pre.shape)))
+    return order
