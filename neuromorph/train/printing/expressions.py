@@ -17,8 +17,8 @@ INFIX = {
 """Operations that have a sign in Python."""
 _TORCH = {
     "abs": "abs", "exp": "exp", "expm1": "expm1", "log": "log", "sigmoid": "sigmoid", "tanh": "tanh", "sqrt": "sqrt",
-    "sin": "sin", "cos": "cos", "floor": "floor", "rint": "round", "trunc": "trunc", "neg": "neg", "add": "add", "sub": "sub", "mul": "mul",
-    "div": "div", "power": "pow",
+    "sin": "sin", "cos": "cos", "floor": "floor", "rint": "round", "trunc": "trunc", "neg": "neg", "add": "add",
+    "sub": "sub", "mul": "mul", "div": "div", "power": "pow",
 }  # fmt: skip
 _LETTERS = {"state": "s", "param": "p", "port": "a", "host": "h"}
 _TYPES = {Type.FLOAT: "dtype", Type.INT: "torch.int64", Type.BOOL: "torch.bool"}
