@@ -144,7 +144,7 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         session.carried = carried
 
     # --- running --------------------------------------------------------------------------------------------------
-    @check_units(duration=second, report_period=second)
+    @check_units(duration=second, report_period=second)  # type: ignore[untyped-decorator]  # Brian 2 has no types
     def network_run(
         self,
         network: Any,

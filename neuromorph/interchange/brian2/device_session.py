@@ -32,7 +32,7 @@ from neuromorph.language import Neuron
 from neuromorph.units import second
 
 if TYPE_CHECKING:
-    from neuromorph.engine.checkpoint import Checkpoint
+    from neuromorph.engine.checkpoint import Checkpoint, PopulationState
     from neuromorph.engine.target import Program, Target
     from neuromorph.network import Network
     from neuromorph.trace import Trace
@@ -146,8 +146,8 @@ class Session:
             if type(monitor.source).__name__ == "Synapses":
                 columns = synapses_of.columns(monitor, orders[source])
                 projection = next(p for p in made.projections if p.name == source)
-                known = [r.indices for r in made.synapse_recordings if r.projection == projection.index]
-                every = np.concatenate([columns, *(i for i in known if i is not None)])
+                others = [r.indices for r in made.synapse_recordings if r.projection == projection.index]
+                every = np.concatenate([columns, *(i for i in others if i is not None)])
                 made.record(projection, *monitor.record_variables, indices=every)
                 continue
             population = made[source]
@@ -168,7 +168,9 @@ class Session:
     def _start(self, fresh: Checkpoint, task: Task, groups: Mapping[str, Any]) -> Checkpoint:
         """The state of a new program, with what the last run left on its way."""
         carried = self.carried
-        old, problems, populations = {}, [], dict(fresh.populations)
+        old: Mapping[str, PopulationState] = {}
+        problems: list[str] = []
+        populations = dict(fresh.populations)
         plastic: Mapping[str, Mapping[str, Array]] = {}
         if carried is not None and carried.dt != task.dt:
             problems = check_idle(carried.state, carried.dt, task.dt)
