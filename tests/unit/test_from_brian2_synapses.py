@@ -229,6 +229,22 @@ def test_sums_over_the_synapses_of_each_source() -> None:
     assert compare([group, other, synapses, b.SpikeMonitor(group)], 40) > 3
 
 
+def test_sums_onto_a_part_of_a_group_leave_the_others_alone() -> None:
+    group = b.NeuronGroup(
+        5, "dv/dt = (load - v)/(5*ms) : 1\nload : 1", threshold="v > 1", reset="v = 0", method="euler"
+    )
+    group.load = 3
+    source = b.NeuronGroup(2, "x : 1")
+    source.x = [1.5, 0.5]
+    first = b.Synapses(source, group[1:2], "load_post = x_pre : 1 (summed)", name="first")
+    rest = b.Synapses(source, group[3:], "load_post = 2*x_pre : 1 (summed)", name="rest")
+    first.connect()
+    rest.connect()
+    monitor = b.StateMonitor(group, "load", record=True)
+    assert compare([group, source, first, rest, b.SpikeMonitor(group), monitor], 20) > 5
+    assert monitor.load[:, -1].tolist() == [3, 2, 3, 4, 4]
+
+
 def test_sources_and_targets_are_changed_by_either_end() -> None:
     left, right = cells(10, "n : 1"), cells(10, "m : 1\nlast : second")
     kicks = source(0.04, 10)

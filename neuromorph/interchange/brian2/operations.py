@@ -109,7 +109,7 @@ def _writes(lines: Iterable[Statement]) -> frozenset[str]:
 
 def _statements(runner: Any, schedule: Schedule, label: str) -> Operation:
     lines = _lines(runner)
-    inside, counted = _inside(runner), _counted(runner)
+    inside, counted = within(runner.group), _counted(runner)
 
     def run(moment: Moment) -> None:
         moment.only(inside(moment), lambda m: Block(m, given=counted(m)).run(lines))
@@ -117,9 +117,8 @@ def _statements(runner: Any, schedule: Schedule, label: str) -> Operation:
     return Operation(schedule.position(runner), label, run, _writes(lines), _reads(lines), schedule.every(runner))
 
 
-def _inside(runner: Any) -> Callable[[Moment], Expr | None]:
-    """Where code of a part of a group acts."""
-    part = runner.group
+def within(part: Any) -> Callable[[Moment], Expr | None]:
+    """Where code of a part of a group acts; None: everywhere, as it is the whole group."""
     if whole(part) is part or whole(part).name == part.name:
         return lambda moment: None
     start, stop = int(part.start), int(part.stop)
@@ -231,7 +230,7 @@ def _reset(runner: Any, event: str, schedule: Schedule) -> Operation:
 # --- PoissonInput -----------------------------------------------------------------------------------------------------
 def _poisson_input(source: Any, schedule: Schedule) -> Operation:
     target = str(source.target_var)
-    inside, counted = _inside(source), _counted(source)
+    inside, counted = within(source.group), _counted(source)
     weight = source.weight
 
     def increment(moment: Moment) -> Expr:

@@ -64,7 +64,7 @@ def summed_pre(synapses: Any, around: Surroundings, changing: Collection[str]) -
         symbols = _Unchanging(order)
         names = SynapseNames(synapses, around.namespace, sides, changing, around.moving, symbols)
         try:
-            port, operation = summed_at(post.group, name.removesuffix("_pre"), around.schedule.position(updater))
+            port, operation = summed_at(synapses.source, name.removesuffix("_pre"), around.schedule.position(updater))
             with said_of(f"{name} (summed)"):
                 symbols.sum_up(port, str(updater.expression), names)
                 synapse = symbols.synapse(f"{synapses.name}_{name}", [])
@@ -324,6 +324,6 @@ class _Builder:
     def _sum(self, name: str, updater: Any) -> None:
         post: Side = self._sides["_post"]
         position = self._around.schedule.position(updater)
-        port, operation = summed_at(post.group, name.removesuffix("_post"), position)
+        port, operation = summed_at(self._synapses.target, name.removesuffix("_post"), position)
         self._symbols.sum_up(port, str(updater.expression), self._names)
         self._arrivals.append((post.group.name, operation))

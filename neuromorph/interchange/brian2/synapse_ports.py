@@ -7,9 +7,10 @@ from typing import Any
 
 from neuromorph.interchange.brian2.moment import Moment, Operation
 from neuromorph.interchange.brian2.names import LAST, GroupNames, dimension
-from neuromorph.interchange.brian2.operations import adding
+from neuromorph.interchange.brian2.operations import adding, within
 from neuromorph.interchange.brian2.schedule import Position
 from neuromorph.interchange.brian2.synapse_names import seen_name
+from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Type, to_float
 from neuromorph.language.expr import const
 from neuromorph.units import NONE, TIME, Dimension
@@ -64,16 +65,25 @@ def setting_at(
     return stem, f"{stem}_number", operation
 
 
-def summed_at(group: Any, variable: str, position: Position) -> tuple[str, Operation]:
-    """The port of a summed variable, and the operation that gives it to the variable in each step."""
+def summed_at(end: Any, variable: str, position: Position) -> tuple[str, Operation]:
+    """The port of a summed variable, and the operation that gives it to the variable in each step.
+
+    Parameters
+    ----------
+    end : NeuronGroup or Subgroup
+        Where the synapses end: neurons outside of a part keep what they have.
+    """
+    group, inside = whole(end), within(end)
     dim, name = dimension(group.variables[variable].dim), f"{variable}_sum"
     port = _port(name, dim)
 
     def run(moment: Moment) -> None:
-        moment.assign(variable, port(moment), anyway=True)
+        moment.only(inside(moment), lambda m: m.assign(variable, port(m), anyway=True))
 
-    label = f"summed variable {variable}"
-    return name, Operation(position, label, run, frozenset({variable}), increment=port, takes=variable)
+    label, writes = f"summed variable {variable}", frozenset({variable})
+    if end is not group and int(end.N) < int(group.N):
+        return name, Operation(position, label, run, writes)
+    return name, Operation(position, label, run, writes, increment=port, takes=variable)
 
 
 def show(names: GroupNames, variable: str) -> None:

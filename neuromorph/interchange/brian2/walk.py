@@ -54,7 +54,8 @@ def whole(group: Any) -> Any:
 
 def runners(group: Any) -> list[Any]:
     """What Brian 2 runs in each step of a group or of a part of it, but synapses."""
-    inside = (x.contained_objects if type(x).__name__ == "Subgroup" else [x] for x in group.contained_objects)
+    parts = (x for x in group.contained_objects if type(x).__name__ != "Synapses")  # those that run code of their own
+    inside = (x.contained_objects if type(x).__name__ == "Subgroup" else [x] for x in parts)
     return [runner for several in inside for runner in several]
 
 
