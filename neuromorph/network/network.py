@@ -10,6 +10,7 @@ import numpy as np
 
 from neuromorph.errors import NetworkError
 from neuromorph.language.neuron import Neuron
+from neuromorph.language.synapse import Synapse
 from neuromorph.network.conduction import DistanceDelay
 from neuromorph.network.plasticity import check_delays, check_plasticity
 from neuromorph.network.population import (
@@ -28,7 +29,6 @@ from neuromorph.network.sources import Source
 from neuromorph.network.values import check_delay, check_weights
 
 if TYPE_CHECKING:
-    from neuromorph.language.synapse import Synapse
     from neuromorph.network.forecast import Forecast
     from neuromorph.units import Quantity
 
@@ -176,8 +176,7 @@ class Network:
         for end in (pre, target):
             if end.index >= len(self.populations) or self.populations[end.index] is not end:
                 raise NetworkError(f"{subject}: population {end.name} belongs to another network")
-        sends = synapse is None or not any(o.every is not None for o in getattr(synapse, "outputs", ()))
-        if sends and isinstance(pre.neuron, Neuron) and pre.neuron.event is None:
+        if not _acts_by_itself(synapse) and isinstance(pre.neuron, Neuron) and pre.neuron.event is None:
             raise NetworkError(
                 f"{subject}: {pre.neuron.name} has no Event, so it sends nothing; give it one, as in "
                 "spike = Event(when=v > theta)"
@@ -372,3 +371,11 @@ def _read_name(what: str, name: Any) -> str:
             "trace files"
         )
     return name
+
+
+def _acts_by_itself(synapse: Synapse | None) -> bool:
+    """Whether a synapse does something without events: it delivers in every step, or only its own variables move."""
+    if not isinstance(synapse, Synapse):
+        return False
+    moves = any(state.dot is not None or state.next is not None for state in synapse.states)
+    return any(o.every is not None for o in synapse.outputs) or (synapse.weight is None and moves)

@@ -210,3 +210,32 @@ def test_what_cannot_be() -> None:
             w = Weight()
             out = Output()
             out.jump = w
+
+
+@neuron
+class Quiet:
+    """Sends nothing."""
+
+    a = Port()
+    v = State(0.0)
+    v.jump = a
+
+
+@synapse(late=True)
+class Decaying:
+    """Has a variable of its own, which nothing but time changes."""
+
+    w = State(0.0)
+    w.dot = -w / (10 * ms)
+
+
+@pytest.mark.parametrize("target", [Reference, CPU])
+def test_synapses_of_neurons_without_events_may_move_by_themselves(target: Any) -> None:
+    net = Network()
+    cells = net.population(Quiet, 3, name="cells")
+    net.project(cells, cells, OneToOne(), synapse=Decaying(w=np.array([0.0, 1.0, 2.0])), name="own")
+    program = target(dtype="float64").compile(net, dt=1 * ms, progress=False)
+    program.run(10, progress=False)
+    np.testing.assert_allclose(program.synapses("own")["w"], np.arange(3) * np.exp(-1), rtol=1e-12)
+    with pytest.raises(NetworkError, match="Quiet has no Event, so it sends nothing"):
+        net.project(cells, cells, OneToOne(), weight=1.0)
