@@ -36,7 +36,7 @@ SMALL: dict[str, tuple[dict[str, Any], float]] = {
     "nmda": ({}, 40),
     "inhibitory_plasticity": ({"neurons": 100, "density": 0.2}, 40),
 }
-CHAOTIC = {"adex_patterns"}  # its irregular neuron: rounding moves a spike after 466 ms
+CHAOTIC = {"adex_patterns"}  # its irregular neuron
 RANDOM: dict[str, tuple[dict[str, Any], float]] = {
     "adaptive_threshold": ({"neurons": 100}, 60),
     "non_reliability": ({"neurons": 200}, 80),
@@ -80,6 +80,22 @@ def test_the_same_spikes_and_states(name: str) -> None:
         assert ours.spikes[monitor].tolist() == spikes.tolist()
     for monitor, states in theirs.states.items():
         assert side.states_apart(states, ours.states[monitor]) < 1e-6, monitor
+
+
+def test_rounding_moves_spikes_of_the_chaotic_neuron_in_brian2_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    example, spikes = module("adex_patterns"), []
+    monkeypatch.setattr(example, "EQUATIONS", example.EQUATIONS.replace("exp(", "nudged("))
+    for nudge in (lambda x: x, lambda x: np.nextafter(x, np.inf)):  # exp as it is, and one unit in the last place up
+        nudged = b2.Function(lambda x, n=nudge: n(np.exp(x)), arg_units=[1], return_unit=1)
+        made = example.network()
+        cells, monitor = made["cells"], made["spikes"]
+        cells.namespace["nudged"] = nudged
+        b2.Network(cells, monitor).run(480 * b2.ms, namespace={})
+        steps = np.rint(monitor.t / (0.1 * b2.ms)).astype(int).tolist()
+        spikes.append(set(zip(steps, np.asarray(monitor.i).tolist(), strict=True)))
+    apart = sorted(spikes[0] ^ spikes[1])
+    assert apart[0][0] > 4600
+    assert {neuron for _, neuron in apart} == {list(example.PATTERNS).index("irregular spiking")}
 
 
 @pytest.mark.parametrize("name", RANDOM)
