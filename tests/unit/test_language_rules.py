@@ -335,10 +335,10 @@ OPERATORS = {
     "unknown NumPy function": Case(
         """
         v = State(0.0)
-        v.next = np.sin(v)  # !
+        v.next = np.arctan(v)  # !
         """,
         LanguageError,
-        ("NumPy's sin cannot be applied",),
+        ("NumPy's arctan cannot be applied",),
     ),
     "NumPy reduction": Case(
         """

@@ -30,7 +30,6 @@ CHOSEN = {
     "test_learning_rules": ("test_pes_cycle",),
     "test_neurons": ("test_lif_zero_tau_ref",),
     "test_processes": ("test_present_input",),
-    "test_simulator": ("test_steps", "test_close_steps", "test_invalid_run_time", "test_signal_init_values"),
 }
 
 
