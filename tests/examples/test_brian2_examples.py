@@ -103,7 +103,8 @@ def test_rates_within_what_chance_allows(name: str) -> None:
     side, (sizes, duration) = module("side_by_side"), RANDOM[name]
     build = partial(module(name).network, **sizes)
     theirs = [side.observe(build, duration * b2.ms, seed) for seed in (1, 2)]
-    ours = side.observe(build, duration * b2.ms, 1, "neuromorph", target=Reference(dtype="float64"))  # the same synapses
+    # the same seed: the same synapses
+    ours = side.observe(build, duration * b2.ms, 1, "neuromorph", target=Reference(dtype="float64"))
     for monitor in theirs[0].spikes:
         counts, found = [len(each.spikes[monitor]) for each in theirs], len(ours.spikes[monitor])
         together = 0.04 * counts[0]  # neurons of a network fluctuate together
