@@ -179,7 +179,8 @@ def times(later: Weights, earlier: Weights) -> Weights:
         return earlier
     if _identity(earlier):
         return later
-    return plain(later) @ plain(earlier)  # type: ignore[no-any-return]
+    both: Weights = plain(later) @ plain(earlier)
+    return both
 
 
 def _identity(weights: Weights) -> bool:
