@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,53 @@ def quantity(value: Any, dim: Dimension) -> Any:
 def unit(dim: Dimension) -> Unit:
     """The unit to show a dimension in."""
     return example_unit(dim)
+
+
+def external(group: Any, name: str, namespace: Mapping[str, Any], owner: str) -> tuple[Any, Dimension]:
+    """The one number that Brian 2 finds for a name from outside, and its dimension.
+
+    Parameters
+    ----------
+    group : NeuronGroup or Synapses
+        Whose own namespace is asked first.
+    name : str
+    namespace : mapping
+        Of the run.
+    owner : str
+        What has parameters that could hold more than one number, for the message.
+
+    Raises
+    ------
+    LanguageError
+        If there is nothing of that name, a function, or an array.
+    """
+    try:
+        found = group._resolve(name, run_namespace=namespace, user_identifier=False)
+    except KeyError:
+        raise LanguageError(f"the name {name} cannot be resolved; give namespace= with it") from None
+    if not hasattr(found, "get_value"):
+        raise LanguageError(f"{name} is a function ({type(found).__name__}), which has no value without arguments")
+    value = np.asarray(found.get_value())
+    if value.size != 1:
+        raise LanguageError(f"{name} is an array; make it a parameter of {owner}")
+    return value.item(), dimension(found.dim)
+
+
+@contextmanager
+def opened(name: str, within: list[str]) -> Iterator[None]:
+    """While a subexpression is evaluated: it must not need itself.
+
+    Parameters
+    ----------
+    name : str
+    within : list of str
+        The subexpressions that are being evaluated.
+    """
+    if name in within:
+        raise LanguageError(f"{name} is defined by itself")
+    within.append(name)
+    yield
+    within.pop()
 
 
 class GroupNames:
@@ -203,14 +250,9 @@ class GroupNames:
         variable = self.variables.get(name)
         return str(variable.expr) if hasattr(variable, "expr") else None
 
-    @contextmanager
-    def opened(self, name: str) -> Iterator[None]:
+    def opened(self, name: str) -> AbstractContextManager[None]:
         """While a subexpression is evaluated: it must not need itself."""
-        if name in self._open:
-            raise LanguageError(f"{name} is defined by itself")
-        self._open.append(name)
-        yield
-        self._open.pop()
+        return opened(name, self._open)
 
     def began(self) -> Param:
         """The first step of the run, a parameter."""
@@ -348,18 +390,9 @@ class GroupNames:
         self.own("i", index)
         return index
 
-    def _constant(self, name: str) -> Any:
+    def _constant(self, name: str) -> tuple[Any, Dimension]:
         """The value that Brian 2 finds for an external name, with its dimension."""
-        try:
-            found = self._group._resolve(name, run_namespace=self._namespace, user_identifier=False)
-        except KeyError:
-            raise LanguageError(f"the name {name} cannot be resolved; give namespace= with it") from None
-        if not hasattr(found, "get_value"):
-            raise LanguageError(f"{name} is a function ({type(found).__name__}), which has no value without arguments")
-        value = np.asarray(found.get_value())
-        if value.size != 1:
-            raise LanguageError(f"{name} is an array; make it a parameter of the group")
-        return value.item(), dimension(found.dim)
+        return external(self._group, name, self._namespace, "the group")
 
     def _literal(self, name: str) -> Expr:
         if name in self._equations or name in self.variables:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.interchange.brian2.functions import callable_of
-from neuromorph.interchange.brian2.names import dimension, quantity, unit
+from neuromorph.interchange.brian2.names import dimension, external, opened, quantity, unit
 from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Param, PostState, PostView, PreState, PreView, State, Type, dt, step, to_float
 from neuromorph.language.expr import as_expr
@@ -140,7 +139,7 @@ class SynapseNames:
     def _own(self, name: str) -> Expr:
         equation = self._equations.get(name)
         if equation is not None and equation.type == "subexpression":
-            with self._opened(name):
+            with opened(name, self._open):
                 return expression(str(equation.expr), self)
         variable = self._synapses.variables[name]
         values: Array = np.asarray(variable.get_value()).reshape(-1)
@@ -169,7 +168,7 @@ class SynapseNames:
         if plain == "t":
             return self("t")
         if hasattr(variable, "expr"):
-            with self._opened(name):
+            with opened(name, self._open):
                 return expression(str(variable.expr), _Within(self, suffix, side))
         values = np.asarray(variable.get_value()).reshape(-1)
         dim, boolean = dimension(variable.dim), values.dtype.kind == "b"
@@ -187,16 +186,7 @@ class SynapseNames:
 
     # --- from outside ---------------------------------------------------------------------------------------------
     def _found(self, group: Any, name: str) -> tuple[Any, Dimension]:
-        try:
-            found = group._resolve(name, run_namespace=self._namespace, user_identifier=False)
-        except KeyError:
-            raise LanguageError(f"the name {name} cannot be resolved; give namespace= with it") from None
-        if not hasattr(found, "get_value"):
-            raise LanguageError(f"{name} is a function, which has no value without arguments")
-        value = np.asarray(found.get_value())
-        if value.size != 1:
-            raise LanguageError(f"{name} is an array; make it a parameter of the synapses")
-        return value.item(), dimension(found.dim)
+        return external(group, name, self._namespace, "the synapses")
 
     def _external(self, group: Any, name: str) -> Expr:
         from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
@@ -213,14 +203,6 @@ class SynapseNames:
         if name in self._equations or known or name in self._synapses.variables:
             raise LanguageError(f"{name} is no constant number")
         return as_expr(quantity(*self._found(self._synapses, name)))
-
-    @contextmanager
-    def _opened(self, name: str) -> Iterator[None]:
-        if name in self._open:
-            raise LanguageError(f"{name} is defined by itself")
-        self._open.append(name)
-        yield
-        self._open.pop()
 
 
 @dataclass(frozen=True)
