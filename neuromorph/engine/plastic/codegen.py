@@ -19,6 +19,16 @@ ARRAYS = 32
 """Arrays that a kernel may tell apart, as in :mod:`neuromorph.engine.lowlevel`, which imports Numba."""
 AHEAD = 4096
 """Bytes of the next row that are asked for ahead."""
+EACH_EVENT = (
+    f"sent = step - item[{FIELD['sent']}]",
+    f"event_mask, stride = item[{FIELD['event_mask']}], item[{FIELD['stride']}]",
+    "place = sent & event_mask",
+    f"for segment in range(item[{FIELD['segments']}] if sent >= 0 else 0):",
+    "    first = np.uint64(place * stride + starts[segment])",
+    "    events = np.uint64(counts[segment * (event_mask + 1) + place])",
+    "    for j in range(events):",
+)
+"""Loops over the events of an earlier step, whoever listed them: ``first + j`` is the place of each."""
 
 
 def print_plastic(program: SynapseProgram, kind: PlasticKind) -> dict[str, str]:
@@ -141,13 +151,7 @@ def _arrive(kernel: PlasticKernel, number: int) -> list[str]:
         *([f"scale = {kernel.float}(bits_float(item[{FIELD['scale']}]))"] if scaled else []),
         *synapse.code[KERNEL],
         *neuron.code[KERNEL],
-        f"sent = step - item[{FIELD['sent']}]",
-        f"event_mask, stride = item[{FIELD['event_mask']}], item[{FIELD['stride']}]",
-        "place = sent & event_mask",
-        f"for segment in range(item[{FIELD['segments']}] if sent >= 0 else 0):",
-        "    first = np.uint64(place * stride + starts[segment])",
-        "    events = np.uint64(counts[segment * (event_mask + 1) + place])",
-        "    for j in range(events):",
+        *EACH_EVENT,
         "        i = np.uint64(fired[first + j])",
         *(["        value = values[first + j]"] if kind.graded else []),
         *indent(indent(product)),
@@ -257,13 +261,7 @@ def _all_events(event: list[str]) -> list[str]:
     """Lines for each event of an earlier step whose target is this call's, whoever listed it."""
     return [
         *(f"{name} = np.uint64(item[{FIELD[name]}])" for name in ("lo", "hi")),
-        f"sent = step - item[{FIELD['sent']}]",
-        f"event_mask, stride = item[{FIELD['event_mask']}], item[{FIELD['stride']}]",
-        "place = sent & event_mask",
-        f"for segment in range(item[{FIELD['segments']}] if sent >= 0 else 0):",
-        "    first = np.uint64(place * stride + starts[segment])",
-        "    events = np.uint64(counts[segment * (event_mask + 1) + place])",
-        "    for j in range(events):",
+        *EACH_EVENT,
         "        t = np.uint64(fired[first + j])",
         "        if t >= lo and t < hi:",
         *indent(indent(indent(event))),
