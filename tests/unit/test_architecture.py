@@ -71,6 +71,15 @@ def test_import_is_light() -> None:
     assert not loaded & HEAVY
 
 
+@pytest.mark.parametrize("name", ["from_brian2", "from_nengo", "from_nir", "from_sonata"])
+def test_front_ends_load_alone(name: str) -> None:
+    """A front end that cannot be imported leaves the others as they are."""
+    package = name.removeprefix("from_")
+    others = [f"neuromorph.interchange.{other}" for other in ("brian2", "nengo", "nir", "sonata") if other != package]
+    script = f"import sys; sys.modules.update(dict.fromkeys({others})); from neuromorph import {name}"
+    subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+
 def test_torch_is_imported_by_training_alone() -> None:
     """Networks, targets and models work where torch is not installed; a function that trains may import it.
 
