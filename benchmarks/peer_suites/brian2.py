@@ -2,6 +2,7 @@
 
     python benchmarks/peer_suites/brian2.py                 # both halves of the suite, as brian2.test() selects them
     python benchmarks/peer_suites/brian2.py --failed        # again what has not passed in the stored results
+    python benchmarks/peer_suites/brian2.py --missing       # what has no stored result yet
     python benchmarks/peer_suites/brian2.py --keyword test_monitor --target cpu
 
 Each test's outcome goes into ``benchmarks/results/brian2_suite_<target>.json`` as soon as it is known, and at the end a
@@ -21,6 +22,8 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +36,30 @@ DECLARED = HERE / "brian2_declared.toml"
 class Record:
     """A pytest plugin that keeps every test's outcome, reason and steps."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.tests: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    def __init__(self, path: Path, again: Callable[[str | None], bool]) -> None:
+        self.path, self.again = path, again
         self.steps = 0
         self.collected: set[str] = set()
 
+    @property
+    def tests(self) -> dict[str, dict[str, Any]]:
+        """What is stored, by another process, too."""
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def store(self, tests: dict[str, dict[str, Any]]) -> None:
+        """Store these results, at once and whole."""
+        part = self.path.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(dict(sorted(tests.items())), indent=1) + "\n")
+        part.replace(self.path)
+
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
         self.collected |= {_name(item.nodeid) for item in items}
-        if config.option.only_failed:
-            items[:] = [i for i in items if self.tests.get(_name(i.nodeid), {}).get("outcome") != "passed"]
+        tests = self.tests
+        items[:] = [i for i in items if self.again(tests.get(_name(i.nodeid), {}).get("outcome"))]
 
     def pytest_collection_finish(self) -> None:
         gc.collect()
         gc.freeze()  # Brian 2 collects garbage in every run, which takes longer than most of these tests
-
-    def pytest_addoption(self, parser: Any) -> None:
-        parser.addoption("--only-failed", action="store_true")
 
     def pytest_runtest_setup(self) -> None:
         self.steps = 0
@@ -62,8 +72,7 @@ class Record:
         entry = {"outcome": report.outcome, "seconds": round(report.duration, 2), "steps": self.steps}
         if report.outcome != "passed":
             entry["reason"] = _reason(report)
-        self.tests[_name(report.nodeid)] = entry
-        self.path.write_text(json.dumps(dict(sorted(self.tests.items())), indent=1) + "\n")
+        self.store({**self.tests, _name(report.nodeid): entry})
 
     def pytest_report_teststatus(self, report: Any) -> None:
         if report.when == "call":
@@ -76,6 +85,7 @@ def main() -> int:
     parser.add_argument("--target", choices=("reference", "cpu"), default="reference")
     parser.add_argument("--keyword", default="", help="only tests that this expression of pytest's -k picks")
     parser.add_argument("--failed", action="store_true", help="only tests that did not pass in the stored results")
+    parser.add_argument("--missing", action="store_true", help="only tests without a stored result")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -89,7 +99,8 @@ def main() -> int:
     from neuromorph.interchange.brian2.device_session import Session
 
     RESULTS.mkdir(exist_ok=True)
-    record = Record(RESULTS / f"brian2_suite_{options.target}.json")
+    again = partial(_again, options)
+    record = Record(RESULTS / f"brian2_suite_{options.target}.json", again)
     run = Session.run
 
     def counted(self: Session, task: Any, pace: Any) -> int:
@@ -112,7 +123,7 @@ def main() -> int:
         arguments = [folder, "-c", f"{folder}/tests/pytest.ini", "--confcutdir", folder, "-qq", "--tb=short"]
         arguments += ["-p", "no:cacheprovider", "-p", "no:nengo", "--show-capture=no", "--no-header", "--no-summary"]
         arguments += ["-m", f"standalone_compatible and not long {marks}", "-k", options.keyword]
-        pytest.main(arguments + ["--only-failed"] * options.failed, plugins=[device, record])
+        pytest.main(arguments, plugins=[device, record])
         brian2.devices.reset_device()
     return _conclude(record, options, time.process_time() - began)
 
@@ -121,7 +132,7 @@ def _conclude(record: Record, options: argparse.Namespace, seconds: float) -> in
     declared = tomllib.loads(DECLARED.read_text())["tests"] if DECLARED.exists() else {}
     whole = not options.keyword
     tests = {name: entry for name, entry in record.tests.items() if not whole or name in record.collected}
-    record.path.write_text(json.dumps(dict(sorted(tests.items())), indent=1) + "\n")
+    record.store(tests)
     outcomes = Counter(entry["outcome"] for entry in tests.values())
     stepped = sum(entry["outcome"] == "passed" and entry["steps"] > 0 for entry in tests.values())
     rest = {name: _declared(name, declared) for name, entry in tests.items() if entry["outcome"] != "passed"}
@@ -144,6 +155,13 @@ def _conclude(record: Record, options: argparse.Namespace, seconds: float) -> in
     for name in undeclared:
         print(f"undeclared: {name}: {tests[name]['reason']}")
     return 1 if undeclared else 0
+
+
+def _again(options: argparse.Namespace, outcome: str | None) -> bool:
+    """Whether to run a test that has this stored outcome."""
+    if options.missing:
+        return outcome is None
+    return outcome != "passed" if options.failed else True
 
 
 def _declared(name: str, declared: dict[str, str]) -> str | None:
