@@ -141,11 +141,14 @@ class Rows:
     delay : int
         Steps.
     row_ptr : int64 (n_pre + 1,)
-        Row of source s is ``[row_ptr[s], row_ptr[s + 1])`` among all synapses of the projection.
+        Row of source s is ``[row_ptr[s], row_ptr[s + 1])`` among all synapses of the projection, or of ``index``.
+    index : int64 (synapses of the delay,) or None
+        Numbers of synapses, where a row's do not follow one another: that is so on targets that take rows apart.
     """
 
     delay: int
     row_ptr: npt.NDArray[np.int64]
+    index: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -272,7 +275,13 @@ class PlasticProjection:
         """Source neuron of each synapse."""
         neurons = np.arange(self.n_pre)
         parts = [np.repeat(neurons, np.diff(rows.row_ptr)) for rows in self.rows]
-        return np.concatenate(parts) if parts else neurons[:0]
+        listed = np.concatenate(parts) if parts else neurons[:0]
+        index = [rows.index for rows in self.rows if rows.index is not None]
+        if not index:
+            return listed
+        found = np.empty_like(listed)
+        found[np.concatenate(index)] = listed
+        return found
 
     def delays(self) -> npt.NDArray[np.int64]:
         """Delay of each synapse in steps."""

@@ -73,18 +73,27 @@ def _advance(kernel: PlasticKernel) -> list[str]:
     element = [*lines.code[ELEMENT], *(f"store_apart(a{k}, k, {name}, {k})" for k, name in lines.new.items())]
     if any(" t," in line or "+ t," in line for line in element):
         element.insert(0, f"t = np.uint64(load_apart(row, k, np.{kernel.kind.targets}, {states + 1}))")
+    walk, views = _walk(kernel)
     return [
         *(f"a{k} = states[{k}]" for k in range(states)),
         *(f"c{k} = views[{3 * k}]" for k in range(len(kernel.kind.ends))),
         f"row = item[{FIELD['targets']}]",
-        kernel.view("begin", "int64"),
-        kernel.view("end", "int64"),
+        *views,
         *lines.code[KERNEL],
         f"for i in range(np.uint64(item[{FIELD['n_pre']}])):",
         *indent(lines.code[ROW]),
-        "    for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
+        *indent(walk),
         *indent(indent(element)),
     ]
+
+
+def _walk(kernel: PlasticKernel, listed: bool | None = None) -> tuple[list[str], list[str]]:
+    """Lines that visit the synapses ``k`` of row ``i``, and those that open what they read."""
+    views = [kernel.view("begin", "int64"), kernel.view("end", "int64")]
+    if not (kernel.kind.apart if listed is None else listed):
+        return ["for k in range(np.uint64(begin[i]), np.uint64(end[i])):"], views
+    walk = ["for c in range(np.uint64(begin[i]), np.uint64(end[i])):", "    k = np.uint64(index[c])"]
+    return walk, [*views, kernel.view("index", kernel.kind.column)]
 
 
 def _neurons(kernel: PlasticKernel) -> list[str]:
@@ -111,14 +120,15 @@ def _every(kernel: PlasticKernel) -> list[str]:
         return []
     index = {"pre": (ROW, "i"), "post": (ELEMENT, "t"), "synapse": (ELEMENT, "k")}
     lines = kernel.lines(update, "v", kernel.leaf(index))
-    views = [("begin", "int64"), ("end", "int64"), ("targets", kernel.kind.targets)]
+    walk, views = _walk(kernel)
     return [
-        *(kernel.view(*view) for view in views),
+        *views,
+        kernel.view("targets", kernel.kind.targets),
         *kernel.ring(lines, ahead=False),
         *lines.code[KERNEL],
         f"for i in range(np.uint64(item[{FIELD['n_pre']}])):",
         *indent(lines.code[ROW]),
-        "    for k in range(np.uint64(begin[i]), np.uint64(end[i])):",
+        *indent(walk),
         *indent(indent(["t = np.uint64(targets[k])", *lines.code[ELEMENT], *kernel.gives(lines)])),
     ]
 
@@ -137,16 +147,13 @@ def _arrive(kernel: PlasticKernel, number: int) -> list[str]:
     if path.delivers:
         element.append(f"ring[base + t] += s{weight}[k]" + (f" * {factor}" if factor else ""))
     element += [*synapse.code[ELEMENT], *kernel.gives(synapse), *kernel.stores(synapse, index)]
-    views = [("fired", "uint32"), ("counts", "int64"), ("starts", "int64"), ("begin", "int64"), ("end", "int64")]
-    views += [("targets", kind.targets), *([("values", kind.dtype)] if kind.graded else [])]
-    views += [("index", kind.column)] if kind.listed[number] else []
-    row = ["        for k in range(np.uint64(begin[i]), np.uint64(end[i])):"]
-    if kind.listed[number]:
-        row = ["        for c in range(np.uint64(begin[i]), np.uint64(end[i])):", "            k = np.uint64(index[c])"]
-    else:
-        row = [*indent(indent(_look_ahead(kernel, path))), *row]
+    views = [("fired", "uint32"), ("counts", "int64"), ("starts", "int64"), ("targets", kind.targets)]
+    views += [("values", kind.dtype)] if kind.graded else []
+    walk, opened = _walk(kernel, kind.listed[number])
+    ahead = [] if kind.listed[number] else _look_ahead(kernel, path)
     return [
         *(kernel.view(*view) for view in views),
+        *opened,
         *kernel.ring(synapse, kernel.program.late, path.delivers),
         *([f"scale = {kernel.float}(bits_float(item[{FIELD['scale']}]))"] if scaled else []),
         *synapse.code[KERNEL],
@@ -156,7 +163,7 @@ def _arrive(kernel: PlasticKernel, number: int) -> list[str]:
         *(["        value = values[first + j]"] if kind.graded else []),
         *indent(indent(product)),
         *indent(indent(synapse.code[ROW])),
-        *row,
+        *indent(indent([*ahead, *walk])),
         *indent(indent(indent(element))),
         *indent(indent([*neuron.code[ROW], *kernel.stores(neuron, index)])),
     ]

@@ -76,4 +76,5 @@ def kind_of(lowered: PlasticProjection, populations: Sequence[LoweredPopulation]
         scaled=lowered.scale != 1.0,
         ends=ends,
         listed=tuple(path.end == "pre" and any(g.index is not None for g in groups) for path, groups in paths),
+        apart=any(rows.index is not None for rows in lowered.rows),
     )

@@ -14,7 +14,8 @@ PLASTIC = (
     "sent",  # steps since the events were sent that act now
     "begin",  # int64 (n_pre,): this call's part of each row
     "end",
-    "index",  # number of each synapse in the rows of a pathway with delays of its own
+    "index",  # number of each synapse, in the rows that list them
+    "origin",  # int64 (n_pre,): neuron that views see for each source, where one neuron's synapses have several
     "targets",
     "fired",  # uint32 (rows, stride): events of the source population, row = step & event_mask
     "values",

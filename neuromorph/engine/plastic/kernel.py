@@ -39,6 +39,8 @@ class PlasticKind:
         Where each view looks; "one" is a third factor that all synapses share.
     listed : tuple of bool
         For each path of the source's events, whether its rows list the numbers of synapses.
+    apart : bool
+        All rows do, and a source is a neuron as one PE knows it: views look at the neuron that ``origin`` names.
     """
 
     dtype: str
@@ -49,6 +51,7 @@ class PlasticKind:
     scaled: bool
     ends: tuple[str, ...]
     listed: tuple[bool, ...]
+    apart: bool = False
 
 
 def parameter_places(program: SynapseProgram) -> tuple[dict[int, tuple[int, int]], int, int]:
@@ -111,6 +114,8 @@ class PlasticKernel:
             lines.append(self.view("ints", "int64"))
         if self.kind.ends:
             lines.append(f"views = carray(pointer(item[{FIELD['views']}]), MANY, np.int64)")
+        if self.kind.apart and "pre" in self.kind.ends:
+            lines.append(self.view("origin", "int64"))
         for k, end in enumerate(self.kind.ends):
             lines.append(f"q{k} = carray(pointer(views[{3 * k}]), MANY, {self.float})")
             if end != "post":
@@ -149,6 +154,8 @@ class PlasticKernel:
             if end == "one":
                 return KERNEL, f"q{position}[r{position}]"
             often, name = index["pre" if end == "pre" else "post"]
+            if end == "pre" and self.kind.apart:
+                name = f"np.uint64(origin[{name}])"
             where = name if end == "post" else f"r{position} + {name}"
             if apart and often == ELEMENT:
                 return often, of_synapse(f"c{position}", where, views)

@@ -10,7 +10,7 @@ import numpy as np
 
 from neuromorph.engine.items import make_item
 from neuromorph.engine.memory import Memory, address
-from neuromorph.lowering.plastic import Group, View
+from neuromorph.lowering.plastic import Group, Rows, View
 
 from .codegen import path_kernel
 from .compile import CompiledPlastic, plastic_kernel
@@ -22,13 +22,25 @@ if TYPE_CHECKING:
 
 
 def join(
-    tables: Sequence[Tables], compiled: Compiled, memories: Sequence[Memory], plastic: Sequence[PlasticMemory]
+    tables: Sequence[Tables],
+    compiled: Compiled,
+    memories: Sequence[Memory],
+    plastic: Sequence[PlasticMemory],
+    heard: Sequence[Mapping[str, int]] | None = None,
 ) -> None:
-    """What plastic projections do before and after the populations' step; see the package for the order."""
-    for projection, memory in zip(compiled.plastic, plastic, strict=True):
+    """What plastic projections do before and after the populations' step; see the package for the order.
+
+    Parameters
+    ----------
+    heard : sequence of mappings of field to number, optional
+        For each projection, where events are listed that reach its synapses, if not where the source population lists
+        them, and the ``origin`` of its sources.
+    """
+    for number, (projection, memory) in enumerate(zip(compiled.plastic, plastic, strict=True)):
         cuts: dict[tuple[int, int], list[Array]] = {}
+        events = heard[number] if heard is not None else {}
         for thread, table in enumerate(tables):
-            _Thread(compiled, projection, memories, memory, table, thread, len(tables), cuts).join()
+            _Thread(compiled, projection, memories, memory, table, thread, len(tables), cuts, events).join()
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class _Thread:
     thread: int
     threads: int
     cuts: dict[tuple[int, int], list[Array]]
+    heard: Mapping[str, int]
 
     def join(self) -> None:
         """Add the work to the thread's tables; that of late synapses comes when all threads have made the step."""
@@ -50,7 +63,7 @@ class _Thread:
         late = lowered.program.late
         before = table.deliveries[lowered.post] if late else table.arrivals
         lag = 0 if late else lowered.min_delay
-        rows = [(0, self._rows(each.row_ptr)) for each in lowered.rows]
+        rows = [(0, self._all(each)) for each in lowered.rows]
         self._add(before, "advance", rows, lag)
         self._add(before, "neurons", rows[:1], lag)
         self._add(table.arrivals, "every", rows, lowered.min_delay)
@@ -65,6 +78,14 @@ class _Thread:
         for sent, fields in shares if kernel is not None else ():
             assert kernel is not None
             calls.append((kernel.address, self._item(lag, sent, fields)))
+
+    def _all(self, rows: Rows) -> dict[str, int]:
+        """This thread's part of the rows of one delay."""
+        if rows.index is None:
+            return self._rows(rows.row_ptr)
+        index = rows.index.astype(self.projection.kind.column)
+        self.table.keep.append(index)
+        return self._rows(rows.row_ptr, rows.index) | {"index": address(index)}
 
     def _rows(self, row_ptr: Array, index: Array | None = None) -> dict[str, int]:
         """This thread's part of rows of synapses, or of numbers of synapses in ``index``."""
@@ -137,7 +158,7 @@ class _Thread:
         targets = np.ascontiguousarray(lowered.targets)
         offsets = np.array([layout.float_ports.index(port) * post.stride for port in lowered.ports], np.int64)
         self.table.keep += [states, views, targets, offsets]
-        nowhere = dict.fromkeys(("begin", "end", "index", "columns", "column", "column_source"), 0)
+        nowhere = dict.fromkeys(("begin", "end", "index", "origin", "columns", "column", "column_source"), 0)
         return make_item(
             PLASTIC,
             states=address(states),
@@ -161,7 +182,7 @@ class _Thread:
             post_stride=post.stride,
             post_mask=post.event_mask,
             seed=int(np.uint64(lowered.seed).view(np.int64)),
-            **(nowhere | self._events(lowered.pre) | dict(fields)),
+            **(nowhere | self._events(lowered.pre) | dict(self.heard) | dict(fields)),
         )
 
 
