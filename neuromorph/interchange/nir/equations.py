@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from neuromorph.errors import NetworkError
+from neuromorph.interchange.nir.firing import RESETS
 from neuromorph.interchange.nir.forms import Form, Values, form, settled
-from neuromorph.interchange.nir.neurons import PARAMETERS, RESETS, Input, Sum, model
+from neuromorph.interchange.nir.neurons import PARAMETERS, Input, Sum, model
 from neuromorph.language.expr import Expr, Type
 from neuromorph.language.infix import infix
 from neuromorph.language.neuron import Neuron
@@ -142,13 +144,13 @@ def _own(neuron: Neuron, params: Mapping[str, Values]) -> Cell | None:
         return Cell("Sum", bias=params["bias"], gains=port, start=start)
     if neuron.name not in PARAMETERS or "start" not in params:
         return None
-    for reset in RESETS:
-        if bare == model(neuron.name, reset, neuron.method):
+    for reset, method in product(RESETS, (neuron.method, "rockpool")):
+        if bare == model(neuron.name, reset, method):
             values = {name.rstrip("?"): params[name.rstrip("?")] for name in PARAMETERS[neuron.name]}
             fires = reset if "v_threshold" in values else None
             if neuron.name == "Threshold":
                 return Cell("Threshold", values, params["bias"], port, start=start)
-            return Cell(neuron.name, values, params["bias"], port, fires, neuron.method, start, "v")
+            return Cell(neuron.name, values, params["bias"], port, fires, method, start, "v")
     return None
 
 

@@ -2,14 +2,13 @@
 
 Each is NIR's equation and three things that a file does not hold: ``bias``, the constant part of what arrives;
 ``start``, the first step at which constants act (see :mod:`neuromorph.interchange.nir.schedule`); and what follows a
-spike, for which importers have several rules:
-
-- ``"zero"``: NIR's own, v = v_reset;
-- ``"subtract"``: v = v - (v_threshold - v_reset);
-- ``"snntorch"``: the same, and while v is still above the threshold after that, the next test is made on v less
-  v_threshold - v_reset once more. So does snnTorch where its reset has no delay.
+spike (see :mod:`neuromorph.interchange.nir.firing`).
 
 Neurons without a threshold emit their voltage in every step, as a graded event.
+
+Beside the language's methods there is ``"rockpool"``, the step of the program of that name, which decays exactly and
+adds what arrives whole: v = exp(-dt/tau) v + i. Its files give r as tau exp(-dt/tau) / dt, so here an input is
+multiplied by r dt exp(dt/tau) / tau, which is 1 for them. (Its synaptic currents decay after what arrives is added.)
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from neuromorph.language import Event, Neuron, Param, Port, State, dt, neuron, step, where
+from neuromorph.interchange.nir.firing import DELAYED, after, delayed, fired
+from neuromorph.language import METHODS, Event, Neuron, Param, Port, State, dt, exp, neuron, step, where
 from neuromorph.units import Hz, ms
 
-RESETS = ("zero", "subtract", "snntorch")
+#: How equations may be integrated: the methods of the language, and Rockpool's.
+STEPPING = (*METHODS, "rockpool")
 
 
 @neuron
@@ -71,20 +72,6 @@ class Integrator:
     out = Event(when=runs, value=v)
 
 
-@neuron
-class LI:
-    """Leaky integrator: ``tau v' = v_leak - v + r i``."""
-
-    i = Port()
-    tau, r, v_leak = Param(20 * ms), Param(1.0), Param(0.0)
-    bias, start = Param(0.0), Param(0, dtype=int)
-    v = State(0.0)
-
-    runs = step >= start
-    v.dot = (where(runs, v_leak, 0.0) - v + r * (i + where(runs, bias, 0.0))) / tau
-    out = Event(when=runs, value=v)
-
-
 def integrate_and_fire(reset: str = "zero") -> Neuron:
     """NIR's ``IF`` with one of the ``RESETS``."""
 
@@ -99,47 +86,71 @@ def integrate_and_fire(reset: str = "zero") -> Neuron:
         v = State(0.0)
 
         runs = step >= start
-        v.dot = r * (i + where(runs, bias, 0.0))
+        rate = r * (i + where(runs, bias, 0.0))
+        if reset in DELAYED:
+            v.next = delayed(reset, v, v + dt * rate, v_threshold, v_reset, runs)
+        else:
+            v.dot = rate
+            v.reset = after(reset, v, v_threshold, v_reset)
         if reset == "snntorch":
             taken = State(0.0)
             taken.next = where(v > v_threshold, v_threshold - v_reset, 0.0)
-            above = v - taken > v_threshold
+            spike = fired(reset, v - taken, v_threshold, v_reset, runs)
         else:
-            above = v > v_threshold
-        spike = Event(when=runs & above)
-        v.reset = v_reset if reset == "zero" else v - (v_threshold - v_reset)
+            spike = fired(reset, v, v_threshold, v_reset, runs)
 
     return IF
 
 
-def leaky(reset: str = "zero") -> Neuron:
-    """NIR's ``LIF`` with one of the ``RESETS``."""
+def leaky(fires: bool = True, reset: str = "zero", rockpool: bool = False) -> Neuron:
+    """NIR's ``LIF`` with one of the ``RESETS``, or ``LI`` if it does not fire.
+
+    Parameters
+    ----------
+    fires : bool
+    reset : str
+        One of ``RESETS``.
+    rockpool : bool
+        Rockpool's step instead of one by the neuron's method.
+    """
 
     @neuron
-    class LIF:
-        """Leaky integrate-and-fire neuron: ``tau v' = v_leak - v + r i``; spike where v > v_threshold."""
+    class Leaky:
+        """Leaky integrator: ``tau v' = v_leak - v + r i``; spike where v > v_threshold."""
 
         i = Port()
         tau, r, v_leak = Param(20 * ms), Param(1.0), Param(0.0)
-        v_threshold, v_reset = Param(1.0), Param(0.0)
         bias, start = Param(0.0), Param(0, dtype=int)
         v = State(0.0)
 
         runs = step >= start
-        v.dot = (where(runs, v_leak, 0.0) - v + r * (i + where(runs, bias, 0.0))) / tau
-        if reset == "snntorch":
-            taken = State(0.0)
-            taken.next = where(v > v_threshold, v_threshold - v_reset, 0.0)
-            above = v - taken > v_threshold
+        drive = r * (i + where(runs, bias, 0.0))
+        rest = where(runs, v_leak, 0.0)
+        if fires:
+            v_threshold, v_reset = Param(1.0), Param(0.0)
+        if rockpool:
+            whole = exp(dt / tau) if fires else 1.0  # without a threshold, what arrives decays in its step
+            v.next = exp(-dt / tau) * v + dt / tau * whole * drive
+        elif fires and reset in DELAYED:
+            v.next = delayed(reset, v, v + dt / tau * (rest - v + drive), v_threshold, v_reset, runs)
         else:
-            above = v > v_threshold
-        spike = Event(when=runs & above)
-        v.reset = v_reset if reset == "zero" else v - (v_threshold - v_reset)
+            v.dot = (rest - v + drive) / tau
+        if fires:
+            if reset == "snntorch":
+                taken = State(0.0)
+                taken.next = where(v > v_threshold, v_threshold - v_reset, 0.0)
+                spike = fired(reset, v - taken, v_threshold, v_reset, runs)
+            else:
+                spike = fired(reset, v, v_threshold, v_reset, runs)
+            if reset not in DELAYED:
+                v.reset = after(reset, v, v_threshold, v_reset)
+        else:
+            out = Event(when=runs, value=v)
 
-    return LIF
+    return Leaky
 
 
-def current_based(fires: bool = True, reset: str = "zero", in_turn: bool = True) -> Neuron:
+def current_based(fires: bool = True, reset: str = "zero", stepping: str = "euler") -> Neuron:
     """NIR's ``CubaLIF``, or ``CubaLI`` if it does not fire.
 
     Parameters
@@ -147,9 +158,9 @@ def current_based(fires: bool = True, reset: str = "zero", in_turn: bool = True)
     fires : bool
     reset : str
         One of ``RESETS``.
-    in_turn : bool
-        Forward Euler for the current, then for the membrane, which sees the new current of the same step, as in norse
-        and snnTorch. False: both together, by the neuron's method.
+    stepping : {"euler", "rockpool", "together"}
+        The current, then the membrane, which sees the new current of the same step: by forward Euler, as in norse and
+        snnTorch, or as in Rockpool; or both together, by the neuron's method.
     """
 
     @neuron
@@ -165,23 +176,29 @@ def current_based(fires: bool = True, reset: str = "zero", in_turn: bool = True)
         runs = step >= start
         drive = w_in * (s + where(runs, bias, 0.0))
         rest = where(runs, v_leak, 0.0)
-        if in_turn:
-            current = (1 - dt / tau_syn) * i + dt / tau_syn * drive
-            i.next = current
-            v.next = v + dt / tau_mem * (rest - v + r * current)
-        else:
-            i.dot = (drive - i) / tau_syn
-            v.dot = (rest - v + r * i) / tau_mem
         if fires:
             v_threshold, v_reset = Param(1.0), Param(0.0)
+        if stepping == "together":
+            i.dot = (drive - i) / tau_syn
+            v.dot = (rest - v + r * i) / tau_mem
+        else:
+            if stepping == "rockpool":
+                current = exp(-dt / tau_syn) * (i + drive)
+                made = exp(-dt / tau_mem) * v + dt / tau_mem * exp(dt / tau_mem) * r * current
+            else:
+                current = (1 - dt / tau_syn) * i + dt / tau_syn * drive
+                made = v + dt / tau_mem * (rest - v + r * current)
+            i.next = current
+            v.next = delayed(reset, v, made, v_threshold, v_reset, runs) if fires and reset in DELAYED else made
+        if fires:
             if reset == "snntorch":
                 taken = State(0.0)
                 taken.next = where(v > v_threshold, v_threshold - v_reset, 0.0)
-                above = v - taken > v_threshold
+                spike = fired(reset, v - taken, v_threshold, v_reset, runs)
             else:
-                above = v > v_threshold
-            spike = Event(when=runs & above)
-            v.reset = v_reset if reset == "zero" else v - (v_threshold - v_reset)
+                spike = fired(reset, v, v_threshold, v_reset, runs)
+            if reset not in DELAYED:
+                v.reset = after(reset, v, v_threshold, v_reset)
         else:
             out = Event(when=runs, value=v)
 
@@ -207,11 +224,11 @@ PARAMETERS = {
 def model(kind: str, reset: str, method: str) -> Neuron:
     """The neuron for a node of type ``kind``, one of :data:`PARAMETERS`, with NIR's defaults."""
     if kind in ("CubaLI", "CubaLIF"):
-        made = current_based(kind == "CubaLIF", reset, method == "euler")
+        made = current_based(kind == "CubaLIF", reset, method if method in ("euler", "rockpool") else "together")
     elif kind == "IF":
         made = integrate_and_fire(reset)
-    elif kind == "LIF":
-        made = leaky(reset)
+    elif kind in ("LI", "LIF"):
+        made = leaky(kind == "LIF", reset, method == "rockpool")
     else:
-        made = {"Threshold": Threshold, "I": Integrator, "LI": LI}[kind]
-    return replace(made.with_method(method), name=kind)
+        made = {"Threshold": Threshold, "I": Integrator}[kind]
+    return replace(made.with_method("euler" if method == "rockpool" else method), name=kind)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from neuromorph.errors import NetworkError
-from neuromorph.interchange.nir.neurons import RESETS
-from neuromorph.language.neuron import checked_method
+from neuromorph.interchange.nir.firing import DELAYED, RESETS
+from neuromorph.interchange.nir.neurons import STEPPING
 from neuromorph.units import TIME, Quantity, second, si_value
 
 #: When an event arrives along a connection without a delay, unless it is recurrent.
@@ -77,8 +78,14 @@ def read_options(
         raise NetworkError(f"{function}: reset={made.reset!r}; give one of {', '.join(RESETS)}")
     if made.forward not in FORWARD:
         raise NetworkError(f"{function}: forward={made.forward!r}; give one of {', '.join(FORWARD)}")
-    checked_method(made.method)
-    if not (made.dt > 0 and made.time_unit > 0):
+    if made.method not in STEPPING:
+        raise NetworkError(f"{function}: method={made.method!r}; give one of {', '.join(STEPPING)}")
+    if made.reset in DELAYED and made.method != "euler":
+        raise NetworkError(
+            f"{function}: reset={made.reset!r} is part of a step of forward Euler; give method='euler', not "
+            f"{made.method!r}"
+        )
+    if not (0 < made.dt < inf and 0 < made.time_unit < inf):
         raise NetworkError(
             f"{function}: dt={made.dt * second} and time_unit={made.time_unit * second}; give times above 0"
         )

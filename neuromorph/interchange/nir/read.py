@@ -60,11 +60,12 @@ def from_nir(
         What the graph's input gets; for several inputs, a mapping by node. An event of value 1 is an input of 1 for
         one step. Without it, an input is a population that emits its parameter ``value`` in every step where it is
         not 0: ``program.set("input", value=...)``, or one sample each with ``run_batch``.
-    reset : {"zero", "subtract", "snntorch"}, optional
-        What follows a spike; NIR's own is "zero", v = v_reset. See :mod:`neuromorph.interchange.nir.neurons`.
-    method : {"euler", "exponential_euler", "exact", "auto"}, optional
-        How equations are integrated. "euler" is what the simulators do that write these files, hence the default;
-        current-based neurons then step first the current, then the membrane.
+    reset : {"zero", "subtract", "snntorch", "snntorch_delay", "snntorch_delay_zero", "multiple"}, optional
+        What follows a spike; NIR's own is "zero", v = v_reset. See :mod:`neuromorph.interchange.nir.firing`.
+    method : {"euler", "exponential_euler", "exact", "auto", "rockpool"}, optional
+        How equations are integrated. "euler" is what most simulators do that write these files, hence the default;
+        current-based neurons then step first the current, then the membrane. "rockpool" is for files of that program:
+        see :mod:`neuromorph.interchange.nir.neurons`.
     forward : {"same", "next"}, optional
         When an event arrives along a connection without a delay: in the step in which it is sent, as in snnTorch,
         norse and sinabs (default), or in the next, as in Lava and Spyx. One that closes a loop arrives in the next step
@@ -156,7 +157,7 @@ def _neurons(
             made[name] = Sum(bias=bias)
         else:
             try:
-                values = _parameters(node, shapes[name], options.time_unit)
+                values = _parameters(node, shapes[name], options)
             except NetworkError as error:
                 problems.append(str(error))
             else:
@@ -164,8 +165,9 @@ def _neurons(
     return made
 
 
-def _parameters(node: Node, shape: Shape, unit: float) -> dict[str, Any]:
+def _parameters(node: Node, shape: Shape, options: Options) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    unit = options.time_unit
     for item in PARAMETERS[node.type]:
         name = item.rstrip("?")
         if item.endswith("?") and node.values.get(name) is None:
@@ -174,6 +176,10 @@ def _parameters(node: Node, shape: Shape, unit: float) -> dict[str, Any]:
         given = node.array(name).astype(np.float64)
         if given.size not in (1, prod(shape)):
             raise NetworkError(f"{node}: {name} has shape {given.shape}, expected {shape}")
+        if not np.isfinite(given).all():
+            raise NetworkError(f"{node}: {name} is not finite")
+        if name == "v_leak" and options.method == "rockpool" and given.any():
+            raise NetworkError(f"{node}: v_leak is not 0; neurons of Rockpool leak to 0, so give another method")
         value = _uniform(given.ravel())
         if name in TIMES:
             if not np.min(value) > 0:

@@ -50,7 +50,7 @@ def to_nir(
         Written as inputs of the graph, beside the sources: populations that nothing reaches, such as random ones.
     outputs : names of populations, optional
         Which are the graph's outputs; default: those that send to no other.
-    reset : {"zero", "subtract", "snntorch"}
+    reset : {"zero", "subtract", "snntorch", "snntorch_delay", "snntorch_delay_zero", "multiple"}
         What follows a spike. NIR can say "zero" alone, which resets to a value; readers have to be told of the others,
         so they have to be asked for.
     forward : {"same", "next"}, optional
