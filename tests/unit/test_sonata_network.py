@@ -387,8 +387,7 @@ def no_weights(folder: Path) -> None:
         (edge_types(weight_function="gauss"), "weight_function gauss is code of a simulator", "weight_function"),
         (edge_types(target_sections="['soma']"), "target_sections says where on a morphology", "target_sections"),
         (edge_types(receptor_type=2), "receptor_type: receptors beside excitation", "receptor_type"),
-        (edge_types(delay=0.0), "a delay of 0.0 ms", None),
-        (edge_types(delay="NULL"), "5 of 5 have no delay", None),
+        (edge_types(delay=0.0), "a delay of 0 ms", "delay"),
         (no_weights, "edges inner: 5 of 5 have no syn_weight", None),
     ],
 )
@@ -402,6 +401,35 @@ def test_what_has_no_equivalent_is_refused_by_name(
     assert message in str(error.value)
     if ignored is not None:
         from_sonata(given, ignore={ignored})
+
+
+def test_edges_without_delay_have_that_of_the_simulators(tmp_path: Path) -> None:
+    given = circuit(tmp_path)
+    edge_types(delay="NULL")(tmp_path)
+    assert from_sonata(given).projections[0].delay == 1 * ms
+
+
+def test_what_is_switched_off_stays_out(tmp_path: Path) -> None:
+    given = circuit(tmp_path)
+    given["networks"]["edges"][0]["enabled"] = False
+    given["networks"]["edges"][1]["enabled"] = True
+    assert [p.name for p in from_sonata(given).projections] == ["drive"]
+
+
+def test_words_of_the_published_examples(tmp_path: Path) -> None:
+    """SONATA's own IntFire1 circuit says the type of NEURON's cell, and spells one word its own way."""
+    given = circuit(tmp_path)
+    table = {"model_type": "point_process", "model_template": "nrn:IntFire1", "dynamics_params": "f.json"}
+    write_types(tmp_path / "cell_types.csv", "node_type_id", {7: table, 9: table})
+    (tmp_path / "components" / "f.json").write_text(json.dumps({"tau": 0.024, "type": "NEURON_IntFire1"}))
+    (tmp_path / "components" / "static.json").write_text(json.dumps({"level_of_detail": "instanteneous", "sign": -1}))
+    given["inputs"]["spikes"]["node_set"] = {"population": "outside", "node_ids": [1]}
+    net = from_sonata(given)
+    assert net["cells"].neuron == IntFire1(tau=24 * ms)
+    assert set(net["outside"].neuron.indices) == {1}
+    (tmp_path / "components" / "f.json").write_text(json.dumps({"type": "NEURON_IntFire4"}))
+    with pytest.raises(CheckError, match="type is 'NEURON_IntFire4'; IntFire1 has 'NEURON_IntFire1' alone"):
+        from_sonata(given)
 
 
 def test_everything_is_refused_at_once(tmp_path: Path) -> None:

@@ -174,6 +174,22 @@ def test_libsonata_reads_the_circuit(tmp_path: Path) -> None:
     assert set(libsonata.NodeSets.from_file(str(tmp_path / "node_sets.json")).names) == {"exc", "inh", "outside"}
 
 
+def test_libsonata_reads_the_simulation(tmp_path: Path) -> None:
+    import libsonata
+
+    made = balanced()
+    path = to_sonata(made, tmp_path, dt=DT, duration=40 * ms).with_name("simulation_config_libsonata.json")
+    simulation = libsonata.SimulationConfig.from_file(str(path))
+    assert (simulation.run.tstop, simulation.run.dt) == (40.0, pytest.approx(0.1))
+    given = simulation.input("outside")
+    assert given.module.name == "synapse_replay"
+    assert Path(given.spike_file) == tmp_path / "outside_spikes.h5"
+    assert simulation.report(next(iter(simulation.list_report_names))).variable_name == "V_m"
+    assert Path(simulation.network) == tmp_path / "circuit_config.json"
+    back = from_sonata(path)
+    np.testing.assert_array_equal(back["outside"].neuron.indices, made["outside"].neuron.indices)
+
+
 def test_bmtk_reads_the_circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bmtk.utils.sonata import File
     from bmtk.utils.sonata.config import SonataConfig

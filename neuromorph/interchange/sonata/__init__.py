@@ -14,6 +14,7 @@ Module             What it does
 ``reports``        what is recorded; what the configuration says of the run
 ``network``        ``from_sonata``: all of it together
 ``files``          nodes, edges with indices, type tables and spikes, written
+``configs``        configurations, written
 ``export``         ``to_sonata``
 =================  ====================================================================================
 """

@@ -139,14 +139,14 @@ def read_circuit(source: str | PathLike[str] | Mapping[str, Any]) -> Circuit:
     ]
     nodes: dict[str, Nodes] = {}
     edges: dict[str, Edges] = {}
-    for table in networks["nodes"]:
+    for table in _enabled(networks["nodes"]):
         types = read_types(_path(table, "node_types_file"), "node_type_id")
         with _populations(table, "nodes") as groups:
             for label, group in groups.items():
                 if label in nodes:
                     problems.append(f"nodes {label}: two files have this population")
                 nodes[label] = _read_nodes(label, group, types)
-    for table in networks.get("edges") or ():
+    for table in _enabled(networks.get("edges") or ()):
         types = read_types(_path(table, "edge_types_file"), "edge_type_id")
         with _populations(table, "edges") as groups:
             for label, group in groups.items():
@@ -159,6 +159,11 @@ def read_circuit(source: str | PathLike[str] | Mapping[str, Any]) -> Circuit:
         raise CheckError(f"SONATA circuit {name}", problems)
     sections = {key: config.get(key) or {} for key in ("components", "run", "inputs", "reports")}
     return Circuit(name, nodes, edges, **sections, node_sets=_node_sets(config))
+
+
+def _enabled(tables: Any) -> list[Mapping[str, Any]]:
+    """Entries of a list of files, but for those that are switched off."""
+    return [table for table in tables if table.get("enabled") is not False]
 
 
 def _path(table: Mapping[str, Any], name: str) -> Path | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
 from neuromorph.interchange.sonata.attributes import DYNAMICS, Floats, Ints, read_dynamics
@@ -20,6 +19,12 @@ STATIC = ("static_synapse", "nest:static_synapse", "instantaneous")
 
 WEIGHT_FUNCTIONS = ("default_weight_fnc", "set_syn_weight", "wmax")
 """Functions of the Brain Modeling Toolkit that hand ``syn_weight`` through."""
+
+INSTANT = ("instantaneous", "instanteneous", "static", "none", None)
+"""What ``level_of_detail`` says of such synapses; the second is how SONATA's own examples spell it."""
+
+DEFAULT_DELAY = 1.0
+"""In ms, of edges that have none: what NEST's static_synapse and NEURON's NetCon take then."""
 
 SECTIONS = ("target_sections", "distance_range", "sec_id", "sec_x")
 """Where on a morphology a synapse is."""
@@ -60,13 +65,21 @@ class EdgeGroup:
 
 
 def edge_groups(
-    circuit: Circuit, edges: Edges, groups: list[NodeGroup], ignored: frozenset[str], problems: list[str]
+    circuit: Circuit,
+    edges: Edges,
+    groups: list[NodeGroup],
+    dt: float | None,
+    ignored: frozenset[str],
+    problems: list[str],
 ) -> list[EdgeGroup]:
-    """The projections that a population of edges becomes; what cannot be taken over is added to ``problems``."""
+    """The projections that a population of edges becomes; what cannot be taken over is added to ``problems``.
+
+    ``dt`` is the step in ms, if it is known.
+    """
     if not edges.size:
         return []
     before = len(problems)
-    weights, delays = _weights(circuit, edges, ignored, problems), _delays(edges, problems)
+    weights, delays = _weights(circuit, edges, ignored, problems), _delays(edges, dt, ignored, problems)
     _refuse_attributes(edges, ignored, problems)
     if len(problems) > before or weights is None or delays is None:
         return []
@@ -194,21 +207,25 @@ def _sign(subject: str, given: Mapping[str, Any], problems: list[str]) -> float:
     for name, value in given.items():
         if name == "sign" and value in (1, -1):
             continue
-        if name == "level_of_detail" and value in ("instantaneous", "static", "none", None):
+        if name == "level_of_detail" and value in INSTANT:
             continue
         problems.append(f"{subject}: {name} = {value!r} has no equivalent in a static synapse; sign is 1 or -1")
     return float(given.get("sign", 1))
 
 
-def _delays(edges: Edges, problems: list[str]) -> npt.NDArray[np.float64] | None:
+def _delays(edges: Edges, dt: float | None, ignored: frozenset[str], problems: list[str]) -> Floats | None:
     delays = edges.attributes.numbers("delay")
-    if np.isnan(delays).any():
-        problems.append(f"edges {edges.name}: {int(np.isnan(delays).sum()):,} of {edges.size:,} have no delay")
-        return None
-    if not delays.min() > 0:
-        problems.append(f"edges {edges.name}: a delay of {delays.min()} ms; an event arrives a step later or more")
-        return None
-    return delays
+    delays[np.isnan(delays)] = DEFAULT_DELAY
+    least = 0.0 if dt is None else dt / 2  # what rounds to a step or more
+    if delays.min() > least:
+        return delays
+    if "delay" in ignored and dt is not None:
+        return np.maximum(delays, dt)
+    problems.append(
+        f"edges {edges.name}: a delay of {delays.min():g} ms; an event arrives a step later or more"
+        + ("" if dt is None else f", and one is {dt:g} ms; take such delays as one step with ignore={{'delay'}}")
+    )
+    return None
 
 
 def _refuse_attributes(edges: Edges, ignored: frozenset[str], problems: list[str]) -> None:

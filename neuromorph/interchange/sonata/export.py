@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.sonata.attributes import DYNAMICS, Ints
+from neuromorph.interchange.sonata.configs import circuit_config, simulation_configs, write_json
 from neuromorph.interchange.sonata.files import write_edges, write_nodes, write_spikes, write_types
 from neuromorph.interchange.sonata.groups import VIRTUAL
 from neuromorph.interchange.sonata.templates import TEMPLATES, Template, template_of, unit_value
@@ -32,9 +32,6 @@ OURS = "neuromorph"
 """Before the colon in the model template of a neuron that SONATA has no name for."""
 
 FIRST_TYPE = 100
-
-CONDITIONS = {"celsius": 34.0, "v_init": -65.0}
-"""NEURON wants these, though point neurons use neither."""
 
 TYPES = 256
 """Sets of parameters up to which each is a type with a JSON file, as other simulators want them; where there are more,
@@ -76,7 +73,8 @@ def to_sonata(network: Network, folder: str | PathLike[str], *, dt: Quantity, du
     Returns
     -------
     Path
-        Of ``simulation_config.json``; ``circuit_config.json`` is beside it.
+        Of ``simulation_config.json``; ``circuit_config.json`` is beside it, and ``simulation_config_libsonata.json``,
+        the same for programs that read by libsonata.
 
     Raises
     ------
@@ -101,9 +99,10 @@ def to_sonata(network: Network, folder: str | PathLike[str], *, dt: Quantity, du
         for population in network.populations
         if isinstance(population.neuron, EventSource) and population.neuron.count
     }
-    _write_json(place / "circuit_config.json", _circuit_config(nodes, edges))
-    _write_json(place / "node_sets.json", {p.name: {"population": p.name} for p in network.populations})
-    _write_json(place / "simulation_config.json", _simulation_config(network, inputs, step, stop))
+    write_json(place / "circuit_config.json", circuit_config(nodes, edges))
+    write_json(place / "node_sets.json", {p.name: {"population": p.name} for p in network.populations})
+    for name, content in simulation_configs(network, inputs, step, stop).items():
+        write_json(place / name, content)
     return place / "simulation_config.json"
 
 
@@ -191,7 +190,7 @@ def _write_population(network: Network, population: Population, folder: Path, la
         rows = {}
         for k, content in enumerate(sets):
             file = f"{label}.json" if len(sets) == 1 else f"{label}_{k}.json"
-            _write_json(folder / "components" / file, {key: value.item() for key, value in content.items()})
+            write_json(folder / "components" / file, {key: value.item() for key, value in content.items()})
             rows[FIRST_TYPE + k] = {**row, DYNAMICS: file}
     write_nodes(folder / f"{label}_nodes.h5", population.name, types, columns)
     write_types(folder / f"{label}_node_types.csv", "node_type_id", rows)
@@ -287,7 +286,7 @@ def _distinct(parts: list[_Part]) -> list[_Part]:
 def _write_part(part: _Part, folder: Path, label: str, type_id: int) -> dict[str, Any]:
     """Files of one projection's edges, and the entry of the circuit's configuration."""
     content = {"level_of_detail": "instantaneous", "sign": 1} if part.row[DYNAMICS] == "instantaneous.json" else {}
-    _write_json(folder / "components" / part.row[DYNAMICS], content)
+    write_json(folder / "components" / part.row[DYNAMICS], content)
     write_edges(
         folder / f"{label}_edges.h5",
         part.name,
@@ -306,8 +305,8 @@ def _write_part(part: _Part, folder: Path, label: str, type_id: int) -> dict[str
     }
 
 
-def _write_source(population: Population, folder: Path, label: str, dt: float) -> dict[str, Any]:
-    """A source's spike file, and the entry of the simulation's configuration."""
+def _write_source(population: Population, folder: Path, label: str, dt: float) -> str:
+    """A source's spike file; its name."""
     source = population.neuron
     assert isinstance(source, EventSource)
     times = source.steps * dt if source.times is None else si_value(source.times, TIME) * 1e3
@@ -315,50 +314,7 @@ def _write_source(population: Population, folder: Path, label: str, dt: float) -
     path = f"{label}_spikes.h5"
     nodes = np.repeat(source.indices.astype(np.int64), counts)
     write_spikes(folder / path, {population.name: (np.repeat(times, counts), nodes)})
-    return {
-        "input_type": "spikes",
-        "module": "sonata",
-        "input_file": f"$NETWORK_DIR/{path}",
-        "node_set": population.name,
-    }
-
-
-def _circuit_config(nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "manifest": {"$NETWORK_DIR": "."},
-        "components": {
-            "point_neuron_models_dir": "$NETWORK_DIR/components",
-            "synaptic_models_dir": "$NETWORK_DIR/components",
-        },
-        "networks": {"nodes": nodes, "edges": edges},
-    }
-
-
-def _simulation_config(network: Network, inputs: Mapping[str, Any], dt: float, stop: float) -> dict[str, Any]:
-    reports = {
-        f"{network.populations[r.population].name}_{r.name}": {
-            "cells": network.populations[r.population].name,
-            "variable_name": r.name,
-            "module": "membrane_report",
-            "type": "compartment",
-            "sections": "soma",
-            "dt": r.every * dt,
-            "start_time": 0.0,
-            "end_time": stop,
-            "file_name": f"{network.populations[r.population].name}_{r.name}.h5",
-        }
-        for r in network.recordings
-    }
-    return {
-        "manifest": {"$NETWORK_DIR": "."},
-        "network": "circuit_config.json",
-        "node_sets_file": "$NETWORK_DIR/node_sets.json",
-        "run": {"tstop": stop, "dt": dt, "random_seed": network.seed},
-        "conditions": CONDITIONS,
-        "inputs": inputs,
-        "output": {"output_dir": "$NETWORK_DIR/output", "spikes_file": "spikes.h5", "log_file": "log.txt"},
-        "reports": reports,
-    }
+    return path
 
 
 def _file_names(names: list[str]) -> dict[str, str]:
@@ -370,10 +326,3 @@ def _file_names(names: list[str]) -> dict[str, str]:
             label = f"{plain}_{len(made)}"
         made[name] = label
     return made
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be written ({error})", path=str(path)) from error

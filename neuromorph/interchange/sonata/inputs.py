@@ -63,7 +63,8 @@ def members(circuit: Circuit, given: Any, subject: str, _above: tuple[str, ...] 
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     if missing := [name for name in names if name not in circuit.nodes]:
         raise NetworkError(f"{subject}: no population {missing[0]!r}; there are {', '.join(circuit.nodes)}")
-    conditions = {key: value for key, value in given.items() if key != "population"}
+    # the Brain Modeling Toolkit's examples write node_ids
+    conditions = {"node_id" if key == "node_ids" else key: v for key, v in given.items() if key != "population"}
     known = {"node_id", "node_type_id"}.union(*(circuit.nodes[name].attributes.names for name in names))
     if unknown := conditions.keys() - known:
         raise NetworkError(f"{subject}: no node has {', '.join(sorted(unknown))}, which its node set asks for")

@@ -74,8 +74,11 @@ def from_sonata(
     groups = node_groups(circuit, models or {}, ignored, problems)
     problems += run_problems(circuit, ignored)
     step = circuit.dt if dt is None else dt
-    sources = _sources(circuit, groups, inputs or {}, None if step is None else float(step / ms), ignored, problems)
-    edges = [part for made in circuit.edges.values() for part in edge_groups(circuit, made, groups, ignored, problems)]
+    dt_ms = None if step is None else float(step / ms)
+    sources = _sources(circuit, groups, inputs or {}, dt_ms, ignored, problems)
+    edges = [
+        part for made in circuit.edges.values() for part in edge_groups(circuit, made, groups, dt_ms, ignored, problems)
+    ]
     wanted = recordings(circuit, groups, step, ignored, problems)
     if problems:
         raise CheckError(f"SONATA circuit {circuit.name}", list(dict.fromkeys(problems)))
@@ -159,16 +162,14 @@ def _sources(
 
 def _replaced(circuit: Circuit, given: Mapping[str, Given]) -> list[str]:
     """Inputs of the configuration whose node set is a population that the user gives spikes for."""
-    return [
-        name
-        for name, section in circuit.inputs.items()
-        if section.get("node_set") in given or _population(circuit, section.get("node_set")) in given
-    ]
+    return [name for name, section in circuit.inputs.items() if _population(circuit, section.get("node_set")) in given]
 
 
 def _population(circuit: Circuit, node_set: Any) -> Any:
     named = circuit.node_sets.get(node_set, node_set) if isinstance(node_set, str) else node_set
-    return named.get("population") if isinstance(named, Mapping) and len(named) == 1 else None
+    if isinstance(named, Mapping):
+        named = named.get("population") if len(named) == 1 else None
+    return named if isinstance(named, str) else None
 
 
 def _positions(nodes: Nodes, group: NodeGroup) -> Quantity | None:

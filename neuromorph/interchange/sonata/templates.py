@@ -115,7 +115,13 @@ _NEST_EVERYWHERE = {"ignore_and_spike": False}
 
 TEMPLATES: Mapping[str, Template] = {
     # The Brain Modeling Toolkit gives NEURON's IntFire1 its times in seconds.
-    "nrn:IntFire1": Template(IntFire1, {"tau": ("tau", second), "refrac": ("refrac", second)}, "w", "w"),
+    "nrn:IntFire1": Template(
+        IntFire1,
+        {"tau": ("tau", second), "refrac": ("refrac", second)},
+        "w",
+        "w",
+        fixed={"type": "NEURON_IntFire1"},
+    ),
     "nest:iaf_psc_delta": Template(
         IafPscDelta, _MEMBRANE, "delta", "delta", None, {"refractory_input": False, **_NEST_EVERYWHERE}
     ),
