@@ -52,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe (head, less) has gone
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"neuromorph {options.command}: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"neuromorph {options.command}: not enough memory ({error or 'no more is said'})", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph.cli.source import CHIP_OPTIONS, add_chip_arguments, add_source_arguments, chip_target, load
+from neuromorph.errors import TargetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Map and report."""
+    if options.figures and options.figures.exists() and not options.figures.is_dir():
+        raise TargetError(f"--figures {options.figures}: is a file; give a folder")
     machine = chip_target(options)
     job = load(options)
+    if job.note:
+        print(job.note)
     program = machine.compile(job.network, dt=job.dt)
     print(program.report())
     if options.figures:

@@ -2,8 +2,8 @@
 
 A script leaves a network of neuromorph, Brian 2 or Nengo in a global variable, or has a function ``network()`` that
 makes one; what it guards with ``if __name__ == "__main__"`` is not run. Global variables ``dt`` and ``duration`` are
-taken where the options are not given. A script that calls Brian 2's ``run()`` ends there: what it would run is run
-here.
+taken where the options are not given. A script that calls Brian 2's ``run()``, or runs a simulator of Nengo, ends
+there: what it would run is run here.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     refuse_foreign(str(options.out))  # rather than after what may be minutes of building
     chosen = target(options)
     job = load(options)
+    if job.note:
+        print(job.note)
     program = chosen.compile(job.network, dt=job.dt)
     trace = program.run(job.duration, out=options.out)
     print(program.report())

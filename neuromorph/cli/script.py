@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from neuromorph import units
+from neuromorph.cli.first_run import FirstRunError, Names, ended_at_first_run
+from neuromorph.engine.target import duration_steps, step_seconds
 from neuromorph.errors import LanguageError, NetworkError, NeuromorphError
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
-
-Names = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,29 +30,14 @@ class Described:
     network : Network
     dt, duration : Quantity or int, or None
         As far as the script says.
+    note : str
+        Where the script was ended, if it runs its network itself.
     """
 
     network: Network
     dt: Any = None
     duration: Any = None
-
-
-class FirstRunError(BaseException):
-    """Ends a script of Brian 2 where it would run; no script should catch it, so it is no Exception.
-
-    Attributes
-    ----------
-    objects : brian2.Network or list of Brian 2 objects
-    duration : brian2 quantity
-    names : mapping
-        What the script's names mean there.
-    """
-
-    def __init__(self, objects: Any, duration: Any, names: Names) -> None:
-        super().__init__("the script would run here")
-        self.objects = objects
-        self.duration = duration
-        self.names = names
+    note: str = ""
 
 
 def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Described:
@@ -73,74 +59,68 @@ def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Descri
         If a network of Brian 2 or Nengo cannot be taken.
     """
     try:
-        names = _globals(path)
+        names = _globals(path, whole=name is not None)
     except FirstRunError as run:
         if name is not None:
             raise NetworkError(
                 f"{path}: --network {name}: it calls Brian 2's run() before it ends, and what that runs is taken; "
                 "leave --network out"
             ) from None
-        return _brian2(path, run.objects, run.names, dt, run.duration)
+        note = f"{_place(path, run)}: what {run.by} would run here is run; the script ends here"
+        if run.by == "Brian 2":
+            return replace(_brian2(path, run.objects, run.names, dt, run.duration), note=note)
+        own_duration = _seconds(run.duration)
+        return replace(_nengo(run.objects, dt or _seconds(run.dt), duration or own_duration), note=note)
     own_dt, own_duration = names.get("dt"), names.get("duration")
     if hasattr(own_dt, "args"):  # the language's symbol for the step, from ``import *``
         own_dt = None
     found = _chosen(path, names, name)
-    match _kind(found):
+    kind = _kind(found)
+    if kind == "Nengo":
+        own_dt, own_duration = _seconds(own_dt), _seconds(own_duration)
+    _check_times(path, own_dt, own_duration)
+    match kind:
         case "Brian 2":
             return _brian2(path, found, names, dt, own_duration)
         case "Nengo":
-            from neuromorph.interchange import from_nengo
-
-            step = dt or _seconds(own_dt) or 1 * units.ms
-            length = duration or _seconds(own_duration) or 1 * units.second
-            return Described(from_nengo(found, dt=step, duration=length), step, length)
+            return _nengo(found, dt or own_dt, duration or own_duration)
     return Described(found, own_dt, own_duration)
 
 
-def _globals(path: Path) -> Names:
-    """The script's global variables after it has run."""
+def _check_times(path: Path, dt: Any, duration: Any) -> None:
+    """That a script's variables ``dt`` and ``duration`` are times, before anything is built."""
+    try:
+        seconds = 1e-3 if dt is None else step_seconds(dt)
+        if duration is not None:
+            duration_steps(duration, seconds)
+    except NeuromorphError as error:
+        raise NetworkError(f"{path}: its variable {error}") from error
+
+
+def _globals(path: Path, whole: bool) -> Names:
+    """The script's global variables after it has run; ``whole``: simulators of Nengo run, too."""
     sys.path.insert(0, str(path.parent.resolve()))  # as for `python script.py`: modules beside it can be imported
     try:
-        with _stopped_at_first_run() if "brian2" in path.read_text(errors="replace") else nullcontext():
+        with ended_at_first_run(path.read_text(errors="replace"), nengo=not whole):
             return runpy.run_path(str(path), run_name="neuromorph_script")
+    except SystemExit as ended:
+        raise NetworkError(
+            f"{_place(path, ended)}: the script ended itself (sys.exit) before its network could be taken; "
+            'put the call under if __name__ == "__main__"'
+        ) from ended
     except Exception as error:
         if isinstance(error, LanguageError) and hasattr(error, "lineno"):
             raise  # says where
-        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
-        at = f"{path}, line {lines[-1]}" if lines else str(path)
         kind = "" if isinstance(error, NeuromorphError) else f"the script failed: {type(error).__name__}: "
-        raise NetworkError(f"{at}: {kind}{error}") from error
+        raise NetworkError(f"{_place(path, error)}: {kind}{error}") from error
     finally:
         sys.path.pop(0)
 
 
-@contextmanager
-def _stopped_at_first_run() -> Iterator[None]:
-    """Brian 2 with a run that ends the script, its own devices left alone, and code of initial values in NumPy."""
-    import brian2
-    from brian2.core.namespace import get_local_namespace
-
-    def run(
-        self: Any,
-        duration: Any,
-        report: Any = None,
-        report_period: Any = None,
-        namespace: Names | None = None,
-        profile: Any = None,
-        level: int = 0,
-    ) -> None:
-        magic = isinstance(self, brian2.MagicNetwork)
-        objects = sorted(brian2.collect(level=level + 1), key=lambda o: str(o.name)) if magic else self
-        raise FirstRunError(objects, duration, get_local_namespace(level + 1) if namespace is None else namespace)
-
-    kept = brian2.Network.run, brian2.set_device, brian2.prefs.codegen.target
-    brian2.Network.run, brian2.set_device = run, lambda *device, **options: None
-    brian2.prefs.codegen.target = "numpy"  # nothing to compile for what is evaluated once
-    brian2.BrianLogger.suppress_hierarchy("brian2.core.base")  # it would warn of objects that it never ran
-    try:
-        yield
-    finally:
-        brian2.Network.run, brian2.set_device, brian2.prefs.codegen.target = kept
+def _place(path: Path, error: BaseException) -> str:
+    """The script and the line of it that something was raised from, if it was."""
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"{path}, line {lines[-1]}" if lines else str(path)
 
 
 def _chosen(path: Path, names: Names, name: str | None) -> Any:
@@ -150,18 +130,26 @@ def _chosen(path: Path, names: Names, name: str | None) -> Any:
         if name not in networks and not _makes(names.get(name)):
             raise NetworkError(f"{path}: no network named {name!r}; it has {', '.join(networks) or 'none'}")
         return networks[name] if name in networks else _made(path, names[name])
-    distinct = list({id(value): value for value in networks.values()}.values())
-    if len(distinct) == 1:
-        return distinct[0]
-    if not distinct and _makes(names.get("network")):
+    whole = _whole(networks)
+    if len({id(value) for value in whole.values()}) == 1:
+        return next(iter(whole.values()))
+    if not whole and _makes(names.get("network")):
         return _made(path, names["network"])
-    if not distinct and (parts := _parts_of_brian2(names)):
+    if not whole and (parts := _parts_of_brian2(names)):
         return parts
-    found = f"several ({', '.join(networks)}); choose with --network" if networks else "none"
+    guarded = '; what stands under if __name__ == "__main__" is not run' if "__main__" in path.read_text() else ""
+    found = f"several ({', '.join(whole)}); choose with --network" if whole else f"none{guarded}"
     raise NetworkError(
         f"{path}: expected one global variable that is a Network of neuromorph, Brian 2 or Nengo, or a function "
         f"network() that makes one, found {found}"
     )
+
+
+def _whole(networks: Names) -> Names:
+    """Networks without those that are parts of another: Nengo's within one, lists of objects beside Brian 2's."""
+    inner = {id(part) for value in networks.values() for part in getattr(value, "all_networks", ())}
+    whole = {key: value for key, value in networks.items() if id(value) not in inner}
+    return {key: value for key, value in whole.items() if not isinstance(value, list)} or whole
 
 
 def _kind(value: Any) -> str:
@@ -189,7 +177,7 @@ def _parts_of_brian2(names: Names) -> list[Any]:
 
 def _seconds(value: Any) -> Any:
     """A time as Nengo's scripts write it, in seconds without a unit, as a quantity."""
-    return value * units.second if isinstance(value, int | float) else value
+    return float(value) * units.second if isinstance(value, int | float | np.number) else value
 
 
 def _makes(value: Any) -> bool:
@@ -204,6 +192,13 @@ def _made(path: Path, function: Callable[[], Any]) -> Any:
     if not _kind(made):
         raise NetworkError(f"{path}: {function.__name__}() gives a {type(made).__name__}, expected a network")
     return made
+
+
+def _nengo(model: Any, dt: Any, duration: Any) -> Described:
+    from neuromorph.interchange import from_nengo
+
+    dt, duration = dt or 1 * units.ms, duration or 1 * units.second
+    return Described(from_nengo(model, dt=dt, duration=duration), dt, duration)
 
 
 def _brian2(path: Path, objects: Any, names: Names, dt: Any, duration: Any) -> Described:

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A network and how to run it."""
+    """A network and how to run it; a note for the user, if something has to be said of it."""
 
     network: Network
     dt: units.Quantity
     duration: units.Quantity | int
+    note: str = ""
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +34,8 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         type=Path,
-        help="a script that leaves a network of neuromorph, Brian 2 or Nengo in a global variable or calls Brian 2's "
-        "run(), a SONATA configuration (.json) or a NIR graph (.nir)",
+        help="a script that leaves a network of neuromorph, Brian 2 or Nengo in a global variable, or runs one of the "
+        "latter two itself, a SONATA configuration (.json) or a NIR graph (.nir)",
     )
     parser.add_argument(
         "--network", metavar="NAME", help="which variable of the script, or function that makes it, if it has several"
@@ -54,6 +55,9 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     )
     nir.add_argument("--time-unit", type=quantity, help="of the file's times (default: 1s)")
 
+
+SOURCE_OPTIONS = {".py": ("network",), ".json": (), ".nir": ("inputs", "reset", "method", "forward", "time_unit")}
+"""Options that one kind of file has, and the others do not."""
 
 GIVEN = "a Python script (.py), a SONATA configuration (.json) or a NIR graph (.nir)"
 CHIP_OPTIONS = {
@@ -156,6 +160,13 @@ def load(options: argparse.Namespace) -> Job:
     readers = {".py": _from_script, ".json": _from_sonata, ".nir": _from_nir}
     if path.suffix not in readers:
         raise NetworkError(f"{path}: cannot read {path.suffix or 'a file without suffix'!r}; give {GIVEN}")
+    if unused := [
+        f"--{name.replace('_', '-')} (of {suffix} files)"
+        for suffix, names in SOURCE_OPTIONS.items()
+        for name in names
+        if suffix != path.suffix and getattr(options, name) is not None
+    ]:
+        raise NetworkError(f"{path}: no option of a {path.suffix} file: {', '.join(unused)}; leave it out")
     return readers[path.suffix](path, options)
 
 
@@ -164,7 +175,7 @@ def _from_script(path: Path, options: argparse.Namespace) -> Job:
 
     found = described_by(path, options.network, options.dt, options.duration)
     dt, duration = found.dt or 1 * units.ms, found.duration or 1 * units.second
-    return Job(found.network, options.dt or dt, options.duration or duration)
+    return Job(found.network, options.dt or dt, options.duration or duration, found.note)
 
 
 def _from_sonata(path: Path, options: argparse.Namespace) -> Job:
@@ -202,10 +213,14 @@ def _from_nir(path: Path, options: argparse.Namespace) -> Job:
 def _events(path: Path) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise NetworkError(f"{path}: not an array that np.save wrote: {error}") from error
     if not isinstance(array, np.ndarray) or array.ndim < 2 or array.dtype.kind not in "biuf":
         raise NetworkError(
             f"{path}: expected numbers of shape (steps, channels...), got {getattr(array, 'shape', array)}"
         )
+    if not len(array):
+        raise NetworkError(f"{path}: expected at least one step, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise NetworkError(f"{path}: expected finite numbers, found nan or infinity")
     return array

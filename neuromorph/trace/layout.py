@@ -152,7 +152,9 @@ def put(group: h5py.Group, name: str, value: Any, *, resizable: bool = False) ->
     elif resizable:
         row = max(int(np.prod(value.shape[1:])) * value.itemsize, 1)
         chunk = (int(np.clip(65536 // row, 1, 4096)), *(max(n, 1) for n in value.shape[1:]))
-        group.create_dataset(name, data=value, maxshape=(None, *value.shape[1:]), chunks=chunk)
+        # HDF5 has no chunks of nothing: rows without content may grow there, too, and never do.
+        most = (None, *(n or None for n in value.shape[1:]))
+        group.create_dataset(name, data=value, maxshape=most, chunks=chunk)
     else:
         group.create_dataset(name, data=value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neuromorph import EventSource, Network, OneToOne, ms, to_sonata
@@ -55,6 +57,32 @@ def test_run_leaves_a_trace(script: Path, tmp_path: Path, target: str) -> None:
     with open_trace(out) as trace:
         assert trace.count("cells") > 100
         assert trace.stop == pytest.approx(100.0)
+
+
+def test_a_crossbar_without_synapses_has_nothing_to_multiply(script: Path, tmp_path: Path) -> None:
+    script.write_text("\n".join(line for line in SCRIPT.splitlines() if "project" not in line))
+    out = tmp_path / "trace.h5"
+    assert main(["run", str(script), "--target", "crossbar", "--out", str(out)]) == 0
+    with open_trace(out) as trace:
+        assert trace.count("cells") > 100
+        assert trace.run["costs/steps"].shape[:2] == (200, 0)
+
+
+@pytest.mark.parametrize("target", ["spinnaker2", "crossbar"])
+def test_figures_go_to_a_folder(script: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+    assert main(["map", str(script), "--target", target, "--figures", str(script)]) == 2
+    assert "is a file; give a folder" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_clear_error(
+    script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "figure.png")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    assert main(["map", str(script), "--figures", str(tmp_path / "figures")]) == 2
+    assert "No space left on device: 'figure.png'" in capsys.readouterr().err
 
 
 def test_compare_tells_equal_from_different(script: Path, tmp_path: Path) -> None:
@@ -122,6 +150,15 @@ def test_what_a_crossbar_cannot_be_is_said(
         (None, [], "no such file"),
         ("x = 1", [], "found none"),
         ("x = 1\n1 / 0", [], "net.py, line 2: the script failed: ZeroDivisionError"),
+        ("import sys\nsys.exit()", [], "net.py, line 2: the script ended itself (sys.exit)"),
+        ('if __name__ == "__main__":\n    x = 1', [], 'what stands under if __name__ == "__main__" is not run'),
+        (
+            SCRIPT.replace("0.5 * ms, 100 * ms", "0.5 * ms, 100.0"),
+            [],
+            "net.py: its variable duration 100.0 has no unit",
+        ),
+        (SCRIPT.replace("0.5 * ms, 100 * ms", "'soon', 7"), [], "net.py: its variable dt: expected a number or a quan"),
+        (SCRIPT, ["--reset", "zero", "--time-unit", "1ms"], "--reset (of .nir files), --time-unit (of .nir files)"),
         (
             SCRIPT + "network.record(cells, 'w')\n",
             [],
@@ -178,6 +215,16 @@ with nengo.Network(seed=1) as model:
     nengo.Connection(drive, cells)
     probe = nengo.Probe(cells.neurons)
 """
+NENGO_RUN = (
+    NENGO
+    + """
+with model, nengo.Network() as inner:
+    nengo.networks.EnsembleArray(5, 2)
+with nengo.Simulator(model, dt=0.002, progress_bar=False) as simulator:
+    simulator.{run}
+raise SystemExit("went on")
+"""
+)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +240,23 @@ with nengo.Network(seed=1) as model:
         (FUNCTION, ["--duration", "25ms"], 25.0),
         (FUNCTION.replace("network()", "other()"), ["--duration", "25ms", "--network", "other"], 25.0),
         (NENGO, [], 20.0),
+        (NENGO_RUN.format(run="run(0.03)"), [], 30.0),
+        (NENGO_RUN.format(run="run_steps(20)"), [], 40.0),
+        (NENGO_RUN.format(run="step()"), ["--duration", "20ms", "--dt", "1ms"], 20.0),
+        (NENGO_RUN.partition("with nengo.Sim")[0], [], 20.0),
     ],
-    ids=["brian2-run", "brian2-objects", "brian2-network", "function", "function-by-name", "nengo"],
+    ids=[
+        "brian2-run",
+        "brian2-objects",
+        "brian2-network",
+        "function",
+        "function-by-name",
+        "nengo",
+        "nengo-run",
+        "nengo-steps",
+        "nengo-step",
+        "nengo-nested",
+    ],
 )
 def test_scripts_for_others(tmp_path: Path, text: str, arguments: list[str], stop: float) -> None:
     path, out = tmp_path / "script.py", tmp_path / "trace.h5"
@@ -203,6 +265,13 @@ def test_scripts_for_others(tmp_path: Path, text: str, arguments: list[str], sto
     with open_trace(out) as trace:
         assert trace.count("cells") > 10
         assert trace.stop == pytest.approx(stop)
+
+
+def test_where_a_script_was_ended_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(BRIAN2.format(before="", after="run(30*ms)\ncells.v = 1\nrun(30*ms)"))
+    assert main(["map", str(path)]) == 0
+    assert "script.py, line 7: what Brian 2 would run here is run; the script ends here" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -235,6 +304,32 @@ def test_a_sonata_configuration_says_how_it_runs(tmp_path: Path, capsys: pytest.
         assert trace.stop == pytest.approx(40.0)
     assert main(["map", str(path.with_name("circuit_config.json"))]) == 2
     assert "give --dt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not an array that np.save wrote"),
+        (b"hello", "not an array that np.save wrote"),
+        (np.ones((0, 1)), "at least one step"),
+        (np.full((5, 1), np.nan), "found nan or infinity"),
+        (np.ones(5), "(steps, channels...), got (5,)"),
+        (np.array([["a"]]), "expected numbers"),
+    ],
+)
+def test_bad_events_are_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | np.ndarray, message: str
+) -> None:
+    graph, events = tmp_path / "graph.nir", tmp_path / "events.npy"
+    graph.touch()
+    events.write_bytes(content) if isinstance(content, bytes) else np.save(events, content)
+    command = ["run", str(graph), "--dt", "1ms", "--out", str(tmp_path / "trace.h5")]
+    assert main([*command, "--inputs", str(events)]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "events.npy" in printed
+    assert main([*command, "--network", "net"]) == 2
+    assert "--network (of .py files)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["5", "3mV", "ms", "-1ms", "0ms", "1e999s"])

@@ -80,7 +80,8 @@ def latency(
     known = steps is not None and len(steps) > 0
     if steps is not None and known:
         each = steps["phases"] * phase
-        arrays = np.max([each[:, list(group)].sum(axis=1) for group in turns], axis=0, initial=0.0)
+        together = [each[:, list(group)].sum(axis=1) for group in turns]
+        arrays = np.max(np.reshape(together, (len(turns), len(steps))), axis=0, initial=0.0)
         waited = ((steps["phases"] > 0) * longest).max(axis=1, initial=0.0)
     else:
         arrays = np.array([max((busy[list(group)].sum() for group in turns), default=0.0)])
