@@ -37,6 +37,7 @@ class Case:
     reset: str = "zero"
     dt: Any = 0.1 * ms
     time_unit: Any = None
+    method: str = "euler"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Result:
 
 CASES = (
     Case(LIF / "lif_norse.nir", "1", "norse"),
+    Case(LIF / "lif_rockpool.nir", "1_LIFNeuronTorch", "Rockpool", "multiple", method="rockpool"),
     Case(ROOT / "models" / "data" / "braille" / "braille_noDelay_bias_zero.nir", "lif1.lif", "snnTorch"),
     Case(BRAILLE / "braille_noDelay_bias_zero_subgraph.nir", "lif1.lif1", "snnTorch"),
     Case(BRAILLE / "braille_noDelay_noBias_subtract.nir", "lif1.lif", "snnTorch", "snntorch"),
@@ -67,7 +69,7 @@ CASES = (
 def recording(case: Case) -> tuple[np.ndarray, np.ndarray | None]:
     """Events of the input (steps, ...), and of the layer (steps, n) as recorded."""
     if case.file.parent == LIF:
-        table = np.loadtxt(LIF / "lif_norse.csv", delimiter=",")
+        table = np.loadtxt(case.file.with_suffix(".csv"), delimiter=",")
         return table[:, :1], table[:, 2:]
     if case.file.parent == CNN:
         return read_nmnist(CNN / "sample_nmnist.bin").bin(1 * ms, 300), None
@@ -81,14 +83,15 @@ def measure(case: Case) -> Result:
     events, recorded = recording(case)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of edges that name no node
-        net = from_nir(case.file, dt=case.dt, events=events, reset=case.reset, time_unit=case.time_unit)
+        options = {"reset": case.reset, "time_unit": case.time_unit, "method": case.method}
+        net = from_nir(case.file, dt=case.dt, events=events, **options)
     late = latency(net[case.layer])
     cpu, chips = (
         target.compile(net, dt=case.dt).run(len(events) + late, progress=False) for target in (CPU(), SpiNNaker2())
     )
     found = cpu.events(case.layer)
     fired = np.zeros((len(events) + late, net[case.layer].size))
-    fired[found.steps, found.ids] = 1
+    fired[found.steps, found.ids] = 1 if found.values is None else found.values
     fired = fired[late:]
     note = "" if recorded is not None else f"digit {fired.sum(axis=0).argmax()}, {int(fired.sum(axis=0).max())} votes"
     return Result(

@@ -14,6 +14,7 @@ import pytest
 
 from neuromorph import CheckError, EventSource, Network, NetworkError, Reference, ms, second
 from neuromorph.interchange import from_nir, latency
+from neuromorph.interchange.nir.firing import RESETS
 from neuromorph.models import braille
 from neuromorph.network import Conv1D, Conv2D, OneToOne, Sparse, SumPool2D
 
@@ -300,19 +301,30 @@ def loop(kind: str, p: dict[str, np.ndarray], x: np.ndarray, reset: str) -> tupl
             v = v + DT / p.get("tau", p.get("tau_mem")) * (p["v_leak"] - v + p["r"] * drive)
         if "v_threshold" in p:
             jump = p["v_threshold"] - p["v_reset"]
+            if reset == "snntorch_delay":
+                v = v - jump * above
+            elif reset == "snntorch_delay_zero":
+                v = np.where(above, p["v_reset"], v)
             tested = v - jump * above if reset == "snntorch" else v
-            fired = tested > p["v_threshold"]
-            v = np.where(fired, p["v_reset"] if reset == "zero" else v - jump, v)
+            sent = (tested > p["v_threshold"]).astype(float)
+            if reset == "multiple":
+                sent *= np.maximum(np.floor(v / jump), 1)
+            if reset == "zero":
+                v = np.where(sent > 0, p["v_reset"], v)
+            elif not reset.startswith("snntorch_delay"):
+                v = v - sent * jump
             above = v > p["v_threshold"]
-            events.append(fired.astype(float))
+            events.append(sent)
         else:
             events.append(v)
         voltages.append(v)
     return np.array(voltages), np.array(events)
 
 
-@pytest.mark.parametrize("reset", ["zero", "subtract", "snntorch"])
-@pytest.mark.parametrize("kind", ["I", "IF", "LI", "LIF", "CubaLI", "CubaLIF"])
+FIRING = [(kind, reset) for kind in ("IF", "LIF", "CubaLIF") for reset in RESETS]
+
+
+@pytest.mark.parametrize(("kind", "reset"), [("I", "zero"), ("LI", "zero"), ("CubaLI", "zero"), *FIRING])
 def test_neurons_follow_their_equations(kind: str, reset: str) -> None:
     rng = np.random.default_rng(7)
     x = (rng.random((60, 3)) < 0.4).astype(float)
@@ -325,8 +337,9 @@ def test_neurons_follow_their_equations(kind: str, reset: str) -> None:
     np.testing.assert_allclose(trace.state("cells", "v").data[1:], voltages, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(dense(net, trace, "cells", 60), events, rtol=1e-6)
     if "v_threshold" in p:
-        assert 20 < events.sum() < 280
-        assert reset == "zero" or (voltages > p["v_threshold"]).any()
+        assert 20 < (events > 0).sum() < 280
+        assert reset in ("zero", "multiple") or (voltages > p["v_threshold"]).any()
+        assert reset == "multiple" or events.max() == 1
 
 
 def test_reset_of_snntorch_is_the_loop_that_snntorch_runs() -> None:
@@ -342,6 +355,75 @@ def test_reset_of_snntorch_is_the_loop_that_snntorch_runs() -> None:
     got = outputs(chain((1,), cells=cells), x, "cells", reset="snntorch")
     assert got.ravel().tolist() == spikes
     assert spikes != outputs(chain((1,), cells=cells), x, "cells", reset="subtract").ravel().tolist()
+
+
+def snntorch_delayed(x: np.ndarray, alpha: float | None, beta: float, zero: bool) -> list[float]:
+    """Spikes of snnTorch's neurons with ``reset_delay=True``: the reset is of the voltage before the step."""
+    syn, mem, spikes = 0.0, 0.0, []
+    for (arriving,) in x:
+        reset = float(mem > 1.0)
+        syn = arriving if alpha is None else alpha * syn + arriving
+        mem = beta * mem + syn
+        mem = mem - reset * mem if zero else mem - reset
+        spikes.append(float(mem > 1.0))
+    return spikes
+
+
+@pytest.mark.parametrize("kind", ["LIF", "CubaLIF"])
+@pytest.mark.parametrize("zero", [False, True])
+def test_delayed_resets_are_the_loops_that_snntorch_runs(kind: str, zero: bool) -> None:
+    x, one = np.random.default_rng(12).choice([0.0, 0.4, 1.7], (40, 1)), np.ones(1)
+    if kind == "LIF":
+        cells = node("LIF", tau=5 * DT * one, r=5 * one, v_leak=0 * one, v_threshold=one)
+        wanted = snntorch_delayed(x, None, 0.8, zero)
+    else:
+        cells = node(
+            "CubaLIF", tau_syn=4 * DT * one, w_in=4 * one, tau_mem=5 * DT * one, r=5 * one, v_leak=0 * one,
+            v_threshold=one,
+        )  # fmt: skip
+        x = x / 3
+        wanted = snntorch_delayed(x, 0.75, 0.8, zero)
+    reset = "snntorch_delay_zero" if zero else "snntorch_delay"
+    got = outputs(chain((1,), cells=cells), x, "cells", reset=reset).ravel().tolist()
+    assert got == wanted
+    assert 3 < sum(wanted) < 38
+    assert got != outputs(chain((1,), cells=cells), x, "cells", reset="zero").ravel().tolist()
+
+
+def test_several_spikes_in_a_step_are_one_event_of_that_value() -> None:
+    cells = node("IF", r=np.full(2, 1 / DT), v_threshold=np.array([1.0, 0.5]))
+    x = np.array([[1.0, 0.5], [3.5, 1.3], [0.6, 0.1]])
+    got = outputs(chain((2,), cells=cells), x, "cells", reset="multiple")
+    assert got.tolist() == [[1, 1], [3, 2], [1, 0]]  # also where v equals the threshold
+
+
+@pytest.mark.parametrize("kind", ["LI", "LIF", "CubaLIF"])
+def test_rockpools_step_is_the_loop_that_rockpool_runs(kind: str) -> None:
+    x, tau, tau_syn = np.random.default_rng(3).choice([0.0, 0.3, 2.1], (50, 1)), 5.0, 3.0
+    alpha, beta = np.exp(-1 / tau), np.exp(-1 / tau_syn)
+    values = {"r": np.array([tau * alpha]), "v_leak": np.zeros(1)}  # as Rockpool writes them
+    if kind == "CubaLIF":
+        values |= {"tau_syn": np.array([tau_syn * DT]), "tau_mem": np.array([tau * DT])}
+    else:
+        values |= {"tau": np.array([tau * DT])}
+    if kind != "LI":
+        values |= {"v_threshold": np.ones(1)}
+    isyn, v, wanted = 0.0, 0.0, []
+    for (arriving,) in x:
+        if kind == "LI":
+            v = (v + arriving) * alpha
+            wanted.append(v)
+            continue
+        isyn = (isyn + arriving) * beta if kind == "CubaLIF" else arriving
+        v = v * alpha + isyn
+        count = np.floor(v) if v >= 1 else 0.0
+        v -= count
+        wanted.append(count)
+    got = outputs(chain((1,), c=node(kind, **values)), x, "c", method="rockpool", reset="multiple")
+    np.testing.assert_allclose(got.ravel(), wanted, rtol=1e-6)
+    assert max(wanted) >= 1 + (kind != "LI")
+    with pytest.raises(CheckError, match="v_leak is not 0; neurons of Rockpool leak to 0"):
+        outputs(chain((1,), c=node(kind, **values | {"v_leak": np.ones(1)})), x, "c", method="rockpool")
 
 
 def test_exact_integration_of_a_leaky_and_a_current_based_neuron() -> None:
@@ -618,6 +700,10 @@ def test_options_and_files_that_are_wrong(tmp_path: Path) -> None:
         from_nir(3, dt=1 * ms)
     with pytest.raises(NetworkError, match="reset='soft'"):
         from_nir(graph, dt=1 * ms, reset="soft")
+    with pytest.raises(NetworkError, match=r"method='rk4'; give one of auto, .* rockpool"):
+        from_nir(graph, dt=1 * ms, method="rk4")
+    with pytest.raises(NetworkError, match="part of a step of forward Euler; give method='euler', not 'exact'"):
+        from_nir(graph, dt=1 * ms, method="exact", reset="snntorch_delay")
     with pytest.raises(NetworkError, match=r"shape \(3,\) a step, expected \(2,\)"):
         from_nir(graph, dt=1 * ms, events=np.ones((4, 3)))
     with pytest.raises(NetworkError, match="no such file"):
@@ -662,6 +748,17 @@ def test_lif_of_norse() -> None:
     trace = Reference().compile(net, dt=0.1 * ms).run(1001, progress=False)
     np.testing.assert_allclose(trace.state("1", "v").data[1:, 0], table[:, 1], rtol=0, atol=1e-6)
     assert (np.asarray(trace.events("1").steps) - 1).tolist() == [460, 510, 710, 760]
+
+
+def test_lif_of_rockpool() -> None:
+    table = np.loadtxt(DATA / "nir_lif" / "lif_rockpool.csv", delimiter=",")
+    options = {"dt": 0.1 * ms, "events": table[:, :1], "method": "rockpool", "reset": "multiple"}
+    net = from_nir(DATA / "nir_lif" / "lif_rockpool.nir", **options)
+    name = net.populations[1].name
+    net.record(net[name], "v")
+    trace = Reference().compile(net, dt=0.1 * ms).run(1001, progress=False)
+    np.testing.assert_allclose(trace.state(name, "v").data[1:, 0], table[:, 1], rtol=0, atol=1e-6)
+    assert (np.asarray(trace.events(name).steps) - 1).tolist() == np.flatnonzero(table[:, 2]).tolist()
 
 
 def test_nested_braille_fires_as_the_flat_one() -> None:

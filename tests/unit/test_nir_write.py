@@ -33,7 +33,8 @@ from neuromorph import (
     where,
 )
 from neuromorph.interchange import latency
-from neuromorph.interchange.nir.neurons import model
+from neuromorph.interchange.nir.firing import DELAYED, RESETS
+from neuromorph.interchange.nir.neurons import PARAMETERS, STEPPING, model
 from neuromorph.language import normal
 from neuromorph.models.integrate_and_fire import LIF, LeakyIntegrator, LIFConductance, LIFDelta, VogelsAbbottCUBA
 from neuromorph.models.plasticity import PairSTDP
@@ -61,7 +62,7 @@ STEP = 0.5 * ms
 
 FILES = {
     "lif_norse.nir": (DATA / "nir_lif", "zero", 0.1 * ms, 1 * second),
-    "lif_rockpool.nir": (DATA / "nir_lif", "zero", 0.1 * ms, 1 * second),
+    "lif_rockpool.nir": (DATA / "nir_lif", "multiple", 0.1 * ms, 1 * second),
     "two_lif_neurons.nir": (DATA / "nir_lif", "zero", 1 * ms, 1 * second),
     "braille_noDelay_bias_zero.nir": (BRAILLE.parent, "zero", 0.1 * ms, 1 * second),
     "braille_noDelay_bias_zero_subgraph.nir": (DATA / "nir_braille", "zero", 0.1 * ms, 1 * second),
@@ -350,6 +351,18 @@ def test_values_of_each_neuron_and_drawn_ones_are_written() -> None:
     assert len(set(start)) == 3
     assert ((start > 0) & (start < 5e-3)).all()
     np.testing.assert_allclose(written.v_threshold - written.v_reset, 10e-3)
+
+
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("kind", ["IF", "LIF", "CubaLIF"])
+def test_every_rule_of_resets_and_every_step_survives_a_round_trip(kind: str, reset: str) -> None:
+    values = {item.rstrip("?"): np.arange(4) / 8 + 1 for item in PARAMETERS[kind]}
+    values |= {"v_leak": np.zeros(4)} if "v_leak" in values else {}
+    nodes = {"input": nir.Input(np.array([4])), "x": getattr(nir, kind)(**values), "output": nir.Output(None)}
+    graph = nir.NIRGraph(nodes, [("input", "x"), ("x", "output")])
+    for method in ("euler",) if reset in DELAYED else STEPPING:
+        net = from_nir(graph, dt=STEP, reset=reset, method=method)
+        assert body(from_nir(to_nir(net, dt=STEP, reset=reset))) == body(net)
 
 
 @pytest.mark.parametrize("kind", ["LIF", "Threshold"])
