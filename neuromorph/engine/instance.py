@@ -22,6 +22,7 @@ from .pace import Pace, thread_choices
 from .plastic.memory import PlasticMemory, allocate_plastic
 from .plastic.saved import load_memory, state_of_memory
 from .plastic.tables import join
+from .readings import read_states
 from .recording import Recorder
 from .schedule import Compiled, Tables, base_tables, count_item, fixed_kernel, window_of
 
@@ -112,7 +113,7 @@ class Instance:
 
     def __init__(self, compiled: Compiled, threads: int | None, window: int | None = None) -> None:
         self.compiled = compiled
-        choices = thread_choices(threads)
+        choices = (1,) if compiled.readings else thread_choices(threads)
         self.window = window or max(window_of(compiled, n) for n in choices)
         self.pace = Pace(choices, self.window)
         self.reached = 0
@@ -177,6 +178,7 @@ class Instance:
         """Tables of each of so many threads that run the network and record nothing."""
         tables = base_tables(self.compiled, self.memories, threads)
         join(tables, self.compiled, self.memories, self.plastic)
+        read_states(tables[0], self.compiled, self.memories)
         return tables
 
     @property

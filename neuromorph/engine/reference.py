@@ -15,9 +15,10 @@ In step t, every population does the following; ``x`` are its states.
 
 Then each event is sent: along a synapse of delay d it adds ``weight * value`` to the port's sum of step t + d; where
 weights are quantised, ``weight * (scale * value)``. What arrives through synapses that change is added in step t + d,
-after all that; see :mod:`neuromorph.engine.plastic`. Ints are 32 bits wide where they are stored and 64 bits in
-between. Steps 2 to 5 are a population's step program (:mod:`neuromorph.lowering`), which this engine evaluates
-operation by operation.
+after all that; see :mod:`neuromorph.engine.plastic`. Last of all come states of other populations that the port reads:
+as they are when its population's turn comes, or before any population has made the step. Ints are 32 bits wide where
+they are stored and 64 bits in between. Steps 2 to 5 are a population's step program (:mod:`neuromorph.lowering`), which
+this engine evaluates operation by operation.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import numpy.typing as npt
 from neuromorph.engine.plastic.reference import RunningPlastic
 from neuromorph.language.expr import Type
 from neuromorph.lowering.evaluate import evaluate
-from neuromorph.lowering.program import EventTable, Float, LoweredPopulation
+from neuromorph.lowering.program import EventTable, Float, LoweredPopulation, LoweredReading
 from neuromorph.network.synapses import Synapses
 
 Array = npt.NDArray[Any]
@@ -89,12 +90,15 @@ class RunningPopulation:
         self.values: Array | None = None
 
     def advance(self, step: int, seed: int) -> None:
-        """Do one step; leaves its events in ``fired`` (ascending) and ``values`` (None: all 1)."""
+        """Do one step; leaves its events in ``fired`` (ascending) and ``values`` (None: all 1).
+
+        Further events of another population come by :meth:`follow` instead.
+        """
         if self.lowered.replay is not None:
             self._replay(step)
             return
         program = self.lowered.program
-        assert program is not None  # one of the two is always there
+        assert program is not None
         arrived = [sums[step % self._slots].copy() for sums in self.sums]
         for sums in self.sums:
             sums[step % self._slots] = 0
@@ -109,6 +113,12 @@ class RunningPopulation:
             self.fired = np.flatnonzero(np.broadcast_to(results[program.fired], (self.lowered.size,)))
             if program.value is not None:
                 self.values = np.broadcast_to(results[program.value], (self.lowered.size,))[self.fired]
+
+    def follow(self, owner: RunningPopulation) -> None:
+        """Do one step of further events, once the population whose they are has made it."""
+        assert self.lowered.follows is not None
+        self._nothing()
+        self.fired = np.flatnonzero(owner.value_of(self.lowered.follows.state))
 
     def _replay(self, step: int) -> None:
         replay = self.lowered.replay
@@ -181,12 +191,20 @@ def deliver(synapses: Synapses, sums: Array, step: int, fired: Array, values: Ar
     np.add.at(sums, (arrival, targets), added)  # unbuffered: adds in the order of the arrays
 
 
+def look(populations: Sequence[RunningPopulation], readings: Sequence[LoweredReading], step: int) -> None:
+    """Add the states that are read, as they are now, to the sums of the step."""
+    for each in readings:
+        sums = populations[each.post].sums[each.port]
+        sums[step % len(sums)] += populations[each.pre].states[each.state][each.index]
+
+
 def advance(
     populations: Sequence[RunningPopulation],
     projections: Sequence[Synapses],
     step: int,
     seed: int,
     plastic: Sequence[RunningPlastic] = (),
+    readings: Sequence[LoweredReading] = (),
 ) -> None:
     """One step of a network: plastic synapses, every population, every projection, then plastic synapses that are late.
 
@@ -202,11 +220,19 @@ def advance(
         Of the network's noise.
     plastic : sequence of RunningPlastic
         The others, in the network's order.
+    readings : sequence of LoweredReading
+        In the network's order.
     """
     for changing in plastic:
         changing.before(step)
-    for population in populations:
-        population.advance(step, seed)
+    look(populations, [each for each in readings if each.delay], step)
+    for number, population in enumerate(populations):
+        look(populations, [each for each in readings if each.post == number and not each.delay], step)
+        follows = population.lowered.follows
+        if follows is None:
+            population.advance(step, seed)
+        else:
+            population.follow(populations[follows.population])
     for changing in plastic:
         changing.after(step)
     for synapses in projections:

@@ -132,7 +132,8 @@ class ReferenceProgram:
 
     def advance(self) -> None:
         """Run one step."""
-        advance(self.populations, self.lowered.projections, self.step, self.lowered.seed, self.plastic)
+        lowered = self.lowered
+        advance(self.populations, lowered.projections, self.step, lowered.seed, self.plastic, lowered.readings)
         self.step += 1
 
     def run(

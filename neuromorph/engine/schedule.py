@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.lowering.program import LoweredPopulation
+from neuromorph.lowering.program import LoweredPopulation, LoweredReading
 from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 
@@ -88,6 +88,8 @@ class Tables:
     ----------
     arrivals, updates, after : list of (function, item)
         What a step does before threads meet, in this order.
+    reads : dict of int to list of (function, item)
+        What goes before an update, by the update's place.
     deliveries : list of lists of (function, item)
         One list for each population that they go to; it runs through all steps of a window before the next.
     observers : list of (function, item)
@@ -97,6 +99,7 @@ class Tables:
     """
 
     arrivals: list[Call] = field(default_factory=list)
+    reads: dict[int, list[Call]] = field(default_factory=dict)
     updates: list[Call] = field(default_factory=list)
     after: list[Call] = field(default_factory=list)
     deliveries: list[list[Call]] = field(default_factory=list)
@@ -105,7 +108,8 @@ class Tables:
 
     def seal(self, window: int, threads: int, barrier: Array, stop: Array) -> npt.NDArray[np.int64]:
         """The driver's item for this thread, one of ``threads`` that meet once in ``window`` steps."""
-        updates = [*self.arrivals, *self.updates, *self.after]
+        updates = [call for k, update in enumerate(self.updates) for call in (*self.reads.get(k, ()), update)]
+        updates = [*self.arrivals, *updates, *self.after]
         lists = [calls for calls in (*self.deliveries, self.observers) if calls]
         groups = np.cumsum([0, *map(len, lists)], dtype=np.int64)
         packed = [_pack(updates), _pack([call for calls in lists for call in calls])]
@@ -142,6 +146,8 @@ class Compiled:
         On targets that deliver in another way, plain synapses and no kernels.
     plastic : tuple of CompiledPlastic
         Projections whose synapses change.
+    readings : tuple of LoweredReading
+        With any, one thread does all the work: a population reads what the others' neurons have become in this step.
     dtype : str
     seed : int
     """
@@ -154,6 +160,7 @@ class Compiled:
     dtype: str
     seed: int
     plastic: tuple[CompiledPlastic, ...] = ()
+    readings: tuple[LoweredReading, ...] = ()
 
     @cached_property
     def window(self) -> int:

@@ -110,7 +110,7 @@ def network_problems(network: Network, dt: float) -> list[str]:
 
 def network_warnings(network: Network, dt: float) -> list[str]:
     """What is allowed and yet hardly meant."""
-    driven = {(p.post.index, p.port) for p in network.projections}
+    driven = {(p.post.index, p.port) for p in (*network.projections, *network.readings)}
     warnings = [
         f"population {population.name}: nothing drives port {port.name}; its sum is always 0"
         for population in network.populations

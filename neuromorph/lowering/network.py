@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -12,11 +12,11 @@ from neuromorph.errors import CheckError, NetworkError, NeuromorphError
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.check import check_population, network_problems, network_warnings
 from neuromorph.lowering.neuron import lower_neuron
-from neuromorph.lowering.program import EventTable, Float, LoweredNetwork, LoweredPopulation
+from neuromorph.lowering.program import EventTable, Float, LoweredNetwork, LoweredPopulation, LoweredReading
 from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_problems, state_records
 
 if TYPE_CHECKING:
-    from neuromorph.network import Network, Population
+    from neuromorph.network import Network, Population, Reading
     from neuromorph.network.synapses import Synapses
     from neuromorph.progress import Progress
     from neuromorph.units import Quantity
@@ -111,6 +111,7 @@ def lower(
         projections=tuple(projections),
         max_delay=max_delay,
         plastic=tuple(plastic),
+        readings=tuple(_reading(r, populations) for r in network.readings),
     )
 
 
@@ -157,6 +158,23 @@ def refuse_plastic(network: Network, target: str) -> None:
         "project what it learned with program.synapses(...).sparse()"
         for j in network.projections
         if j.synapse is not None
+    ]
+    if problems:
+        raise CheckError(f"network {network.name} cannot run on {target}", problems)
+
+
+def refuse_readings(network: Network, target: str) -> None:
+    """For targets on which populations know of one another by events alone: raise if some read another's states.
+
+    Raises
+    ------
+    CheckError
+        With every reading.
+    """
+    problems = [
+        f"{r.subject}: a population looks at another's state in every step, and on {target} they see one another's "
+        "events alone; run it on CPU(), or let an event carry the value"
+        for r in network.readings
     ]
     if problems:
         raise CheckError(f"network {network.name} cannot run on {target}", problems)
@@ -230,6 +248,15 @@ def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[Lowere
                 found = [f"population {population.name}: {error}"]
         problems += found
     return done, problems
+
+
+def _reading(reading: Reading, populations: Sequence[LoweredPopulation]) -> LoweredReading:
+    pre, post = populations[reading.pre.index].program, populations[reading.post.index].program
+    assert pre is not None  # sources of events have no states
+    assert post is not None
+    state = [slot.name for slot in pre.states].index(reading.variable)
+    port = [slot.name for slot in post.ports].index(reading.port)
+    return LoweredReading(reading.pre.index, reading.post.index, state, port, reading.index, reading.delay)
 
 
 def _seen(network: Network, population: Population) -> tuple[str, ...]:

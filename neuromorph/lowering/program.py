@@ -202,6 +202,31 @@ class LoweredPopulation:
 
 
 @dataclass(frozen=True)
+class LoweredReading:
+    """A port to whose sum a state of another population is added in every step, just before the step is made.
+
+    Attributes
+    ----------
+    pre, post : int
+        Positions of the populations.
+    state : int
+        Position of the state in the program of ``pre``.
+    port : int
+        Position of the port in the program of ``post``.
+    index : int64 (neurons of post,)
+    delay : {0, 1}
+        0: after ``pre`` has made this step, which it does first; 1: before.
+    """
+
+    pre: int
+    post: int
+    state: int
+    port: int
+    index: npt.NDArray[np.int64]
+    delay: int
+
+
+@dataclass(frozen=True)
 class LoweredNetwork:
     """A network ready for a target: one program for each population, one block of synapses for each projection.
 
@@ -216,6 +241,7 @@ class LoweredNetwork:
     dtype : {"float32", "float64"}
     max_delay : int
         Longest delay of all projections in steps, at least 1.
+    readings : tuple of LoweredReading
     """
 
     name: str
@@ -226,3 +252,4 @@ class LoweredNetwork:
     projections: tuple[Synapses, ...]
     max_delay: int
     plastic: tuple[PlasticProjection, ...] = ()
+    readings: tuple[LoweredReading, ...] = ()

@@ -17,6 +17,7 @@ from neuromorph.network.grid import Grid, on_grid, uniform_grid
 from neuromorph.network.network import Network
 from neuromorph.network.population import Population, PortRef
 from neuromorph.network.projection import Projection
+from neuromorph.network.readings import Reading
 from neuromorph.network.recordings import Recording, SynapseRecording
 from neuromorph.network.rules import (
     AllToAll,
@@ -77,6 +78,7 @@ __all__ = [
     "PortRef",
     "Projection",
     "ProjectionForecast",
+    "Reading",
     "Recording",
     "Rule",
     "Sparse",

@@ -36,5 +36,6 @@ def with_neurons(network: Network, neurons: Mapping[str, Any]) -> Network:
         replace(j, pre=same(j.pre), post=same(j.post), third=None if j.third is None else same(j.third))
         for j in network.projections
     )
+    made.readings = tuple(replace(r, pre=same(r.pre), post=same(r.post)) for r in network.readings)
     made.recordings, made.synapse_recordings = network.recordings, network.synapse_recordings
     return made

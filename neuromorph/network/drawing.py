@@ -17,7 +17,7 @@ def columns(network: Network) -> list[int]:
     """Column of each population: its distance from the populations that nothing reaches, breadth first."""
     forward: dict[int, list[int]] = {}
     reached = set()
-    for j in network.projections:
+    for j in (*network.projections, *network.readings):
         if j.pre is not j.post:
             forward.setdefault(j.pre.index, []).append(j.post.index)
             reached.add(j.post.index)
@@ -55,7 +55,7 @@ def network_svg(network: Network) -> str:
     ]
     parts += [
         f'<path d="{_arrow(corner, *pair)}" opacity="0.6" marker-end="url(#{marker})"/>'
-        for pair in dict.fromkeys((j.pre.index, j.post.index) for j in network.projections)
+        for pair in dict.fromkeys((j.pre.index, j.post.index) for j in (*network.projections, *network.readings))
     ]
     for p, (x, y) in zip(network.populations, corner, strict=True):
         middle = x + BOX[0] / 2

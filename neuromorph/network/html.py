@@ -81,6 +81,7 @@ def network_html(network: Network) -> str:
         (j.pre.name, f"{j.post.name}.{j.port}", j.rule_name, "" if j.synapse is None else j.synapse.name)
         for j in network.projections
     ]
+    projections += [(r.pre.name, f"{r.post.name}.{r.port}", f"reads {r.variable}", "") for r in network.readings]
     parts = [f"<div><b>{escape(repr(network)[1:-1])}</b>"]
     if 0 < len(populations) <= DRAWN:
         parts.append(network_svg(network))

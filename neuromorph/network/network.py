@@ -23,6 +23,7 @@ from neuromorph.network.population import (
     read_shape,
 )
 from neuromorph.network.projection import Projection
+from neuromorph.network.readings import Reading, reading
 from neuromorph.network.recordings import Recording, SynapseRecording, of_population, of_projection
 from neuromorph.network.rules.rule import Rule
 from neuromorph.network.sources import Source
@@ -50,6 +51,7 @@ class Network:
     projections : tuple of Projection
     recordings : tuple of Recording
     synapse_recordings : tuple of SynapseRecording
+    readings : tuple of Reading
     """
 
     def __init__(self, seed: int = 0, name: str = "network") -> None:
@@ -61,6 +63,7 @@ class Network:
         self.projections: tuple[Projection, ...] = ()
         self.recordings: tuple[Recording, ...] = ()
         self.synapse_recordings: tuple[SynapseRecording, ...] = ()
+        self.readings: tuple[Reading, ...] = ()
 
     def population(
         self,
@@ -204,6 +207,36 @@ class Network:
             chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third, dict(delays or {})
         )
         self.projections += (made,)
+        return made
+
+    def read(self, pre: Population, variable: str, post: PortRef, index: Any = None, delay: int = 0) -> Reading:
+        """Let neurons see a state of other neurons, without events: in every step its value is added at a port.
+
+        Parameters
+        ----------
+        pre : Population
+            Whose state is read.
+        variable : str
+            A state that is a float.
+        post : PortRef
+            A port in the unit of the state, as in ``cells.drive``.
+        index : int array (post.size,), optional
+            Which neuron each neuron reads. Default: that of its own number, or the one that there is.
+        delay : {0, 1}
+            0: what the state is at the end of this very step, for which `pre` must have been added to the network
+            before the population that reads it; 1: what it was at the end of the step before.
+
+        Raises
+        ------
+        NetworkError
+        """
+        for end in (pre, post.population if isinstance(post, PortRef) else post):
+            if not isinstance(end, Population) or not isinstance(post, PortRef):
+                raise NetworkError(f"reading: expected a population and a port, got {pre!r:.40} and {post!r:.40}")
+            if end.index >= len(self.populations) or self.populations[end.index] is not end:
+                raise NetworkError(f"reading: population {end.name} belongs to another network")
+        made = reading(pre, variable, post, index, delay)
+        self.readings += (made,)
         return made
 
     def record(self, recorded: Population | Projection, *names: str, every: int = 1, indices: Any = None) -> None:

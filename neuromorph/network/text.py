@@ -35,6 +35,7 @@ def network_text(network: Network) -> str:
         if j.third is not None:
             given += f" third {j.third.name}"
         lines.append(f"projection {j.name}: {ends} {given}")
+    lines += [f"{r.subject} of {describe(r.index)} delay {r.delay}" for r in network.readings]
     lines += [f"record {network.populations[r.population].name}.{r.name} every {r.every}" for r in network.recordings]
     for s in network.synapse_recordings:
         chosen = "" if s.indices is None else f" of {describe(s.indices)}"

@@ -126,6 +126,8 @@ def _refused(compiled: Compiled) -> str:
     """Why a network cannot run in lanes; empty if it can."""
     for plastic in compiled.plastic:
         return f"the weights of {plastic.lowered.name} are each sample's own"
+    if compiled.readings:
+        return "populations read one another's states"
     synapses = sum(projection.count for projection in compiled.projections)
     if synapses > MOST_SYNAPSES:
         return f"{synapses:,} synapses are too many to be kept twice"

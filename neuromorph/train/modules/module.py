@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from neuromorph.errors import NetworkError
 from neuromorph.language.neuron import Neuron
-from neuromorph.lowering.network import check, refuse_plastic
+from neuromorph.lowering.network import check, refuse_further, refuse_plastic, refuse_readings
 from neuromorph.lowering.program import Float
 from neuromorph.network.builders import build_each
 from neuromorph.network.network import Network
@@ -108,6 +108,8 @@ class Module(nn.Module):
         self.dt = seconds(dt)
         self.seed = network.seed
         refuse_plastic(network, "train.Module")
+        refuse_further(network, "train.Module")
+        refuse_readings(network, "train.Module")
         check(network, self.dt)
         asked = dict(trainable or {})
         _check_trainable(network, asked)
