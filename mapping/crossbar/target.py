@@ -266,13 +266,14 @@ class Crossbar:
 
     def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
         """The network, convolutions as their geometry."""
-        from neuromorph.lowering import lower, refuse_plastic, refuse_readings
+        from neuromorph.lowering import lower, refuse_further, refuse_plastic, refuse_readings
         from neuromorph.network import on_grid
 
         from .cells.levels import coding
         from .machine.wtm2101_gain import kept_whole
 
         refuse_plastic(network, "Crossbar")
+        refuse_further(network, "Crossbar")
         refuse_readings(network, "Crossbar")
         progress.stage(f"building {network.name}")
         built: list[Synapses] = []

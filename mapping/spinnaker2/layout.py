@@ -12,7 +12,7 @@ descriptors    64 B for the PE and 64 B to align regions (fixed); per population
                each); per incoming projection of the population 16 B (format, delay, scale or shared weight, pointers)
 state          4 B per state and per own parameter of a neuron; 4 B for its global index if it draws random numbers;
                4 B for the next event of a replayed source, or for its value in the row of a table
-keys           4 B per neuron that sends: its routing key
+keys           4 B per neuron that sends, and per kind of its events: its routing key
 ring           delay ring: per port, 1 + (longest delay of the projections that end there) slots of 4 B per neuron, so
                that packets may be applied while neurons are still being updated
 synapses       sparse rows: (head + weight field) bytes per synapse; dense rows: the weight field only; regenerated
@@ -185,6 +185,16 @@ def offsets(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum([p.size for p in lowered.populations]))).astype(np.int64)
 
 
+def with_neurons(lowered: LoweredNetwork, part: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Parts in which further events leave from the PE of the neuron whose they are, numbered without gaps."""
+    first, made = offsets(lowered), part.copy()
+    for k, population in enumerate(lowered.populations):
+        if population.follows is not None:
+            owner = first[population.follows.population]
+            made[first[k] : first[k + 1]] = part[owner : owner + population.size]
+    return np.unique(made, return_inverse=True)[1].astype(np.int32)
+
+
 def ring_slots(lowered: LoweredNetwork) -> tuple[tuple[int, ...], ...]:
     """Slots of the delay ring of each port of each population: longest delay that ends there + 1; 0 if none does."""
     slots = [[0] * (len(p.program.ports) if p.program else 0) for p in lowered.populations]
@@ -199,10 +209,11 @@ def _uses_random(population: LoweredPopulation) -> bool:
 
 
 def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOptions) -> PopulationLayout:
-    """Bytes of one neuron of population ``index``."""
+    """Bytes of one neuron of population ``index``; further events of neurons are kept with these."""
     population = lowered.populations[index]
+    if population.follows is not None:
+        return PopulationLayout(state=0, keys=0, ring=0, recording=0, shared=0)
     incoming = sum(s.post == index for s in lowered.projections)
-    sends = any(s.pre == index for s in lowered.projections)
     shared = POPULATION_DESCRIPTOR + PROJECTION_DESCRIPTOR * incoming
     state = 0
     if population.program is not None:
@@ -214,13 +225,17 @@ def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOption
             state += WORD
     else:
         state = WORD
-    recording = 0
+    further = [p for p in lowered.populations if p.follows is not None and p.follows.population == index]
+    recording = keys = 0
+    for each in (population, *further):
+        keys += WORD * any(s.pre == each.index for s in lowered.projections)
+        if options.record and each.record_events:
+            recording += -(-options.flush // 8) + (WORD * options.flush if each.graded else 0)
     if options.record:
-        if population.record_events:
-            recording += -(-options.flush // 8) + (WORD * options.flush if population.graded else 0)
         recording += sum(WORD * -(-options.flush // every) for _, every in population.record_states)
+    shared += POPULATION_DESCRIPTOR * len(further)
     ring = WORD * sum(ring_slots(lowered)[index])
-    return PopulationLayout(state=state, keys=WORD * sends, ring=ring, recording=recording, shared=shared)
+    return PopulationLayout(state=state, keys=keys, ring=ring, recording=recording, shared=shared)
 
 
 def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOptions) -> dict[str, int]:

@@ -29,7 +29,7 @@ from .decoder_costs import DecoderLayout, decoder_layout, decoder_room, stored_b
 from .dram import Dram, dram_layout, require_room
 from .formats import entry_bytes_for, key_bits, plan
 from .given import given_partition, given_placement
-from .layout import Layout, offsets, with_directory
+from .layout import Layout, offsets, with_directory, with_neurons
 from .memory import Rates, hypergraph, region_bytes
 from .options import LayoutOptions
 
@@ -203,6 +203,7 @@ def map_network(
             if graph.n_vertices and int(single_bytes(graph).max()) > layout.limits.bytes:
                 raise does_not_fit(lowered, layout, graph, machine, chips) from None
             raise
+        part = with_neurons(lowered, part)
         parts = int(part.max()) + 1 if len(part) else 0
         if chips is None:
             machine = _machine(valid_chips(max(fewest, -(-parts // int(machine.usable.sum())))), constants)

@@ -14,7 +14,8 @@ def loops(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:
     from scipy.sparse.csgraph import connected_components
 
     count = len(lowered.populations)
-    ends = np.array([(s.pre, s.post) for s in lowered.projections], np.int64).reshape(-1, 2)
+    further = [(p.follows.population, p.index) for p in lowered.populations if p.follows is not None]
+    ends = np.array([*((s.pre, s.post) for s in lowered.projections), *further], np.int64).reshape(-1, 2)
     joined = coo_matrix((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(count, count))
     return np.asarray(connected_components(joined.tocsr(), directed=True, connection="strong")[1], np.int64)
 
@@ -37,5 +38,8 @@ def lags(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:
         for s, delay in zip(lowered.projections, shortest, strict=True):
             if unknown not in (lag[s.pre], delay):
                 lag[s.post] = min(lag[s.post], lag[s.pre] + delay)
+        for p in lowered.populations:
+            if p.follows is not None:
+                lag[p.index] = lag[p.follows.population]
     lag[lag == unknown] = 0
     return lag

@@ -87,6 +87,20 @@ def lookup(step, offset, item):
     carray(pointer(item[10]), MANY, np.int64)[place] = n
 
 
+def follow(step, offset, item):
+    """Emit an event of each neuron of which a state of another population, which has made the step, is not 0."""
+    item = carray(pointer(item), 7, np.int64)
+    lo, hi, place = item[0], item[1], step & item[6]
+    state = carray(pointer(item[2]), MANY, np.int32)
+    fired = carray(pointer(item[4] + 4 * (place * item[3] + lo)), MANY, np.uint32)
+    n = np.uint64(0)
+    for i in range(lo, hi):
+        if state[np.uint64(i)] != 0:
+            fired[n] = np.uint32(i)
+            n += np.uint64(1)
+    carray(pointer(item[5]), MANY, np.int64)[place] = np.int64(n)
+
+
 def record_events(step, offset, item):
     """Append this step's events to a buffer; ask the driver to stop while another window would still fit."""
     item = carray(pointer(item), 15, np.int64)

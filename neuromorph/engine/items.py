@@ -58,6 +58,9 @@ LOOKUP = (
 )
 """Emit a row of a table."""
 
+FOLLOW = ("lo", "hi", "state", "stride", "fired", "counts", "event_mask")
+"""Emit an event where a state, int32 (neurons,), of another population is not 0."""
+
 RECORD_EVENTS = (
     "fired",
     "values",  # or 0

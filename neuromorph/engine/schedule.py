@@ -45,7 +45,7 @@ from neuromorph.native import Kernel, compile_kernel
 from neuromorph.network.synapses import Synapses
 
 from .delivery import Stored
-from .items import COUNT, DRIVE, STEP, make_item
+from .items import COUNT, DRIVE, FOLLOW, STEP, make_item
 from .layout import Layout
 from .memory import Array, Memory, address
 from .replay import event_fields, replay_item
@@ -208,8 +208,8 @@ def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) ->
     tables = [Tables(deliveries=[[] for _ in memories]) for _ in range(threads)]
     replays = [None if p.replay is None else event_fields(p.replay, compiled.dtype) for p in compiled.populations]
     for thread, table in enumerate(tables):
-        for k, memory in enumerate(memories):
-            item = _update_item(compiled, k, memory, thread, threads, replays[k])
+        for k in range(len(memories)):
+            item = _update_item(compiled, k, memories, thread, threads, replays[k])
             table.updates.append((compiled.steps[k].address, item))
         table.keep += [memories, replays, compiled]
     for synapses, kernel in zip(compiled.projections, compiled.deliveries, strict=True):
@@ -226,20 +226,26 @@ def base_tables(compiled: Compiled, memories: Sequence[Memory], threads: int) ->
 def _update_item(
     compiled: Compiled,
     k: int,
-    memory: Memory,
+    memories: Sequence[Memory],
     thread: int,
     threads: int,
     replay: tuple[npt.NDArray[np.int64], list[Array]] | None,
 ) -> npt.NDArray[np.int64]:
+    memory = memories[k]
     common = {
         "lo": int(memory.bounds(threads)[thread]),
         "hi": int(memory.bounds(threads)[thread + 1]),
         "fired": address(memory.fired),
-        "values": address(memory.values),
         "counts": address(memory.counts[thread]),
         "event_mask": memory.event_mask,
     }
     population = compiled.populations[k]
+    if population.follows is not None:
+        owner, layout = memories[population.follows.population], compiled.layouts[population.follows.population]
+        assert layout is not None  # neurons have states
+        state = address(owner.ints) + owner.ints.itemsize * layout.place(population.follows.state).offset
+        return make_item(FOLLOW, **common, state=state, stride=memory.stride)
+    common["values"] = address(memory.values)
     if replay is not None and population.replay is not None:
         common |= {"stride": memory.stride, "wide": compiled.wide}
         return replay_item(population.replay, replay[0], population.size, common)

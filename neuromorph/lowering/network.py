@@ -12,7 +12,7 @@ from neuromorph.errors import CheckError, NetworkError, NeuromorphError
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.check import check_population, network_problems, network_warnings
 from neuromorph.lowering.neuron import lower_neuron
-from neuromorph.lowering.program import EventTable, Float, LoweredNetwork, LoweredPopulation, LoweredReading
+from neuromorph.lowering.program import EventTable, Float, Follows, LoweredNetwork, LoweredPopulation, LoweredReading
 from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_problems, state_records
 
 if TYPE_CHECKING:
@@ -180,6 +180,23 @@ def refuse_readings(network: Network, target: str) -> None:
         raise CheckError(f"network {network.name} cannot run on {target}", problems)
 
 
+def refuse_further(network: Network, target: str) -> None:
+    """For targets whose neurons send one kind of event: raise if some of the network's send several.
+
+    Raises
+    ------
+    CheckError
+        With every population of further events.
+    """
+    problems = [
+        f"population {p.name}: it has further events of {owner}, and neurons send one kind on {target}; run it on "
+        "CPU() or SpiNNaker2()"
+        for p, owner in _further(network)
+    ]
+    if problems:
+        raise CheckError(f"network {network.name} cannot run on {target}", problems)
+
+
 def lower_population(
     population: Population,
     dt: float,
@@ -187,6 +204,7 @@ def lower_population(
     seed: int,
     recorded: tuple[tuple[str, int], ...] = (),
     seen: tuple[str, ...] = (),
+    owner: int | None = None,
 ) -> LoweredPopulation:
     """One population of a network.
 
@@ -200,11 +218,15 @@ def lower_population(
         States and named intermediates to record.
     seen : tuple of str
         States and named intermediates that plastic synapses look at.
+    owner : int, optional
+        For further events of a population: its number.
 
     Raises
     ------
     LanguageError, NetworkError
     """
+    from neuromorph.network.sources import EventsOf
+
     neuron = population.neuron
     result = LoweredPopulation(
         name=population.name,
@@ -217,6 +239,9 @@ def lower_population(
         record_events=population.record_events,
         record_states=recorded,
     )
+    if isinstance(neuron, EventsOf):
+        assert owner is not None  # checked when it was added
+        return replace(result, follows=Follows(owner, neuron.state))
     if not isinstance(neuron, Neuron):
         replay = neuron.event_list(dt)
         if isinstance(replay, EventTable):  # engines read rows as they are
@@ -238,12 +263,14 @@ def lower_population(
 def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[LoweredPopulation], list[str]]:
     done: list[LoweredPopulation] = []
     problems: list[str] = []
+    further = {p.index: network[owner].index for p, owner in _further(network)}
     for population in network.populations:
         found = check_population(population, dt, network.seed)
         if not found:
             try:
                 recorded, seen = network.recorded(population), _seen(network, population)
-                done.append(lower_population(population, dt, dtype, network.seed, recorded, seen))
+                owner = further.get(population.index)
+                done.append(lower_population(population, dt, dtype, network.seed, recorded, seen, owner))
             except NeuromorphError as error:
                 found = [f"population {population.name}: {error}"]
         problems += found
@@ -257,6 +284,13 @@ def _reading(reading: Reading, populations: Sequence[LoweredPopulation]) -> Lowe
     state = [slot.name for slot in pre.states].index(reading.variable)
     port = [slot.name for slot in post.ports].index(reading.port)
     return LoweredReading(reading.pre.index, reading.post.index, state, port, reading.index, reading.delay)
+
+
+def _further(network: Network) -> list[tuple[Population, str]]:
+    """Populations that are further events of others, and the names of these."""
+    from neuromorph.network.sources import EventsOf
+
+    return [(p, p.neuron.population) for p in network.populations if isinstance(p.neuron, EventsOf)]
 
 
 def _seen(network: Network, population: Population) -> tuple[str, ...]:

@@ -168,8 +168,24 @@ Replay = EventList | EventTable
 
 
 @dataclass(frozen=True)
+class Follows:
+    """Further events of other neurons: neuron k sends a spike where a state of neuron k of a population is not 0.
+
+    Attributes
+    ----------
+    population : int
+        An earlier one, of the same size.
+    state : str
+        Of ints; as it is at the end of the same step.
+    """
+
+    population: int
+    state: str
+
+
+@dataclass(frozen=True)
 class LoweredPopulation:
-    """A population ready for an engine: either ``program`` or ``replay`` is set.
+    """A population ready for an engine: one of ``program``, ``replay`` and ``follows`` is set.
 
     Attributes
     ----------
@@ -192,6 +208,7 @@ class LoweredPopulation:
     record_events: bool = True
     record_states: tuple[tuple[str, int], ...] = ()  # (state or observable, every n-th step)
     seen: tuple[str, ...] = ()  # observables that plastic synapses look at
+    follows: Follows | None = None
 
     @property
     def graded(self) -> bool:

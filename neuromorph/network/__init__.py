@@ -41,7 +41,7 @@ from neuromorph.network.rules import (
     Stream,
     SumPool2D,
 )
-from neuromorph.network.sources import EventSource, Live, Lookup
+from neuromorph.network.sources import EventsOf, EventSource, Live, Lookup
 from neuromorph.network.synapses import Synapses
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "DistanceDependent",
     "Distribution",
     "EventSource",
+    "EventsOf",
     "Exponential",
     "ExponentialDecay",
     "FixedInDegree",

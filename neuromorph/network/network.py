@@ -26,7 +26,7 @@ from neuromorph.network.projection import Projection
 from neuromorph.network.readings import Reading, reading
 from neuromorph.network.recordings import Recording, SynapseRecording, of_population, of_projection
 from neuromorph.network.rules.rule import Rule
-from neuromorph.network.sources import Source
+from neuromorph.network.sources import EventsOf, Source
 from neuromorph.network.values import check_delay, check_weights
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Network:
 
         Parameters
         ----------
-        neuron : Neuron, EventSource, Live or Lookup
+        neuron : Neuron, EventSource, Live, Lookup or EventsOf
         size : int or tuple of int, optional
             Number of neurons, or the shape they are laid out in, row-major. Default 1, or the source's size.
         name : str, optional
@@ -115,6 +115,8 @@ class Network:
             raise NetworkError(
                 f"{subject}: size {count}, its {neuron.name} has {neuron.size} neurons; leave the size out", size=count
             )
+        if isinstance(neuron, EventsOf):
+            neuron.check(self[neuron.population])
         check_values(subject, neuron, count, shape)
         first_id = sum(p.size for p in self.populations)
         if first_id + count > 1 << 32:

@@ -40,7 +40,7 @@ class Population:
     name : str
     index : int
         Position among the network's populations.
-    neuron : Neuron, EventSource, Live or Lookup
+    neuron : Neuron, EventSource, Live, Lookup or EventsOf
     shape : tuple of int
         Neurons in row-major order, e.g. (channels, height, width).
     first_id : int

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
+from neuromorph.language.expr import Type
+from neuromorph.language.suggest import suggestion
 from neuromorph.lowering.program import EventList, EventTable
 from neuromorph.network.values import rounded_steps
 from neuromorph.units import TIME, si_value
@@ -269,7 +271,69 @@ def read_ids(subject: str, given: Any, rows: int) -> npt.NDArray[np.int32]:
     return np.ascontiguousarray(ids, np.int32)
 
 
-Source = EventSource | Live | Lookup
+@dataclass(frozen=True)
+class EventsOf:
+    """Further events of neurons that are in another population: neuron k sends one where a state of neuron k is not 0.
+
+    So neurons have several kinds of events: their own ``Event``, and one more for each such population. The state is
+    looked at when its population has made the step, resets included, and the event leaves in that very step, as the
+    neurons' own do. On chips it leaves from the neuron's PE.
+
+    It stands where a neuron model stands in a population.
+
+    Attributes
+    ----------
+    population : Population
+        Whose events they are; kept is its name.
+    state : str
+        Name of a state with ``dtype=int``.
+    size : int
+        Number of neurons; taken from the population.
+
+    Raises
+    ------
+    NetworkError
+        If the population's neuron has no such state; when it is added, if the network has no such population.
+    """
+
+    name: ClassVar[str] = "EventsOf"
+    doc: ClassVar[str] = "Further events of other neurons."
+    ports: ClassVar[tuple[Any, ...]] = ()
+    params: ClassVar[tuple[Any, ...]] = ()
+    states: ClassVar[tuple[Any, ...]] = ()
+    named: ClassVar[tuple[Any, ...]] = ()
+
+    population: Any
+    state: str
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = getattr(getattr(self.population, "neuron", None), "states", None)
+        if known is None:
+            raise NetworkError(f"EventsOf: {self.population!r:.60} is no population; give the one that has the state")
+        self.check(self.population)
+        object.__setattr__(self, "size", self.population.size)
+        object.__setattr__(self, "population", self.population.name)
+
+    def check(self, population: Any) -> None:
+        """Raise NetworkError unless the population has the state, and as many neurons as before."""
+        found = next((s for s in population.neuron.states if s.name == self.state), None)
+        subject = f"EventsOf({population.name}, {self.state!r})"
+        if found is None:
+            names = [s.name for s in population.neuron.states]
+            raise NetworkError(
+                f"{subject}: {population.neuron.name} has no such state; {suggestion(self.state, names)}"
+            )
+        if found.type is not Type.INT:
+            raise NetworkError(
+                f"{subject}: the state is a float; declare one that is 1 where there is an event: State(0, dtype=int)"
+            )
+
+    def __repr__(self) -> str:
+        return f"EventsOf({self.population}, {self.state!r})"
+
+
+Source = EventSource | Live | Lookup | EventsOf
 """What stands for a neuron in a population that only sends."""
 
 
