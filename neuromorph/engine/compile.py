@@ -64,13 +64,15 @@ def compile_network(
 
 
 def compile_step(population: LoweredPopulation, progress: Progress, lanes: int = 1) -> tuple[Layout | None, Kernel]:
-    """Layout and kernel of a population; a source has no layout and replays its events.
+    """Layout and kernel of a population; a source has no layout, and replays its events or takes them from another.
 
     ``lanes`` elements of the population belong to each neuron.
     """
     if population.replay is not None:
         return None, fixed_kernel(kernel_name(population.replay))
-    assert population.program is not None  # one of the two is always there
+    if population.follows is not None:
+        return None, fixed_kernel("follow")
+    assert population.program is not None  # one of the three is always there
     recorded = (*(name for name, _ in population.record_states), *population.seen)
     layout = layout_of(population.program, population.size, recorded, lanes)
     return layout, compile_kernel(print_step(population.program, layout), f"population {population.name}", progress)

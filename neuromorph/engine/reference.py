@@ -90,12 +90,15 @@ class RunningPopulation:
         self.values: Array | None = None
 
     def advance(self, step: int, seed: int) -> None:
-        """Do one step; leaves its events in ``fired`` (ascending) and ``values`` (None: all 1)."""
+        """Do one step; leaves its events in ``fired`` (ascending) and ``values`` (None: all 1).
+
+        Further events of another population come by :meth:`follow` instead.
+        """
         if self.lowered.replay is not None:
             self._replay(step)
             return
         program = self.lowered.program
-        assert program is not None  # one of the two is always there
+        assert program is not None
         arrived = [sums[step % self._slots].copy() for sums in self.sums]
         for sums in self.sums:
             sums[step % self._slots] = 0
@@ -110,6 +113,12 @@ class RunningPopulation:
             self.fired = np.flatnonzero(np.broadcast_to(results[program.fired], (self.lowered.size,)))
             if program.value is not None:
                 self.values = np.broadcast_to(results[program.value], (self.lowered.size,))[self.fired]
+
+    def follow(self, owner: RunningPopulation) -> None:
+        """Do one step of further events, once the population whose they are has made it."""
+        assert self.lowered.follows is not None
+        self._nothing()
+        self.fired = np.flatnonzero(owner.value_of(self.lowered.follows.state))
 
     def _replay(self, step: int) -> None:
         replay = self.lowered.replay
@@ -219,7 +228,11 @@ def advance(
     look(populations, [each for each in readings if each.delay], step)
     for number, population in enumerate(populations):
         look(populations, [each for each in readings if each.post == number and not each.delay], step)
-        population.advance(step, seed)
+        follows = population.lowered.follows
+        if follows is None:
+            population.advance(step, seed)
+        else:
+            population.follow(populations[follows.population])
     for changing in plastic:
         changing.after(step)
     for synapses in projections:
