@@ -14,8 +14,11 @@ Module             From Nengo                                  To
 ``paths``          connections and passthrough nodes           a `Path` from a source to a target
 ``network``        a whole model                               a ``Network`` (``from_nengo``)
 ``linear``         chains of Nengo's linear operators          one matrix from each source to each target
+``kernels``        a convolution among those operators         one kernel, still
 ``lift``           the operators of a built model              what a target runs: cells and relays; the rest stays
                                                                on the host
+``factoring``      a decoded connection                        relays of its values, or pairs of neurons: the cheaper
+``arrivals``       all that arrives at an ensemble             ports, with filters and factors
 ``circuit``        what was lifted                             a ``Network`` that makes several steps for one of
                                                                Nengo's
 ``host``           Nengo's order of a step                     operators that give to the target and take from it,

@@ -9,7 +9,7 @@ keeps its states.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import getmembers
 from itertools import pairwise
@@ -20,14 +20,15 @@ import scipy.sparse as sparse
 from nengo.builder.signal import Signal
 from nengo.params import Parameter
 
-from neuromorph.interchange.nengo.filters import DIRECT, Inputs
+from neuromorph.interchange.nengo.arrivals import PLAIN, Entry, arrivals, entered
+from neuromorph.interchange.nengo.factoring import FULL
+from neuromorph.interchange.nengo.filters import Inputs
+from neuromorph.interchange.nengo.kernels import Kernel
 from neuromorph.interchange.nengo.lift import Cells, Lifted, Relay
 from neuromorph.interchange.nengo.neurons import UPDATES, event_unit
+from neuromorph.interchange.nengo.transforms import Shared
 from neuromorph.language import Event, Expr, Neuron, Param, State, make_neuron, step, trunc_div, where
-from neuromorph.network import Dense, Live, Network, Population, Sparse
-
-FULL = 0.5
-"""Share of non-zero weights from which on a projection is a matrix."""
+from neuromorph.network import Dense, Live, Network, Population, PortRef, Sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +99,15 @@ class _Building:
         self._period = 2 * lifted.stages + lifted.apart
         self._places: dict[Signal, Place] = {}
         self._populations: dict[str, Population] = {}
+        self._ports: dict[str, Mapping[Entry, str]] = {}
+        self._arriving = {c.output: arrivals(c) for c in lifted.cells}
 
     def circuit(self) -> Circuit:
         lifted = self._lifted
         given = tuple(self._live(stage, signals) for stage, signals in enumerate(lifted.given))
         states: list[list[Place]] = [[] for _ in lifted.given]
         for stage in range(lifted.stages):
-            for group in _groups([c for c in lifted.cells if c.stage == stage], _kind):
+            for group in _groups([c for c in lifted.cells if c.stage == stage], self._kind):
                 states[stage] += self._cells(stage, group)
         for relays in _groups(lifted.relays, lambda relay: relay.filter):
             self._relays(relays)
@@ -129,7 +132,7 @@ class _Building:
         """One population of ensembles whose neurons are alike; where their states are."""
         kind = group[0].operator.neurons
         name = self._name(type(kind).__name__)
-        inputs = Inputs([DIRECT], {}, None)
+        inputs, ports, gains = entered(self._entries(group[0]))
         bias = Param(0.0)
         initial = {
             key: np.concatenate([np.asarray(c.operator.state[key].initial_value, np.float64) for c in group])
@@ -139,8 +142,10 @@ class _Building:
         symbols, values = update(kind, initial, inputs.arriving + bias, inputs.present + bias)
         neuron = self._in_turn(name, {"bias": bias, **inputs.symbols, **symbols}, 2 * stage + 1)
         constant = np.concatenate([c.current.constant for c in group])
+        factors = {n: np.concatenate([self._arriving[c.output][1][e] for c in group]) for e, n in gains.items()}
         parts = _parts(c.size for c in group)
-        self._add(neuron(bias=constant, **values), parts[-1].stop, name)
+        self._add(neuron(bias=constant, **factors, **values), parts[-1].stop, name)
+        self._ports[name] = ports
         unit = event_unit(kind, self._dt)
         places = []
         for c, part in zip(group, parts, strict=True):
@@ -174,25 +179,47 @@ class _Building:
 
     def _connect(self, given: Sequence[Sequence[Place]]) -> None:
         """Projections of all matrices, those between the same populations joined."""
-        joined: dict[tuple[str, str, int], list[Any]] = defaultdict(list)
+        joined: dict[tuple[str, PortRef, int], list[Any]] = defaultdict(list)
         stages = {c.output: c.stage for c in self._lifted.cells}
         for c in self._lifted.cells:
             target, turn = self._places[c.output], 2 * c.stage + 1
             sources = {place.signal: place for place in given[c.stage]}
-            for signal, matrix in c.current.terms.items():
-                place = sources.get(signal) or self._places[signal]
-                delay = 1 if signal in sources else turn - self._relaying + self._period * self._lifted.apart
-                joined[place.population, target.population, delay].append((matrix, place, target))
+            for arrival in self._arriving[c.output][0]:
+                place = sources.get(arrival.source) or self._places[arrival.source]
+                if arrival.straight:
+                    delay = self._period + turn - (2 * stages[arrival.source] + 1)
+                elif arrival.source in sources:
+                    delay = 1
+                else:
+                    delay = turn - self._relaying + self._period * self._lifted.apart
+                port = self._populations[target.population].port(self._ports[target.population][arrival.entry])
+                joined[place.population, port, delay].append((arrival.matrix * place.unit, place, target))
         for relay in self._lifted.relays:
             target = self._places[relay.value]
             for signal, matrix in relay.input.terms.items():
                 place = self._places[signal]
                 delay = 2 * self._lifted.stages - 2 * stages[signal] - 1
-                joined[place.population, target.population, delay].append((place.unit * matrix, place, target))
-        for (pre, post, delay), entries in joined.items():
-            source, target_population = self._populations[pre], self._populations[post]
-            rule = _rule(entries, (source.size, target_population.size))
-            self._net.project(source, target_population, rule, delay=delay, name=f"{pre} -> {post}, {delay}")
+                even = matrix.even() if isinstance(matrix, Kernel) else matrix
+                synapses = (matrix.matrix() if even is None else even) * place.unit
+                port = self._populations[target.population].port(relay.filter.name)
+                joined[place.population, port, delay].append((synapses, place, target))
+        for (pre, port, delay), entries in joined.items():
+            source = self._populations[pre]
+            for number, rule in enumerate(_rules(entries, (source.size, port.population.size))):
+                name = f"{pre} -> {port}, {delay}" + (f", kernel {number}" if number else "")
+                self._net.project(source, port, rule, delay=delay, name=name)
+
+    def _kind(self, cells: Cells) -> tuple[Any, ...]:
+        """What neurons have in common that can be one population: all but where they start."""
+        kind = cells.operator.neurons
+        names = [name for name, member in getmembers(type(kind)) if isinstance(member, Parameter)]
+        own = ((name, getattr(kind, name)) for name in names if name != "initial_state")
+        return type(kind), self._entries(cells), *own
+
+    def _entries(self, cells: Cells) -> tuple[Entry, ...]:
+        """The ways by which something arrives, in the order of their filters."""
+        found = {arrival.entry for arrival in self._arriving[cells.output][0]} - {PLAIN}
+        return tuple(sorted(found, key=lambda entry: (entry.filter.name, repr(entry))))
 
     def _add(self, neuron: Neuron, size: int, name: str) -> None:
         self._populations[name] = self._net.population(neuron, size, name, record=False)
@@ -200,13 +227,6 @@ class _Building:
     def _name(self, wanted: str) -> str:
         count = sum(name.rsplit(" ", 1)[0] == wanted for name in self._populations)
         return f"{wanted} {count}"
-
-
-def _kind(cells: Cells) -> tuple[Any, ...]:
-    """What neurons have in common that can be one population: all but where they start."""
-    kind = cells.operator.neurons
-    names = [name for name, member in getmembers(type(kind)) if isinstance(member, Parameter)]
-    return type(kind), *((name, getattr(kind, name)) for name in names if name != "initial_state")
 
 
 def _groups(items: Iterable[Any], key: Any) -> list[list[Any]]:
@@ -222,8 +242,18 @@ def _parts(sizes: Iterable[int]) -> list[slice]:
     return [slice(first, last) for first, last in pairwise(ends)]
 
 
-def _rule(entries: Sequence[tuple[Any, Place, Place]], shape: tuple[int, int]) -> Dense | Sparse:
-    """All matrices (size of the target, size of the source) between two populations as one rule."""
+def _rules(entries: Sequence[tuple[Any, Place, Place]], shape: tuple[int, int]) -> Iterator[Dense | Sparse | Shared]:
+    """Between two populations: all matrices (size of the target, size of the source) as one, and each kernel."""
+    matrices = [entry for entry in entries if not isinstance(entry[0], Shared)]
+    if matrices:
+        yield _joined(matrices, shape)
+    for synapses, source, target in entries:
+        if isinstance(synapses, Shared):
+            yield synapses.within((shape[1], shape[0]), target.part.start, source.part.start)
+
+
+def _joined(entries: Sequence[tuple[Any, Place, Place]], shape: tuple[int, int]) -> Dense | Sparse:
+    """All matrices as one rule."""
     matrix, source, target = entries[0]
     if len(entries) == 1 and (source.part, target.part) == (slice(0, shape[0]), slice(0, shape[1])):
         joined = matrix.T.tocsr()

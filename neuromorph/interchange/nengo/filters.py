@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,20 @@ class Inputs:
             arriving.append(total([c * x.next for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
             present.append(total([c * x for c, x in zip(item.c, xs, strict=True)]) if xs else item.d * u)
         self.arriving, self.present = total(arriving), total(present)
+
+    def plus(self, other: Inputs) -> Inputs:
+        """Both together; names must differ."""
+        both = copy(self)
+        both.symbols, both.values = {**self.symbols, **other.symbols}, {**self.values, **other.values}
+        both.arriving, both.present = self.arriving + other.arriving, self.present + other.present
+        return both
+
+    def times(self, name: str) -> Inputs:
+        """Multiplied by a parameter of this name."""
+        scaled, factor = copy(self), Param(1.0)
+        scaled.symbols = {name: factor, **self.symbols}
+        scaled.arriving, scaled.present = factor * self.arriving, factor * self.present
+        return scaled
 
     def _input(self, item: Filter, port: bool, constant: Array | None, first: Array | None) -> Expr:
         terms: list[Expr] = [self._own(item.name, Port())] if port else []

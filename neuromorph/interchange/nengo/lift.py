@@ -7,7 +7,7 @@ stays: it reads what the engine sends and gives what the engine needs.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from nengo.synapses import Synapse
 from nengo.utils.graphs import toposort
 from nengo.utils.simulator import operator_dependency_graph
 
+from neuromorph.interchange.nengo.factoring import Choice, Pairs, factored
 from neuromorph.interchange.nengo.filters import Filter
 from neuromorph.interchange.nengo.linear import Expansion, Linear, Uses
 from neuromorph.interchange.nengo.neurons import refusal
@@ -44,11 +45,14 @@ class Cells:
         How many layers of cells have to fire before it within a step: connections without a synapse.
     current : Linear
         Of relays, of the host's signals, and a constant.
+    pairs : tuple of Pairs
+        What other cells send without a relay, to be added.
     """
 
     operator: Any
     stage: int
     current: Linear
+    pairs: tuple[Pairs, ...] = ()
 
     @property
     def output(self) -> Signal:
@@ -107,6 +111,8 @@ class Lifted:
         What stays.
     reasons : tuple of str
         Why neurons stay that do.
+    choices : tuple of Choice
+        For every connection from cells to cells, whether it goes through its decoded values.
     """
 
     cells: tuple[Cells, ...]
@@ -116,14 +122,27 @@ class Lifted:
     apart: bool
     host: tuple[Operator, ...]
     reasons: tuple[str, ...]
+    choices: tuple[Choice, ...]
 
     @property
     def stages(self) -> int:
         """Layers of cells within a step."""
         return len(self.given)
 
+    def text(self) -> str:
+        """What runs where, and how each connection was carried over and why."""
+        kinds = Counter(type(op).__name__ for op in self.host)
+        lines = [
+            f"on the target: {sum(c.size for c in self.cells)} neurons of {len(self.cells)} ensembles, "
+            f"{sum(r.size for r in self.relays)} filtered values",
+            *(f"  {choice.text()}" for choice in self.choices),
+            f"on the host: {', '.join(f'{count} {name}' for name, count in kinds.most_common()) or 'nothing'}",
+            *(f"  {reason}" for reason in self.reasons),
+        ]
+        return "\n".join(lines)
 
-def lift(operators: Sequence[Operator], dt: float) -> Lifted:
+
+def lift(operators: Sequence[Operator], dt: float, names: Mapping[Signal, str] | None = None) -> Lifted:
     """Divide the operators of a built model.
 
     Parameters
@@ -132,6 +151,8 @@ def lift(operators: Sequence[Operator], dt: float) -> Lifted:
         Not yet optimized.
     dt : float
         Length of a step in seconds.
+    names : mapping of Signal to str, optional
+        Of the connections that these signals come out of, filtered; for `Lifted.text`.
     """
     reasons: list[str] = []
     uses = Uses.of(operators)
@@ -149,7 +170,8 @@ def lift(operators: Sequence[Operator], dt: float) -> Lifted:
     needed = {s.base for op in host for s in op.reads}
     offered = {s for c in cells for s in c.operator.sets} | values
     apart = _apart(host, edges, values & needed, given[0] if given else ())
-    return Lifted(cells, relays, given, frozenset(offered & needed), apart, host, tuple(reasons))
+    cells, relays, choices = factored(cells, relays, needed, dt, names or {})
+    return Lifted(cells, relays, given, frozenset(offered & needed), apart, host, tuple(reasons), choices)
 
 
 def _known(op: Any, reasons: list[str]) -> bool:

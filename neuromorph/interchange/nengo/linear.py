@@ -14,11 +14,10 @@ from nengo.builder.operator import Copy, DotInc, ElementwiseInc, Operator, Reset
 from nengo.builder.signal import Signal
 from nengo.builder.transforms import ConvInc, ConvTransposeInc
 
+from neuromorph.interchange.nengo.kernels import Kernel, Matrix, matrix_of, product, summed
 from neuromorph.interchange.nengo.transforms import convolution
 
 Array = npt.NDArray[np.float64]
-Matrix = Any
-"""A SciPy sparse array, (size of the signal, size of what it depends on)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,7 @@ class Linear:
 
     Attributes
     ----------
-    terms : mapping of Signal to sparse array (size, leaf size)
+    terms : mapping of Signal to sparse array or Kernel (size, leaf size)
         Leaves are whole signals, never views.
     constant : array (size,)
     operators : tuple of Operator
@@ -40,7 +39,9 @@ class Linear:
 
     def rows(self, index: npt.NDArray[np.int64]) -> Linear:
         """The part of the signal with these indices."""
-        return Linear({leaf: m[index] for leaf, m in self.terms.items()}, self.constant[index], self.operators)
+        pick = sparse.csr_array(_placing(index, len(self.constant)).T)
+        terms = {leaf: product(pick, m) for leaf, m in self.terms.items()}
+        return Linear(terms, self.constant[index], self.operators)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +119,8 @@ class Expansion:
             place = _placing(index, base.size)
             constant += place @ part.constant
             for source, matrix in part.terms.items():
-                moved = place @ matrix
-                terms[source] = terms[source] + moved if source in terms else moved
+                moved = product(place, matrix)
+                terms[source] = summed(terms[source], moved) if source in terms else moved
             operators += [op, *part.operators]
         if not covered.all():
             return None
@@ -142,14 +143,14 @@ class Expansion:
                 return None
             return _times(_placing(index, op.dst.size), self.of(op.src))
         if kind in (ConvInc, ConvTransposeInc) and self.uses.constant(op.W) and op.X.ndim == op.Y.ndim == 1:
-            return _times(convolution(op.conv, np.asarray(op.W.initial_value, np.float64)).matrix(), self.of(op.X))
+            return _times(Kernel.of(convolution(op.conv, np.asarray(op.W.initial_value, np.float64))), self.of(op.X))
         if kind in (DotInc, SparseDotInc, ElementwiseInc):
             matrix = self._matrix(op)
             return None if matrix is None else _times(matrix, self.of(op.X))
         return None
 
-    def _matrix(self, op: Any) -> Matrix | None:
-        """The fixed matrix that an operator multiplies X by, (size of Y, size of X)."""
+    def _matrix(self, op: Any) -> Any:
+        """The fixed matrix that an operator multiplies X by, (size of Y, size of X); None if it is none."""
         if not self.uses.constant(op.A) or op.X.ndim > 1 or op.Y.ndim > 1:
             return None
         values = op.A.initial_value
@@ -178,11 +179,12 @@ def indices(signal: Signal) -> npt.NDArray[np.int64]:
     return first + stride * np.arange(signal.size)
 
 
-def _placing(index: npt.NDArray[np.int64], size: int) -> Matrix:
+def _placing(index: npt.NDArray[np.int64], size: int) -> Any:
     """Puts elements at these places; what meets is added."""
     return sparse.csr_array((np.ones(len(index)), (index, np.arange(len(index)))), (size, len(index)))
 
 
 def _times(matrix: Matrix, part: Linear) -> Linear:
-    terms = {source: matrix @ m for source, m in part.terms.items()}
-    return Linear(terms, matrix @ part.constant, part.operators)
+    terms = {source: product(matrix, m) for source, m in part.terms.items()}
+    constant = matrix_of(matrix) @ part.constant if np.any(part.constant) else np.zeros(matrix.shape[0])
+    return Linear(terms, constant, part.operators)

@@ -47,7 +47,7 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
     Attributes
     ----------
     lifted : Lifted
-        What the target runs and what stays on the host, and why.
+        What the target runs and what stays on the host, and why; ``print(sim.lifted.text())``.
     program : Program or None
         The compiled network, as in ``sim.program.report()``; None if nothing was lifted.
     """
@@ -76,7 +76,7 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
             if network is not None:
                 model.build(network, progress=progress.next_stage("Building", "Build"))
             self._target = target
-            self.lifted: Lifted = lift(model.operators, model.dt)
+            self.lifted: Lifted = lift(model.operators, model.dt, _names(model))
             self._engine = self._compiled(target)
             stay = [*map(apart, self.lifted.host), *(() if self._engine is None else self._engine.operators())]
             replaced: Mapping[Any, Any] = {}
@@ -148,3 +148,8 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         if target is None:
             target = CPU(dtype="float64" if np.dtype(rc.float_dtype).itemsize == 8 else "float32")
         return Engine(made, target.compile(made.network, dt=self.model.dt * second))
+
+
+def _names(model: Any) -> dict[Any, str]:
+    """Connections by the signal that comes out of them."""
+    return {model.sig[c]["weighted"]: str(c) for c in model.params if isinstance(c, nengo.Connection)}

@@ -49,6 +49,10 @@ class Shared:
         """The same synapses with a kernel so many times as large."""
         return replace(self, weights=self.weights * factor)
 
+    def within(self, shape: tuple[int, int], target: int, source: int) -> Shared:
+        """The same synapses in a larger matrix of this shape, from the given row and column on."""
+        return replace(self, shape=shape, pre=self.pre + source, post=self.post + target)
+
     def matrix(self) -> Any:
         """The same as a sparse array."""
         return scipy.sparse.csr_array((self.weights.ravel()[self.place], (self.post, self.pre)), shape=self.shape)
