@@ -577,6 +577,28 @@ def test_a_loop_over_two_populations_is_told_of_unless_the_graph_delays_it() -> 
     assert dense(net, run(net, 10), "b", 8).ravel().tolist() == [1, 0, 1, 0, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("delays", [(2, 0), (0, 2), (1, 1), (3, 0)])
+def test_a_loop_that_the_graph_delays_enough_is_exact_wherever_the_delay_is(delays: tuple[int, int]) -> None:
+    there, back = delays
+    x = (np.random.default_rng(4).random((40, 1)) < 0.2).astype(float)
+    graph = Graph(
+        {"input": put(1), "a": relay(1), "b": relay(1), "output": out(1),
+         "there": node("Delay", delay=np.array([there * DT])), "back": node("Delay", delay=np.array([back * DT]))},
+        [("input", "a"), ("a", "there"), ("there", "b"), ("b", "back"), ("back", "a"), ("b", "output")],
+    )  # fmt: skip
+    a, b = np.zeros(40), np.zeros(40)
+    for t in range(40):
+        for _ in range(2):  # one of the two may need the other's value of this step
+            a[t] = x[t, 0] + (b[t - back] if t >= back else 0) > 0.5
+            b[t] = t >= there and a[t - there] > 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = from_nir(graph, dt=DT * second, events=x)
+    trace = run(net, 44)
+    assert dense(net, trace, "a", 40).ravel().tolist() == a.tolist()
+    assert dense(net, trace, "b", 40).ravel().tolist() == b.tolist()
+
+
 def test_several_inputs_and_outputs() -> None:
     graph = Graph(
         {"left": put(2), "right": put((1, 3)), "w": node("Linear", weight=np.ones((2, 3))), "c": relay(2),

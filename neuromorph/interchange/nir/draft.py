@@ -38,7 +38,7 @@ def draw(
         What NIR cannot say is added; the graph is then not whole.
     """
     inputs = [name for name, found in cells.items() if found.kind == "Input"]
-    ends = [(j.pre.name, j.post.name) for j in network.projections]
+    ends = {(j.pre.name, j.post.name): 0 for j in network.projections}
     return _Writer(network, dict(cells), options, problems, schedule(cells, inputs, ends).late).graph(outputs)
 
 

@@ -102,7 +102,11 @@ def from_nir(
     neurons = _neurons(graph, shapes, wired, options, problems)
     _refuse(title, problems)
     fed = {name: signal for name, signal in wired.signals.items() if name in neurons}
-    connections = [(term.source, name) for name, signal in fed.items() for term in signal.terms]
+    connections: dict[tuple[str, str], int] = {}
+    for name, signal in fed.items():
+        for term in signal.terms:
+            known = connections.get((term.source, name), term.shortest)
+            connections[term.source, name] = min(known, term.shortest)
     inputs = [name for name in neurons if graph.nodes[name].type == "Input"]
     same = options.forward == "same"
     plan = schedule(neurons, inputs, connections) if same else unscheduled(neurons, connections)

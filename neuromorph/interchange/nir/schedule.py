@@ -4,8 +4,9 @@ In NIR's discrete readings a spike passes through all layers within the step in 
 arrives one step late. Here every event takes at least one step, so layers run as a pipeline: what a graph computes in
 step t, a population computes in step t + latency. Inputs have latency 0, and every other population one more than the
 latest that feeds it forward; shorter paths wait. Constants act from step ``latency`` on, so the results are those of
-the graph, only later. A loop over several populations is the exception: its events have to pass through them one step
-each, so it is as late as it is long, unless the graph itself delays it as much.
+the graph, only later. A loop over several populations is the exception: its events pass through them one step each, so
+it is as late as it is long, unless the graph itself delays it as much: then latencies are found that give the time
+which one connection has too much to the others.
 
 Other readings give every connection a step of its own: a spike arrives in the next step, or later where a delay says
 so. Then there is nothing to line up (:func:`unscheduled`).
@@ -34,31 +35,60 @@ class Schedule:
     late: frozenset[tuple[str, str]]
 
 
-def schedule(nodes: Iterable[str], inputs: Iterable[str], connections: Iterable[tuple[str, str]]) -> Schedule:
+def schedule(nodes: Iterable[str], inputs: Iterable[str], connections: Mapping[tuple[str, str], int]) -> Schedule:
     """Latencies of a graph of populations.
 
-    In a set of populations that all reach each other, one that something else feeds comes first, the others as many
-    steps later as they are connections away; a connection to the same step or an earlier one is recurrent.
+    Where populations reach each other without a delay, one that something else feeds comes first, the others as many
+    connections away as it takes to reach them; a connection to one as far away or nearer is recurrent.
+
+    Parameters
+    ----------
+    nodes, inputs : iterable of str
+    connections : dict of (str, str) to int
+        The least delay along each, in steps.
     """
     import networkx
 
     graph = networkx.DiGraph()
     graph.add_nodes_from(nodes)
     graph.add_edges_from(connections)
+    undelayed = networkx.DiGraph(ends for ends, delay in connections.items() if not delay)
+    order = {name: place for place, name in enumerate(graph)}
+    late: set[tuple[str, str]] = set()
+    for inside in networkx.strongly_connected_components(undelayed):
+        members = sorted(inside, key=order.__getitem__)
+        level = _levels(undelayed, members, {n for n in members if set(graph.predecessors(n)) - inside})
+        late |= {(a, b) for a in members for b in undelayed.successors(a) if b in inside and level[b] <= level[a]}
     first = set(inputs)
     latency: dict[str, int] = {}
-    late: set[tuple[str, str]] = set()
-    order = {name: place for place, name in enumerate(graph)}
     condensed = networkx.condensation(graph)
     for group in networkx.lexicographical_topological_sort(condensed):
         members = sorted(condensed.nodes[group]["members"], key=order.__getitem__)
         inside = set(members)
-        fed = [(a, n) for n in members for a in graph.predecessors(n) if a not in inside]
-        level = _levels(graph, members, {n for _, n in fed})
-        base = max([0 if inside <= first else 1, *(latency[a] + 1 - level[n] for a, n in fed)])
-        latency |= {n: base + level[n] for n in members}
-        late |= {(a, b) for a in members for b in graph.successors(a) if b in inside and level[b] <= level[a]}
+        fed = {n: [latency[a] + 1 for a in graph.predecessors(n) if a not in inside] for n in members}
+        least = {n: max(fed[n], default=0 if inside <= first else 1) for n in members}
+        early = {(a, b): 1 - max(connections[a, b], (a, b) in late) for a, b in graph.edges(members) if b in inside}
+        found = _retimed(least, early)
+        if found is None:
+            level = _levels(graph, members, {n for n in members if fed[n]})
+            found = {n: max(least[m] - level[m] for m in members) + level[n] for n in members}
+        latency |= found
     return Schedule(latency, frozenset(late))
+
+
+def _retimed(least: Mapping[str, int], early: Mapping[tuple[str, str], int]) -> dict[str, int] | None:
+    """The smallest latencies, none below ``least``, with ``found[b] >= found[a] + early[a, b]``; None if none are.
+
+    Bellman and Ford's longest paths: they exist if no loop adds up to more than 0.
+    """
+    found = dict(least)
+    for _ in range(len(found) + 1):
+        before = dict(found)
+        for (a, b), steps in early.items():
+            found[b] = max(found[b], found[a] + steps)
+        if found == before:
+            return found
+    return None
 
 
 def unscheduled(nodes: Iterable[str], connections: Iterable[tuple[str, str]]) -> Schedule:

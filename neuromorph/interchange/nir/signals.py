@@ -51,6 +51,12 @@ class Term:
         plain = not self.links and self.factor == 1.0 and self.delay_after is None
         return plain and not np.any(self.delay_before)
 
+    @property
+    def shortest(self) -> int:
+        """The least delay that any of its events has, in steps."""
+        after = 0 if self.delay_after is None else int(self.delay_after.min())
+        return int(np.min(self.delay_before)) + after
+
 
 @dataclass(frozen=True)
 class Signal:
