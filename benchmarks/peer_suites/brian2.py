@@ -103,10 +103,10 @@ def main() -> int:
     record = Record(RESULTS / f"brian2_suite_{options.target}.json", again)
     run = Session.run
 
-    def counted(self: Session, task: Any, pace: Any) -> int:
-        reached = run(self, task, pace)
-        record.steps += reached - task.first
-        return reached
+    def counted(self: Session, task: Any, pace: Any) -> Any:
+        ended = run(self, task, pace)
+        record.steps += ended.step - task.first
+        return ended
 
     Session.run = counted  # type: ignore[method-assign]
     brian2.prefs.reset_to_defaults()

@@ -68,7 +68,15 @@ class LiveLoop(Protocol):
 
 
 class Program(Protocol):
-    """A network compiled for one target; it keeps its states between runs."""
+    """A network compiled for one target; it keeps its states between runs.
+
+    Attributes
+    ----------
+    last_trace : Trace or None
+        What the last run recorded; after Ctrl-C, everything up to it.
+    """
+
+    last_trace: Trace | None
 
     def run(
         self,

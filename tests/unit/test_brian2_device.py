@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,37 +11,10 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 import pytest
-from brian2.devices.device import previous_devices, reinit_devices
+from brian2_device import REFERENCE, both, clean, on  # noqa: F401  clean acts by itself
 
-import neuromorph.brian2  # noqa: F401  makes the devices known
 from neuromorph import CPU, Reference
 from neuromorph.errors import CheckError, NeuromorphError, TargetError
-
-REFERENCE = {"target": Reference()}
-
-
-@pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    b2.prefs["codegen.target"] = "numpy"
-    yield
-    b2.set_device("runtime")
-    previous_devices.clear()
-    reinit_devices()
-    b2.defaultclock.dt = 0.1 * b2.ms
-
-
-def on(device: str, script: Callable[[], Any], **options: Any) -> Any:
-    """What a script makes and runs on a device."""
-    b2.start_scope()
-    b2.set_device(device, **options)
-    b2.defaultclock.dt = 0.1 * b2.ms
-    b2.seed(5)
-    return script()
-
-
-def both(script: Callable[[], Any]) -> tuple[Any, Any]:
-    """The same script in Brian 2 and on the device."""
-    return on("runtime", script), on("neuromorph", script, **REFERENCE)
 
 
 def recurrent(runs: Callable[[Any, Any], None]) -> SimpleNamespace:

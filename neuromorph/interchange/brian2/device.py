@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network as BrianNetwork
 from brian2.devices.device import RuntimeDevice
@@ -20,8 +19,9 @@ from brian2.units import check_units, second
 
 from neuromorph.engine.target import Target
 from neuromorph.errors import TargetError
+from neuromorph.interchange.brian2.device_chance import Streams
 from neuromorph.interchange.brian2.device_report import Reporter, callback_of
-from neuromorph.interchange.brian2.device_session import Session, Task
+from neuromorph.interchange.brian2.device_session import Ended, Session, Task
 from neuromorph.interchange.brian2.schedule import Schedule
 
 LOOP_TEMPLATES = {
@@ -39,6 +39,8 @@ LOOP_TEMPLATES = {
 """Brian 2's code that a step of its own loop would run: made when somebody calls it, which a run of ours does not."""
 STANDALONE = {"directory", "with_output", "profile"}
 """Options of Brian 2's own devices that say nothing here: no project is built, and nothing is printed."""
+CHANCE = "neuromorph"
+"""What a state of random numbers keeps ours under."""
 
 
 class DeferredCode:
@@ -76,7 +78,8 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         self._target: Target | None = None
         self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
         self._stored: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
-        self._seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self._streams = Streams()
+        self._latest: Session | None = None
 
     # --- being chosen ---------------------------------------------------------------------------------------------
     def activate(self, build_on_run: bool = True, **options: Any) -> None:
@@ -88,12 +91,22 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         """Forget every network that has run."""
         self._sessions.clear()
         self._stored.clear()
+        self._latest = None
 
     def seed(self, seed: int | None = None) -> None:
         """Seed Brian 2's random numbers (initial values, connections) and those of the runs to come."""
         super().seed(seed)
-        chosen = np.random.SeedSequence(seed)
-        self._seed = int(chosen.generate_state(1)[0])
+        self._streams.seed(seed)
+
+    def get_random_state(self) -> dict[str, Any]:
+        """What :meth:`set_random_state` goes back to; Brian 2 stores it with a network."""
+        return {**super().get_random_state(), CHANCE: self._streams.state}
+
+    def set_random_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state of the random numbers."""
+        super().set_random_state(state)
+        if CHANCE in state:
+            self._streams.restore(state[CHANCE])
 
     def code_object(self, owner: Any, name: Any, abstract_code: Any, *rest: Any, **options: Any) -> Any:
         """Brian 2's code for initial values and connections at once; code of its loop if it is ever called."""
@@ -109,7 +122,7 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         """What ``Network.store`` does while this device is active; what is under way in our engine goes with it."""
         BrianNetwork.store.original_function(network, name=name, filename=filename)
         session = self._sessions.get(network)
-        carried = None if session is None else session.carried
+        carried = None if session is None else (session.carried, session.stream)
         if filename is None:
             self._stored.setdefault(network, {})[name] = carried
             return
@@ -139,9 +152,9 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
         if not known:
             raise TargetError(f"restore({name!r}): nothing of this name was stored on this device; store() it here")
         BrianNetwork.restore.original_function(network, name, filename, restore_random_state)
-        assert self._target is not None  # activate() has made it
-        session = self._sessions[network] = Session(self._target)
-        session.carried = carried
+        session = self._session(network)
+        session.carried, stream = carried or (None, None)
+        session.stream = stream if restore_random_state else None
 
     # --- running --------------------------------------------------------------------------------------------------
     @check_units(duration=second, report_period=second)  # type: ignore[untyped-decorator]  # Brian 2 has no types
@@ -175,7 +188,7 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
             return
         limit = None if self._maximum_run_time is None else float(self._maximum_run_time)
         reporter = Reporter(network, callback_of(report), float(report_period), start, duration, limit)
-        stopped = self._run_steps(network, names, reporter)
+        stopped, interrupted = self._run_steps(network, names, reporter)
         if not stopped:
             network.t_ = float(end)
         self._last_run_time = reporter.elapsed
@@ -185,40 +198,45 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
                 thing._check_for_invalid_states()
         reporter.finish(self._last_run_completed_fraction)
         network.after_run()
+        if interrupted:
+            raise KeyboardInterrupt(f"stopped at {network.t}; monitors and variables are as of then")
 
-    def _run_steps(self, network: Any, names: Mapping[str, Any], reporter: Reporter) -> bool:
-        """Run the steps of all clocks; whether it was stopped early."""
+    def _run_steps(self, network: Any, names: Mapping[str, Any], reporter: Reporter) -> tuple[bool, bool]:
+        """Run the steps of all clocks; whether it was stopped early, and by Ctrl-C."""
         clock = min(network._clocks, key=lambda c: float(c.dt_))
         first, last, dt = int(clock.variables["timestep"].get_value().item()), int(clock._i_end), float(clock.dt_)
-        reached = last
+        ended = Ended(last, False)
         if last > first:
-            session = self._session(network, first)
+            session = self._latest = self._session(network)
+            if first == 0:
+                session.carried = session.stream = None
             schedule = Schedule(tuple(network.schedule), dt)
-            task = Task(_outermost(network.objects), schedule, names, first, last, self._seed)
-            reached = session.run(task, reporter.pace(first, last))
+            session.stream = self._streams.follow(session.stream)
+            task = Task(_outermost(network.objects), schedule, names, first, last, session.stream.seed)
+            ended = session.run(task, reporter.pace(first, last))
+        reached = ended.step
         for each in network._clocks:
             steps = each._i_end if reached == last else each._calc_timestep(reached * dt)
             each.variables["timestep"].set_value(steps)
             each.variables["t"].set_value(steps * each.dt_)
         if reached < last:
             network.t_ = reached * dt
-        return reached < last
+        return reached < last, ended.interrupted
 
-    def _session(self, network: Any, first: int) -> Session:
-        """The session of a network; a new one at time 0."""
+    def _session(self, network: Any) -> Session:
+        """The session of a network on the present target."""
         assert self._target is not None  # activate() has made it
         session = self._sessions.get(network)
-        if session is None or first == 0 or session.target != self._target:
+        if session is None or session.target != self._target:
             session = self._sessions[network] = Session(self._target)
         return session
 
     @property
     def program(self) -> Any:
         """The compiled program of the latest run: its report, its source, its synapses."""
-        programs = [s.program for s in self._sessions.values() if s.program is not None]
-        if not programs:
+        if self._latest is None or self._latest.program is None:
             raise TargetError("nothing has run on this device")
-        return programs[-1]
+        return self._latest.program
 
 
 def _beside(name: str) -> str:

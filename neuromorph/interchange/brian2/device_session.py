@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.errors import CheckError
 from neuromorph.interchange.brian2 import device_monitors as monitors_of
 from neuromorph.interchange.brian2 import device_synapses as synapses_of
@@ -24,6 +25,7 @@ from neuromorph.interchange.brian2.build import take_in
 from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, write_back
 from neuromorph.interchange.brian2.device_monitors import KINDS, Recorded
 from neuromorph.interchange.brian2.device_probes import leaving
+from neuromorph.interchange.brian2.device_reuse import Made, made, made_again
 from neuromorph.interchange.brian2.moment import fired
 from neuromorph.interchange.brian2.samples import is_late
 from neuromorph.interchange.brian2.schedule import Schedule
@@ -34,6 +36,7 @@ from neuromorph.units import second
 if TYPE_CHECKING:
     from neuromorph.engine.checkpoint import Checkpoint, PopulationState
     from neuromorph.engine.target import Program, Target
+    from neuromorph.interchange.brian2.device_chance import Stream
     from neuromorph.network import Network
     from neuromorph.trace import Trace
 
@@ -73,6 +76,22 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How a run ended.
+
+    Attributes
+    ----------
+    step : int
+        The next step.
+    interrupted : bool
+        Somebody pressed Ctrl-C.
+    """
+
+    step: int
+    interrupted: bool
+
+
+@dataclass(frozen=True)
 class Carried:
     """What goes from one run to the next: the program's state after the last step, and the step's length."""
 
@@ -89,18 +108,26 @@ class Session:
 
     Attributes
     ----------
-    program : Program or None
-        Of the last run.
     carried : Carried or None
+    stream : Stream or None
+        Of the random numbers of the last run.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.program: Program | None = None
         self.carried: Carried | None = None
+        self.stream: Stream | None = None
+        self._made: Made | None = None
 
-    def run(self, task: Task, pace: Pace) -> int:
-        """Run; the next step, which is ``task.last`` unless `pace` stopped it.
+    @property
+    def program(self) -> Program | None:
+        """That of the last run."""
+        return None if self._made is None else self._made.program
+
+    def run(self, task: Task, pace: Pace) -> Ended:
+        """Run to ``task.last``, unless `pace` stops it or somebody presses Ctrl-C.
+
+        Whatever ends it, Brian 2's variables and monitors are then as far as the run came.
 
         Raises
         ------
@@ -112,25 +139,38 @@ class Session:
         synapses = {o.name: o for o in task.objects if o.name in orders}
         groups = {o.name: o for o in task.objects if _holds_neurons(o)}
         notes = Notes(orders, {name: _leaving(network[name], task.objects) for name in groups}, groups, task.schedule)
-        self.program = program = self.target.compile(network, task.dt * second)
+        program = self._compiled(network, task.dt)
         program.restore(self._start(program.state(), task, groups))
         step = task.first
         before = Before({}, _looked_at(watching, synapses))
         most = max(ROW_BYTES // max(8 * sum(network.populations[r.population].size for r in network.recordings), 1), 1)
-        while step < task.last and (steps := pace(step, min(most, task.last - step))):
-            seen = Seen(program.run(steps, progress=False), notes, before)
-            monitors_of.fill(watching, seen.recorded(task, step, step + steps, task.last))
-            before, step = seen.last(watching, step + steps - 1), step + steps
-        state = program.state()
-        seen = Seen(program.run(1, progress=False), notes, before)
-        monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
-        after = program.state()
-        for name, group in groups.items():
-            write_back(group, state.populations[name], after.populations[name])
-        for name, changing in synapses.items():
-            synapses_of.write_back(changing, orders[name], state.plastic[name])
-        self.carried = Carried(state, task.dt)
-        return step
+        with deferred_interrupt() as pressed:
+            stopped = False
+            while step < task.last and not (stopped or pressed()):
+                if not (steps := pace(step, min(most, task.last - step))):
+                    break
+                trace, stopped = _run(program, steps)
+                done = trace.meta.steps
+                if done:
+                    seen = Seen(trace, notes, before)
+                    monitors_of.fill(watching, seen.recorded(task, step, step + done, task.last))
+                    before, step = seen.last(watching, step + done - 1), step + done
+            state = program.state()
+            seen = Seen(_run(program, 1)[0], notes, before)
+            monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
+            after = program.state()
+            for name, group in groups.items():
+                write_back(group, state.populations[name], after.populations[name])
+            for name, changing in synapses.items():
+                synapses_of.write_back(changing, orders[name], state.plastic[name])
+            self.carried = Carried(state, task.dt)
+        return Ended(step, step < task.last and (stopped or pressed()))
+
+    def _compiled(self, network: Network, dt: float) -> Program:
+        """A program of a network: the last one, if its code is the same."""
+        again = None if self._made is None else made_again(self._made, network, dt)
+        self._made = again or made(self.target.compile(network, dt * second), network, dt)
+        return self._made.program
 
     def _network(self, task: Task, watching: list[Any]) -> tuple[Network, Mapping[str, Array]]:
         """Our network, recording what monitors want, and the orders of its synapses."""
@@ -297,6 +337,16 @@ class Seen:
             for variable in monitor.record_variables
         }
         return Before(found, synapses)
+
+
+def _run(program: Program, steps: int) -> tuple[Trace, bool]:
+    """What so many steps recorded, or as many as there were until Ctrl-C, and whether it was pressed."""
+    try:
+        return program.run(steps, progress=False), False
+    except KeyboardInterrupt:
+        if program.last_trace is None:
+            raise
+        return program.last_trace, True
 
 
 def _leaving(population: Any, objects: tuple[Any, ...]) -> str | None:

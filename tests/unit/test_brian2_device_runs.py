@@ -1,0 +1,209 @@
+"""Several runs of one script on Brian 2's device: what is compiled again, and what is drawn again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+import pytest
+from brian2_device import REFERENCE, Counting, both, clean, on  # noqa: F401  clean acts by itself
+
+from neuromorph import Reference
+from neuromorph.mapping.spinnaker2 import SpiNNaker2
+
+
+def plain(inputs: float = 12.0) -> Any:
+    """Ten neurons with synapses, a parameter and a table."""
+    equations = """
+    dv/dt = (ge - v + drive + table(t)) / (10*ms) : volt (unless refractory)
+    dge/dt = -ge / (5*ms) : volt
+    drive : volt
+    shared_drive : volt (shared)
+    """
+    table = b2.TimedArray([0, 3, 0, 1] * b2.mV, dt=3 * b2.ms)
+    group = b2.NeuronGroup(
+        10, equations, threshold="v > 10*mV", reset="v = 0*mV", refractory=1 * b2.ms, method="euler",
+        namespace={"table": table}, name="cells",
+    )  # fmt: skip
+    group.v = "i*mV"
+    group.drive = inputs * b2.mV
+    synapses = b2.Synapses(group, group, "w : volt", on_pre="ge += w", delay=0.5 * b2.ms, name="synapses")
+    synapses.connect("i != j", p=0.5)
+    synapses.w = 0.4 * b2.mV
+    spikes, states = b2.SpikeMonitor(group), b2.StateMonitor(group, "v", record=True)
+    return b2.Network(group, synapses, spikes, states), group, synapses, spikes, states
+
+
+def seen(spikes: Any, states: Any) -> tuple[Any, ...]:
+    return spikes.t_[:].copy(), spikes.i[:].copy(), states.t_[:].copy(), np.array(states.v_)
+
+
+def equal(one: tuple[Any, ...], other: tuple[Any, ...], exact: bool = False) -> None:
+    assert len(one[0]) > 3
+    assert all(np.array_equal(a, b) for a, b in zip(one[:-1], other[:-1], strict=True))
+    assert np.allclose(one[-1], other[-1], rtol=0, atol=0 if exact else 1e-14)
+
+
+def test_a_loop_over_values_compiles_once_and_is_brian2s_loop() -> None:
+    def loop() -> Any:
+        net, group, _, spikes, states = plain()
+        net.store()
+        found = []
+        for drive in (12, 15, 20):
+            net.restore()
+            group.drive = drive * b2.mV
+            group.v = "2*i*mV"
+            net.run(8 * b2.ms)
+            net.run(3 * b2.ms)
+            found.append(seen(spikes, states))
+        return found
+
+    target = Counting()
+    theirs, ours = on("runtime", loop), on("neuromorph", loop, target=target)
+    assert len(target.compiled) == 1
+    for one, other in zip(theirs, ours, strict=True):
+        equal(one, other)
+
+
+def test_a_program_that_is_used_again_gives_what_a_new_one_gives() -> None:
+    def changing() -> Any:
+        net, group, _, spikes, states = plain()
+        net.run(4 * b2.ms)
+        group.v = "i*0.5*mV"
+        net.run(4 * b2.ms)
+        group.drive = "(11 + i)*mV"  # from one value to one for each neuron
+        net.run(4 * b2.ms)
+        return seen(spikes, states)
+
+    target = Counting()
+    ours = on("neuromorph", changing, target=target)
+    assert len(target.compiled) == 2
+    equal(on("runtime", changing), ours)
+
+
+def test_what_changes_the_program_compiles_it_again() -> None:
+    def script() -> Any:
+        net, group, synapses, spikes, states = plain()
+        net.run(2 * b2.ms)
+        synapses.w["i > 4"] = 1 * b2.mV
+        net.run(2 * b2.ms)
+        synapses.delay = 1.5 * b2.ms
+        net.run(2 * b2.ms)
+        group.namespace["table"] = b2.TimedArray([5] * b2.mV, dt=3 * b2.ms)
+        net.run(2 * b2.ms)
+        net.add(b2.StateMonitor(group, "ge", record=True))
+        net.run(4 * b2.ms)
+        b2.defaultclock.dt = 0.05 * b2.ms
+        net.run(4 * b2.ms)
+        return seen(spikes, states)
+
+    target = Counting()
+    ours = on("neuromorph", script, target=target)
+    assert len(target.compiled) == 6
+    equal(on("runtime", script), ours)
+
+
+def test_a_loop_on_chips_maps_once() -> None:
+    def loop() -> Any:
+        net, group, _, spikes, states = plain()
+        for drive in (12, 14, 16):
+            group.drive = drive * b2.mV
+            net.run(4 * b2.ms)
+        return seen(spikes, states)
+
+    target = Counting(SpiNNaker2())
+    equal(on("neuromorph", loop, target=Reference("float32")), on("neuromorph", loop, target=target), exact=True)
+    assert len(target.compiled) == 1
+
+
+def noisy() -> Any:
+    group = b2.NeuronGroup(4, "dv/dt = -v/(5*ms) + 0.1*xi/sqrt(ms) : 1", method="euler")
+    return b2.Network(group), group
+
+
+def drawn(net: Any, group: Any) -> bytes:
+    net.run(0.5 * b2.ms)
+    return np.asarray(group.v_).tobytes()
+
+
+def test_the_same_seed_draws_the_same_and_another_seed_something_else() -> None:
+    def script() -> Any:
+        net, group = noisy()
+        net.store()
+        found = []
+        for seed in (7, 7, 8, None, None):
+            b2.seed(seed)
+            net.restore()
+            found.append(drawn(net, group))
+        return found
+
+    for found in both(script):
+        assert found[0] == found[1]
+        assert len(set(found)) == 4
+
+
+def test_trials_after_a_restore_are_different_unless_chance_is_restored_too() -> None:
+    def script() -> Any:
+        net, group = noisy()
+        drawn(net, group)
+        net.store()
+        trials = []
+        for _ in range(3):
+            net.restore()
+            trials.append(drawn(net, group))
+        other, cells = noisy()
+        trials.append(drawn(other, cells))  # another network of the same kind
+        net.restore(restore_random_state=True)
+        repeated = [drawn(net, group)]
+        net.restore(restore_random_state=True)
+        return trials, [*repeated, drawn(net, group)]
+
+    for trials, repeated in both(script):
+        assert len(set(trials)) == 4
+        assert repeated[0] == repeated[1]
+
+
+def test_a_run_in_pieces_draws_what_the_whole_run_draws() -> None:
+    def pieces() -> Any:
+        net, group = noisy()
+        drawn(net, group)
+        return drawn(net, group)
+
+    def whole() -> Any:
+        net, group = noisy()
+        net.run(1 * b2.ms)
+        return np.asarray(group.v_).tobytes()
+
+    assert on("neuromorph", pieces, **REFERENCE) == on("neuromorph", whole, **REFERENCE)
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_after_ctrl_c_everything_is_as_far_as_the_run_came(threads: int | None) -> None:
+    def script() -> Any:
+        net, _, _, spikes, states = plain()
+
+        def press(elapsed: Any, share: float, start: Any, duration: Any) -> None:
+            if share > 0:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        net.run(2 * b2.ms)
+        with pytest.raises(KeyboardInterrupt):
+            net.run(1 * b2.second, report=press, report_period=0 * b2.second)
+        reached = float(net.t)
+        assert 0.002 < reached < 1
+        assert states.t_[-1] == pytest.approx(reached - 1e-4)
+        assert spikes.t_[-1] < reached
+        net.run(5 * b2.ms)
+        return seen(spikes, states)
+
+    ours = on("neuromorph", script, **(REFERENCE if threads is None else {"threads": threads}))
+
+    def whole() -> Any:
+        net, _, _, spikes, states = plain()
+        net.run((ours[2][-1] + 1e-4) * b2.second)
+        return seen(spikes, states)
+
+    equal(on("runtime", whole), ours)
