@@ -228,6 +228,8 @@ class PlasticProjection:
         Of the numbers that the synapses draw.
     records : tuple of StateRecord
         What is recorded.
+    senders : tuple of int
+        Of each path of the program, the population whose events it follows: ``pre``, ``post`` or further events of it.
     """
 
     name: str
@@ -249,6 +251,12 @@ class PlasticProjection:
     ports: tuple[int, ...] = ()
     seed: int = 0
     records: tuple[StateRecord, ...] = ()
+    senders: tuple[int, ...] = ()
+
+    @property
+    def further(self) -> tuple[int, ...]:
+        """Populations of further events that paths follow."""
+        return tuple(sorted(set(self.senders) - {self.pre, self.post}))
 
     @property
     def count(self) -> int:

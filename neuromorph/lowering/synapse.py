@@ -30,6 +30,7 @@ from neuromorph.network.synapses import Synapses
 from neuromorph.units import as_quantity
 
 if TYPE_CHECKING:
+    from neuromorph.network.population import Population
     from neuromorph.network.projection import Projection
     from neuromorph.network.recordings import SynapseRecording
 
@@ -215,10 +216,16 @@ def lower_plastic(
         routes=(),
         ports=tuple(port_names.index(o.port or projection.port) for o in synapse.outputs),
         seed=stream_key(seed, projection.index, "synapse") & (1 << 64) - 1,
+        senders=tuple(_sender(projection, path).index for path in program.paths),
     )
     made = replace(made, routes=routes(projection, made, dt))
     own = (np.asarray(weights, np.float64) / scale if scale != 1.0 else weights).astype(dtype)
     return replace(made, initial=initial_states(projection, made, own, dt, dtype, seed))
+
+
+def _sender(projection: Projection, path: Path) -> Population:
+    """The population whose events a path follows."""
+    return projection.events.get(path.name, projection.pre if path.end == "pre" else projection.post)
 
 
 def initial_states(

@@ -33,7 +33,13 @@ def with_neurons(network: Network, neurons: Mapping[str, Any]) -> Network:
         return made.populations[population.index]
 
     made.projections = tuple(
-        replace(j, pre=same(j.pre), post=same(j.post), third=None if j.third is None else same(j.third))
+        replace(
+            j,
+            pre=same(j.pre),
+            post=same(j.post),
+            third=None if j.third is None else same(j.third),
+            events={path: same(population) for path, population in j.events.items()},
+        )
         for j in network.projections
     )
     made.readings = tuple(replace(r, pre=same(r.pre), post=same(r.post)) for r in network.readings)

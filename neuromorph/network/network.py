@@ -12,7 +12,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.language.neuron import Neuron
 from neuromorph.language.synapse import Synapse
 from neuromorph.network.conduction import DistanceDelay
-from neuromorph.network.plasticity import check_delays, check_plasticity
+from neuromorph.network.plasticity import check_delays, check_events, check_plasticity
 from neuromorph.network.population import (
     Population,
     PortRef,
@@ -138,6 +138,7 @@ class Network:
         synapse: Synapse | None = None,
         third: Population | None = None,
         delays: Mapping[str, Any] | None = None,
+        events: Mapping[str, Population] | None = None,
     ) -> Projection:
         """Add a projection.
 
@@ -164,6 +165,9 @@ class Network:
             For late synapses, of their pathways and of ``"on_post"``: one delay, or one for each synapse, in their
             order (:meth:`neuromorph.Program.synapses` lists them). Without: as ``delay`` for events of the source, a
             step for those of the target.
+        events : mapping of str to Population, optional
+            For late synapses, of paths that follow further events of the source or target: a population of
+            ``EventsOf`` it, as in ``{"on_post": low}``.
 
         Raises
         ------
@@ -201,12 +205,14 @@ class Network:
             check_delay(subject, own[1], delay, pre.size, target.size)
         check_plasticity(subject, synapse, third, pre, target, spec, rule, self.populations)
         check_delays(subject, synapse, delays or {})
+        check_events(subject, synapse, events or {}, pre, target, self.populations)
         several = len(target.neuron.ports) > 1
         chosen = name or self._free_projection_name(f"{pre.name} -> {target.name}{f'.{port}' if several else ''}")
         if any(p.name == chosen for p in self.projections):
             raise NetworkError(f"{subject}: the network has a projection of this name; choose another", name=chosen)
+        paths = dict(delays or {}), dict(events or {})
         made = Projection(
-            chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third, dict(delays or {})
+            chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third, *paths
         )
         self.projections += (made,)
         return made

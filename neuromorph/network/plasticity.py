@@ -13,6 +13,7 @@ from neuromorph.language.neuron import Neuron, PortSpec
 from neuromorph.language.suggest import suggestion
 from neuromorph.language.synapse import OutputSpec, Synapse, ViewSpec
 from neuromorph.network.population import Population
+from neuromorph.network.sources import EventsOf
 from neuromorph.network.values import dimension, magnitude
 from neuromorph.units import NONE, TIME
 
@@ -85,6 +86,39 @@ def check_delays(subject: str, synapse: Synapse | None, delays: Mapping[str, Any
             raise UnitError(
                 f"{subject}: delay of {name}: expected a time or a whole number of steps, got {given!r:.40}"
             )
+
+
+def check_events(
+    subject: str,
+    synapse: Synapse | None,
+    events: Mapping[str, Any],
+    pre: Population,
+    post: Population,
+    populations: Sequence[Population],
+) -> None:
+    """Raise NetworkError unless paths that the synapse has follow further events of the neurons at their end."""
+    if not events:
+        return
+    if synapse is None or not synapse.late:
+        raise NetworkError(f"{subject}: events= is for synapses with @synapse(late=True); project from that population")
+    ends = {path.name: (pre if path.end == "pre" else post) for path in synapse.paths}
+    for name, given in events.items():
+        if name not in ends:
+            raise NetworkError(f"{subject}: {synapse.name} has no pathway {name!r}; {suggestion(name, ends)}")
+        whose, neuron = ends[name], getattr(given, "neuron", None)
+        known = any(p is given for p in populations)
+        if not known or not isinstance(neuron, EventsOf) or neuron.population != whose.name:
+            raise NetworkError(
+                f"{subject}: {name} follows {given!r:.60}; give a population of this network with EventsOf "
+                f"{whose.name}, whose events that path has"
+            )
+        if (
+            whose is pre
+            and isinstance(pre.neuron, Neuron)
+            and pre.neuron.event is not None
+            and pre.neuron.event.value is not None
+        ):
+            raise NetworkError(f"{subject}: {name} follows spikes, and {pre.name} sends graded events; have one kind")
 
 
 def _check_output(subject: str, synapse: Synapse, output: OutputSpec, post: Population, default: PortSpec) -> None:

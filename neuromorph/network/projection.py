@@ -34,6 +34,8 @@ class Projection:
         Where the synapse's third factor comes from.
     delays : mapping of str to delay
         Of paths of the synapse other than ``on_pre``, as given.
+    events : mapping of str to Population
+        Of paths of the synapse that follow further events of the projection's ends: the populations of these.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Projection:
     synapse: Synapse | None = None
     third: Population | None = None
     delays: Mapping[str, Any] = field(default_factory=dict)
+    events: Mapping[str, Population] = field(default_factory=dict)
 
     @property
     def port_index(self) -> int:

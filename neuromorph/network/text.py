@@ -34,6 +34,7 @@ def network_text(network: Network) -> str:
             given += f" synapse {models.setdefault(j.synapse.text(), f'model {len(models)}')}"
         if j.third is not None:
             given += f" third {j.third.name}"
+        given += "".join(f" {path} of {population.name}" for path, population in j.events.items())
         lines.append(f"projection {j.name}: {ends} {given}")
     lines += [f"{r.subject} of {describe(r.index)} delay {r.delay}" for r in network.readings]
     lines += [f"record {network.populations[r.population].name}.{r.name} every {r.every}" for r in network.recordings]

@@ -34,6 +34,8 @@ class RunningPlastic:
         One for each state of the program, in the order of its synapses or neurons.
     sent, returned : dict of int to (fired, values)
         Events of the source neurons, and of the targets, by step, as far back as they are under way.
+    further : dict of int to dict of int to (fired, values)
+        The same of populations of further events.
     seen : dict of int to list of arrays
         What views with a lag saw at the end of a step, by step, as far back as it is under way.
     first_seen : list of arrays
@@ -65,6 +67,7 @@ class RunningPlastic:
         ]
         self.sent: dict[int, tuple[Array, Array | None]] = {}
         self.returned: dict[int, tuple[Array, Array | None]] = {}
+        self.further: dict[int, dict[int, tuple[Array, Array | None]]] = {k: {} for k in lowered.further}
         self.seen: dict[int, list[Array]] = {}
         self.first_seen: list[Array] = []
 
@@ -107,7 +110,8 @@ class RunningPlastic:
     def after(self, step: int) -> None:
         """What happens once all populations made a step; keeps what later steps need."""
         lowered, program = self.lowered, self.lowered.program
-        for kept, population in ((self.sent, lowered.pre), (self.returned, lowered.post)):
+        ends = (lowered.pre, self.sent), (lowered.post, self.returned), *self.further.items()
+        for population, kept in ends:
             source = self._populations[population]
             kept[step] = source.fired, source.values
             kept.pop(step - lowered.max_delay, None)
@@ -135,7 +139,7 @@ class RunningPlastic:
     def _act(self, number: int, views: Sequence[Array], step: int, arrival: int) -> None:
         """Events of one path: what they deliver arrives in step ``arrival``; then they change states."""
         lowered, path = self.lowered, self.lowered.program.paths[number]
-        events = self.sent if path.end == "pre" else self.returned
+        events = self.further.get(lowered.senders[number], self.sent if path.end == "pre" else self.returned)
         for group in lowered.routes[number]:
             fired, values = events.get(step - group.lag, (np.zeros(0, np.int64), None))
             ptr = self._column if group.ptr is None else group.ptr

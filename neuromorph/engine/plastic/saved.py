@@ -1,7 +1,8 @@
 """What a checkpoint keeps of a plastic projection: its states, the events under way, and what views saw.
 
 Arrays by name: ``state <name>``; ``sent steps``, ``sent ids`` and perhaps ``sent values`` of the events that were sent
-no longer ago than the longest delay; the same with ``returned`` of the targets' events, where they act later;
+no longer ago than the longest delay; the same with ``returned`` of the targets' events, where they act later, and with
+``further 0`` and so on of further events of both;
 ``view <number>`` with the rows that a view needs, oldest first: as many steps as it lags, or for a target what it has
 now; ``value <name>`` of each value that was set (:mod:`.setting`).
 """
@@ -41,6 +42,7 @@ def kept(
     states: Sequence[Array],
     sent: Callable[[int], Sent],
     returned: Callable[[int], Sent],
+    further: Sequence[Callable[[int], Sent]],
     views: Sequence[Array],
 ) -> dict[str, Array]:
     """The arrays of a checkpoint.
@@ -51,12 +53,16 @@ def kept(
         Number of the next step.
     sent, returned : functions of a step
         The events of the source neurons, and of the targets, in it.
+    further : sequence of functions of a step
+        The same of each population of further events.
     views : sequence of (rows, neurons)
     """
     arrays = {f"state {slot.name}": np.array(v) for slot, v in zip(lowered.program.states, states, strict=True)}
     arrays |= _listed("sent", sent, range(max(0, step - lowered.max_delay), step))
     if lowered.back():
         arrays |= _listed("returned", returned, range(max(0, step - lowered.back()), step))
+    for k, events in enumerate(further):
+        arrays |= _listed(f"further {k}", events, range(max(0, step - lowered.max_delay), step))
     return arrays | {f"view {k}": np.array(rows) for k, rows in enumerate(views)}
 
 
@@ -88,8 +94,9 @@ def state_of_reference(running: RunningPlastic, step: int) -> dict[str, Array]:
         else:
             views.append(running.value(view.population, view.variable)[None])
     nothing = np.zeros(0, np.uint32), None
-    sent, returned = ((lambda t, of=of: of.get(t, nothing)) for of in (running.sent, running.returned))
-    return kept(lowered, step, running.states, sent, returned, views)
+    lists = (running.sent, running.returned, *running.further.values())
+    sent, returned, *further = ((lambda t, of=of: of.get(t, nothing)) for of in lists)
+    return kept(lowered, step, running.states, sent, returned, further, views)
 
 
 def load_reference(running: RunningPlastic, step: int, arrays: Mapping[str, Array]) -> None:
@@ -98,6 +105,9 @@ def load_reference(running: RunningPlastic, step: int, arrays: Mapping[str, Arra
     running.states = [arrays[f"state {slot.name}"].copy() for slot in lowered.program.states]
     running.sent = {t: events_in(arrays, t) for t in range(max(0, step - lowered.max_delay), step)}
     running.returned = {t: events_in(arrays, t, "returned") for t in range(max(0, step - lowered.back()), step)}
+    for k, population in enumerate(lowered.further):
+        when = range(max(0, step - lowered.max_delay), step)
+        running.further[population] = {t: events_in(arrays, t, f"further {k}") for t in when}
     rows = [arrays[f"view {k}"] for k, view in enumerate(lowered.views) if view.lag]
     if step:
         running.seen = {t: [row[t - step + lag] for row in rows] for t in range(step - lag, step)}
@@ -127,8 +137,9 @@ def state_of_memory(
             views.append(rows[when & (len(rows) - 1), :size])
         else:
             views.append(_shown(memories[view.population], layouts[view.population], view.variable)[None, :size])
-    sent, returned = (partial(events, memories[k]) for k in (lowered.pre, lowered.post))
-    return kept(lowered, step, memory.states(), sent, returned, views)
+    ends = (lowered.pre, lowered.post, *lowered.further)
+    sent, returned, *further = (partial(events, memories[k]) for k in ends)
+    return kept(lowered, step, memory.states(), sent, returned, further, views)
 
 
 def load_memory(
@@ -143,7 +154,9 @@ def load_memory(
     for k, slot in enumerate(lowered.program.states):
         memory.state(k)[:] = arrays[f"state {slot.name}"]
     memory.share()
-    for name, end, back in (("sent", lowered.pre, lowered.max_delay), ("returned", lowered.post, lowered.back())):
+    ends = [("sent", lowered.pre, lowered.max_delay), ("returned", lowered.post, lowered.back())]
+    ends += [(f"further {k}", population, lowered.max_delay) for k, population in enumerate(lowered.further)]
+    for name, end, back in ends:
         for t in range(max(0, step - back), step):
             _list(memories[end], t, *events_in(arrays, t, name))
     for k, (view, rows) in enumerate(zip(lowered.views, memory.seen, strict=True)):

@@ -100,17 +100,19 @@ class _Thread:
     def _share(self, number: int, k: int, group: Group) -> dict[str, int]:
         """Where the synapses of a group are listed."""
         lowered, memory = self.projection.lowered, self.memory
+        sender = lowered.senders[number]
         if lowered.program.paths[number].end == "pre":
             assert group.ptr is not None
             listed = {} if group.index is None else {"index": address(memory.listed[number, k][0])}
-            return self._rows(group.ptr, group.index) | listed
+            events = self._events(sender) if sender in lowered.further else {}
+            return self._rows(group.ptr, group.index) | listed | events
         if group.ptr is None:
             found = memory.columns, memory.column, memory.column_source
         else:
             found = np.ascontiguousarray(group.ptr), *memory.listed[number, k]
             self.table.keep.append(found)
         fields = dict(zip(("columns", "column", "column_source"), map(address, found), strict=True))
-        return fields | (self._events(lowered.post) if lowered.program.late else {})
+        return fields | (self._events(sender) if lowered.program.late else {})
 
     def _events(self, population: int) -> dict[str, int]:
         """Where the events of a population are listed, by all threads."""
