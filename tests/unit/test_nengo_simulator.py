@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuromorph import CPU, Reference
+from neuromorph import CPU, Reference, TargetError
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 nengo = pytest.importorskip("nengo")
@@ -255,6 +255,55 @@ def test_random_processes_draw_as_in_nengo() -> None:
     theirs, mine = both(model, seed=9)
     agree(theirs, mine, model)
     assert any("draws as Nengo does" in reason for reason in mine.lifted.reasons)
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_noise_without_seeds_of_its_own_is_that_of_nengo_as_built(optimize: bool) -> None:
+    """Filters that the target took over would have drawn, too. Nengo's optimizer changes the order, ours must not."""
+    with nengo.Network(seed=3) as model:
+        signals = [nengo.Node(nengo.processes.WhiteSignal(1.0, high=10)) for _ in range(2)]
+        noisy = [nengo.Ensemble(20, 1, noise=nengo.processes.WhiteNoise()) for _ in range(3)]
+        for signal in signals:
+            for cells in noisy:
+                nengo.Connection(signal, cells, synapse=0.02)
+                nengo.Connection(cells, noisy[0], synapse=0.01)
+        for probed in (*signals, *(cells.neurons for cells in noisy)):
+            nengo.Probe(probed)
+    with nengo.Simulator(model, progress_bar=False, optimize=False) as theirs:
+        theirs.run_steps(60)
+    with ours(model, optimize=optimize) as mine:
+        mine.run_steps(60)
+        agree(theirs, mine, model)
+        first = [mine.data[probe].copy() for probe in model.all_probes]
+        mine.reset()
+        mine.run_steps(60)
+        assert all(map(np.array_equal, first, (mine.data[probe] for probe in model.all_probes)))
+        mine.reset(seed=1)
+        mine.run_steps(60)
+        assert not np.array_equal(first[2], mine.data[model.all_probes[2]])
+
+
+def test_signals_of_the_target_can_be_read_and_refuse_to_be_written() -> None:
+    model = chain()
+    with model:
+        a = model.ensembles[0]
+        nengo.Probe(a.neurons, "voltage")
+    with ours(model) as simulator:
+        simulator.run_steps(20)
+        built = simulator.model.sig
+        voltage, time = built[a.neurons]["voltage"], simulator.model.time
+        assert np.any(simulator.signals[voltage])
+        with pytest.raises(TargetError, match=r"voltage.*build a Simulator again"):
+            simulator.signals[voltage] = 0.0
+        for signal in (voltage, built[a]["encoders"], built[model.connections[1]]["weights"]):
+            with pytest.raises(ValueError, match="read-only"):
+                simulator.signals[signal][...] = 0.0
+        with pytest.raises(KeyError, match=r"refractory_time.*probe"):
+            simulator.signals[built[a.neurons]["refractory_time"]]
+        simulator.signals[time] = 7.0
+        simulator.reset()
+        assert simulator.signals[time] == 0.0
+        assert np.array_equal(simulator.signals[voltage], voltage.initial_value)
 
 
 def test_reset_seed_steps_and_times() -> None:

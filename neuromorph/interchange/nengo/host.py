@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy
 from typing import Any
 
@@ -16,7 +16,9 @@ from nengo.rc import rc
 
 from neuromorph.engine.live_inputs import Given
 from neuromorph.engine.target import LiveLoop, Program
+from neuromorph.errors import TargetError
 from neuromorph.interchange.nengo.circuit import Circuit, Place
+from neuromorph.interchange.nengo.lift import Lifted
 from neuromorph.network import Population
 
 Array = npt.NDArray[Any]
@@ -158,6 +160,58 @@ def shows(engine: Engine, places: Sequence[Place], targets: Sequence[Array]) -> 
             target[...] = loop.state(place.population, state)[place.part]
 
     return show
+
+
+class Seen(SignalDict):  # type: ignore[misc]
+    """Signals as a user may look at them, and write to those that the host computes with.
+
+    Parameters
+    ----------
+    memory : SignalDict
+        Its arrays are shared.
+    held : set of Signal
+        What the target holds or computes: to write it here would have no effect, so that is refused.
+    """
+
+    def __init__(self, memory: SignalDict, held: Set[Signal]) -> None:
+        super().__init__()
+        self._held = held
+        for signal, array in memory.items():
+            kept = array
+            if signal.base in held and isinstance(array, np.ndarray):
+                kept = array.view()
+                kept.flags.writeable = False
+            dict.__setitem__(self, signal, kept)
+
+    def __getitem__(self, key: Signal) -> Any:
+        try:
+            return super().__getitem__(key)
+        except KeyError:
+            raise KeyError(f"{key} is on the target and not shown here; probe what you need of it") from None
+
+    def __setitem__(self, key: Signal, value: Any) -> None:
+        if key.base in self._held:
+            raise TargetError(
+                f"{key} is on the target, which takes no other value for it from here; change the model and build a "
+                "Simulator again, or give it by a node"
+            )
+        super().__setitem__(key, value)
+
+
+def held(built: Iterable[Operator], lifted: Lifted) -> frozenset[Signal]:
+    """Signals that the target holds or computes: constants of what it runs, outputs, states and filtered values.
+
+    Parameters
+    ----------
+    built : iterable of Operator
+        As Nengo built them.
+    lifted : Lifted
+    """
+    written = {s.base for op in built for s in (*op.sets, *op.incs, *op.updates)}
+    gone = set(built) - set(lifted.host)
+    constants = {s.base for op in gone for s in op.reads} - written
+    computed = {s.base for c in lifted.cells for s in c.operator.sets + c.operator.updates}
+    return frozenset(constants | computed | {relay.value for relay in lifted.relays})
 
 
 def merged(model: Any, operators: Sequence[Operator], edges: Any) -> tuple[list[Operator], dict[Signal, Signal]]:

@@ -113,6 +113,8 @@ class Lifted:
         Why neurons stay that do.
     choices : tuple of Choice
         For every connection from cells to cells, whether it goes through its decoded values.
+    order : tuple of Operator
+        All operators, in the order in which Nengo makes their steps.
     """
 
     cells: tuple[Cells, ...]
@@ -123,6 +125,7 @@ class Lifted:
     host: tuple[Operator, ...]
     reasons: tuple[str, ...]
     choices: tuple[Choice, ...]
+    order: tuple[Operator, ...]
 
     @property
     def stages(self) -> int:
@@ -161,7 +164,8 @@ def lift(operators: Sequence[Operator], dt: float, names: Mapping[Signal, str] |
     relays = tuple(_relays(operators, uses, outputs, dt))
     values = {relay.value for relay in relays}
     edges = operator_dependency_graph(operators)
-    stage = _stages(edges, taken)
+    order = tuple(toposort(edges))
+    stage = _stages(edges, order, taken)
     currents = Expansion(uses, lambda base: base in values or _reads(uses.writers.get(base, ()), outputs))
     cells = tuple(Cells(op, stage[op], currents.of(op.J)) for op in taken)
     given = _given(cells, values)
@@ -171,7 +175,7 @@ def lift(operators: Sequence[Operator], dt: float, names: Mapping[Signal, str] |
     offered = {s for c in cells for s in c.operator.sets} | values
     apart = _apart(host, edges, values & needed, given[0] if given else ())
     cells, relays, choices = factored(cells, relays, needed, dt, names or {})
-    return Lifted(cells, relays, given, frozenset(offered & needed), apart, host, tuple(reasons), choices)
+    return Lifted(cells, relays, given, frozenset(offered & needed), apart, host, tuple(reasons), choices, order)
 
 
 def _known(op: Any, reasons: list[str]) -> bool:
@@ -211,11 +215,13 @@ def _reads(operators: Iterable[Operator], signals: set[Signal]) -> bool:
     return any(s.base in signals for op in operators for s in op.reads)
 
 
-def _stages(edges: Mapping[Operator, Iterable[Operator]], taken: Sequence[Operator]) -> dict[Operator, int]:
+def _stages(
+    edges: Mapping[Operator, Iterable[Operator]], order: Iterable[Operator], taken: Sequence[Operator]
+) -> dict[Operator, int]:
     """For each of the cells, how many others have to fire before it in the same step, along the longest way."""
     before: dict[Operator, int] = defaultdict(int)
     cells = set(taken)
-    for op in toposort(edges):
+    for op in order:
         for later in edges[op]:
             before[later] = max(before[later], before[op] + (op in cells))
     ranks = {depth: k for k, depth in enumerate(sorted({before[op] for op in taken}))}

@@ -8,7 +8,9 @@ from typing import Any
 import nengo
 import numpy as np
 from nengo.builder import Model
+from nengo.builder.processes import SimProcess
 from nengo.cache import get_default_decoder_cache
+from nengo.exceptions import SimulatorClosed
 from nengo.rc import rc
 from nengo.simulator import SimulationData
 from nengo.utils.graphs import toposort
@@ -17,7 +19,7 @@ from nengo.utils.simulator import operator_dependency_graph
 
 from neuromorph.engine import CPU, Target
 from neuromorph.interchange.nengo.circuit import circuit
-from neuromorph.interchange.nengo.host import Engine, apart, merged, signals_of
+from neuromorph.interchange.nengo.host import Engine, Seen, apart, held, merged, signals_of
 from neuromorph.interchange.nengo.lift import Lifted, lift
 from neuromorph.units import second
 
@@ -78,14 +80,17 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
             self._target = target
             self.lifted: Lifted = lift(model.operators, model.dt, _names(model))
             self._engine = self._compiled(target)
-            stay = [*map(apart, self.lifted.host), *(() if self._engine is None else self._engine.operators())]
+            copies = {op: apart(op) for op in self.lifted.host}
+            stay = [*copies.values(), *(() if self._engine is None else self._engine.operators())]
             replaced: Mapping[Any, Any] = {}
             self.dg = operator_dependency_graph(stay)
             if optimize:
                 with progress.next_stage("Building (running optimizer)", "Optimization"):
                     stay, replaced = merged(model, stay, self.dg)
         self._step_order = [op for op in toposort(self.dg) if hasattr(op, "make_step")]
-        self.signals = signals_of(model.operators, stay, replaced)
+        self._drawing = [(op, copies.get(op)) for op in self.lifted.order if isinstance(op, SimProcess)]
+        self._memory = signals_of(model.operators, stay, replaced)
+        self.signals = Seen(self._memory, held(model.operators, self.lifted))
         self._sim_data = model.params
         self.data = SimulationData(self._sim_data)
         self.closed = False
@@ -106,18 +111,44 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         seed : int, optional
             Another seed for what is random while the network runs; what was built stays.
         """
-        if not self.closed and self._engine is not None:
+        if self.closed:
+            raise SimulatorClosed("Cannot reset closed Simulator.")
+        if seed is not None:
+            self.seed = seed
+        if self._engine is not None:
             self._engine.reset()
-        super().reset(seed)
+        for signal in self._memory:
+            self._memory.reset(signal)
+        self.rng = np.random.RandomState(self.seed)
+        self._steps = self._made()
+        self.clear_probes()
+        self._probe_step_time()
+
+    def _made(self) -> list[Any]:
+        """Steps in their order.
+
+        Every process without a seed of its own draws one, in the order in which Nengo has them before it merges
+        operators: so a model's noise is that of ``nengo.Simulator(..., optimize=False)``, in every process of Python.
+        """
+        made: dict[Any, Any] = {}
+        for op, here in self._drawing:
+            if here is None:
+                op.process.get_rng(self.rng)
+            else:
+                made[here] = here.make_step(self._memory, self.dt, self.rng)
+        for op in self._step_order:
+            if op not in made:
+                made[op] = op.make_step(self._memory, self.dt, self.rng)
+        return [made[op] for op in self._step_order]
 
     def close(self) -> None:
         """Free what the target holds; data of probes stay."""
         super().close()
-        self._engine = None
+        self._engine = self._memory = None
 
     def __getstate__(self) -> dict[str, Any]:
         running = None if self.closed or self._engine is None else self._engine.program.state()
-        signals = {} if self.closed else {s: array for s, array in self.signals.items() if not s.readonly}
+        signals = {} if self.closed else {s: array for s, array in self._memory.items() if not s.readonly}
         return {
             "model": self.model,
             "options": {"progress_bar": self.progress_bar, "optimize": self.optimize, "target": self._target},
@@ -131,8 +162,8 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(None, seed=state["seed"], model=state["model"], **state["options"])  # type: ignore[misc]
         for signal, array in state["signals"].items():
-            if signal in self.signals:  # else one that was merged of others, which are there
-                self.signals[signal] = array
+            if signal in self._memory:  # else one that was merged of others, which are there
+                self._memory[signal] = array
         if self._engine is not None and state["running"] is not None:
             self._engine.program.restore(state["running"])
         for probe, rows in state["probed"].items():
