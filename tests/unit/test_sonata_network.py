@@ -258,6 +258,24 @@ def test_values_of_single_nodes_stand_over_those_of_their_type(tmp_path: Path) -
     np.testing.assert_allclose(values["t_ref"].value, [2e-3, 2e-3, 1e-3, 2e-3])
 
 
+def test_groups_of_single_nodes_with_attributes_of_their_own(tmp_path: Path) -> None:
+    """The first group's nodes are the first of the population, and not all of it."""
+    given = circuit(tmp_path)
+    with h5py.File(tmp_path / "cells.h5", "r+") as file:
+        nodes = file["nodes/cells"]
+        nodes["node_group_id"][...] = [0, 0, 1, 1]
+        nodes["node_group_index"][...] = [0, 1, 1, 0]
+        del nodes["0"]
+        nodes["0/x"], nodes["0/dynamics_params/tau_m"] = [10.0, 20.0], [3.0, 4.0]
+        nodes["1/depth"], nodes["1/x"] = [7.0, 8.0], [40.0, 30.0]
+    made = read_circuit(given).nodes["cells"].attributes
+    np.testing.assert_array_equal(made.numbers("x"), [10, 20, 30, 40])
+    np.testing.assert_array_equal(made.numbers("depth"), [np.nan, np.nan, 8, 7])
+    np.testing.assert_allclose(
+        dict(from_sonata(given)["cells"].neuron.values)["tau_m"].value, [3e-3, 4e-3, 10e-3, 15e-3]
+    )
+
+
 def test_layouts_that_others_write_are_read(tmp_path: Path) -> None:
     """No group ids, no node ids, texts as numbers of a library: as the Blue Brain Project's files have it."""
     given = circuit(tmp_path)
@@ -386,7 +404,7 @@ def no_weights(folder: Path) -> None:
         (edge_types(model_template="stdp_synapse"), "model_template stdp_synapse has no equivalent", "model_template"),
         (edge_types(weight_function="gauss"), "weight_function gauss is code of a simulator", "weight_function"),
         (edge_types(target_sections="['soma']"), "target_sections says where on a morphology", "target_sections"),
-        (edge_types(receptor_type=2), "receptor_type: receptors beside excitation", "receptor_type"),
+        (edge_types(receptor_type=2), "receptor_type 2; cells has 0 alone", "receptor_type"),
         (edge_types(delay=0.0), "a delay of 0 ms", "delay"),
         (no_weights, "edges inner: 5 of 5 have no syn_weight", None),
     ],

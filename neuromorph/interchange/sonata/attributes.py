@@ -188,11 +188,11 @@ def read_attributes(subject: str, group: h5py.Group, kind: str, types: TypeTable
             raise NetworkError(f"{subject}: {size} {kind}s, but {len(ids)} group ids and {len(index)} group indices")
         for number in np.unique(ids):
             members = np.flatnonzero(ids == number)
-            groups.append(_group(subject, group, str(int(number)), members, index[members]))
+            groups.append(_group(subject, group, str(int(number)), members, index[members], size))
     elif names:
         if len(names) > 1:
             raise NetworkError(f"{subject}: {len(names)} groups, but no {kind}_group_id that says whose they are")
-        groups.append(_group(subject, group, names[0], np.arange(size), np.arange(size)))
+        groups.append(_group(subject, group, names[0], np.arange(size), np.arange(size), size))
     table = {int(number): types.get(int(number), {}) for number in found}
     return Attributes(subject, size, table, codes.astype(np.int64).reshape(-1), tuple(groups))
 
@@ -203,8 +203,8 @@ def _column(subject: str, group: h5py.Group, name: str) -> Ints:
     return np.asarray(group[name][:]).astype(np.int64)
 
 
-def _group(subject: str, group: h5py.Group, name: str, members: Ints, index: Ints) -> Group:
-    """Columns of a group, in the order of its members."""
+def _group(subject: str, group: h5py.Group, name: str, members: Ints, index: Ints, size: int) -> Group:
+    """Columns of a group, in the order of its members; ``size`` is that of the population."""
     import h5py
 
     if name not in group:
@@ -223,8 +223,7 @@ def _group(subject: str, group: h5py.Group, name: str, members: Ints, index: Int
         columns[path] = values[index]
 
     group[name].visititems(collect)
-    straight = len(members) and np.array_equal(members, np.arange(len(members)))
-    whole = straight and len(members) == len(next(iter(columns.values()), members))
+    whole = np.array_equal(members, np.arange(size))
     return Group(None if whole else members, columns)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
 from neuromorph.interchange.sonata.attributes import DYNAMICS, Floats, Ints, read_dynamics
@@ -26,14 +27,22 @@ INSTANT = ("instantaneous", "instanteneous", "static", "none", None)
 DEFAULT_DELAY = 1.0
 """In ms, of edges that have none: what NEST's static_synapse and NEURON's NetCon take then."""
 
+RECEPTOR = "receptor_type"
+
 SECTIONS = ("target_sections", "distance_range", "sec_id", "sec_x")
 """Where on a morphology a synapse is."""
 
 OTHERS = {
     "weight_sigma": "weights that a function of the simulator's makes",
-    "receptor_type": "receptors beside excitation and inhibition",
     "synapse_model": "names of synapse models outside model_template",
 }
+
+
+Said = list[tuple[str, npt.NDArray[np.bool_], Mapping[str, Any]]]
+"""Cells of ``dynamics_params``, which edges have them, and what they say."""
+
+Labels = tuple[tuple[str | None, ...], Ints]
+"""Texts, and the position of each edge's among them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +88,15 @@ def edge_groups(
     if not edges.size:
         return []
     before = len(problems)
-    weights, delays = _weights(circuit, edges, ignored, problems), _delays(edges, dt, ignored, problems)
+    said = _dynamics(circuit, edges, ignored, problems)
+    weights, delays = _weights(edges, said, problems), _delays(edges, dt, ignored, problems)
     _refuse_attributes(edges, ignored, problems)
     if len(problems) > before or weights is None or delays is None:
         return []
     parts: list[EdgeGroup] = []
     of_source, source_place = _place(groups, edges.source, edges.source_ids)
     of_target, target_place = _place(groups, edges.target, edges.target_ids)
-    texts, codes = edges.attributes.labels("port")
+    ports, receptors = edges.attributes.labels("port"), _receptors(edges, said, ignored)
     for a, pre in enumerate(groups):
         for b, post in enumerate(groups):
             if pre.nodes != edges.source or post.nodes != edges.target:
@@ -97,7 +107,7 @@ def edge_groups(
             if post.template is None:
                 problems.append(f"edges {edges.name}: {len(chosen):,} end at virtual nodes, which take in nothing")
                 continue
-            for port, kept in _by_port(edges, post, chosen, weights, texts, codes, problems):
+            for port, kept in _by_port(edges, post, chosen, weights, ports, receptors, problems):
                 if post.template.neuron.port(port).type is Type.INT and np.any(weights[kept] % 1):
                     problems.append(
                         f"edges {edges.name}: port {port} of {post.name} takes ints, and weights are not whole"
@@ -110,7 +120,8 @@ def edge_groups(
                         port,
                         source_place[kept],
                         target_place[kept],
-                        weights[kept] * post.template.scale(port),
+                        (np.abs(weights[kept]) if post.template.magnitudes else weights[kept])
+                        * post.template.scale(port),
                         delays[kept],
                     )
                 )
@@ -143,47 +154,48 @@ def _by_port(
     post: NodeGroup,
     chosen: Ints,
     weights: Floats,
-    texts: tuple[str | None, ...],
-    codes: Ints,
+    ports: Labels,
+    receptors: Labels,
     problems: list[str],
 ) -> list[tuple[str, Ints]]:
-    """Ports and the edges that arrive there: as an attribute ``port`` says, or by the sign of the weight."""
-    assert post.template is not None
-    names = [port.name for port in post.template.neuron.ports]
+    """Ports and the edges that arrive there: as an attribute ``port`` says, the receptor, or the sign of the weight."""
+    template = post.template
+    assert template is not None
+    names = [port.name for port in template.neuron.ports]
+    if not names:
+        problems.append(f"edges {edges.name}: {template.neuron.name} has no port; nothing can arrive there")
+        return []
     parts: list[tuple[str, Ints]] = []
     negative = weights[chosen] < 0
-    for k, text in enumerate(texts):
-        of_text = codes[chosen] == k
-        if not of_text.any():
-            continue
-        if text is not None:
-            if text not in names:
-                problems.append(f"edges {edges.name}: port {text!r}; {post.name} has {', '.join(names) or 'none'}")
-                continue
-            parts.append((text, chosen[of_text]))
-        elif not names:
-            problems.append(f"edges {edges.name}: {post.template.neuron.name} has no port; nothing can arrive there")
+    pairs, which = np.unique(np.stack([ports[1][chosen], receptors[1][chosen]]), axis=1, return_inverse=True)
+    for k, (port_code, receptor_code) in enumerate(pairs.T):
+        here, port, receptor = which.reshape(-1) == k, ports[0][port_code], receptors[0][receptor_code]
+        if port is not None:
+            if port in names:
+                parts.append((port, chosen[here]))
+            else:
+                problems.append(f"edges {edges.name}: port {port!r}; {post.name} has {', '.join(names)}")
+        elif receptor in template.receptors:
+            parts.append((template.receptors[receptor], chosen[here]))
+        elif receptor in (None, "0") and not template.numbered:
+            by_sign = [(sign, chosen[here & (negative == sign)]) for sign in (False, True)]
+            parts += [(template.port_of(sign), kept) for sign, kept in by_sign if kept.size]
         else:
-            by_sign = [(sign, chosen[of_text & (negative == sign)]) for sign in (False, True)]
-            parts += [(post.template.port_of(sign), kept) for sign, kept in by_sign if kept.size]
+            have = ", ".join(template.receptors) or "0 alone"
+            problems.append(f"edges {edges.name}: receptor_type {receptor}; {post.name} has {have}")
     merged: dict[str, list[Ints]] = {}
     for port, kept in parts:
         merged.setdefault(port, []).append(kept)
     return [(port, np.sort(np.concatenate(kept))) for port, kept in merged.items()]
 
 
-def _weights(circuit: Circuit, edges: Edges, ignored: frozenset[str], problems: list[str]) -> Floats | None:
-    """syn_weight times nsyns, with the sign that dynamics_params give."""
-    subject = f"edges {edges.name}"
-    weights = edges.attributes.numbers("syn_weight")
-    if np.isnan(weights).any():
-        problems.append(f"{subject}: {int(np.isnan(weights).sum()):,} of {edges.size:,} have no syn_weight")
-        return None
-    nsyns = edges.attributes.numbers("nsyns")
-    weights *= np.where(np.isnan(nsyns), 1.0, nsyns)
+def _dynamics(circuit: Circuit, edges: Edges, ignored: frozenset[str], problems: list[str]) -> Said:
+    """Cells of ``dynamics_params``, which edges have them, and what they say."""
     if DYNAMICS in ignored:
-        return weights
+        return []
+    subject = f"edges {edges.name}"
     cells, codes = edges.attributes.labels(DYNAMICS)
+    said: Said = []
     for k in np.unique(codes):
         cell = cells[k]
         if cell is None:
@@ -193,19 +205,47 @@ def _weights(circuit: Circuit, edges: Edges, ignored: frozenset[str], problems: 
         except NetworkError as error:
             problems.append(f"{subject}: {error}; give the folder, or leave them out with ignore={{{DYNAMICS!r}}}")
             continue
-        sign = _sign(f"{subject}, {cell}", given, problems)
-        weights[codes == k] *= sign
+        said.append((cell, codes == k, given))
     problems += [
         f"{subject}: {name} of single edges has no equivalent in a static synapse"
         for name in edges.attributes.names
         if name.startswith(f"{DYNAMICS}/")
     ]
+    return said
+
+
+def _receptors(edges: Edges, said: Said, ignored: frozenset[str]) -> Labels:
+    """``receptor_type`` of each edge, of an attribute or of ``dynamics_params``."""
+    if RECEPTOR in ignored:
+        return (None,), np.zeros(edges.size, np.int64)
+    texts, codes = edges.attributes.labels(RECEPTOR)
+    found = [None if text is None else text.removesuffix(".0") for text in texts]
+    for _, of, given in said:
+        if RECEPTOR in given:
+            codes = np.where(of, len(found), codes)
+            found.append(str(given[RECEPTOR]))
+    return tuple(found), codes
+
+
+def _weights(edges: Edges, said: Said, problems: list[str]) -> Floats | None:
+    """syn_weight times nsyns, with the sign that dynamics_params give."""
+    subject = f"edges {edges.name}"
+    weights = edges.attributes.numbers("syn_weight")
+    if np.isnan(weights).any():
+        problems.append(f"{subject}: {int(np.isnan(weights).sum()):,} of {edges.size:,} have no syn_weight")
+        return None
+    nsyns = edges.attributes.numbers("nsyns")
+    weights *= np.where(np.isnan(nsyns), 1.0, nsyns)
+    for cell, of, given in said:
+        weights[of] *= _sign(f"{subject}, {cell}", given, problems)
     return weights
 
 
 def _sign(subject: str, given: Mapping[str, Any], problems: list[str]) -> float:
     for name, value in given.items():
         if name == "sign" and value in (1, -1):
+            continue
+        if name == RECEPTOR:
             continue
         if name == "level_of_detail" and value in INSTANT:
             continue

@@ -17,7 +17,7 @@ from neuromorph.interchange.sonata.attributes import DYNAMICS, Ints
 from neuromorph.interchange.sonata.configs import circuit_config, simulation_configs, write_json
 from neuromorph.interchange.sonata.files import write_edges, write_nodes, write_spikes, write_types
 from neuromorph.interchange.sonata.groups import VIRTUAL
-from neuromorph.interchange.sonata.templates import TEMPLATES, Template, template_of, unit_value
+from neuromorph.interchange.sonata.templates import Template, joined, list_name, template_of, unit_value
 from neuromorph.language import Neuron
 from neuromorph.network import EventSource, Live, Network, Population
 from neuromorph.network.builders import build_each
@@ -167,8 +167,7 @@ def _projection_problems(network: Network) -> list[str]:
 
 
 def _template(neuron: Neuron) -> tuple[str, Template]:
-    name = template_of(neuron)
-    return (f"{OURS}:{neuron.name}", Template.of(neuron)) if name is None else (name, TEMPLATES[name])
+    return template_of(neuron) or (f"{OURS}:{neuron.name}", Template.of(neuron))
 
 
 def _write_population(network: Network, population: Population, folder: Path, label: str, dt: float) -> dict[str, Any]:
@@ -183,14 +182,16 @@ def _write_population(network: Network, population: Population, folder: Path, la
         row = {"model_type": "point_neuron", "model_template": name, "pop_name": population.name}
         sets = [dict(zip(values, column, strict=False)) for column in table.T[:TYPES]]
         if table.shape[1] > TYPES:
-            columns |= {f"{DYNAMICS}/{key}": array for key, array in values.items() if (array != array[0]).any()}
-            sets = [{key: array[0] for key, array in values.items() if (array == array[0]).all()}]
+            differ = {list_name(key) for key, array in values.items() if (array != array[0]).any()}
+            columns |= {f"{DYNAMICS}/{key}": array for key, array in values.items() if list_name(key) in differ}
+            sets = [{key: array[0] for key, array in values.items() if list_name(key) not in differ}]
         else:
             types = types + codes.reshape(-1)
         rows = {}
         for k, content in enumerate(sets):
             file = f"{label}.json" if len(sets) == 1 else f"{label}_{k}.json"
-            write_json(folder / "components" / file, {key: value.item() for key, value in content.items()})
+            said = joined({key: value.item() for key, value in content.items()})
+            write_json(folder / "components" / file, said | template.flags)
             rows[FIRST_TYPE + k] = {**row, DYNAMICS: file}
     write_nodes(folder / f"{label}_nodes.h5", population.name, types, columns)
     write_types(folder / f"{label}_node_types.csv", "node_type_id", rows)
@@ -251,8 +252,13 @@ def _edges(network: Network, built: Synapses, dt: float, problems: list[str]) ->
     row[DYNAMICS] = "instantaneous.json" if name.startswith("nrn:") else "static.json"
     if name.startswith(OURS):
         row["port"] = projection.port
+    elif template.numbered:
+        receptor = next(label for label, port in template.receptors.items() if port == projection.port)
+        row[DYNAMICS] = f"receptor_{receptor}.json"
     elif template.excitatory != template.inhibitory:
         sign = -1 if projection.port == template.inhibitory else 1
+        if template.magnitudes:
+            weights = sign * weights  # a conductance is positive, and the files' sign names its port
         if wrong := int(np.count_nonzero(np.broadcast_to(sign * weights < 0, targets.shape))):
             problems.append(
                 f"projection {projection.name}: {wrong:,} weights at port {projection.port} have the sign of the other "
@@ -285,8 +291,11 @@ def _distinct(parts: list[_Part]) -> list[_Part]:
 
 def _write_part(part: _Part, folder: Path, label: str, type_id: int) -> dict[str, Any]:
     """Files of one projection's edges, and the entry of the circuit's configuration."""
-    content = {"level_of_detail": "instantaneous", "sign": 1} if part.row[DYNAMICS] == "instantaneous.json" else {}
-    write_json(folder / "components" / part.row[DYNAMICS], content)
+    file = part.row[DYNAMICS]
+    content: dict[str, Any] = {"level_of_detail": "instantaneous", "sign": 1} if file == "instantaneous.json" else {}
+    if file.startswith("receptor_"):
+        content = {"receptor_type": int(file.removeprefix("receptor_").removesuffix(".json"))}
+    write_json(folder / "components" / file, content)
     write_edges(
         folder / f"{label}_edges.h5",
         part.name,

@@ -117,13 +117,49 @@ def _by_template(
             problems += [f"nodes {nodes.name} ({len(ids):,}): {refusal(kind, text)}" for kind in (other or kinds)]
             continue
         label = (text or template.neuron.name).rpartition(":")[2]
-        neuron = _with_values(circuit, nodes, ids, template, ignored, problems)
-        parts.append((label, ids, template, neuron))
+        said = [] if DYNAMICS in ignored else _dynamics(circuit, nodes, ids, problems)
+        shapes = _by_shape(template, ids, said)
+        for shaped, members in shapes:
+            neuron = _with_values(nodes, members, shaped, said, ignored, problems)
+            parts.append((label if len(shapes) == 1 else shaped.neuron.name, members, shaped, neuron))
     return parts
 
 
+Said = list[tuple[str, Ints, Mapping[str, Any]]]
+"""Cells of ``dynamics_params``, the nodes that have them, and what they say."""
+
+
+def _dynamics(circuit: Circuit, nodes: Nodes, ids: Ints, problems: list[str]) -> Said:
+    """What the types of these nodes say of their dynamics."""
+    cells, codes = nodes.attributes.labels(DYNAMICS)
+    said: Said = []
+    for k in np.unique(codes[ids]):
+        cell = cells[k]
+        if cell is None:
+            continue
+        try:
+            given = read_dynamics(circuit.folder("point_neuron_models_dir", "models_dir"), cell)
+        except NetworkError as error:
+            problems.append(f"nodes {nodes.name}: {error}")
+            continue
+        said.append((cell, ids[codes[ids] == k], given))
+    return said
+
+
+def _by_shape(template: Template, ids: Ints, said: Said) -> list[tuple[Template, Ints]]:
+    """Templates and the nodes that they are for: several where parameters decide about the equations."""
+    if template.shaped is None:
+        return [(template, ids)]
+    rest = np.setdiff1d(ids, np.concatenate([np.empty(0, np.int64), *(of for _, of, _ in said)]))
+    asked = [(template.shaped(given), of) for _, of, given in said] + [(template.shaped({}), rest)] * bool(len(rest))
+    found: dict[Neuron, tuple[Template, list[Ints]]] = {}
+    for shaped, of in asked:
+        found.setdefault(shaped.neuron, (shaped, []))[1].append(of)
+    return [(shaped, np.sort(np.concatenate(parts))) for shaped, parts in found.values()]
+
+
 def _with_values(
-    circuit: Circuit, nodes: Nodes, ids: Ints, template: Template, ignored: frozenset[str], problems: list[str]
+    nodes: Nodes, ids: Ints, template: Template, said: Said, ignored: frozenset[str], problems: list[str]
 ) -> Neuron:
     """The template's neuron with what ``dynamics_params`` say of these nodes."""
     values: dict[str, npt.NDArray[np.float64]] = {}
@@ -131,21 +167,13 @@ def _with_values(
     def column(name: str) -> npt.NDArray[np.float64]:
         return values.setdefault(name, np.full(len(ids), np.nan))
 
-    if DYNAMICS not in ignored:
-        cells, codes = nodes.attributes.labels(DYNAMICS)
-        codes = codes[ids]
-        for k in np.unique(codes):
-            cell = cells[k]
-            if cell is None:
-                continue
-            try:
-                given = read_dynamics(circuit.folder("point_neuron_models_dir", "models_dir"), cell)
-            except NetworkError as error:
-                problems.append(f"nodes {nodes.name}: {error}")
-                continue
+    for cell, of, given in said:
+        here = np.isin(ids, of)
+        if here.any():
             subject = f"nodes {nodes.name}, {cell if len(cell) < 60 else DYNAMICS}"
             for name, value in values_of(template, given, subject, problems).items():
-                column(name)[codes == k] = value
+                column(name)[here] = value
+    if DYNAMICS not in ignored:
         for name in nodes.attributes.names:
             if name.startswith(f"{DYNAMICS}/"):
                 numbers = nodes.attributes.numbers(name)[ids]
@@ -154,8 +182,8 @@ def _with_values(
                     problems.append(f"nodes {nodes.name}: {template.neuron.name} has no parameter {short!r}")
                     continue
                 ours, unit = template.parameters[short]
-                said = ~np.isnan(numbers)
-                column(ours)[said] = numbers[said] * unit_value(unit)
+                has = ~np.isnan(numbers)
+                column(ours)[has] = numbers[has] * unit_value(unit)
     return template.neuron(**{name: _value(template.neuron, name, array) for name, array in values.items()})
 
 

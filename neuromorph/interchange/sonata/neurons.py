@@ -27,13 +27,13 @@ from neuromorph.language import (
 from neuromorph.units import ms, mV, pA, pF
 
 
-def _first(z: Expr) -> Expr:
+def first_integral(z: Expr) -> Expr:
     """(exp(z) - 1) / z, the integral of exp(s z) over s from 0 to 1; by tanh, which keeps all digits near 0."""
     t = tanh(z / 2)
     return where(z == 0, 1.0, 2 * t / ((1 - t) * z))
 
 
-def _second(z: Expr) -> Expr:
+def second_integral(z: Expr) -> Expr:
     """The integral of s exp(s z) over s from 0 to 1; a series where the closed form would lose digits."""
     series = 1 / 2 + z * (1 / 3 + z * (1 / 8 + z * (1 / 30 + z * (1 / 144 + z / 840))))
     return where(abs_(z) < 0.02, series, (exp(z) * (z - 1) + 1) / (z * z))
@@ -85,7 +85,7 @@ class IafPscExp:
     leak = exp(-dt / tau_m)
     steady = E_L + I_e * tau_m / C_m
     z_ex, z_in = dt / tau_m - dt / tau_syn_ex, dt / tau_m - dt / tau_syn_in
-    from_ex, from_in = dt / C_m * leak * _first(z_ex), dt / C_m * leak * _first(z_in)
+    from_ex, from_in = dt / C_m * leak * first_integral(z_ex), dt / C_m * leak * first_integral(z_in)
     V_m.next = where(step > 0, leak * V_m + (1 - leak) * steady, V_m) + from_ex * I_syn_ex + from_in * I_syn_in
     I_syn_ex.next = exp(-dt / tau_syn_ex) * I_syn_ex + ex
     I_syn_in.next = exp(-dt / tau_syn_in) * I_syn_in + inh
@@ -108,8 +108,8 @@ class IafPscAlpha:
     decay_ex, decay_in = exp(-dt / tau_syn_ex), exp(-dt / tau_syn_in)
     steady = E_L + I_e * tau_m / C_m
     z_ex, z_in = dt / tau_m - dt / tau_syn_ex, dt / tau_m - dt / tau_syn_in
-    from_ex = dt / C_m * leak * (dt * _second(z_ex) * slope_syn_ex + _first(z_ex) * I_syn_ex)
-    from_in = dt / C_m * leak * (dt * _second(z_in) * slope_syn_in + _first(z_in) * I_syn_in)
+    from_ex = dt / C_m * leak * (dt * second_integral(z_ex) * slope_syn_ex + first_integral(z_ex) * I_syn_ex)
+    from_in = dt / C_m * leak * (dt * second_integral(z_in) * slope_syn_in + first_integral(z_in) * I_syn_in)
     V_m.next = where(step > 0, leak * V_m + (1 - leak) * steady, V_m) + from_ex + from_in
     I_syn_ex.next = dt * decay_ex * slope_syn_ex + decay_ex * I_syn_ex
     I_syn_in.next = dt * decay_in * slope_syn_in + decay_in * I_syn_in
