@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from neuromorph.engine.live_inputs import Fired, Given
     from neuromorph.engine.plastic.synapse_values import SynapseValues
     from neuromorph.network import Network, Population, Projection
+    from neuromorph.progress import Progress
     from neuromorph.trace import Trace
     from neuromorph.units import Quantity
 
@@ -216,8 +217,16 @@ class Program(Protocol):
 class Target(Protocol):
     """Something that networks run on; constructed by the user with its options."""
 
-    def compile(self, network: Network, dt: Quantity) -> Program:
+    def compile(self, network: Network, dt: Quantity, *, progress: bool | Progress = True) -> Program:
         """Check and lower the network and build it for this target.
+
+        Parameters
+        ----------
+        network : Network
+        dt : Quantity
+            Length of a step.
+        progress : bool or Progress
+            Where to show how far it is; True: in a terminal.
 
         Raises
         ------

@@ -92,7 +92,7 @@ class Relay:
         return int(self.value.size)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Lifted:
     """A model divided.
 
@@ -131,6 +131,9 @@ class Lifted:
     def stages(self) -> int:
         """Layers of cells within a step."""
         return len(self.given)
+
+    def __repr__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """What runs where, and how each connection was carried over and why."""

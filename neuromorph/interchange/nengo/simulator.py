@@ -79,7 +79,8 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
                 model.build(network, progress=progress.next_stage("Building", "Build"))
             self._target = target
             self.lifted: Lifted = lift(model.operators, model.dt, _names(model))
-            self._engine = self._compiled(target)
+            with progress.next_stage("Building (compiling for the target)", "Compilation"):
+                self._engine = self._compiled(target)
             copies = {op: apart(op) for op in self.lifted.host}
             stay = [*copies.values(), *(() if self._engine is None else self._engine.operators())]
             replaced: Mapping[Any, Any] = {}
@@ -178,7 +179,7 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         made = circuit(self.lifted, self.model.dt)
         if target is None:
             target = CPU(dtype="float64" if np.dtype(rc.float_dtype).itemsize == 8 else "float32")
-        return Engine(made, target.compile(made.network, dt=self.model.dt * second))
+        return Engine(made, target.compile(made.network, dt=self.model.dt * second, progress=False))
 
 
 def _names(model: Any) -> dict[Any, str]:
