@@ -301,6 +301,68 @@ def sent(trace: Any, name: str) -> np.ndarray:
     return np.column_stack((events.steps, events.ids, values))[values != 0]
 
 
+@neuron
+class Flowing:
+    """Inputs that flow into a current, and others that reach the membrane."""
+
+    a, b = Port(), Port()
+    x, v = State(0.0), State(0.0)
+
+    x.dot = (20 * a - x) / (3 * ms)
+    v.jump = 0.2 * b
+    v.dot = (x - v) / (9 * ms)
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
+@neuron
+class Rising:
+    """A current that rises and decays, and one that integrates without a leak."""
+
+    a, b = Port(), Port()
+    fast, slow, v = State(0.0), State(0.0), State(0.0)
+
+    fast.jump = a
+    slow.jump = a + 0.5 * b
+    fast.dot = -fast / (2 * ms)
+    slow.dot = -slow / (6 * ms)
+    v.dot = (slow - fast) / (1 * ms)
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
+@neuron
+class SteppedCurrents:
+    """Two currents and a direct input as recurrences."""
+
+    a, b, c = Port(), Port(), Port()
+    x, y, v = State(0.0), State(0.0), State(0.0)
+
+    now = 0.7 * x + a
+    also = 0.9 * y + 0.3 * b
+    x.next = now
+    y.next = also
+    v.next = 0.9 * v + now - also + 0.5 * c
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
+CUBA = VogelsAbbottCUBA(t_ref=0 * ms, theta=-58 * mV, e_l=-60 * mV)
+
+#: Neurons with several currents; their graphs act within a step.
+CURRENTS: dict[str, Neuron] = {
+    "two currents": CUBA,
+    "two currents, euler": CUBA.with_method("euler"),
+    "two currents, exponential": CUBA.with_method("exponential_euler"),
+    "one as slow as the membrane": CUBA(tau_i=20 * ms),
+    "flowing": Flowing.with_method("euler"),
+    "flowing, exponential": Flowing.with_method("exponential_euler"),
+    "rising": Rising,
+    "rising, euler": Rising.with_method("euler"),
+    "recurrences": SteppedCurrents,
+}
+
+
 EXACT: dict[str, tuple[Neuron, str, str]] = {
     "delta": (LIFDelta(t_ref=0 * ms, theta=1.5 * mV, v_reset=0.2 * mV, drive=1 * mV), "LIF", "zero"),
     "delta, euler": (LIFDelta(t_ref=0 * ms, theta=1.5 * mV, v_reset=0 * mV).with_method("euler"), "LIF", "zero"),
@@ -325,6 +387,40 @@ def test_a_neuron_is_known_by_its_equations(name: str) -> None:
     one, two = spikes(net), spikes(twin)
     assert len(sent(one, "cells")) > 20
     np.testing.assert_allclose(sent(two, "cells"), sent(one, "cells"), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", CURRENTS)
+def test_several_currents_become_nodes_of_their_own_that_make_the_same_steps(name: str) -> None:
+    net, events = driven(CURRENTS[name])
+    graph = to_nir(net, dt=STEP)
+    ports = sum(isinstance(node, nir.LI) for node in graph.nodes.values())
+    assert ports == len(CURRENTS[name].states) - 1
+    twin = from_nir(graph, events=events)
+    late = latency(twin["cells"])
+    one, two = sent(spikes(net), "cells"), sent(spikes(twin, 130 + late), "cells")
+    assert len(one) > 20
+    np.testing.assert_array_equal(two - [late, 0, 0], one)
+
+
+def test_several_currents_in_a_loop_and_in_the_reading_of_later_events() -> None:
+    rng = np.random.default_rng(7)
+    events = EventSource.from_dense(rng.random((100, 5)) < 0.3)
+    for delay, forward in ((2, None), (3, "next"), (1, "next")):
+        net = Network(name="loop")
+        source, cells = net.population(events, name="source"), net.population(CUBA, 4, name="cells")
+        net.project(source, cells.exc, Dense(rng.uniform(0, 0.7, (5, 4)) * mV), delay=delay, name="in")
+        net.project(cells, cells.inh, Dense(rng.uniform(-2, 0, (4, 4)) * mV), delay=delay, name="back")
+        if delay == 1:
+            with pytest.raises(CheckError, match="projection in: it takes 1 steps, and in the graph at least 2"):
+                to_nir(net, dt=STEP, forward=forward, outputs=["cells"])
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            twin = from_nir(to_nir(net, dt=STEP, forward=forward, outputs=["cells"]), events=events)
+        late = latency(twin["cells"])
+        one, two = sent(spikes(net), "cells"), sent(spikes(twin, 130 + late), "cells")
+        assert len(one) > 5
+        np.testing.assert_array_equal(two - [late, 0, 0], one)
 
 
 def test_currents_that_flow_are_carried_over_as_equations() -> None:
@@ -439,10 +535,36 @@ class Squared:
     v.reset = 0.0
 
 
+@neuron
+class Alpha:
+    a = Port()
+    x, g, v = State(0.0), State(0.0), State(0.0)
+    x.jump = a
+    x.dot = -x / (5 * ms)
+    g.dot = (x - g) / (5 * ms)
+    v.dot = (g - v) / (10 * ms)
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
+@neuron
+class Offset:
+    a, b = Port(), Port()
+    x, v = State(0.0), State(0.0)
+    x.jump = a
+    x.dot = (0.1 - x) / (5 * ms)
+    v.jump = b
+    v.dot = (x - v) / (10 * ms)
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
 REFUSED: dict[str, tuple[Neuron, str]] = {
     "refractory": (LIF, "has a refractory time, and NIR's neurons have none"),
-    "conductances": (LIFConductance(t_ref=0 * ms), "its states are g_exc, g_inh, v; NIR's neurons have a membrane and"),
-    "two currents": (VogelsAbbottCUBA(t_ref=0 * ms), "its states are g_e, g_i, v"),
+    "conductances": (LIFConductance(t_ref=0 * ms), "g_exc * (e_exc - v) is in it"),
+    "a current of a current": (Alpha, "g depends on x, and a current of NIR's on its inputs alone"),
+    "flowing currents": (Flowing.with_method("exact"), "inputs flow into x during a step, beside other inputs of v"),
+    "a constant current": (Offset, "a constant flows into x, beside other inputs of v"),
     "gated": (EGRUEvNN, "is not a sum of constant multiples of states and inputs"),
     "random": (Noisy, "draws random numbers, which NIR has not"),
     "not strict": (AtLeast, "fires where v >= 1; NIR's neurons fire where the membrane is above the threshold"),

@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 
 from neuromorph.errors import NetworkError
-from neuromorph.interchange.nir.equations import Cell, without_bias
+from neuromorph.interchange.nir.cells import Cell
+from neuromorph.interchange.nir.equations import without_bias
 from neuromorph.interchange.nir.layers import Chain, Clock, Layer, chains, windowed_shapes, with_bias
 from neuromorph.interchange.nir.linear import Shape
 from neuromorph.interchange.nir.neurons import TIMES
@@ -18,7 +19,8 @@ from neuromorph.interchange.nir.schedule import schedule
 from neuromorph.network import Network, Population, Projection
 from neuromorph.network.rules import OneToOne
 
-Incoming: TypeAlias = "list[tuple[Projection, list[Chain]]]"
+#: Projections onto a population as chains of nodes, and the current that they reach; empty: the membrane.
+Incoming: TypeAlias = "list[tuple[Projection, list[Chain], str]]"
 
 
 def draw(
@@ -99,9 +101,15 @@ class _Writer:
             if not self._passes(name, incoming[name], ends):
                 self.exits[name] = self.made.add(name, self._node(name, shapes[name], name in ends))
         for name, node in list(self.exits.items()):
-            for projection, found in incoming[name]:
-                for chain in found:
-                    self._chain(projection, chain, node, incoming)
+            ways = {"": node} | {
+                current: self.made.add(f"{name}_{current}", self._layer(found, shapes[name]))
+                for current, found in self.cells[name].currents.items()
+                if any(reached == current for *_, reached in incoming[name])
+            }
+            self.made.edges += [(way, node) for way in ways.values() if way != node]
+            for projection, chosen, reached in incoming[name]:
+                for chain in chosen:
+                    self._chain(projection, chain, ways[reached], incoming)
         for name, end in ends.items():
             if self.made.nodes[self._exit(name, incoming)].type != "Output":
                 last = self.made.add(end, Layer("Output", {"shape": np.array(shapes[name])}))
@@ -112,7 +120,7 @@ class _Writer:
         """Whether a population needs no node: it only hands on what one chain of maps brings."""
         if not self._relays(name) or name in ends or len(incoming) != 1:
             return False
-        ((projection, found),) = incoming
+        ((projection, found, _),) = incoming
         return len(found) == 1 and bool(found[0]) and (projection.pre.name, name) not in self.late
 
     def _node(self, name: str, shape: Shape, output: bool) -> Layer:
@@ -123,6 +131,9 @@ class _Writer:
             if output and not self._relays(name):
                 return Layer("Output", {"shape": np.array(shape)})
             return Layer("Scale", {"scale": np.ones(shape)})
+        return self._layer(found, shape)
+
+    def _layer(self, found: Cell, shape: Shape) -> Layer:
         unit = self.options.time_unit
         values = {}
         for key, value in found.values.items():
@@ -152,7 +163,7 @@ class _Writer:
     def _exit(self, name: str, incoming: Mapping[str, Incoming]) -> str:
         """The node from which a population's projections come."""
         if name not in self.exits:
-            ((projection, (chain,)),) = incoming[name]
+            ((projection, (chain,), _),) = incoming[name]
             self.exits[name] = self._chain(projection, chain, None, incoming)
         return self.exits[name]
 
@@ -173,39 +184,47 @@ class _Writer:
     def _incoming(self, population: Population, shapes: Mapping[str, Shape]) -> Incoming:
         """A population's projections as chains of nodes, one of which brings its bias."""
         name, found = population.name, self.cells[population.name]
-        parts: list[tuple[Projection, list[Chain]]] = []
+        parts: Incoming = []
         for projection in self.network.projections:
             if projection.post is not population:
                 continue
             pre = projection.pre.name
-            gain = found.gains.get(projection.port, np.zeros(()))
-            try:
-                made = chains(projection, gain, shapes[pre], shapes[name], self._clock(projection), self.network.seed)
-            except NetworkError as error:
-                self.problems.append(f"projection {projection.name}: {error}")
-                made = []
-            parts.append((projection, made))
+            ways = {"": found, **found.currents}
+            gains = {way: cell.gains[projection.port] for way, cell in ways.items() if projection.port in cell.gains}
+            gains = gains or {"": np.zeros(())}  # a port without effect
+            for way, gain in gains.items():
+                try:
+                    clock = self._clock(projection, way)
+                    made = chains(projection, gain, shapes[pre], shapes[name], clock, self.network.seed)
+                except NetworkError as error:
+                    self.problems.append(f"projection {projection.name}: {error}")
+                    made = []
+                parts.append((projection, made, way))
         if not np.any(found.bias):
             return parts
-        for k in sorted(range(len(parts)), key=lambda k: (parts[k][0].pre.name, name) in self.late):
+        direct = [k for k, (*_, way) in enumerate(parts) if not way]
+        for k in sorted(direct, key=lambda k: (parts[k][0].pre.name, name) in self.late):
             changed = with_bias(parts[k][1], found.bias)
             if changed is not None:
-                return [*parts[:k], (parts[k][0], changed), *parts[k + 1 :]]
+                return [*parts[:k], (parts[k][0], changed, ""), *parts[k + 1 :]]
         try:
             self.cells[name] = without_bias(found)
         except NetworkError as error:
             self.problems.append(f"population {name}: {error}")
         return parts
 
-    def _clock(self, projection: Projection) -> Clock:
+    def _clock(self, projection: Projection, way: str) -> Clock:
         pre, post = projection.pre.name, projection.post.name
+        sooner = int((way, projection.port) in self.cells[post].later)
+        dt, unit = self.options.dt, self.options.time_unit
         if self.options.forward == "next":
-            # What is linear takes a step as a population and none as a node: both its steps are told.
+            # What is linear takes a step as a population and none as a node: both its steps are told. A current takes
+            # none as a state and one as a node.
             relayed = self._relays(pre) or self._relays(post)
-            return Clock(0, not relayed, self.options.dt, self.options.time_unit)
+            return Clock(bool(way) - sooner, not relayed, dt, unit, least=int(bool(way)))
         # Readers agree that a population's own events arrive in the next step; longer loops are told with a delay.
-        undelayed = self.cells[post].start - self.cells[pre].start
-        return Clock(undelayed, pre == post, self.options.dt, self.options.time_unit)
+        undelayed = self.cells[post].start - self.cells[pre].start - sooner
+        return Clock(undelayed, pre == post and not way, dt, unit)
 
     def _relays(self, name: str) -> bool:
         """Whether a population is linear and sends to another."""

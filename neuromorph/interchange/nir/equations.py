@@ -6,6 +6,7 @@ the obstacle is told.
 
 - A state that starts elsewhere is counted from there: threshold, reset and leak are moved by as much.
 - Several ports are one input if they act on the same state; what differs becomes part of their weights.
+- Several currents are nodes of their own (:mod:`neuromorph.interchange.nir.currents`).
 - An event that moves a state at once (``v.jump``) is an input that lasts one step, as in NIR's discrete readings: the
   coefficients contain dt, and are chosen so that a reader that integrates by the neuron's method makes the same step.
 """
@@ -13,13 +14,15 @@ the obstacle is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from neuromorph.errors import NetworkError
+from neuromorph.interchange.nir.cells import Cell, split
+from neuromorph.interchange.nir.currents import with_currents
 from neuromorph.interchange.nir.firing import RESETS
 from neuromorph.interchange.nir.forms import Form, Values, form, settled
 from neuromorph.interchange.nir.neurons import PARAMETERS, Input, Sum, model
@@ -31,40 +34,6 @@ from neuromorph.lowering.values import initial_states, parameter_values
 from neuromorph.network import Population
 
 Forms = Mapping[str, Form]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A population as NIR has it.
-
-    Attributes
-    ----------
-    kind : str
-        A type of NIR's, or ``"Sum"`` (sends on what it gets) or ``"Input"``.
-    values : dict of str to float64 array (n,)
-        Parameters by NIR's names; SI units, rates in 1/s.
-    bias : float64 array (n,)
-        A constant part of the input.
-    gains : dict of str to float64 array
-        By port: what the weights of events onto it are multiplied by; 0 for others.
-    reset : str or None
-        One of ``RESETS``; None if it does not fire.
-    method : str or None
-        How it is integrated; None if nothing is.
-    start : int
-        Step at which constants begin to act.
-    membrane : str
-        The state that is NIR's ``v``; empty if it keeps nothing.
-    """
-
-    kind: str
-    values: Mapping[str, Values] = field(default_factory=dict)
-    bias: Values = field(default_factory=lambda: np.zeros(1))
-    gains: Mapping[str, Values] = field(default_factory=dict)
-    reset: str | None = None
-    method: str | None = None
-    start: int = 0
-    membrane: str = ""
 
 
 def cell(population: Population, seed: int, dt: float) -> Cell:
@@ -91,9 +60,7 @@ def cell(population: Population, seed: int, dt: float) -> Cell:
     found = _own(neuron, params) or _by_equations(neuron, Statics(params, dt), dt)
     if found.membrane:
         found = _moved(found, initial_states(neuron, params, population.size, dt, seed, population.index))
-    n = population.size
-    values = {name: np.array(np.broadcast_to(value, (n,)), np.float64) for name, value in found.values.items()}
-    return replace(found, values=values, bias=np.array(np.broadcast_to(found.bias, (n,)), np.float64))
+    return found.spread(population.size)
 
 
 def _moved(found: Cell, initial: Mapping[str, Values]) -> Cell:
@@ -161,10 +128,10 @@ def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
         raise NetworkError(f"{', '.join(whole)} counts in whole numbers, and NIR's neurons in real ones")
     ways = {"dot" if s.dot is not None else "next" for s in neuron.states if s.dot is not None or s.next is not None}
     unmoved = [s for s in neuron.states if s.dot is None and s.next is None and s.jump is None]
-    if unmoved or len(neuron.states) > 2 or len(ways) > 1:
+    if unmoved or len(ways) > 1:
         raise NetworkError(
-            f"its states are {', '.join(s.name for s in neuron.states)}; NIR's neurons have a membrane and at most one "
-            "synaptic current, both with a differential equation"
+            f"its states are {', '.join(s.name for s in neuron.states)}; NIR's neurons have a membrane and synaptic "
+            "currents, all with a differential equation"
         )
     starts: list[int] = []
 
@@ -263,25 +230,34 @@ def _rates(nexts: Forms, jumps: Forms, dt: float) -> dict[str, Form]:
     merged = {name: _after_jumps(later, jumps) for name, later in nexts.items()}
     rates = {}
     for name, later in merged.items():
-        others = {other: merged[other] for other in later.states if other != name}
-        made = later
-        for other, current in others.items():  # the membrane sees the current of the same step
-            decay = current.state(other)
-            if np.any(decay == 0) or current.state(name).any():
+        made, shares = later, {}
+        for other in set(later.states) - {name}:  # the membrane sees the current of the same step
+            decay = merged[other].state(other)
+            if np.any(decay == 0) or merged[other].state(name).any():
                 raise NetworkError(f"next {name} is not a membrane's that a decaying current moves")
-            share = later.state(other) / decay
-            for port in {*current.ports, *later.ports}:
-                if not np.allclose(later.port(port), share * current.port(port), rtol=1e-9, atol=0):
-                    raise NetworkError(
-                        f"next {name} does not see {other} as it is in the same step, which is how NIR's neurons are "
-                        "read step by step"
-                    )
-            made = Form({name: later.state(name), other: share}, {}, later.constant - share * current.constant)
+            shares[other] = later.state(other) / decay
+        if shares:
+            ports = {p: _beside(later.port(p), p, shares, merged) for p in later.ports}
+            seen = {p for other in shares for p in merged[other].ports}
+            if any(np.any(ports.get(p, 1)) for p in seen):
+                raise NetworkError(
+                    f"next {name} does not see {', '.join(sorted(shares))} as in the same step, which is how NIR's "
+                    "neurons are read step by step"
+                )
+            constant = later.constant - sum(share * merged[other].constant for other, share in shares.items())
+            made = Form({name: later.state(name), **shares}, {p: c for p, c in ports.items() if np.any(c)}, constant)
         states = {state: c / dt for state, c in made.states.items() if state != name}
         own = (made.state(name) - 1) / dt
         states |= {name: own} if np.any(own) else {}
         rates[name] = Form(states, {port: c / dt for port, c in made.ports.items()}, made.constant / dt)
     return rates
+
+
+def _beside(strength: Values, port: str, shares: Mapping[str, Values], currents: Forms) -> Values:
+    """What a port adds to the membrane beside what it adds through currents."""
+    through = [share * currents[other].port(port) for other, share in shares.items()]
+    left = strength - sum(through)
+    return np.where(np.abs(left) <= 1e-9 * (np.abs(strength) + sum(map(np.abs, through))), 0.0, left)
 
 
 def _after_jumps(later: Form, jumps: Forms) -> Form:
@@ -300,18 +276,19 @@ def _dynamic(neuron: Neuron, test: _Test, rates: Forms, jumps: Forms, dt: float)
     method = "euler" if any(s.next is not None for s in neuron.states) else neuron.method
     if not currents:
         return _one_state(membrane, v, jumps.get(membrane, Form()), method, dt)
+    if len(currents) > 1 or v.ports or membrane in jumps:
+        alone = _one_state(membrane, v, jumps.get(membrane, Form()), method, dt)
+        return with_currents(alone, rates, jumps, any(s.next is not None for s in neuron.states), dt)
     (current,) = currents
     i = rates[current]
     if membrane in i.states:
         raise NetworkError(f"{current} depends on {membrane}, and the current of NIR's neurons does not")
-    if v.ports or membrane in jumps:
-        raise NetworkError(f"inputs act on {membrane} beside the current {current}; in NIR all go through the current")
     if np.any(v.state(membrane) >= 0) or np.any(i.state(current) >= 0) or current not in v.states:
         raise NetworkError(f"{membrane} and {current} are not a leaky membrane that a decaying current moves")
     tau_syn, tau_mem = -1 / i.state(current), -1 / v.state(membrane)
     jump = jumps.get(current, Form())
     strengths = {p: (i.port(p) + jump.port(p) / dt) * tau_syn for p in {**i.ports, **jump.ports}}
-    w_in, gains = _split(strengths)
+    w_in, gains = split(strengths)
     values = {
         "tau_syn": tau_syn,
         "tau_mem": tau_mem,
@@ -337,22 +314,15 @@ def _one_state(name: str, v: Form, jump: Form, method: str, dt: float) -> Cell:
     own = v.state(name)
     ports = {**v.ports, **jump.ports}
     if not np.any(own):
-        r, gains = _split({p: v.port(p) + jump.port(p) / dt for p in ports})
+        r, gains = split({p: v.port(p) + jump.port(p) / dt for p in ports})
         return Cell("I", {"r": r}, v.constant / r, gains, None, method, 0, name)
     if np.any(own >= 0):
         raise NetworkError(f"{name} does not decay in every neuron; NIR's neurons leak, or integrate, all alike")
     tau = -1 / own
     # A jump decays within its step; what an input of one step leaves at the end of it must be the same.
     lasting = tau / dt - 1 if method == "euler" else 1 / np.expm1(dt / tau)
-    r, gains = _split({p: v.port(p) * tau + jump.port(p) * lasting for p in ports})
+    r, gains = split({p: v.port(p) * tau + jump.port(p) * lasting for p in ports})
     return Cell("LI", {"tau": tau, "r": r, "v_leak": v.constant * tau}, np.zeros(1), gains, None, method, 0, name)
-
-
-def _split(strengths: Mapping[str, Values]) -> tuple[Values, dict[str, Values]]:
-    """The strength of the first port, and the others in terms of it; 1 where a first port is without effect."""
-    first = next(iter(strengths.values()), np.ones(()))
-    scale = first if np.all(first) else np.ones(())
-    return scale, {name: np.asarray(strength / scale) for name, strength in strengths.items()}
 
 
 def _with_threshold(found: Cell, neuron: Neuron, test: _Test, read: Any) -> Cell:

@@ -51,18 +51,23 @@ class Clock:
         Whether a delay of one step goes without saying.
     dt, unit : float
         A step and the file's unit of time, in seconds.
+    least : int
+        Steps that it takes at least beyond ``undelayed``.
     """
 
     undelayed: int
     late: bool
     dt: float
     unit: float
+    least: int = 0
 
     def layer(self, steps: Array, shape: Shape) -> Chain:
         """A delay node, or nothing if there is no delay."""
         own = np.array(np.broadcast_to(np.asarray(steps, np.int64).ravel() - self.undelayed, (prod(shape),)))
-        if own.min() < 0:
-            raise NetworkError(f"it takes {int(np.min(steps))} steps, and in the graph at least {self.undelayed}")
+        if own.min() < self.least:
+            raise NetworkError(
+                f"it takes {int(np.min(steps))} steps, and in the graph at least {self.undelayed + self.least}"
+            )
         if self.late:
             own[own == 1] = 0
         return (Layer("Delay", {"delay": (own * (self.dt / self.unit)).reshape(shape)}),) if own.any() else ()

@@ -9,8 +9,9 @@ from typing import Any
 
 from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.nir import nest
+from neuromorph.interchange.nir.cells import Cell
 from neuromorph.interchange.nir.draft import Draft, draw
-from neuromorph.interchange.nir.equations import Cell, cell
+from neuromorph.interchange.nir.equations import cell
 from neuromorph.interchange.nir.file import OPTIONS
 from neuromorph.interchange.nir.layers import Layer
 from neuromorph.interchange.nir.options import Options, read_options
@@ -55,7 +56,8 @@ def to_nir(
         so they have to be asked for.
     forward : {"same", "next"}, optional
         How a connection without a delay is meant to be read, see :func:`from_nir`. Default: "next", where one step is
-        the shortest; "same" for networks that :func:`from_nir` made that way.
+        the shortest; "same" for networks that :func:`from_nir` made that way, and those whose neurons have several
+        currents: these become nodes of their own, which act within a step.
     time_unit : Quantity, optional
         Unit of times in the file; default: a second.
     nested : bool
@@ -81,7 +83,8 @@ def to_nir(
     if problems:
         raise CheckError(f"network {network.name} as a NIR graph", problems)
     late = any(found.start for found in cells.values())
-    options = _with_method(given, cells, forward or ("same" if late else "next"))
+    instant = late or any(found.currents for found in cells.values())
+    options = _with_method(given, cells, forward or ("same" if instant else "next"))
     if options.forward == "next" and late:
         problems += [
             f"population {name}: it starts at step {found.start}, which NIR cannot say with forward='next'; leave "
