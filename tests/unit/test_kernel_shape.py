@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from functools import cache
 
 import pytest
 from assembly import Loop, called, innermost_loops, instructions, require_vectors
@@ -47,6 +48,7 @@ class Noisy:
 LIBRARY = library() | {"Noisy": Noisy}
 
 
+@cache
 def kernel_of(model: Neuron, dtype: Float) -> tuple[StepProgram, str]:
     """Step program of a neuron and the instructions of its kernel."""
     program = lower_neuron(model, 1e-4, dtype, SIZE).program
