@@ -125,11 +125,13 @@ def test_decoded_connections_are_factored() -> None:
     """Many ensembles and connections become few populations, and synapses are neurons times dimensions."""
     with nengo.Network(seed=4) as model:
         first, second = nengo.networks.EnsembleArray(50, 8), nengo.networks.EnsembleArray(50, 8)
+        second.add_output("square that nobody reads", np.square)
         nengo.Connection(first.output, second.input, synapse=0.01)
         nengo.Connection(nengo.Node(np.linspace(-1, 1, 8)), first.input, synapse=None)
         nengo.Probe(second.output, synapse=0.01)
     theirs, mine = both(model, steps=60)
     agree(theirs, mine, model)
+    assert {type(op).__name__ for op in mine.lifted.host} <= {"Copy", "Reset", "SimProbe", "TimeUpdate"}  # no decoders
     with ours(model) as running:
         sizes = {p.name: p.size for p in running.program.network.populations}
         synapses = sum(len(running.program.synapses(p).pre) for p in running.program.network.projections)

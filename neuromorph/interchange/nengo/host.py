@@ -142,12 +142,12 @@ def shows(engine: Engine, places: Sequence[Place], targets: Sequence[Array]) -> 
     loop = engine.loop
     sizes = {population.name: population.size for population in engine.circuit.network.populations}
     sent: dict[str, list[tuple[Place, Array]]] = defaultdict(list)
-    states: list[tuple[Place, str, Array]] = []
+    states: dict[tuple[str, str], list[tuple[slice, Array]]] = defaultdict(list)
     for place, target in zip(places, targets, strict=True):
         if place.state is None:
             sent[place.population].append((place, target))
         else:
-            states.append((place, place.state, target))
+            states[place.population, place.state].append((place.part, target))
 
     def show(fired: Mapping[str, Any]) -> None:
         for name, items in sent.items():
@@ -156,8 +156,10 @@ def shows(engine: Engine, places: Sequence[Place], targets: Sequence[Array]) -> 
             dense[events.indices] = 1.0 if events.values is None else events.values
             for place, target in items:
                 np.multiply(dense[place.part], place.unit, out=target, casting="same_kind")
-        for place, state, target in states:
-            target[...] = loop.state(place.population, state)[place.part]
+        for (name, state), parts in states.items():
+            values = loop.state(name, state)
+            for part, target in parts:
+                target[...] = values[part]
 
     return show
 
@@ -183,11 +185,14 @@ class Seen(SignalDict):  # type: ignore[misc]
                 kept.flags.writeable = False
             dict.__setitem__(self, signal, kept)
 
-    def __getitem__(self, key: Signal) -> Any:
-        try:
-            return super().__getitem__(key)
-        except KeyError:
-            raise KeyError(f"{key} is on the target and not shown here; probe what you need of it") from None
+    __getitem__ = dict.__getitem__
+
+    def __missing__(self, key: Signal) -> Any:
+        """A view of a signal that is here; others are on the target alone."""
+        base = self.get(key.base)
+        if base is None:
+            raise KeyError(f"{key} is on the target and not shown here; probe what you need of it")
+        return np.ndarray(key.shape, key.dtype, base, key.offset, key.strides)
 
     def __setitem__(self, key: Signal, value: Any) -> None:
         if key.base in self._held:

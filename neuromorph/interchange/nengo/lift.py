@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 from nengo.builder.neurons import SimNeurons
-from nengo.builder.operator import Operator
+from nengo.builder.operator import Copy, DotInc, ElementwiseInc, Operator, Reset, SparseDotInc
 from nengo.builder.probe import SimProbe
 from nengo.builder.processes import SimProcess
 from nengo.builder.signal import Signal
+from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.neurons import RatesToSpikesNeuronType
 from nengo.synapses import Synapse
 from nengo.utils.graphs import toposort
@@ -31,6 +32,9 @@ from neuromorph.interchange.nengo.processes import filter_of
 
 MOST_STATES = 16
 """Of a filter that is taken: a longer one, as of a wide triangle, takes longer to compile than the host to run."""
+
+PLAIN = (Copy, ConvInc, ConvTransposeInc, DotInc, ElementwiseInc, Reset, SparseDotInc)
+"""Operators that do nothing but write their result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,10 +253,22 @@ def _remaining(
     while True:
         again = [op for op in waiting if any(s.base in needed for s in (*op.sets, *op.incs))]
         if not again:
-            return tuple(op for op in operators if op in kept)
+            return _read(tuple(op for op in operators if op in kept), given)
         kept.update(again)
         waiting = [op for op in waiting if op not in kept]
         needed |= {s.base for op in again for s in op.reads}
+
+
+def _read(operators: tuple[Operator, ...], given: set[Signal]) -> tuple[Operator, ...]:
+    """Without what computes signals that nobody reads, as outputs of ensemble arrays that are not connected."""
+    while True:
+        needed = given | {s.base for op in operators for s in op.reads}
+        alive = tuple(
+            op for op in operators if type(op) not in PLAIN or any(s.base in needed for s in (*op.sets, *op.incs))
+        )
+        if len(alive) == len(operators):
+            return alive
+        operators = alive
 
 
 def _apart(
