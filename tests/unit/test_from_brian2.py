@@ -282,7 +282,9 @@ def test_names_are_found_where_the_function_is_called() -> None:
 
 def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
     driven = b.NeuronGroup(2, "dv/dt = -v/(5*ms) : 1", method="euler", name="driven")
-    linked = b.NeuronGroup(2, "dv/dt = (x - v)/(5*ms) : 1\nx : 1 (linked)", name="linked", method="euler")
+    linked = b.NeuronGroup(
+        2, "dv/dt = (x - v)/ms : 1\nx : 1 (linked)", method="euler", threshold="v > 1", reset="x = 0", name="linked"
+    )
     linked.x = b.linked_var(driven, "v")
     opaque = b.Function(pyfunc=lambda x: np.interp(x, [0, 1], [0, 1]), arg_units=[1], return_unit=1)
     called = b.NeuronGroup(2, "dv/dt = -opaque(v)/(5*ms) : 1", name="called", method="euler")
@@ -313,7 +315,7 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
         "called: method: the function opaque() cannot be said in equations",
         "setting: on_pre 'v = 0.1*i': it sets v_post, and some neuron of regular has several synapses",
         "regular: a summed variable reads v, which",
-        "linked: x: x is linked to v of driven, which changes while the network runs",
+        "linked: reset: x is linked to v of driven; a group changes its own variables alone",
     ):
         assert expected in text, text
 

@@ -15,12 +15,13 @@ from neuromorph.errors import CheckError, NeuromorphError
 from neuromorph.interchange.brian2.clocks import schedule_of
 from neuromorph.interchange.brian2.expressions import problem_of
 from neuromorph.interchange.brian2.functions import Feed
+from neuromorph.interchange.brian2.links import Neighbour, Read, in_turn
 from neuromorph.interchange.brian2.moment import fired
 from neuromorph.interchange.brian2.names import GroupNames
-from neuromorph.interchange.brian2.neuron import Task, group_neuron, written
+from neuromorph.interchange.brian2.neuron import Task, group_neurons, written
 from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.operations import acting as acting_on
-from neuromorph.interchange.brian2.samples import Sample, between, sampled, samples_of
+from neuromorph.interchange.brian2.samples import Sample, between, sampled, samples_of, turn_of
 from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
 from neuromorph.interchange.brian2.synapses import Link, Surroundings, Taken, take, unsettled, watched_in, writes
@@ -175,8 +176,12 @@ class _Import:
             )
         )
         arrivals = {group.name: found.operations(group.name) for group in self.groups}
+        around = {
+            name: Neighbour(turn_of(group, self.schedule, events[name]), (*acting[name].operations, *arrivals[name]))
+            for name, group in ((g.name, g) for g in self.groups if not is_generator(g))
+        }
         neurons: dict[str, Any] = {}
-        feeds: dict[str, Mapping[str, Feed]] = {}
+        tasks: dict[str, Task] = {}
         for group in self.groups:
             if is_generator(group):
                 neurons[group.name] = self._attempt(group.name, partial(spike_source, group, self.schedule))
@@ -190,7 +195,7 @@ class _Import:
                 changing = (v for v in sorted(moving[group.name]) if names.has(v))
                 wanted = dict.fromkeys((*changing, *self.settle(group)))
                 samples += tuple(Sample(between(v), v, None, plain=True) for v in wanted)
-            task = Task(
+            tasks[group.name] = Task(
                 group,
                 self.namespace,
                 self.schedule,
@@ -201,18 +206,22 @@ class _Import:
                 moving,
                 tuple(sorted(v for g, v in found.seen if g == group.name)),
                 self.first,
+                around,
             )
-            neurons[group.name], names, problems = group_neuron(task)
-            feeds[group.name] = names.feeds
-            self.problems += problems
-            self.problems += unsettled(group.name, neurons[group.name], found, task.operations)
+        feeds: dict[str, Mapping[str, Feed]] = {}
+        reads: dict[str, Mapping[str, Read]] = {}
+        for group_name, (neuron, names, problems) in group_neurons(tasks).items():
+            neurons[group_name], feeds[group_name], reads[group_name] = neuron, names.feeds, names.reads
+            self.problems += [*problems, *unsettled(group_name, neuron, found, tasks[group_name].operations)]
+        self.groups, problems = in_turn(self.groups, reads)
+        self.problems += problems
         if self.problems:
             raise CheckError("this Brian 2 network cannot be taken", self.problems)
         if amend is not None:
             by_name = {group.name: group for group in self.groups}
             neurons = {k: amend(by_name[k], n) if isinstance(n, Neuron) else n for k, n in neurons.items()}
         orders = {link.name: np.asarray(link.order) for link in found.links if link.order is not None}
-        return Imported(self._network(Network(seed, name), neurons, feeds, found), orders)
+        return Imported(self._network(Network(seed, name), neurons, feeds, reads, found), orders)
 
     # --- what there is --------------------------------------------------------------------------------------------
     def _synapses(self, around: Surroundings) -> Taken:
@@ -260,7 +269,12 @@ class _Import:
 
     # --- the network ----------------------------------------------------------------------------------------------
     def _network(
-        self, made: Network, neurons: Mapping[str, Any], feeds: Mapping[str, Mapping[str, Feed]], found: Taken
+        self,
+        made: Network,
+        neurons: Mapping[str, Any],
+        feeds: Mapping[str, Mapping[str, Feed]],
+        reads: Mapping[str, Mapping[str, Read]],
+        found: Taken,
     ) -> Network:
         watched = {whole(m.source).name for kind in MONITORS[:3] for m in self.by_kind[kind]}
         bare = {link.target for link in found.links if not link.port}
@@ -276,6 +290,10 @@ class _Import:
         for group, tables in feeds.items():
             for port, feed in tables.items():
                 self._feed(made, populations[group], port, feed)
+        for group, ports in reads.items():
+            for port, read in ports.items():
+                end = populations[group].port(port)
+                made.read(populations[read.source], read.state, end, read.index, read.delay)
         self._record(made, populations, found)
         return made
 

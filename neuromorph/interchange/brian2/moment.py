@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Statement, expression
+from neuromorph.interchange.brian2.links import plain_name
 from neuromorph.interchange.brian2.names import LAST, GroupNames
 from neuromorph.interchange.brian2.schedule import Position
 from neuromorph.language import Expr, dt, step, to_float, trunc_div, where
@@ -68,11 +69,14 @@ class Moment:
     ----------
     late : bool
         Whether Brian 2 is still in its step before: what follows its thresholds is done at the start of our next step.
+    place : Position or None
+        Where in Brian 2's step it is; None: between two steps.
     """
 
     def __init__(self, names: GroupNames, length: float, every: int = 1) -> None:
         self.names = names
         self.late = False
+        self.place: Position | None = None
         self._length = length
         self._every = every
         self._dt = dt if every == 1 else const(length, TIME)
@@ -85,6 +89,7 @@ class Moment:
         """What a name stands for now."""
         if literal:
             return self.names(name, literal=True)
+        name = plain_name(self.names.group, name)
         if name in self._values:
             return self.names.read(name, self._values[name])
         match name:
@@ -100,7 +105,7 @@ class Moment:
                 return self.turn - self(LAST)
         code = self.names.subexpression(name)
         if code is None:
-            return self.names(name)
+            return self.names.at(name, self.place)
         if name not in self._subexpressions:
             with self.names.opened(name):
                 self._subexpressions[name] = self.names.drawn_once(name, expression(code, self))
@@ -175,7 +180,7 @@ class Moment:
     def copy(self) -> Moment:
         """The same moment, to go on from in another way."""
         twin = Moment(self.names, self._length, self._every)
-        twin.late = self.late
+        twin.late, twin.place = self.late, self.place
         twin._values, twin._flags = dict(self._values), dict(self._flags)
         return twin
 

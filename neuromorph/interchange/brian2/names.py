@@ -12,6 +12,8 @@ import numpy.typing as npt
 from neuromorph.dimension import rational
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
+from neuromorph.interchange.brian2.links import Linked, Neighbour, Read, linked, look, moves, plain_name
+from neuromorph.interchange.brian2.schedule import Position
 from neuromorph.language import Expr, Param, Port, State, Type, dt, step, to_float, to_int, where, white_noise
 from neuromorph.language.expr import as_expr, const, nodes
 from neuromorph.lowering.statics import Statics
@@ -104,6 +106,8 @@ class GroupNames:
         The same of every group of the network, for variables that are linked.
     first : int
         The first step of the run.
+    around : mapping of str to Neighbour
+        Every group of the network, for variables that are linked.
 
     Attributes
     ----------
@@ -113,6 +117,9 @@ class GroupNames:
         SI values of parameters and initial states.
     feeds : dict of str to Feed
         What comes in from tables of values over time, by the name of its port.
+    reads : dict of str to Read
+        What comes in of variables that are linked and change, by the name of its port.
+    around : mapping of str to Neighbour
     """
 
     def __init__(
@@ -122,6 +129,7 @@ class GroupNames:
         written: Collection[str],
         moving: Mapping[str, Collection[str]] | None = None,
         first: int = 0,
+        around: Mapping[str, Neighbour] | None = None,
     ) -> None:
         self._group = group
         self._namespace = namespace
@@ -134,6 +142,8 @@ class GroupNames:
         self.symbols: dict[str, Symbol] = {}
         self.values: dict[str, Any] = {}
         self.feeds: dict[str, Any] = {}
+        self.reads: dict[str, Read] = {}
+        self.around: Mapping[str, Neighbour] = around or {}
 
     # --- what there is --------------------------------------------------------------------------------------------
     @property
@@ -150,9 +160,19 @@ class GroupNames:
         """The expression that a name stands for."""
         if literal:
             return self._literal(name)
+        name = plain_name(self._group, name)
         if name not in self._known:
             self._known[name] = self._resolve(name)
         return self._known[name]
+
+    def at(self, name: str, place: Position | None) -> Expr:
+        """The expression that a name stands for at a place of Brian 2's step; None: between two steps."""
+        found = linked(self._group, name)
+        if found is None or not moves(found, self._moving):
+            return self(name)
+        if place is None or found.owner.name not in self.around:
+            raise LanguageError(f"{found}, which changes while the network runs; it is seen within a step alone")
+        return look(self, found, place)
 
     def own(self, name: str, symbol: Symbol) -> Symbol:
         """Take in a symbol under a name, which messages will call it by."""
@@ -169,6 +189,9 @@ class GroupNames:
         LanguageError
             If it is none.
         """
+        found = linked(self._group, name)
+        if found is not None:
+            raise LanguageError(f"{found}; a group changes its own variables alone")
         self(name)
         symbol = self.symbols.get(name)
         if not isinstance(symbol, State):
@@ -243,8 +266,6 @@ class GroupNames:
 
     def subexpression(self, name: str) -> str | None:
         """The code of a subexpression that is evaluated wherever it is read."""
-        if name in self._equations and "linked" in self._equations[name].flags:
-            return None
         if name in self._equations and self._equations[name].type == "subexpression":
             return None if "constant over dt" in self._equations[name].flags else str(self._equations[name].expr)
         variable = self.variables.get(name)
@@ -325,6 +346,9 @@ class GroupNames:
         code = self.subexpression(name)
         if code is not None:
             return self._subexpression(name, code)
+        found = linked(self._group, name)
+        if found is not None:
+            return self._linked(found)
         variable = self.variables.get(name)
         if variable is not None and hasattr(variable, "get_value"):
             return self._array(name, variable, dynamic=name in self._written)
@@ -334,8 +358,11 @@ class GroupNames:
         code = self.subexpression(name)
         if code is not None:
             return self._subexpression(name, code)
-        if "linked" in equation.flags:
-            return self._linked(name)
+        if "linked" in equation.flags and name not in self.variables:
+            raise LanguageError(f"{name} is a linked variable that is linked to nothing")
+        found = linked(self._group, name)
+        if found is not None:
+            return self._linked(found)
         dynamic = equation.type == "differential equation" or name in self._written
         return self._array(name, self.variables[name], dynamic)
 
@@ -346,24 +373,16 @@ class GroupNames:
             self.symbols[name] = value
         return value
 
-    def _linked(self, name: str) -> Expr:
-        variable = self.variables.get(name)
-        if variable is None:
-            raise LanguageError(f"{name} is a linked variable that is linked to nothing")
-        owner = variable.owner
-        source = str(variable.name)
-        if hasattr(variable, "expr"):
-            raise LanguageError(f"{name} is linked to a subexpression of another group; write it out here")
-        if source in self._moving.get(owner.name, (source,)):
-            raise LanguageError(
-                f"{name} is linked to {source} of {owner.name}, which changes while the network runs; groups see each "
-                "other through synapses alone"
-            )
-        values = np.asarray(variable.get_value()).reshape(-1)
-        index = self.variables.indices[name]
-        if values.size > 1 and index != "_idx":
-            values = values[np.asarray(self.variables[index].get_value(), np.int64)]
-        return self._symbol(name, values, dimension(variable.dim), dynamic=False)
+    def _linked(self, found: Linked) -> Expr:
+        """A variable of another group that does not change."""
+        if moves(found, self._moving):
+            raise LanguageError(f"{found}, which changes while the network runs")
+        values = found.values if found.index is None else found.values[found.index]
+        return self._symbol(found.name, values, self.dimension_of(found.name), dynamic=False)
+
+    def dimension_of(self, name: str) -> Dimension:
+        """The dimension of a variable."""
+        return dimension(self.variables[name].dim)
 
     def _array(self, name: str, variable: Any, dynamic: bool) -> Expr:
         return self._symbol(name, np.asarray(variable.get_value()), dimension(variable.dim), dynamic)

@@ -9,12 +9,13 @@ cannot be told apart, a group becomes a neuron with the same equations; otherwis
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neuromorph.errors import NeuromorphError
 from neuromorph.interchange.brian2.expressions import Sequence as Statements
 from neuromorph.interchange.brian2.expressions import expression, problem_of, said_of, statements
+from neuromorph.interchange.brian2.links import Neighbour, linked, moves
 from neuromorph.interchange.brian2.moment import Moment, Operation
 from neuromorph.interchange.brian2.names import GroupNames, unit
 from neuromorph.interchange.brian2.operations import Acting
@@ -54,6 +55,8 @@ class Task:
         Variables that synapses see in their turn of a step.
     first : int
         The first step of the run.
+    around : mapping of str to Neighbour
+        Every group of the network.
     """
 
     group: Any
@@ -66,6 +69,7 @@ class Task:
     moving: Mapping[str, frozenset[str]]
     seen: tuple[str, ...] = ()
     first: int = 0
+    around: Mapping[str, Neighbour] = field(default_factory=dict)
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -94,8 +98,7 @@ def group_neuron(task: Task) -> tuple[Neuron | None, GroupNames, list[str]]:
             neuron = form.build()
         else:
             names = _names(task)
-            threshold = None if task.event is None else task.acting.thresholds[task.event]
-            turn = turn_of(task.group, task.schedule) if threshold is None else threshold.position
+            turn = turn_of(task.group, task.schedule, task.event)
             every = task.schedule.every(task.group)
             neuron = stepwise(names, task.operations, turn, task.event, every, task.samples, task.seen)
     except (NeuromorphError, SyntaxError) as error:
@@ -103,13 +106,25 @@ def group_neuron(task: Task) -> tuple[Neuron | None, GroupNames, list[str]]:
     return neuron, names, problems
 
 
+def group_neurons(tasks: Mapping[str, Task]) -> dict[str, tuple[Neuron | None, GroupNames, list[str]]]:
+    """What :func:`group_neuron` makes of every group, each with the values that others see of it, by name."""
+    made = {name: group_neuron(task) for name, task in tasks.items()}
+    reads = [read for _, names, _ in made.values() for read in names.reads.values()]
+    for name, task in tasks.items():
+        shown = {r.sample.name: r.sample for r in reads if r.source == name and r.sample is not None}
+        if shown:
+            made[name] = group_neuron(replace(task, samples=(*task.samples, *shown.values())))
+    return made
+
+
 def _names(task: Task) -> GroupNames:
-    return GroupNames(task.group, task.namespace, task.moving[task.group.name], task.moving, task.first)
+    return GroupNames(task.group, task.namespace, task.moving[task.group.name], task.moving, task.first, task.around)
 
 
 def _unreadable(task: Task, names: GroupNames) -> list[str]:
     problems = []
     moment = Moment(names, float(task.group.clock.dt_))
+    moment.place = turn_of(task.group, task.schedule, task.event)
     for name in getattr(task.group, "user_equations", ()):
         try:
             moment(name)
@@ -220,6 +235,8 @@ def _held(group: Any) -> list[str]:
 
 def _in_order(task: Task) -> bool:
     """Whether there is nothing but update, threshold, additions and reset of spikes, in this order, in each step."""
+    if _follows(task):
+        return False
     acting = task.acting
     known = [o for o in (acting.update, *acting.thresholds.values(), *acting.resets.values()) if o is not None]
     additions = _additions(task)
@@ -251,6 +268,12 @@ def _in_order(task: Task) -> bool:
         if not before and not (settled and after and sample.variable in states):
             return False
     return all(last is None or o.position > last for o in late)
+
+
+def _follows(task: Task) -> bool:
+    """Whether the group sees variables of others that change: which values it sees depends on the place in the step."""
+    found = [linked(task.group, name) for name in task.group.variables]
+    return any(each is not None and moves(each, task.moving) for each in found)
 
 
 def _apart(task: Task) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.walk import whole
-from neuromorph.language import Expr, State, Type, where
+from neuromorph.language import Expr, State, Type, to_float, where
 from neuromorph.units import Quantity, Unit, example_unit
+
+if TYPE_CHECKING:
+    from neuromorph.interchange.brian2.names import GroupNames
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,15 @@ class Sample:
         Where in the step; None: between two steps of Brian 2.
     plain : bool
         Recorded in SI units, whatever they are shown in.
+    real : bool
+        Kept as a float, whatever it is.
     """
 
     name: str
     variable: str
     position: Position | None
     plain: bool = False
+    real: bool = False
 
 
 def between(variable: str) -> str:
@@ -74,18 +79,25 @@ def is_late(position: Position, group: Any, schedule: Schedule, event: str | Non
 
 
 def turn_of(group: Any, schedule: Schedule, event: str | None = "spike") -> Position:
-    """Where a step of ours ends within one of Brian 2: with the threshold of the event that leaves the group."""
+    """Where a step of ours ends within one of Brian 2: with the threshold of the event that leaves the group.
+
+    Other thresholds that come before the synapses are tested with it: Brian 2 tests events of one's own after spikes.
+    """
     thresholds = getattr(group, "thresholder", None) or {}
     if event in thresholds and thresholds[event].active:
-        return schedule.position(thresholds[event])
+        own = schedule.position(thresholds[event])
+        synapses = schedule.slot("synapses") if "synapses" in schedule.slots else 0
+        places = [schedule.position(each) for each in thresholds.values() if each.active]
+        return max([own, *(place for place in places if place[0] < synapses)])
     slot = schedule.slot("thresholds") if "thresholds" in schedule.slots else 3 * len(schedule.slots)
     return (slot, 0, "")
 
 
 def keep(names: GroupNames, sample: Sample, value: Expr) -> None:
     """Make the state that keeps a value."""
-    kind = int if value.type is not Type.FLOAT else float
+    kind = int if value.type is not Type.FLOAT and not sample.real else float
     read = where(value, 1, 0) if value.type is Type.BOOL else value
+    read = to_float(read) if sample.real else read
     shown = Unit("SI", 1.0, value.dim) if sample.plain else example_unit(value.dim)
     start = 0 if value.dim.is_none else Quantity(0.0, value.dim, shown)
     names.own(sample.name, State(start, dtype=kind)).next = read

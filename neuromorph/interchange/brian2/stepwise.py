@@ -68,6 +68,7 @@ def stepwise(
     moment.late = False
     for sample in samples:
         if sample.position is None:
+            moment.place = None
             kept[sample] = moment(sample.variable)
     for operation in (o for o in order if o.position <= turn):
         _act(moment, operation)
@@ -91,6 +92,7 @@ def _act(moment: Moment, operation: Operation) -> None:
     if moment.late and not operation.idle:
         started = step > moment.names.began()
         condition = started if condition is None else condition & started
+    moment.place = operation.position
     with said_of(operation.label):
         moment.only(condition, operation.run)
 

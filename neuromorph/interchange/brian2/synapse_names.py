@@ -12,6 +12,7 @@ import numpy.typing as npt
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.interchange.brian2.functions import callable_of
+from neuromorph.interchange.brian2.links import linked, moves
 from neuromorph.interchange.brian2.names import dimension, external, opened, quantity, unit
 from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Param, PostState, PostView, PreState, PreView, State, Type, dt, step, to_float
@@ -170,6 +171,9 @@ class SynapseNames:
         if hasattr(variable, "expr"):
             with opened(name, self._open):
                 return expression(str(variable.expr), _Within(self, suffix, side))
+        found = linked(side.group, plain)
+        if found is not None and moves(found, self._moving):
+            raise LanguageError(f"{found}, which changes while the network runs; synapses see their neurons' own")
         values = np.asarray(variable.get_value()).reshape(-1)
         dim, boolean = dimension(variable.dim), values.dtype.kind == "b"
         if plain in OWN or plain in self._moving.get(side.group.name, ()):
