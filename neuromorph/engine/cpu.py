@@ -308,8 +308,9 @@ class CPUProgram:
         self.reset()
         states = [saved.populations[population.name] for population in self.lowered.populations]
         for index, state in enumerate(states):
-            neuron = restored_neuron(self, index, state)
-            if neuron is not None and neuron is not self.neuron_of(index):
+            present = self._neurons[self.lowered.populations[index].name]
+            neuron = restored_neuron(self, index, state, present)
+            if neuron is not None and neuron is not present:
                 self._take_neuron(index, neuron, ())
         for number, (each, before) in enumerate(zip(self.compiled.plastic, synapses_of(self), strict=True)):
             synapse = restored_synapse(before, saved.plastic[each.lowered.name])
@@ -364,8 +365,7 @@ class CPUProgram:
 
     def synapses(self, projection: str | Projection) -> SynapseValues:
         """The synapses of a projection as they are now; see :meth:`Program.synapses`."""
-        states = {each.lowered.index: each.states() for each in self._instance.plastic}
-        return read_synapses(self, projection, self.compiled.projections, states)
+        return read_synapses(self, projection, self.compiled.projections, self._instance.synapse_states())
 
     def run_batch(
         self,

@@ -269,6 +269,10 @@ class Instance:
         made = self.plastic[number].changed(lowered, names)
         self.plastic = (*self.plastic[:number], made, *self.plastic[number + 1 :])
 
+    def synapse_states(self) -> dict[int, list[Array]]:
+        """Present states of each plastic projection, by its index in the network."""
+        return {each.lowered.index: each.states() for each in self.plastic}
+
     def plastic_states(self, step: int) -> dict[str, dict[str, Array]]:
         """What a checkpoint before ``step`` keeps of each plastic projection, by name."""
         layouts = self.compiled.layouts

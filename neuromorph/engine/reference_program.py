@@ -245,7 +245,7 @@ class ReferenceProgram:
         saved = checked(self, source)
         for index, population in enumerate(self.populations):
             state = saved.populations[population.lowered.name]
-            neuron = restored_neuron(self, index, state)
+            neuron = restored_neuron(self, index, state, self._neurons[index])
             if neuron is not None and neuron is not self._neurons[index]:
                 self._change(index, neuron)
             population.reset()

@@ -121,13 +121,18 @@ def checked(program: Checkpointed, source: Checkpoint | str | PathLike[str]) -> 
     return saved
 
 
-def restored_neuron(program: Checkpointed, index: int, saved: PopulationState) -> Neuron | None:
-    """The neuron of a population with the values that it had when it was saved; None for sources."""
+def restored_neuron(program: Checkpointed, index: int, saved: PopulationState, present: object = None) -> Neuron | None:
+    """The neuron of a population with the values that it had when it was saved; None for sources.
+
+    ``present`` is the one that it has now, which stays if its values are those.
+    """
     neuron = program.network.populations[index].neuron
     if not isinstance(neuron, Neuron):
         return None
     if not saved.values:
         return neuron
+    if isinstance(present, Neuron) and _equal(_changed_values(program, index, present), saved.values):
+        return present
     merged = {**dict(neuron.values), **saved.values}
     order = [*(param.name for param in neuron.params), *(state.name for state in neuron.states)]
     return replace(neuron, values=tuple((name, merged[name]) for name in order if name in merged))
@@ -200,6 +205,10 @@ def _changed_values(program: Checkpointed, index: int, neuron: object) -> dict[s
         for name, value in neuron.values
         if name not in before or before[name] is not value
     }
+
+
+def _equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def _without_empty_rows(sums: Array) -> Array:
