@@ -35,6 +35,8 @@ REAL = {
         ],
     }
 }
+pytestmark = pytest.mark.filterwarnings("ignore:SONATA circuit .* times between steps")
+
 SPIKES = {"input_type": "spikes", "module": "sonata"}
 Change = Callable[[dict[str, Any]], None]
 
@@ -456,7 +458,7 @@ def test_everything_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "components" / "i.json").unlink()
     (tmp_path / "components" / "e.json").write_text(json.dumps({"tau_m": "fast", "delta": 0.5}))
     given["run"] |= {"tstart": 5.0}
-    given["inputs"]["clamp"] = {"input_type": "current_clamp", "module": "IClamp", "node_set": "cells"}
+    given["inputs"]["clamp"] = {"input_type": "current_clamp", "module": "SEClamp", "node_set": "cells"}
     given["inputs"]["more"] = {**SPIKES, "input_file": "nowhere.h5", "node_set": "cells"}
     with pytest.raises(CheckError) as error:
         from_sonata(given)
@@ -466,7 +468,7 @@ def test_everything_is_refused_at_once(tmp_path: Path) -> None:
         "delta is 0.5; IafPscExp has 0.0 alone",
         "i.json: no such file",
         "run/tstart = 5.0 has no equivalent",
-        "inputs/clamp: input_type 'current_clamp' (module 'IClamp') has no equivalent",
+        "inputs/clamp: input_type 'current_clamp' (module 'SEClamp') has no equivalent",
         "nowhere.h5: no such file",
         "model_template tsodyks_synapse has no equivalent",
     ):

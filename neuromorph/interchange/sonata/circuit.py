@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     import h5py
 
 
+ELSEWHERE = {
+    "connection_overrides": "changes of weights and delays by rules have no equivalent; write them into the edges",
+    "node_set": 'a part of the circuit cannot be taken alone; switch other files off with "enabled": false',
+}
+"""Sections that would change what is simulated."""
+
+
 @dataclass(frozen=True, eq=False)
 class Nodes:
     """One population of nodes.
@@ -79,6 +86,8 @@ class Circuit:
     edges : mapping of str to Edges
     components, run, inputs, reports, node_sets : mapping
         The sections of the configuration; paths are absolute.
+    simulator : str
+        The configuration's ``target_simulator``.
     """
 
     name: str
@@ -89,6 +98,7 @@ class Circuit:
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     node_sets: Mapping[str, Any] = field(default_factory=dict)
+    simulator: str = ""
 
     @property
     def dt(self) -> Quantity | None:
@@ -100,6 +110,11 @@ class Circuit:
         """How long the simulation runs, if the configuration says so."""
         stop = self.run.get("tstop", self.run.get("duration"))
         return None if stop is None else float(stop) * ms
+
+    @property
+    def counts_up(self) -> bool:
+        """Whether spikes between two steps count at the second, as they do in NEST."""
+        return self.simulator.upper() == "NEST"
 
     def folder(self, *names: str) -> Path | None:
         """The first of these components that the configuration has."""
@@ -137,6 +152,7 @@ def read_circuit(source: str | PathLike[str] | Mapping[str, Any]) -> Circuit:
         for other, what in {"gap_juncs": "gap junctions have no equivalent between point neurons"}.items()
         if networks.get(other)
     ]
+    problems += [f"{section}: {what}" for section, what in ELSEWHERE.items() if config.get(section)]
     nodes: dict[str, Nodes] = {}
     edges: dict[str, Edges] = {}
     for table in _enabled(networks["nodes"]):
@@ -158,7 +174,8 @@ def read_circuit(source: str | PathLike[str] | Mapping[str, Any]) -> Circuit:
     if problems:
         raise CheckError(f"SONATA circuit {name}", problems)
     sections = {key: config.get(key) or {} for key in ("components", "run", "inputs", "reports")}
-    return Circuit(name, nodes, edges, **sections, node_sets=_node_sets(config))
+    simulator = str(config.get("target_simulator", ""))
+    return Circuit(name, nodes, edges, **sections, node_sets=_node_sets(config), simulator=simulator)
 
 
 def _enabled(tables: Any) -> list[Mapping[str, Any]]:

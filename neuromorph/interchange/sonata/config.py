@@ -110,7 +110,7 @@ def _make_absolute(config: Config, folder: Path) -> None:
         if isinstance(value, str):
             components[name] = str(folder / value)
     for given in config.get("inputs", {}).values():
-        for name in ("input_file", "spike_file"):
+        for name in ("input_file", "spike_file", "file"):
             if isinstance(given.get(name), str):
                 given[name] = str(folder / given[name])
     if isinstance(config.get("node_sets_file"), str):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
 from neuromorph.interchange.sonata.circuit import Circuit, Nodes
+from neuromorph.interchange.sonata.timing import steps_of
 from neuromorph.network import EventSource
 from neuromorph.units import ms
 
@@ -21,6 +22,44 @@ Spikes = tuple[npt.NDArray[np.float64], Ints]
 """Times in ms and nodes."""
 
 HDF5 = ("sonata", "h5", "hdf5", "synapse_replay")
+
+TABLE = ("file", "separator", "timestamps_column", "amplitudes_column")
+CLAMPS = {"current_clamp": ("amp", "delay", "duration"), "csv": TABLE, "file": TABLE}
+"""Kinds of current clamps, and what is said of each."""
+
+EVERYWHERE = ("input_type", "module", "node_set", "enabled", "name", "description")
+SPIKES = ("input_file", "spike_file", "delay", "duration")
+
+
+def is_clamp(section: Mapping[str, Any]) -> bool:
+    """Whether a section of the inputs is a current clamp that can be taken over."""
+    return section.get("module") == "IClamp" and section.get("input_type") in CLAMPS
+
+
+def input_problems(circuit: Circuit, ignored: frozenset[str]) -> list[str]:
+    """What sections of the inputs ask for and cannot have."""
+    problems = []
+    for name, section in circuit.inputs.items():
+        subject, kind = f"inputs/{name}", section.get("input_type")
+        if subject in ignored or section.get("enabled") is False:
+            continue
+        if kind != "spikes" and not is_clamp(section):
+            problems.append(
+                f"{subject}: input_type {kind!r} (module {section.get('module')!r}) has no equivalent; leave it out "
+                f"with ignore={{{subject!r}}}"
+            )
+            continue
+        known = (*EVERYWHERE, *(SPIKES if kind == "spikes" else CLAMPS[str(kind)]))
+        late, cut = section.get("delay", 0), section.get("duration", circuit.run.get("tstop", 0))
+        wrong = [key for key in section if key not in known]
+        if kind == "spikes":
+            wrong += ["delay"] * (late != 0) + ["duration"] * (cut < circuit.run.get("tstop", 0))
+        problems += [
+            f"{subject}/{key} = {section[key]!r:.60} has no equivalent; leave it out with ignore={{'{subject}/{key}'}}"
+            for key in wrong
+            if f"{subject}/{key}" not in ignored
+        ]
+    return problems
 
 
 def members(circuit: Circuit, given: Any, subject: str, _above: tuple[str, ...] = ()) -> dict[str, Ints]:
@@ -96,15 +135,9 @@ def spike_sources(circuit: Circuit, problems: list[str], ignored: frozenset[str]
     sources: dict[str, list[Spikes]] = {}
     for name, given in circuit.inputs.items():
         subject = f"inputs/{name}"
-        if subject in ignored or given.get("enabled") is False:
+        if subject in ignored or given.get("enabled") is False or given.get("input_type") != "spikes":
             continue
-        kind, module = given.get("input_type"), given.get("module")
-        if kind != "spikes":
-            problems.append(
-                f"{subject}: input_type {kind!r} (module {module!r}) has no equivalent; leave it out with "
-                f"ignore={{{subject!r}}}"
-            )
-            continue
+        module = given.get("module")
         if module not in (*HDF5, "csv", None):
             problems.append(f"{subject}: module {module!r}; spikes are read from sonata (h5) and csv files")
             continue
@@ -181,7 +214,7 @@ def _of_population(stored: Mapping[str, Spikes], population: str, alone: bool) -
     return stored.get(population, stored.get("") if alone else None)
 
 
-def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None) -> EventSource:
+def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None, up: bool = False) -> EventSource:
     """A population's spikes as a source of events.
 
     Parameters
@@ -191,6 +224,8 @@ def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None
     spikes : list of (times in ms, nodes)
     dt : float or None
         The step in ms: spikes of one node in one step become one event that counts them. None: they stay as they are.
+    up : bool
+        Spikes between steps count at the next one, instead of the nearest.
 
     Raises
     ------
@@ -206,9 +241,9 @@ def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None
         raise NetworkError(f"{subject}: a spike at {times.min()} ms; times start at 0")
     if dt is None:
         return EventSource(size, times=times * ms, indices=nodes)
-    steps = np.rint(times / dt).astype(np.int64)
+    steps = steps_of(times, dt, up)
     pairs, counts = np.unique(np.stack([steps, nodes]), axis=1, return_counts=True)
     values = counts.astype(np.float64) if len(counts) and counts.max() > 1 else None
     if values is None:
-        return EventSource(size, times=times * ms, indices=nodes)
+        return EventSource(size, times=steps * dt * ms, indices=nodes)
     return EventSource(size, times=pairs[0] * dt * ms, indices=pairs[1], values=values)

@@ -16,10 +16,12 @@ import numpy.typing as npt
 from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.sonata.attributes import Ints
 from neuromorph.interchange.sonata.circuit import Circuit, Nodes, read_circuit
+from neuromorph.interchange.sonata.clamps import project_clamps, read_clamps, with_ports
 from neuromorph.interchange.sonata.edges import EdgeGroup, edge_groups
 from neuromorph.interchange.sonata.groups import Models, NodeGroup, node_groups
-from neuromorph.interchange.sonata.inputs import event_source, read_spikes, spike_sources
+from neuromorph.interchange.sonata.inputs import event_source, input_problems, read_spikes, spike_sources
 from neuromorph.interchange.sonata.reports import recordings, run_problems
+from neuromorph.interchange.sonata.timing import warn_of_shifts
 from neuromorph.language.expr import Type
 from neuromorph.network import EventSource, Live, Network, Population, Sparse
 from neuromorph.units import Quantity, metre, ms, second
@@ -56,8 +58,9 @@ def from_sonata(
         What to leave out knowingly: names of attributes (``"target_sections"``), or sections of the configuration
         (``"inputs/clamp"``, ``"reports/ecp"``).
     dt : Quantity, optional
-        The step that the network will run with; default: the configuration's ``run/dt``. Times of spikes are rounded to
-        it, and spikes of one node in one step become one event that counts them.
+        The step that the network will run with; default: the configuration's ``run/dt``. Spikes of one node in one step
+        become one event that counts them. Times between steps count at the nearest, spikes at the next one where the
+        configuration's ``target_simulator`` is NEST, as NEST has it; a warning says how far they move.
     seed : int, optional
         Of the network; default: the configuration's ``run/random_seed``, or 0.
 
@@ -75,13 +78,20 @@ def from_sonata(
     problems += run_problems(circuit, ignored)
     step = circuit.dt if dt is None else dt
     dt_ms = None if step is None else float(step / ms)
-    sources = _sources(circuit, groups, inputs or {}, dt_ms, ignored, problems)
+    times: dict[str, npt.NDArray[np.float64]] = {}
+    sources = _sources(circuit, groups, inputs or {}, dt_ms, ignored, problems, times)
     edges = [
         part for made in circuit.edges.values() for part in edge_groups(circuit, made, groups, dt_ms, ignored, problems)
     ]
+    problems += input_problems(circuit, ignored | {f"inputs/{name}" for name in _replaced(circuit, inputs or {})})
+    clamps = read_clamps(circuit, groups, dt_ms, ignored, problems)
     wanted = recordings(circuit, groups, step, ignored, problems)
     if problems:
         raise CheckError(f"SONATA circuit {circuit.name}", list(dict.fromkeys(problems)))
+    if dt_ms is not None:
+        delays = {part.name: np.unique(part.delays) for part in edges}
+        warn_of_shifts(circuit.name, dt_ms, times, delays, circuit.counts_up)
+    groups = with_ports(groups, clamps)
     net = Network(int(circuit.run.get("random_seed", 0)) if seed is None else seed, circuit.name)
     made: dict[str, Population] = {}
     for group in groups:
@@ -90,6 +100,8 @@ def from_sonata(
         made[group.name] = net.population(neuron, len(group.ids), name=group.name, positions=positions)
     for part in edges:
         _project(net, made, part)
+    if clamps and dt_ms is not None:
+        project_clamps(net, made, groups, clamps, dt_ms)
     for name, variable, every in wanted:
         net.record(made[name], variable, every=every)
     return net
@@ -122,8 +134,9 @@ def _sources(
     dt: float | None,
     ignored: frozenset[str],
     problems: list[str],
+    times: dict[str, npt.NDArray[np.float64]],
 ) -> dict[str, EventSource | Live]:
-    """What each group of virtual nodes sends; ``dt`` in ms."""
+    """What each group of virtual nodes sends; ``dt`` in ms. When, as the files say it, goes to ``times``."""
     stored = spike_sources(circuit, problems, ignored | {f"inputs/{name}" for name in _replaced(circuit, given)})
     virtual = {group.nodes: group for group in groups if group.neuron is None}
     problems += [
@@ -154,7 +167,8 @@ def _sources(
             if any(len(n) and not np.isin(n, group.ids).all() for _, n in spikes):
                 problems.append(f"inputs: spikes of nodes of {name} that do not exist or are not virtual")
                 continue
-            made[group.name] = event_source(f"inputs of {name}", len(group.ids), local, dt)
+            made[group.name] = event_source(f"inputs of {name}", len(group.ids), local, dt, circuit.counts_up)
+            times[group.name] = np.concatenate([np.empty(0), *(own_times for own_times, _ in local)])
         except NetworkError as error:
             problems.append(str(error))
     return made
