@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import neuromorph.brian2  # noqa: F401 - makes set_device("neuromorph") known
-from neuromorph import CPU, first_difference, from_brian2, ms
+from neuromorph import CPU, CheckError, first_difference, from_brian2, ms
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 Array = npt.NDArray[Any]
@@ -114,6 +114,7 @@ def main(build: Callable[[], b2.Network], duration: Any, *, random: bool = False
     parser.add_argument("--seed", type=int, default=1, help="of initial values, connections and noise")
     options = parser.parse_args()
     length = options.duration * b2.ms
+    b2.prefs.codegen.target = "numpy"  # starts at once; Brian 2's own compiled code would be a minute of compiling
     theirs = observe(build, length, options.seed)
     ours = observe(build, length, options.seed, "neuromorph", dtype="float64")
     for name, expected in theirs.spikes.items():
@@ -131,8 +132,10 @@ def main(build: Callable[[], b2.Network], duration: Any, *, random: bool = False
     b2.seed(options.seed)
     network = from_brian2(described := build(), namespace={})
     dt = min(float(thing.clock.dt) for thing in described.objects if hasattr(thing, "clock")) * 1e3 * ms
-    on_cpu, on_chips = (
-        target.compile(network, dt, progress=False).run(options.duration * ms, progress=False)
-        for target in (CPU(), SpiNNaker2())
-    )
+    try:
+        programs = [target.compile(network, dt, progress=False) for target in (CPU(), SpiNNaker2())]
+    except CheckError as error:
+        print("not on SpiNNaker2:", *error.problems, sep="\n  ")
+        return
+    on_cpu, on_chips = [program.run(options.duration * ms, progress=False) for program in programs]
     print("first difference between the CPU and SpiNNaker2, in float32:", first_difference(on_cpu, on_chips) or "none")
