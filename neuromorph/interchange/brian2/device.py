@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from brian2.core.namespace import get_local_namespace
 from brian2.core.network import Network as BrianNetwork
-from brian2.devices.device import RuntimeDevice
+from brian2.devices.device import RuntimeDevice, runtime_device
 from brian2.groups.group import Group
 from brian2.units import check_units, second
 
@@ -74,6 +74,9 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
 
     def __init__(self, make_target: Callable[..., Target]) -> None:
         super().__init__()
+        # Compiled code of Brian 2 draws from the buffers of the first device of the process that it ran on.
+        for buffer in ("rand_buffer", "rand_buffer_index", "randn_buffer", "randn_buffer_index"):
+            setattr(self, buffer, getattr(runtime_device, buffer))
         self._make_target = make_target
         self._target: Target | None = None
         self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
