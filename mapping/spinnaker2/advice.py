@@ -65,7 +65,7 @@ def _changes(lowered: LoweredNetwork, layout: Layout) -> list[tuple[str, Lowered
     options = layout.options
     found: list[tuple[str, LoweredNetwork, LayoutOptions]] = []
     floats = [s.weights.dtype.kind == "f" and s.weights.ndim > 0 for s in lowered.projections]
-    if any(floats):
+    if any(floats) and not lowered.plastic:  # whose weights stay as they are
         found.append(('narrower weights: weights="int16"', _with(lowered, _int16), options))
         found.append(('narrower weights: weights="int8"', _with(lowered, _int8), options))
     longest = max((max(ports, default=0) for ports in ring_slots(lowered)), default=0) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepProgram
 
 from ..constants import Constants
-from .layout import WORD, Layout, offsets
+from .layout import Layout, offsets
 from .memory import Rates, neuron_rates
+from .options import WORD
 
 _FLOAT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -63,8 +64,17 @@ def op_cycles(program: StepProgram, constants: Constants) -> dict[str, int]:
     Constants stay in registers or cost a load; which of them the compiler would keep is not modelled. A Poisson draw
     counts as one exponential and one random number.
     """
+    totals = cycles_of(program, program.used, constants)
+    totals["store"] = len(program.new_states) * constants.count("cycles.store")
+    totals["loop"] = constants.count("cycles.neuron")
+    return totals
+
+
+def cycles_of(
+    program: StepProgram, used: Collection[int], constants: Constants, port: tuple[str, ...] = _PORT_BUFFER
+) -> dict[str, int]:
+    """Cycles of some operations of a program by operation code; reading a port costs the kinds given."""
     cost = {name.removeprefix("cycles."): int(c.si) for name, c in constants.items() if name.startswith("cycles.")}
-    used = program.used
     totals: dict[str, int] = {}
     for number in sorted(used):
         op = program.ops[number]
@@ -74,7 +84,7 @@ def op_cycles(program: StepProgram, constants: Constants) -> dict[str, int]:
         if op.code in ("state", "param"):
             kinds = ("load",)
         elif op.code == "port":
-            kinds = _PORT_BUFFER
+            kinds = port
         elif op.code == "random":
             kinds = ("random",)
         elif op.code == "poisson":
@@ -89,8 +99,6 @@ def op_cycles(program: StepProgram, constants: Constants) -> dict[str, int]:
             source = program.ops[op.args[0]].type
             kinds = (_FLOAT if Type.FLOAT in (op.type, source) else _INT)[op.code]
         totals[op.code] = totals.get(op.code, 0) + sum(cost[kind] for kind in kinds)
-    totals["store"] = len(program.new_states) * cost["store"]
-    totals["loop"] = cost["neuron"]
     return totals
 
 

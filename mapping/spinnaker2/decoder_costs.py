@@ -13,7 +13,8 @@ from neuromorph.lowering.program import LoweredNetwork
 from ..machine import Machine
 from .decoder import Decoder
 from .dram import Dram, aligned, transfer_rate
-from .layout import PAYLOAD_BITS, WORD, Layout
+from .layout import PAYLOAD_BITS, Layout
+from .options import WORD
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -16,10 +16,11 @@ from neuromorph.network.synapses import Synapses
 from .image import Rows
 
 ITEM = (
-    "fired",  # uint32 (2, stride) of the source population
+    "fired",  # uint32 (rows, stride) of the source population
     "values",
-    "counts",  # int64 (2, 1)
+    "counts",  # int64 (rows,)
     "stride",
+    "event_mask",
     "sub_ptr",
     "sub_part",
     "sub_start",
@@ -150,10 +151,10 @@ def print_rows(kind: Kind) -> str:
         f"    item = carray(pointer(item), {len(ITEM)}, np.int64)",
         *("    " + line for line in _views(kind)),
         *("    " + line for line in outside),
-        "    n = np.uint64(counts[parity])",
+        "    n = np.uint64(counts[place])",
         *("    " + line for line in once),
         "    for j in range(n):",
-        "        s = np.uint64(fired[np.uint64(parity * stride) + j])",
+        "        s = np.uint64(fired[np.uint64(place * stride) + j])",
         *("        " + line for line in per_event),
         *("        " + line for line in body),
         *("    " + line for line in after),
@@ -170,7 +171,7 @@ def _contribution(kind: Kind) -> tuple[list[str], list[str], list[str], list[str
     weight = f"np.{kind.sum}(weights[{where}])"
     factor = "" if kind.scale is None else f"np.{kind.sum}({float(np.dtype(kind.sum).type(kind.scale))!r})"
     if kind.value:
-        value = f"np.{kind.sum}(values[np.uint64(parity * stride) + j])"
+        value = f"np.{kind.sum}(values[np.uint64(place * stride) + j])"
         factor = f"{factor} * {value}" if factor else value
     outside, per_event = ["shift = np.int64(0)"], [f"factor = {factor}"] if factor else []
     amount = "weight" if kind.shared_weight else weight
@@ -224,5 +225,5 @@ def _views(kind: Kind) -> list[str]:
         f"flags = carray(pointer(item[{FIELD['special']}]), 2, np.int64)",
         "drop_count = flags[0]",
         "special = drop_count > 0 or flags[1] > 0",
-        "parity = step & 1",
+        f"place = step & item[{FIELD['event_mask']}]",
     ]

@@ -18,7 +18,8 @@ from neuromorph.lowering.program import EventTable, LoweredNetwork
 
 from ..constants import Constants
 from ..machine import Machine
-from .layout import WORD, offsets
+from .layout import offsets
+from .options import WORD
 
 Ints = npt.NDArray[np.int64]
 

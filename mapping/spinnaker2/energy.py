@@ -202,8 +202,8 @@ class _Shares:
 
     @staticmethod
     def _work(phase: dict[str, Floats]) -> Floats:
-        """Joules of each PE for packets that arrive and their synapses."""
-        return phase["receive"] + phase["input"] + phase["recurrent"]
+        """Joules of each PE for packets that arrive and their synapses, which may change."""
+        return phase["receive"] + phase["input"] + phase["recurrent"] + phase["plasticity"]
 
     def projections(self) -> dict[str, float]:
         work = self._work(dict(zip(PHASES, self.phase, strict=True)))

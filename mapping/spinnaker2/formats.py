@@ -11,8 +11,8 @@ from neuromorph.network.synapses import Synapses
 
 from ..graph import Block, kernel_blocks
 from ..machine import Machine
+from .footprints import Footprint
 from .layout import (
-    WORD,
     Layout,
     ProjectionLayout,
     RowMode,
@@ -20,7 +20,8 @@ from .layout import (
     fixed_bytes,
     population_layout,
 )
-from .options import LayoutOptions
+from .options import WORD, LayoutOptions
+from .plastic_layout import source_bytes
 
 OFFSET_BITS = 17  # a byte address inside 128 kB
 PACKED_GAIN = 0.95  # packed rows cost a scan for each packet, so they must save at least 5 % of the PEs
@@ -70,8 +71,13 @@ class _Fan:
 
 
 def weight_bytes(synapses: Synapses) -> int:
-    """Bytes of a weight field: the narrowest integer that holds every weight exactly, or the float's width."""
+    """Bytes of a weight field: the narrowest integer that holds every weight exactly, or the float's width.
+
+    Where synapses change, of all that each keeps.
+    """
     weights = synapses.weights
+    if isinstance(synapses, Footprint):
+        return synapses.fields
     if weights.ndim == 0:
         return 0
     if weights.dtype.kind == "f":
@@ -141,7 +147,8 @@ def _with_modes(
             projections[synapses.index] = choice
         low = key_bits(cap) if options.key_bits is None else options.key_bits[k]
         entry = entry_bytes_for(mode, low)
-        sources.append(SourceLayout(mode, (entry if mine else 0) + WORD * kernels, head))
+        plastic = sum(source_bytes(lowered, each) for each in lowered.plastic if each.pre == k)
+        sources.append(SourceLayout(mode, (entry if mine else 0) + WORD * kernels + plastic, head))
     return Layout(
         options=options,
         neurons_per_pe=cap,

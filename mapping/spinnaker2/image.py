@@ -11,7 +11,9 @@ import numpy.typing as npt
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
 
-from .layout import OUTGOING_PACKETS, REGIONS, WORD, Layout, offsets, ring_slots
+from .footprints import view_words
+from .layout import OUTGOING_PACKETS, REGIONS, Layout, offsets, ring_slots
+from .options import WORD
 
 Array = npt.NDArray[Any]
 
@@ -42,6 +44,13 @@ class Slices:
         local = np.empty(len(owner), np.uint16)
         local[order] = (np.arange(len(owner)) - begin[owner[order]]).astype(np.uint16)
         return cls(order, begin, local)
+
+    @property
+    def owner(self) -> npt.NDArray[np.int32]:
+        """Part of each neuron, int32 (size,)."""
+        found = np.empty(len(self.order), np.int32)
+        found[self.order] = np.repeat(np.arange(len(self.held)), self.held)
+        return found
 
     @property
     def held(self) -> npt.NDArray[np.int64]:
@@ -153,7 +162,7 @@ def image_bytes(image: Image, lowered: LoweredNetwork, layout: Layout) -> npt.ND
         table[name] += layout.fixed[name]
     table["descriptors"] += layout.fixed["descriptors"]
     table["directory"] += layout.options.directory_entry * layout.options.directory
-    packet = 8 if any(p.graded for p in lowered.populations) else 4
+    packet = 8 if any(p.graded for p in lowered.populations) or view_words(lowered).any() else 4
     table["outgoing"] += OUTGOING_PACKETS * packet
     slots = ring_slots(lowered)
     for k, form in enumerate(layout.populations):

@@ -16,7 +16,7 @@ keys           4 B per neuron that sends, and per kind of its events: its routin
 ring           delay ring: per port, 1 + (longest delay of the projections that end there) slots of 4 B per neuron, so
                that packets may be applied while neurons are still being updated
 synapses       sparse rows: (head + weight field) bytes per synapse; dense rows: the weight field only; regenerated
-               rows: 4 B per neuron and projection (its coordinates)
+               rows: 4 B per neuron and projection (its coordinates); where synapses change, see :mod:`.plastic_layout`
 kernels        kernels of regenerated rows, each block of shared weights once per PE that has a neuron using it
 rows           look-up entry per source whose packets reach the PE's neurons
 directory      4 B per PE that this PE hears from (15 bits of its key, 17 of where its rows begin), or 8 B where keys
@@ -57,7 +57,9 @@ from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
 from ..graph import Block
 from ..hypergraph import Limits
 from ..machine import Machine
-from .options import LayoutOptions
+from .footprints import Footprint, view_words
+from .options import WORD, LayoutOptions
+from .plastic_layout import shared_bytes, target_bytes
 
 REGIONS = (
     "code",
@@ -77,7 +79,6 @@ REGIONS = (
 )
 """Regions of a PE's memory, in the order of the columns of every table of bytes."""
 
-WORD = 4
 PE_DESCRIPTOR, ALIGNMENT, POPULATION_DESCRIPTOR, PROJECTION_DESCRIPTOR = 64, 64, 32, 16
 OUTGOING_PACKETS = 32
 REPLAYED_EVENT = 2 * WORD
@@ -199,8 +200,12 @@ def ring_slots(lowered: LoweredNetwork) -> tuple[tuple[int, ...], ...]:
     """Slots of the delay ring of each port of each population: longest delay that ends there + 1; 0 if none does."""
     slots = [[0] * (len(p.program.ports) if p.program else 0) for p in lowered.populations]
     for synapses in lowered.projections:
-        ports = slots[synapses.post]
-        ports[synapses.port] = max(ports[synapses.port], synapses.max_delay + 1)
+        if not isinstance(synapses, Footprint):
+            ports = slots[synapses.post]
+            ports[synapses.port] = max(ports[synapses.port], synapses.max_delay + 1)
+    for plastic in lowered.plastic:  # events wait until they act, and then add to the sums of this step or the next
+        for port in plastic.ports if plastic.program.outputs else (plastic.port,):
+            slots[plastic.post][port] = max(slots[plastic.post][port], 2)
     return tuple(tuple(ports) for ports in slots)
 
 
@@ -234,6 +239,11 @@ def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOption
     if options.record:
         recording += sum(WORD * -(-options.flush // every) for _, every in population.record_states)
     shared += POPULATION_DESCRIPTOR * len(further)
+    state += WORD * len(population.seen)
+    for plastic in lowered.plastic:
+        if plastic.post == index:
+            state += target_bytes(lowered, plastic)
+            shared += shared_bytes(lowered, plastic)
     ring = WORD * sum(ring_slots(lowered)[index])
     return PopulationLayout(state=state, keys=keys, ring=ring, recording=recording, shared=shared)
 
@@ -241,7 +251,7 @@ def population_layout(lowered: LoweredNetwork, index: int, options: LayoutOption
 def fixed_bytes(lowered: LoweredNetwork, machine: Machine, options: LayoutOptions) -> dict[str, int]:
     """Bytes of the regions that every PE has."""
     packet = machine.constants.count("fifo.entry_bytes")
-    if any(population.graded for population in lowered.populations):
+    if any(population.graded for population in lowered.populations) or view_words(lowered).any():
         packet += WORD
     return {
         "code": machine.constants.count("memory.code"),

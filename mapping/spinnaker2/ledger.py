@@ -17,12 +17,14 @@ from neuromorph.native import Kernel, compile_kernel
 if TYPE_CHECKING:
     from .map import Mapping as Mapped
     from .network_costs import PacketCosts
+    from .plastic_costs import PlasticWork
 
 Array = npt.NDArray[Any]
 
-PHASES = ("update", "send", "receive", "input", "recurrent", "record", "dma")
+PHASES = ("update", "send", "receive", "input", "recurrent", "record", "dma", "plasticity")
 """What a PE does in a step: the rows of every table of cycles. Synapses are applied in ``input``, those of a loop of
-populations in ``recurrent``; ``dma`` sets transfers up and waits for rows of tables."""
+populations in ``recurrent``; ``dma`` sets transfers up and waits for rows of tables; ``plasticity`` is what states of
+synapses take."""
 
 SERIES = (
     "time",
@@ -44,6 +46,7 @@ SERIES = (
     "core",
     "busy",
     "packet_energy",
+    "plastic_cycles",
     "last_part",
     *(f"last_{name}" for name in PHASES),
     "last_wait",
@@ -85,11 +88,13 @@ NUMBERS = (
     "worst",
     "series_rows",
     "drop_rows",
+    "worded",
+    "counters",
 )
 """Plain numbers among the arguments of the step kernels; all others are arrays."""
 
 ARRAYS: Mapping[str, tuple[str, str]] = {
-    "table": ("int64", "(populations, 4)"),  # fired, counts, stride, first vertex
+    "table": ("int64", "(populations, 5)"),  # fired, counts, stride, first vertex, mask of the rows
     "part": ("int32", "MANY"),
     "group": ("int32", "MANY"),
     "before": ("int64", "MANY"),  # cycles until the neuron is updated
@@ -103,6 +108,11 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "link_class": ("int8", "MANY"),  # 1: chip link, 2: event router
     "link_ns": ("float64", "MANY"),  # time between two packets
     "g_energy": ("float64", "MANY"),  # joules of a packet
+    "w_group": ("int32", "MANY"),  # groups that send values in every step, for synapses that look at neurons
+    "w_words": ("int64", "MANY"),  # how many
+    "plastic_cycles": ("int64", "MANY"),  # of plastic synapses, events or not
+    "counter_cycles": ("int64", "MANY"),
+    "counted": ("int64", "(counters, parts)"),  # events that act on plastic synapses, and synapses that they visit
     "post": ("int32", "MANY"),  # target of each projection
     "loop": ("int8", "MANY"),  # whether it is part of a loop of populations
     "joule": ("float64", "MANY"),  # of a cycle, by level
@@ -225,7 +235,7 @@ class Ledger:
         for name in (
             "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "crowded", "clock", "part_bins",
             "link_bins",
-            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen",
+            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen", "counted",
             "projection_seen", "active_steps", "cells",
         ):  # fmt: skip
             self.arrays[name][...] = 0
@@ -265,6 +275,7 @@ def open_ledger(
     dropping: bool,
     level: str,
     tick: float,
+    plastic: PlasticWork,
 ) -> Ledger:
     """Allocate the counters of a mapped network.
 
@@ -280,7 +291,10 @@ def open_ledger(
     first = offsets(mapped.lowered)
     groups, links = mapped.routing.keys.n_groups, len(costs.links)
     table = np.array(
-        [(address(memory.fired), address(memory.counts), memory.stride, first[k]) for k, memory in enumerate(memories)],
+        [
+            (address(memory.fired), address(memory.counts), memory.stride, first[k], memory.event_mask)
+            for k, memory in enumerate(memories)
+        ],
         np.int64,
     )
     members = np.bincount(mapped.routing.keys.group[mapped.routing.keys.group >= 0], minlength=max(groups, 1))
@@ -304,6 +318,8 @@ def open_ledger(
         "worst": WORST,
         "series_rows": 1,
         "drop_rows": drop_rows,
+        "worded": len(costs.word_groups),
+        "counters": len(plastic.counter_cycles),
     }
     given: dict[str, Array] = {
         "table": table,
@@ -323,6 +339,10 @@ def open_ledger(
         "record_cycles": costs.record,
         "dma_cycles": costs.dma,
         "g_energy": costs.energy_noc + costs.energy_links,
+        "w_group": costs.word_groups,
+        "w_words": costs.words,
+        "plastic_cycles": plastic.cycles,
+        "counter_cycles": plastic.counter_cycles,
         "post": np.array([s.post for s in mapped.lowered.projections], np.int32),
         "loop": recurrent(mapped.lowered).astype(np.int8),
         "joule": np.array([constants.si(f"level.{name}.energy_per_cycle") for name in LEVELS]),

@@ -27,6 +27,7 @@ from .costs import neuron_work
 from .decoder import Decoder
 from .decoder_costs import DecoderLayout, decoder_layout, decoder_room, stored_bytes
 from .dram import Dram, dram_layout, require_room
+from .footprints import with_footprints
 from .formats import entry_bytes_for, key_bits, plan
 from .given import given_partition, given_placement
 from .layout import Layout, offsets, with_directory, with_neurons
@@ -172,6 +173,7 @@ def map_network(
 
     progress = progress or Silent()
     options = options or LayoutOptions()
+    lowered = with_footprints(lowered)
     if pes is not None and options.rows == "auto":  # room to spare goes into rows that are found faster
         try:
             return map_network(

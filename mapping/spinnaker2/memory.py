@@ -15,7 +15,8 @@ from neuromorph.network.synapses import Synapses
 from ..graph import Block, CostModel
 from ..graph import hypergraph as build
 from ..hypergraph import Hypergraph
-from .layout import REGIONS, WORD, Layout, offsets
+from .layout import REGIONS, Layout, offsets
+from .options import WORD
 
 Rates = Mapping[str, float | npt.NDArray[np.float64]]
 

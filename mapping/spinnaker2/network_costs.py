@@ -12,6 +12,7 @@ from ..machine import LINK_CLASSES
 from ..noc import timing
 from ..route import link_steps
 from .costs import update_schedule
+from .footprints import view_words
 from .layout import PAYLOAD_BITS, offsets
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class PacketCosts:
         Links that a packet of each group passes, as positions in ``links``; twice where two copies pass.
     energy_noc, energy_links : float64 (groups,)
         Joules for one packet in NoC and routers, and on chip links.
+    word_groups : int32, words : int64
+        Groups that send values in every step, for synapses that look at neurons, and how many.
     barrier : float
         Nanoseconds that closing a step takes once the last PE is done.
     """
@@ -63,6 +66,8 @@ class PacketCosts:
     link_index: npt.NDArray[np.int32]
     energy_noc: npt.NDArray[np.float64]
     energy_links: npt.NDArray[np.float64]
+    word_groups: npt.NDArray[np.int32]
+    words: npt.NDArray[np.int64]
     barrier: float
 
 
@@ -76,14 +81,16 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
     waits = np.ceil(mapped.dram.wait * clock).astype(np.int64)
     schedule = update_schedule(mapped.lowered, mapped.layout, mapped.part, mapped.parts, c, waits)
     ptr, link, parent = link_steps(routes, machine, np.arange(keys.n_groups, dtype=np.int64))
-    speed = timing(machine, PAYLOAD_BITS if any(p.graded for p in mapped.lowered.populations) else 0)
+    words = _words(mapped)
+    graded = words.any() or any(p.graded for p in mapped.lowered.populations)
+    speed = timing(machine, PAYLOAD_BITS if graded else 0)
     times = hop_times(link, parent, ptr, speed.latency * 1e9)
     latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
     passed = np.bincount(link, minlength=machine.links) > 0
     used, index = np.flatnonzero(passed), (np.cumsum(passed) - 1)[link]
     kind = machine.link_class[used]
     receive, service = _receive_cycles(mapped, image)
-    bits = _packet_bits(mapped)
+    bits = _packet_bits(mapped, words)
     group_of = np.repeat(np.arange(keys.n_groups), np.diff(ptr))
     hops = {k: np.bincount(group_of[machine.link_class[link] == k], minlength=keys.n_groups) for k in range(6)}
     energy_noc = bits * (
@@ -108,6 +115,8 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
         link_index=index.astype(np.int32),
         energy_noc=energy_noc,
         energy_links=energy_links,
+        word_groups=np.flatnonzero(words).astype(np.int32),
+        words=words[words > 0],
         barrier=_barrier(mapped, "low" if level == "low" else "high"),
     )
 
@@ -122,14 +131,23 @@ def _entrance(mapped: Mapping) -> npt.NDArray[np.int64]:
     return np.asarray(chip * machine.links_per_chip + cell * LINKS_PER_CELL + EJECT, np.int64)
 
 
-def _packet_bits(mapped: Mapping) -> npt.NDArray[np.float64]:
-    """Bits of a packet of each group: header and key, and a payload if it carries a value."""
+def _words(mapped: Mapping) -> npt.NDArray[np.int64]:
+    """Values that the neurons of each group send in every step to synapses that look at them, int64 (groups,)."""
+    lowered, keys = mapped.lowered, mapped.routing.keys
+    each = np.repeat(view_words(lowered), np.diff(offsets(lowered)))
+    sends = keys.group >= 0
+    found: Any = np.bincount(keys.group[sends], weights=each[sends], minlength=keys.n_groups)
+    return np.asarray(found, np.int64)
+
+
+def _packet_bits(mapped: Mapping, words: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Bits of a packet of each group: header and key, and a payload if any of them carries a value."""
     lowered, keys = mapped.lowered, mapped.routing.keys
     graded = np.repeat([p.graded for p in lowered.populations], np.diff(offsets(lowered)))
-    payload = np.zeros(keys.n_groups, bool)
+    payload: npt.NDArray[np.bool_] = words > 0
     sends = keys.group >= 0
     np.logical_or.at(payload, keys.group[sends], graded[sends])
-    return mapped.machine.constants.count("packet.header") + float(PAYLOAD_BITS) * payload
+    return np.asarray(mapped.machine.constants.count("packet.header") + PAYLOAD_BITS * payload, np.float64)
 
 
 def _barrier(mapped: Mapping, level: str) -> float:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from neuromorph.errors import TargetError
 
+WORD = 4
+"""Bytes."""
+
 
 @dataclass(frozen=True)
 class LayoutOptions:

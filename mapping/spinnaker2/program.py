@@ -20,8 +20,8 @@ from neuromorph.progress import Progress
 
 from .decoder import Decoded
 from .instance import Deployed, MappedInstance
-from .layout import WORD
 from .ledger import LATENESS, LAYERS, SERIES, Ledger, Rows
+from .options import WORD
 from .pipeline import lags
 
 if TYPE_CHECKING:
@@ -162,14 +162,16 @@ class SpiNNaker2Program(CPUProgram):
         instance.ledger.reset()
 
     def extra_state(self) -> dict[str, npt.NDArray[Any]]:
-        """How late each PE is, which decides when its next packets arrive."""
+        """How late each PE is, which decides when its next packets arrive, and what PEs know that others do not."""
         instance = self._instance
         assert isinstance(instance, MappedInstance)
         late = {name: instance.ledger[name].copy() for name in LATENESS}
-        return late | {"part": self.mapping.part} if any(array.any() for array in late.values()) else {}
+        late = late if any(array.any() for array in late.values()) else {}
+        kept = late | {name: array.copy() for name, array in instance.differing().items()}
+        return kept | {"part": self.mapping.part} if kept else {}
 
     def load_extra(self, extra: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take back how late each PE was.
+        """Take back what :meth:`extra_state` gave.
 
         Raises
         ------
@@ -182,12 +184,13 @@ class SpiNNaker2Program(CPUProgram):
             return
         if "part" not in extra or not np.array_equal(extra["part"], self.mapping.part):
             raise CheckpointError(
-                f"{self.network.name}: PEs were late when the checkpoint was written, and here the network is "
-                "partitioned in another way, so what they owe cannot be placed; compile it for the same machine with "
-                "the same options"
+                f"{self.network.name}: PEs were late when the checkpoint was written, or packets could be, and here "
+                "the network is partitioned in another way, so what they owe cannot be placed; compile it for the same "
+                "machine with the same options"
             )
-        for name in LATENESS:
-            instance.ledger[name][...] = extra[name]
+        for name, array in ({name: instance.ledger[name] for name in LATENESS} | instance.differing()).items():
+            if name in extra:
+                array[...] = extra[name]
 
     def run_batch(
         self,
@@ -302,7 +305,9 @@ class SpiNNaker2Program(CPUProgram):
 
     def source(self) -> str:
         """The generated code: a kernel for each population, and one for each kind of rows."""
-        kernels = {k.source: k.title for k in (*self.compiled.steps, *self.deployed.kernels)}
+        plastic = (kernel for each in self.compiled.plastic for kernel in each.kernels.values())
+        rows = self.deployed.kernels.values()
+        kernels = {kernel.source: kernel.title for kernel in (*self.compiled.steps, *rows, *plastic)}
         return "\n\n".join(f"# --- {title}\n{source}" for source, title in kernels.items())
 
     def __repr__(self) -> str:

@@ -18,8 +18,8 @@ from neuromorph.native.arrays import carray
 
 from .kernels import fifo_drops, fold_bins
 
-UPDATE, SEND, RECEIVE, INPUT, RECURRENT, RECORD, DMA = 0, 1, 2, 3, 4, 5, 6
-PHASES = 7
+UPDATE, SEND, RECEIVE, INPUT, RECURRENT, RECORD, DMA, PLASTICITY = 0, 1, 2, 3, 4, 5, 6, 7
+PHASES = 8
 (
     TIME,
     BUSIEST,
@@ -40,17 +40,26 @@ PHASES = 7
     CORE,
     BUSY,
     PACKET_ENERGY,
+    PLASTIC,
     LAST,
     LAST_PHASES,
     LAST_WAIT,
     LAST_NETWORK,
-) = (*range(20), 20, 20 + PHASES, 21 + PHASES)  # columns of a step's row
+) = (*range(21), 21, 21 + PHASES, 22 + PHASES)  # columns of a step's row
+
+
+@njit(error_model="numpy")
+def fired_in(table: Any, population: Any, step: Any) -> Any:
+    """The neurons of a population that fired in a recent step."""
+    row = step & table[population, 4]
+    count: Any = carray(pointer(table[population, 1]), row + 1, np.int64)[row]
+    return carray(pointer(table[population, 0] + 4 * row * table[population, 2]), count, np.uint32)
 
 
 @njit(error_model="numpy")
 def send_packets(
     step: Any, parts: Any, populations: Any, fifo: Any, dropping: Any, level: Any, send_cycles: Any, drop_rows: Any,
-    table: Any,
+    worded: Any, table: Any, w_group: Any, w_words: Any,
     part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, g_source: Any,
     update_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
     done: Any, arrival: Any, g_count: Any, touched: Any, lag: Any, late: Any, drops: Any, special: Any, cells: Any,
@@ -66,11 +75,15 @@ def send_packets(
     packets[:parts] = 0
     receive[:parts] = 0
     arrival[:parts] = 0.0
-    parity = step & 1
-    n_touched = 0
+    n_touched = worded
+    for i in range(worded):
+        g = w_group[i]
+        touched[i] = g
+        g_count[g] = w_words[i]
+        sent[g_source[g]] += w_words[i]
     for k in range(populations):
-        count: Any = carray(pointer(table[k, 1]), 2, np.int64)[parity]
-        fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
+        fired = fired_in(table, k, step)
+        count = len(fired)
         active_steps[k] += count > 0
         leaving = 0
         for j in range(count):
@@ -112,7 +125,7 @@ def send_packets(
     found = 0
     if full > 0 and dropping:
         found = _overflows(
-            parity, parts, populations, fifo, send_cycles, drop_rows, table, part, group, before, g_ptr, g_parts,
+            step, parts, populations, fifo, send_cycles, drop_rows, table, part, group, before, g_ptr, g_parts,
             g_cost, g_latency, service, ns, packets, receive, chosen, done, late, drops, dropped,
         )  # fmt: skip
     special[0] = found
@@ -124,22 +137,21 @@ def send_packets(
 
 @njit(error_model="numpy")
 def _overflows(
-    parity: Any, parts: Any, populations: Any, fifo: Any, send_cycles: Any, drop_rows: Any, table: Any, part: Any,
+    step: Any, parts: Any, populations: Any, fifo: Any, send_cycles: Any, drop_rows: Any, table: Any, part: Any,
     group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, service: Any, ns: Any,
     packets: Any, receive: Any, chosen: Any, done: Any, late: Any, drops: Any, dropped: Any,
 ) -> int:  # fmt: skip
     """Play the FIFOs that got more packets than they hold, packet by packet; gives the number of drops."""
     total = 0
     for k in range(populations):
-        total += carray(pointer(table[k, 1]), 2, np.int64)[parity]
+        total += len(fired_in(table, k, step))
     vertex = np.empty(total, np.int64)
     leaves = np.empty(total, np.float64)
     rank = np.zeros(parts, np.int64)
     n = 0
     for k in range(populations):
-        count: Any = carray(pointer(table[k, 1]), 2, np.int64)[parity]
-        fired = carray(pointer(table[k, 0] + 4 * parity * table[k, 2]), count, np.uint32)
-        for j in range(count):
+        fired = fired_in(table, k, step)
+        for j in range(len(fired)):
             v = table[k, 3] + np.int64(fired[j])
             if group[v] >= 0:
                 p = part[v]
@@ -189,7 +201,8 @@ def settle(
     step: Any, parts: Any, populations: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any,
     synapse_cycles: Any, bins: Any, worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any,
     link_class: Any, link_ns: Any, g_energy: Any, post: Any, loop: Any, joule: Any, update_cycles: Any,
-    record_cycles: Any, dma_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any,
+    record_cycles: Any, dma_cycles: Any, counters: Any, plastic_cycles: Any, counter_cycles: Any, counted: Any,
+    service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any,
     chosen: Any, done: Any, arrival: Any, work: Any, g_count: Any, touched: Any, link_load: Any, synapses: Any,
     synapses_seen: Any, projection_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any, received: Any,
     g_total: Any, late_steps: Any, clock: Any, part_bins: Any, link_bins: Any, series: Any, layers: Any,
@@ -231,6 +244,11 @@ def settle(
         work[RECURRENT, p] *= synapse_cycles
         work[RECORD, p] = record_cycles[p]
         work[DMA, p] = dma_cycles[p]
+        work[PLASTICITY, p] = plastic_cycles[p]
+        for k in range(counters):
+            work[PLASTICITY, p] += counted[k, p] * counter_cycles[k]
+            counted[k, p] = 0
+        row[PLASTIC] += work[PLASTICITY, p]
         total = 0
         for k in range(PHASES):
             cycles[chosen[p], k, p] += work[k, p]
@@ -240,7 +258,7 @@ def settle(
         row[RECEIVING] += receive[p]
         row[CORE] += total * joule[chosen[p]]
         row[BUSY] += total * period
-        finish = done[p] + (receive[p] + work[INPUT, p] + work[RECURRENT, p]) * period
+        finish = done[p] + (receive[p] + work[INPUT, p] + work[RECURRENT, p] + work[PLASTICITY, p]) * period
         if ticked:
             late[p] = max(0.0, finish - times[0])
             lag[p] = np.int64(late[p] / times[0])

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.target import check_choice, seconds_of, step_seconds
-from neuromorph.errors import TargetError
+from neuromorph.errors import CheckError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress, progress_for
 
 from .decoder import Decoder
+from .footprints import remote_views
 from .map import Partitioner, Placer, map_network
 from .memory import Rates
 from .options import LayoutOptions
@@ -164,23 +165,31 @@ class SpiNNaker2:
         from .image import Image
         from .instance import Deployed, compile_rows
         from .network_costs import packet_costs
+        from .plastic_costs import plastic_work
         from .program import SpiNNaker2Program
+        from .spread import Spread
 
         with progress_for(progress) as shown:
             clock = self._clock(step_seconds(dt))
             began = perf_counter()
             lowered = self._lower(network, dt, allow_memory, shown)
+            require_lossless(lowered, clock)
             built = perf_counter()
             mapped = self._map(network, lowered, shown)
             placed = perf_counter()
             shown.stage("distributing synapses")
-            image = Image.build(lowered, mapped.part, mapped.parts)
+            image = Image.build(mapped.lowered, mapped.part, mapped.parts)
+            spreads = tuple(Spread.of(p, image.slices[p.post].owner, mapped.parts) for p in lowered.plastic)
+            work = plastic_work(mapped, image, spreads)
             costs = packet_costs(mapped, image, clock.level)
             loaded = perf_counter()
             # The populations' kernels are the CPU engine's; the rows of the projections have kernels of their own.
-            compiled = compile_network(replace(lowered, projections=()), shown)
-            compiled = replace(compiled, projections=lowered.projections)
-            deployed = Deployed(mapped, image, costs, clock, compile_rows(compiled, image, shown))
+            apart = tuple(s.taken_apart(p) for s, p in zip(spreads, lowered.plastic, strict=True))
+            compiled = compile_network(replace(lowered, projections=(), plastic=apart), shown)
+            whole = tuple(replace(c, lowered=p) for c, p in zip(compiled.plastic, lowered.plastic, strict=True))
+            compiled = replace(compiled, projections=lowered.projections, plastic=whole)
+            kernels = compile_rows(mapped.lowered, image, shown)
+            deployed = Deployed(mapped, image, costs, clock, spreads, work, kernels)
             done = perf_counter()
         seconds = {"build": built - began, "map": placed - built, "load": loaded - placed, "compile": done - loaded}
         return SpiNNaker2Program(self, network, lowered, compiled, deployed, seconds)
@@ -208,9 +217,8 @@ class SpiNNaker2:
         return Clock(ticked, (self.overflow or ("drop" if ticked else "stall")) == "drop", tick, level)
 
     def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
-        from neuromorph.lowering import lower, refuse_plastic, refuse_readings
+        from neuromorph.lowering import lower, refuse_readings
 
-        refuse_plastic(network, "SpiNNaker2")
         refuse_readings(network, "SpiNNaker2")
         progress.stage(f"building {network.name}")
         return lower(network, step_seconds(dt), dtype=self.dtype, weights=self.weights, allow_memory=allow_memory)
@@ -230,6 +238,27 @@ class SpiNNaker2:
             pes=self.pes,
             progress=progress,
         )
+
+
+def require_lossless(lowered: LoweredNetwork, clock: Clock) -> None:
+    """Values that synapses look at must come in every step.
+
+    Raises
+    ------
+    CheckError
+        With every projection whose synapses look at neurons of other PEs, if packets may be late or lost.
+    """
+    if not (clock.ticked or clock.dropping):
+        return
+    seen = {plastic.name: plastic for plastic, _ in remote_views(lowered)}
+    problems = [
+        f"projection {name}: its synapses ({plastic.model}) look at states of neurons on other PEs, whose values come "
+        'in every step; packets that are late or dropped would leave them without. Give clock="barrier" and '
+        'overflow="stall"'
+        for name, plastic in seen.items()
+    ]
+    if problems:
+        raise CheckError(f"network {lowered.name} cannot run on SpiNNaker2 where packets may be lost", problems)
 
 
 def positions_of(population: Any) -> npt.NDArray[np.float64] | None:

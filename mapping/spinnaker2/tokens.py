@@ -37,6 +37,7 @@ SPENT = {
     "recurrent": "recurrent synapses on the busiest PE",
     "record": "recording on the busiest PE",
     "dma": "transfers from LPDDR4 to the busiest PE",
+    "plasticity": "synapses that change on the busiest PE",
     "wait": "waiting for packets on their way",
     "network": "the busiest link of the network",
     "barrier": "closing the step",
@@ -181,6 +182,7 @@ def make_tokens(
         "recurrent": looped * synapse,
         "record": np.full(len(done), float(costs.record.sum())),
         "dma": np.full(len(done), float(costs.dma.sum())),
+        "plasticity": series["plastic_cycles"][done],
     }
     spent = _spent({name: series[f"last_{name}"][done] for name in (*PHASES, "wait", "network")}, series["time"][done])
     if deployed.clock.ticked:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuromorph import CPU, CheckError, Reference, first_difference, from_nengo, second
+from neuromorph import CPU, Reference, first_difference, from_nengo, second
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 nengo = pytest.importorskip("nengo")
@@ -52,9 +52,18 @@ def test_targets_agree(make: Any, relays: bool) -> None:
     assert all(first_difference(runs[0], run) is None for run in runs[1:])
 
 
-def test_chips_refuse_plastic_synapses() -> None:
+def test_chips_learn_as_the_engine_does() -> None:
     with nengo.Network(seed=1) as model:
+        drive = nengo.Node(lambda t: np.sin(60 * t), label="drive")
         a, b = nengo.Ensemble(10, 1, label="a"), nengo.Ensemble(10, 1, label="b")
-        nengo.Connection(a, b, learning_rule_type=nengo.PES())
-    with pytest.raises(CheckError, match="learned a to b"):
-        SpiNNaker2().compile(from_nengo(model), dt=0.001 * second)
+        nengo.Connection(drive, a)
+        learned = nengo.Connection(a, b, function=lambda x: 0, learning_rule_type=nengo.PES())
+        nengo.Connection(b, learned.learning_rule)
+    network = from_nengo(model, duration=0.04)
+    programs = [t.compile(network, dt=0.001 * second, progress=False) for t in (CPU(threads=1), SpiNNaker2())]
+    runs = [program.run(40, progress=False) for program in programs]
+    assert first_difference(*runs) is None
+    name = next(p.name for p in network.projections if p.synapse is not None)
+    weights = [np.asarray(program.synapses(name).weights) for program in programs]
+    np.testing.assert_array_equal(*weights)
+    assert np.ptp(weights[0]) > 0

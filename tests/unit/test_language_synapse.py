@@ -25,7 +25,7 @@ from neuromorph import (
     mV,
     nA,
 )
-from neuromorph.mapping.spinnaker2 import SpiNNaker2
+from neuromorph.mapping.crossbar import Crossbar
 from neuromorph.models import LIF, IntegerCUBA, LIFDelta
 from neuromorph.models.plasticity import Dopamine, DopamineSTDP, EProp, PairSTDP, TripletSTDP
 
@@ -191,9 +191,9 @@ def test_targets_refuse_everything_at_once_before_they_begin() -> None:
     delays = np.array([1, 2, 3])
     net.project(cells, cells, OneToOne(), weight=1 * mV, delay=delays, synapse=TripletSTDP, name="second")
     with pytest.raises(CheckError) as caught:
-        SpiNNaker2().compile(net, dt=1 * ms)
+        Crossbar().compile(net, dt=1 * ms)
     assert len(caught.value.problems) == 2
-    assert "projection first: its synapses change (PairSTDP), which SpiNNaker2 cannot do" in str(caught.value)
+    assert "projection first: its synapses change (PairSTDP), which Crossbar cannot do" in str(caught.value)
     with pytest.raises(CheckError) as caught:
         CPU(weights="int8").compile(net, dt=1 * ms)
     text = str(caught.value)
