@@ -8,7 +8,7 @@ import brian2 as b
 import numpy as np
 
 from neuromorph import Reference, from_brian2, ms
-from neuromorph.interchange.brian2.samples import sampled
+from neuromorph.interchange.brian2.samples import is_late, sampled
 from neuromorph.interchange.brian2.schedule import Schedule, slots_of
 
 
@@ -47,8 +47,11 @@ def events_of(trace: Any, monitor: Any, schedule: Schedule) -> list[tuple[int, i
     if monitor.event == "spike":
         events = trace.events(source.name)
         return list(zip(np.asarray(events.steps).tolist(), np.asarray(events.ids).tolist(), strict=True))
-    tested = source.thresholder
-    late = schedule.position(tested[monitor.event]) > schedule.position(tested["spike"])
+    sender = f"{source.name} {monitor.event}"
+    if sender in trace.populations:
+        events = trace.events(sender)
+        return list(zip(np.asarray(events.steps).tolist(), np.asarray(events.ids).tolist(), strict=True))
+    late = is_late(schedule.position(source.thresholder[monitor.event]), source, schedule)
     rows, ids = np.nonzero(np.asarray(trace.state(source.name, f"{monitor.event}_fired").data))
     return list(zip((rows - late).tolist(), ids.tolist(), strict=True))
 
@@ -64,8 +67,7 @@ def indices(monitor: Any) -> list[int]:
 def same_samples(network: Any, trace: Any, monitor: Any, schedule: Schedule, steps: int, rtol: float) -> None:
     source = whole(monitor.source)
     every = schedule.every(monitor)
-    thresholds = list(getattr(source, "thresholder", {}).values())
-    late = bool(thresholds) and schedule.position(monitor) > schedule.position(thresholds[0])
+    late = is_late(schedule.position(monitor), source, schedule)
     columns = np.asarray(monitor.record) + int(getattr(monitor.source, "start", 0))
     for variable in monitor.record_variables:
         recorded = trace.state(source.name, sampled(monitor, variable))

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuromorph import CPU, CheckError, from_brian2, ms
+from neuromorph import CPU, CheckError, Reference, first_difference, from_brian2, ms
+from neuromorph.interchange.brian2.synapses import order_in
+from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 b = pytest.importorskip("brian2")
 
@@ -157,6 +159,77 @@ def test_events_of_ones_own() -> None:
     assert compare([*watched(group, "v", "seen"), b.EventMonitor(group, "half")], 30) > 5
 
 
+EVENTS = {"above": "v > 0.8", "half": "v > 0.5 and v < 0.6"}
+
+
+def two_ways_of_firing(refractory: Any = False) -> Any:
+    group = b.NeuronGroup(
+        12,
+        "dv/dt = (drive - v)/(5*ms) : 1\ndrive : 1",
+        threshold="v > 1",
+        reset="v = 0",
+        events=dict(EVENTS),
+        method="exact",
+        refractory=refractory,
+        name="cells",
+    )
+    group.drive = "1.05 + 0.05*i"
+    group.run_on_event("half", "v += 0.01")
+    return group
+
+
+@pytest.mark.parametrize("refractory", [False, 1 * b.ms])
+def test_synapses_that_follow_events_of_several_kinds(refractory: Any) -> None:
+    group, target = (
+        two_ways_of_firing(refractory),
+        b.NeuronGroup(9, "dv/dt = -v/(3*ms) : 1", threshold="v > 0.5", reset="v = 0", method="exact", name="target"),
+    )
+    synapses = []
+    for event, weight, delay in (("spike", 0.2, 0), ("above", 0.01, 0), ("half", 0.15, 0.7)):
+        made = b.Synapses(group, target, on_pre=f"v += {weight}", on_event={"pre": event}, delay=delay * b.ms)
+        made.connect("(i + j) % 3 == 0")
+        synapses.append(made)
+    back = b.Synapses(target, group, on_post="v_pre += 0.02", on_event={"post": "half"})
+    back.connect("i == j")
+    kinds = [b.EventMonitor(group, name) for name in EVENTS]
+    objects = [*watched(group, "v"), target, *synapses, back, *kinds, b.SpikeMonitor(target)]
+    network = from_brian2(b.Network(*objects))
+    assert [p.name for p in network.populations] == ["cells", "target", "cells above", "cells half"]
+    here, on_chips = [
+        target.compile(network, dt=b.defaultclock.dt, progress=False).run(15 * ms, progress=False)
+        for target in (Reference("float32"), SpiNNaker2())
+    ]
+    assert first_difference(here, on_chips) is None
+    assert compare(objects, 30) > 400
+    assert min(monitor.num_events for monitor in (*kinds, objects[-1])) > 5
+
+
+def test_one_synapse_that_follows_events_of_several_kinds_at_both_ends() -> None:
+    group = two_ways_of_firing()
+    synapses = b.Synapses(
+        group,
+        group,
+        "a : 1\nb : 1\nc : 1\nd : 1",
+        on_pre={"first": "a += 1", "second": "b = b*0.9 + a; v_post += 0.001"},
+        on_post={"third": "c += 1 + b", "fourth": "d = 0.5*d + c"},
+        on_event={"first": "above", "second": "spike", "third": "spike", "fourth": "half"},
+        name="synapses",
+    )
+    synapses.connect("i != j", p=0.5)
+    synapses.second.delay, synapses.fourth.delay = "0.1*ms*(1 + (i + j) % 3)", 0.5 * b.ms
+    objects = [group, synapses, b.SpikeMonitor(group), b.EventMonitor(group, "half")]
+    network = b.Network(*objects)
+    program = Reference().compile(from_brian2(network), dt=b.defaultclock.dt, progress=False)
+    trace, order = program.run(15 * ms, progress=False), order_in(synapses)
+    network.run(15 * b.ms)
+    for name in "abcd":
+        expected = synapses.variables[name].get_value()[order]
+        np.testing.assert_allclose(program.synapses("synapses")[name], expected, rtol=1e-9, err_msg=name)
+        assert expected.max() > 1
+    assert trace.count("cells") == objects[2].num_spikes > 10
+    assert trace.count("cells half") == objects[3].num_events > 10
+
+
 def test_a_schedule_of_ones_own() -> None:
     group = b.NeuronGroup(6, "dv/dt = (1.2 + 0.1*i - v)/(5*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
     synapses = b.Synapses(group, group, on_pre="v += 0.2", delay=0.3 * b.ms)
@@ -243,6 +316,7 @@ def test_what_cannot_be_said_is_refused_by_name() -> None:
     )
     on_low = b.Synapses(group, group, on_pre="v += 1", on_event="low", name="on_low")
     on_spike = b.Synapses(group, group, on_pre="v += 1", name="on_spike")
+    group.thresholder["low"].when = "end"
     often = b.SpikeGeneratorGroup(1, np.zeros(80, int), np.arange(80) * 0.1 * b.ms, period=10 * b.ms, name="often")
     odd = b.NeuronGroup(2, "dv/dt = -odd_table(v*second)/(5*ms) : 1", name="odd", method="euler")
     for synapses in (on_low, on_spike):
@@ -252,7 +326,7 @@ def test_what_cannot_be_said_is_refused_by_name() -> None:
         from_brian2([group, on_low, on_spike, often, odd], namespace=names)
     text = "\n".join(caught.value.problems)
     for expected in (
-        "cells: synapses follow its events low, spike",
+        "cells: synapses follow its event low, which is tested when they have acted",
         "often: its spikes repeat",
         "odd: method: odd_table()",
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -16,18 +16,27 @@ from neuromorph.interchange.brian2.clocks import schedule_of
 from neuromorph.interchange.brian2.expressions import problem_of
 from neuromorph.interchange.brian2.functions import Feed
 from neuromorph.interchange.brian2.links import Neighbour, Read, in_turn
-from neuromorph.interchange.brian2.moment import fired
+from neuromorph.interchange.brian2.moment import Operation, fired
 from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.neuron import Task, group_neurons, written
 from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.operations import acting as acting_on
-from neuromorph.interchange.brian2.samples import Sample, between, sampled, samples_of, turn_of
+from neuromorph.interchange.brian2.samples import Sample, between, is_late, sampled, samples_of, turn_of
 from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
-from neuromorph.interchange.brian2.synapses import Link, Surroundings, Taken, take, unsettled, watched_in, writes
+from neuromorph.interchange.brian2.synapses import (
+    Link,
+    Surroundings,
+    Taken,
+    sender_of,
+    take,
+    unsettled,
+    watched_in,
+    writes,
+)
 from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
 from neuromorph.language import Neuron, PortSpec, Type
-from neuromorph.network import AllToAll, Network, Sparse
+from neuromorph.network import AllToAll, EventsOf, Network, Sparse
 from neuromorph.units import Quantity, one, si_unit
 
 
@@ -56,8 +65,9 @@ def from_brian2(
     Network
         Populations are named like their groups, and projections like their synapses. What monitors watch is recorded,
         for all neurons of their groups; without any spike monitor every spike is. What a state monitor sees of ``v`` is
-        recorded as ``v_start``, or with another ``when`` of its own in the place of ``start``; an event monitor's event
-        ``low`` that no synapses follow is recorded as the state ``low_fired``.
+        recorded as ``v_start``, or with another ``when`` of its own in the place of ``start``. A population sends its
+        group's spikes; a population ``cells low`` sends events ``low`` of a group ``cells`` that synapses follow, and
+        events that only monitors watch are recorded as a state ``low_fired``.
 
     Raises
     ------
@@ -65,7 +75,7 @@ def from_brian2(
         Listing everything that cannot be taken, each with the reason. Of groups: variables linked to what changes while
         the network runs, random numbers that all neurons share, functions that are not plain arithmetic, ``TimedArray``
         with an argument other than the time if it is long or has columns, clocks that are no multiples of the shortest,
-        synapses that follow several events of one group, network operations, multicompartment neurons.
+        network operations, multicompartment neurons.
 
     Notes
     -----
@@ -145,7 +155,7 @@ class _Import:
         self.settle = settle
         self.first = first
         self.refused: set[str] = set()
-        self._leaving: Mapping[str, str | None] = {}
+        self._leaving: Mapping[str, tuple[str, ...]] = {}
         self.objects, self.problems = walk(given)
         self.by_kind = self.objects.by_kind
         self.groups = self.objects.groups
@@ -156,8 +166,9 @@ class _Import:
 
     def build(self, seed: int, name: str, amend: Amend | None = None) -> Imported:
         acting = {group.name: self._acting(group) for group in self.groups if not is_generator(group)}
-        events = {g.name: self._event(g, acting[g.name].thresholds) for g in self.groups if not is_generator(g)}
-        self._leaving = events
+        leaving = {g.name: self._events(g, acting[g.name].thresholds) for g in self.groups if not is_generator(g)}
+        self._leaving = leaving
+        events = {name: next(iter(each), None) for name, each in leaving.items()}
         touched = [w for synapses in self.by_kind["Synapses"] for w in writes(synapses, self.schedule)]
         moving = {
             group.name: written(group, acting[group.name].operations) | {v for g, v, *_ in touched if g == group.name}
@@ -170,7 +181,7 @@ class _Import:
                 self.schedule,
                 moving,
                 {name: each.operations for name, each in acting.items()},
-                {g.name: events.get(g.name) or "spike" for g in self.groups},
+                {g.name: leaving.get(g.name) or ("spike",) for g in self.groups},
                 {(group, variable) for group, variable, _, _, sets in touched if sets},
                 tuple((group, variable, position, label) for group, variable, position, label, _ in touched),
             )
@@ -245,19 +256,25 @@ class _Import:
             self.refused.add(group.name)
         return made if made is not None else Acting((), None, {}, {})
 
-    def _event(self, group: Any, events: Collection[str]) -> str | None:
-        """The event that leaves the neurons of a group: the one that synapses follow, or its spikes."""
+    def _events(self, group: Any, thresholds: Mapping[str, Operation]) -> tuple[str, ...]:
+        """The events that leave the neurons of a group: spikes, or what there is, then others that synapses follow."""
         followed = {
             pathway.event
             for synapses in self.by_kind["Synapses"]
             for pathway in synapses._pathways
             if whole(pathway.source).name == group.name and str(pathway.code).strip()
         }
-        if len(followed) > 1:
-            self.problems.append(
-                f"{group.name}: synapses follow its events {', '.join(sorted(followed))}; a neuron sends one kind"
-            )
-        return next(iter((followed & set(events)) or ({"spike"} & set(events)) or events), None)
+        known = [name for name in ("spike", *sorted(followed), *thresholds) if name in thresholds]
+        if not known:
+            return ()
+        others = sorted((followed & set(thresholds)) - {known[0]})
+        for name in others:
+            if is_late(thresholds[name].position, group, self.schedule, known[0]):
+                self.problems.append(
+                    f"{group.name}: synapses follow its event {name}, which is tested when they have acted; give its "
+                    "thresholder when='thresholds'"
+                )
+        return (known[0], *others)
 
     def _attempt(self, subject: str, work: Callable[[], Any]) -> Any:
         try:
@@ -285,6 +302,14 @@ class _Import:
             )
             for group in self.groups
         }
+        every_event = self.by_kind["EventMonitor"]
+        for group in self.groups:
+            for event in self._leaving.get(group.name, ())[1:]:
+                seen = not watched or any(whole(m.source) is group and m.event == event for m in every_event)
+                name = sender_of(group.name, event, self._leaving[group.name])
+                populations[name] = made.population(
+                    EventsOf(populations[group.name], fired(event)), name=name, record=seen
+                )
         for link in found.links:
             _project(made, populations, link)
         for group, tables in feeds.items():
@@ -305,7 +330,7 @@ class _Import:
     def _record(self, made: Network, populations: Mapping[str, Any], found: Taken) -> None:
         for monitor in self.by_kind["EventMonitor"]:
             source = whole(monitor.source).name
-            if monitor.event != self._leaving.get(source):
+            if monitor.event not in self._leaving.get(source, ()):
                 made.record(populations[source], fired(monitor.event))
         changing = {link.name: link for link in found.links if link.order is not None}
         for monitor in self.by_kind["StateMonitor"]:
@@ -346,6 +371,7 @@ def _project(made: Network, populations: Mapping[str, Any], link: Link) -> None:
         name=link.name,
         synapse=link.synapse,
         delays=link.further,
+        events={path: populations[sender] for path, sender in link.events.items()},
     )
 
 

@@ -131,6 +131,7 @@ class _Builder:
         self._links: list[Link] = []
         self._arrivals: list[tuple[str, Any]] = []
         self._further: dict[str, Any] = {}
+        self._events: dict[str, str] = {}
 
     def build(self) -> Taken:
         """The projection and what goes with it."""
@@ -158,6 +159,7 @@ class _Builder:
             synapse,
             self._further,
             self._order,
+            self._events,
         )
         return Taken(
             (link, *self._links),
@@ -186,6 +188,8 @@ class _Builder:
         else:
             further = self._symbols.own(f"path_{pathway.name}", FurtherPath(pathway.end))
             paths.append(PathSpec(f"path_{pathway.name}", further.end))
+        if pathway.sender != self._sides[f"_{pathway.end}"].group.name:
+            self._events[paths[-1].name] = pathway.sender
         if further is not None or pathway.end == "post":
             delays = pathway.delays if not pathway.delays.ndim else pathway.delays[self._order]
             self._further[paths[-1].name] = time_of(delays, self._around)

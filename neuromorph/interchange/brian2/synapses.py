@@ -18,6 +18,7 @@ from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import problem_of
 from neuromorph.interchange.brian2.moment import Operation
 from neuromorph.interchange.brian2.names import quantity
+from neuromorph.interchange.brian2.samples import turn_of
 from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.synapse_code import Run, lines_of, target_of
 from neuromorph.interchange.brian2.synapse_names import Constants, SynapseNames, sides_of
@@ -40,8 +41,8 @@ class Surroundings:
         Variables of each group that change while the network runs.
     operations : mapping of str to tuple of Operation
         What acts on each group, but for synapses.
-    events : mapping of str to str
-        The event that leaves each group.
+    events : mapping of str to tuple of str
+        The events that leave each group: that of its population, and further ones.
     apart : collection of (group, variable)
         Variables that some pathway sets, so that it matters in which order pathways act.
     writers : tuple of (group, variable, Position, label)
@@ -52,7 +53,7 @@ class Surroundings:
     schedule: Schedule
     moving: Mapping[str, Collection[str]]
     operations: Mapping[str, tuple[Operation, ...]]
-    events: Mapping[str, str]
+    events: Mapping[str, tuple[str, ...]]
     apart: Collection[tuple[str, str]]
     writers: tuple[tuple[str, str, Position, str], ...]
 
@@ -76,6 +77,8 @@ class Link:
         Delays of the synapse's other paths.
     order : int array (synapses,), or None
         For synapses that change, number in Brian 2 of each.
+    events : mapping of str to str
+        Of the synapse's paths that follow further events of a group: the population of these.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Link:
     synapse: Synapse | None = None
     further: Mapping[str, Any] = field(default_factory=dict)
     order: Array | None = None
+    events: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,8 @@ class Pathway:
     delays : float array, shape () or (synapses,)
         From sending to arriving, in steps of ours: one longer than Brian 2's.
     position : Position
+    sender : str
+        The population whose events it follows.
     """
 
     runner: Any
@@ -145,6 +151,7 @@ class Pathway:
     end: str
     delays: Array
     position: Position
+    sender: str
 
     @property
     def name(self) -> str:
@@ -280,19 +287,29 @@ def _unknown_parts(synapses: Any) -> list[str]:
 
 def _pathway(synapses: Any, runner: Any, around: Surroundings) -> Pathway:
     group = sides_of(synapses)[f"_{runner.prepost}"].group
-    leaving = around.events.get(group.name)
-    if runner.event != leaving:
-        raise LanguageError(
-            f"it follows the event {runner.event} of {group.name}, and what leaves its neurons is the event {leaving}"
-        )
+    leaving = around.events[group.name]
+    if runner.event not in leaving:
+        raise LanguageError(f"it follows the event {runner.event} of {group.name}, whose condition nothing tests")
     position = around.schedule.position(runner)
-    if position[0] <= around.schedule.slot("thresholds"):
+    if position[0] <= max(around.schedule.slot("thresholds"), turn_of(group, around.schedule, leaving[0])[0]):
         raise LanguageError(f"it runs in the slot {runner.when!r} of a step, before the events of the step")
     runner.update_abstract_code(run_namespace=around.namespace)
     every = around.schedule.every(group)
     steps = np.floor(np.asarray(runner.variables["delay"].get_value(), np.float64) / float(group.clock.dt_) + 0.5)
     delays = one_if_equal(steps * every + 1)
-    return Pathway(runner, str(runner.abstract_code), runner.prepost, delays, position)
+    sender = sender_of(group.name, runner.event, leaving)
+    return Pathway(runner, str(runner.abstract_code), runner.prepost, delays, position, sender)
+
+
+def sender_of(group: str, event: str, leaving: tuple[str, ...]) -> str:
+    """Name of the population that sends an event of a group.
+
+    Parameters
+    ----------
+    leaving : tuple of str
+        The events that leave the group.
+    """
+    return group if event == leaving[0] else f"{group} {event}"
 
 
 def one_if_equal(values: Array) -> Array:
@@ -342,7 +359,7 @@ def constant_links(
         name += f" {k}" if len(weights) > 1 else ""
         weight = one_if_equal(values)
         given = quantity(weight if weight.ndim else float(weight), dim)
-        ends = (source.group.name, side.group.name, port, source.index, side.index)
+        ends = (pathway.sender, side.group.name, port, source.index, side.index)
         links.append(Link(name, *ends, given, time_of(pathway.delays, around)))
         arrivals.append((side.group.name, operation))
     return links, arrivals
