@@ -11,6 +11,7 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 import pytest
+from brian2.devices.device import all_devices
 from brian2_device import REFERENCE, both, clean, on  # noqa: F401  clean acts by itself
 
 from neuromorph import CPU, Reference
@@ -201,6 +202,12 @@ def test_seeds() -> None:
         return script()
 
     assert not np.array_equal(ours[1], on("neuromorph", other, **REFERENCE)[1])
+
+
+@pytest.mark.parametrize("name", ["rand_buffer", "rand_buffer_index", "randn_buffer", "randn_buffer_index"])
+def test_compiled_code_draws_the_same_numbers_on_every_device(name: str) -> None:
+    """What Brian 2 compiled keeps the buffers of the device that ran it first, so devices have the same ones."""
+    assert getattr(all_devices["neuromorph"], name) is getattr(all_devices["runtime"], name)
 
 
 def test_progress_is_reported_and_a_run_can_be_stopped(capsys: pytest.CaptureFixture[str]) -> None:
