@@ -8,6 +8,7 @@ dimensions.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -131,9 +132,13 @@ def factored(
     sending = {c.output: _share(c, dt) for c in cells}
     held = frozenset(wanted)
     kept, choices = [], []
+    reading: dict[Signal, list[Cells]] = defaultdict(list)
+    for c in cells:
+        for signal in c.current.terms:
+            reading[signal].append(c)
     straight: dict[Signal, list[Pairs]] = {c.output: [] for c in cells}
     for relay in relays:
-        readers = [c for c in cells if relay.value in c.current.terms]
+        readers = reading[relay.value]
         if not readers or relay.value in held:
             kept.append(relay)
             continue

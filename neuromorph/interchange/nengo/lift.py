@@ -253,7 +253,8 @@ def _remaining(
     while True:
         again = [op for op in waiting if any(s.base in needed for s in (*op.sets, *op.incs))]
         if not again:
-            return _read(tuple(op for op in operators if op in kept), given)
+            stay = tuple(op for op in operators if op in kept)
+            return _read(stay, given) if gone else stay
         kept.update(again)
         waiting = [op for op in waiting if op not in kept]
         needed |= {s.base for op in again for s in op.reads}

@@ -116,11 +116,11 @@ class Expansion:
             index = indices(target)
             if op.sets:
                 covered[index] = True
-            place = _placing(index, base.size)
-            constant += place @ part.constant
+            if target.is_view:
+                part = _times(_placing(index, base.size), part)
+            constant += part.constant
             for source, matrix in part.terms.items():
-                moved = product(place, matrix)
-                terms[source] = summed(terms[source], moved) if source in terms else moved
+                terms[source] = summed(terms[source], matrix) if source in terms else matrix
             operators += [op, *part.operators]
         if not covered.all():
             return None
