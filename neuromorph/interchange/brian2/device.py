@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,8 +21,10 @@ from brian2.units import check_units, second
 from neuromorph.engine.target import Target
 from neuromorph.errors import TargetError
 from neuromorph.interchange.brian2.device_chance import Streams
+from neuromorph.interchange.brian2.device_operations import is_operation, operations_of, run_between
 from neuromorph.interchange.brian2.device_report import Reporter, callback_of
-from neuromorph.interchange.brian2.device_session import Ended, Session, Task
+from neuromorph.interchange.brian2.device_session import Session
+from neuromorph.interchange.brian2.device_task import Ended, Task
 from neuromorph.interchange.brian2.schedule import Schedule
 
 LOOP_TEMPLATES = {
@@ -206,25 +209,38 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
 
     def _run_steps(self, network: Any, names: Mapping[str, Any], reporter: Reporter) -> tuple[bool, bool]:
         """Run the steps of all clocks; whether it was stopped early, and by Ctrl-C."""
-        clock = min(network._clocks, key=lambda c: float(c.dt_))
+        acting = [thing for thing in network.sorted_objects if not is_operation(thing)]
+        clock = min((thing.clock for thing in acting or network.sorted_objects), key=lambda c: float(c.dt_))
         first, last, dt = int(clock.variables["timestep"].get_value().item()), int(clock._i_end), float(clock.dt_)
         ended = Ended(last, False)
+
+        def tell_time(step: int) -> None:
+            for each in network._clocks:
+                steps = each._i_end if step == last else each._calc_timestep(step * dt)
+                each.variables["timestep"].set_value(steps)
+                each.variables["t"].set_value(steps * each.dt_)
+            network.t_ = step * dt
+
         if last > first:
             session = self._latest = self._session(network)
             if first == 0:
                 session.carried = session.stream = None
             schedule = Schedule(tuple(network.schedule), dt)
+            operations = operations_of(network.sorted_objects, schedule)
             session.stream = self._streams.follow(session.stream)
             task = Task(_outermost(network.objects), schedule, names, first, last, session.stream.seed)
-            ended = session.run(task, reporter.pace(first, last))
-        reached = ended.step
-        for each in network._clocks:
-            steps = each._i_end if reached == last else each._calc_timestep(reached * dt)
-            each.variables["timestep"].set_value(steps)
-            each.variables["t"].set_value(steps * each.dt_)
-        if reached < last:
-            network.t_ = reached * dt
-        return reached < last, ended.interrupted
+            pace = reporter.pace(first, last)
+            if operations:
+
+                def run(step: int, end: int, still: bool, finish: bool) -> Ended:
+                    part = replace(task, first=step, last=end, still=still, called=True)
+                    return session.run(part, (lambda step, most: most) if finish else pace)
+
+                ended = run_between(run, operations, network, (first, last), tell_time)
+            else:
+                ended = session.run(task, pace)
+        tell_time(ended.step)
+        return ended.step < last, ended.interrupted
 
     def _session(self, network: Any) -> Session:
         """The session of a network on the present target."""

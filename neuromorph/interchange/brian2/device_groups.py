@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,15 @@ def write_back(group: Any, end: PopulationState, after: PopulationState) -> None
             length = float(group.clock.dt_)
             left = np.where(left > NEVER, left * length, array)
         array[...] = left if np.ndim(array) and len(array) == len(left) else left[:1]
+
+
+def show_events(group: Any, happened: Mapping[str, Array]) -> None:
+    """Show the neurons whose events the run's last step brought, as ``group.spikes`` does."""
+    for event, ids in happened.items():
+        variable = group.variables.get(f"_{event}space")
+        if variable is not None:
+            space = variable.get_value()
+            space[: len(ids)], space[-1] = ids, len(ids)
 
 
 def check_idle(state: Checkpoint, before: float, dt: float) -> list[str]:

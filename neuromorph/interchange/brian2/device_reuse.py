@@ -60,7 +60,14 @@ def made_again(before: Made, network: Network, dt: float) -> Made | None:
     """
     if frame(network, dt) != before.frame:
         return None
-    values, program = _values(network), before.program
+    program = before.program
+    params = {p.name: {param.name for param in p.neuron.params} for p in network.populations}
+    values = {
+        (kind, name): _as_before(given, before.values[kind, name], params[name] if kind == "population" else set())
+        for (kind, name), given in _values(network).items()
+    }
+    if any(value is None for given in values.values() for value in given.values()):
+        return None
     owners: dict[tuple[str, str], Any] = {("population", p.name): p for p in before.network.populations}
     owners |= {("projection", j.name): j for j in before.network.projections}
     for owner, given in values.items():
@@ -73,7 +80,7 @@ def made_again(before: Made, network: Network, dt: float) -> Made | None:
 
 
 def frame(network: Network, dt: float) -> str:
-    """Text of a network without the values, but with which parameters neurons share: those are part of the code."""
+    """Text of a network without the values, but with which there are."""
     bare = copy.copy(network)
     bare.populations = tuple(replace(p, neuron=_bare(p.neuron)) for p in network.populations)
     bare.projections = tuple(
@@ -81,14 +88,24 @@ def frame(network: Network, dt: float) -> str:
     )
     if not _draws(network):
         bare.seed = 0
-    shapes = []
-    for (kind, owner), given in _values(network).items():
-        model = network[owner].neuron if kind == "population" else None
-        own = {p.name for p in model.params} if isinstance(model, Neuron) else set()
-        shapes += [
-            f"{kind} {owner}.{k} {np.shape(getattr(v, 'value', v)) if k in own else ''}" for k, v in given.items()
-        ]
-    return "\n".join([f"dt {dt!r}", bare.text(), *shapes])
+    known = [f"{kind} {owner}.{name}" for (kind, owner), given in _values(network).items() for name in given]
+    return "\n".join([f"dt {dt!r}", bare.text(), *known])
+
+
+def _as_before(given: Values, before: Values, params: set[str]) -> Values:
+    """Values with a number for each neuron where the program's parameters have; None where they have one for all."""
+    made = dict(given)
+    for name in params & given.keys():
+        shape, known = _shape(given[name]), _shape(before[name])
+        if shape != known:
+            made[name] = None if shape else _spread(given[name], known)
+    return made
+
+
+def _spread(value: Any, shape: tuple[int, ...]) -> Any:
+    if isinstance(value, Quantity):
+        return Quantity(np.full(shape, value.value), value.dim, value.unit)
+    return np.full(shape, value)
 
 
 def _values(network: Network) -> dict[tuple[str, str], Values]:
@@ -116,9 +133,13 @@ def _bare(model: Any) -> Any:
     return replace(model, params=tuple(replace(p, default=0) for p in model.params), states=states, values=())
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    return np.shape(getattr(value, "value", value))
+
+
 def _is_value(model: Neuron | Synapse, state: Any) -> bool:
     """Whether a state starts from a number; a synapse's weight is the projection's."""
-    return state.initial.op == "const" and state.name != getattr(model, "weight", None)
+    return bool(state.initial.op == "const") and state.name != getattr(model, "weight", None)
 
 
 def _is_model(thing: Any) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,22 @@ from neuromorph.errors import CheckError
 from neuromorph.interchange.brian2 import device_monitors as monitors_of
 from neuromorph.interchange.brian2 import device_synapses as synapses_of
 from neuromorph.interchange.brian2.build import take_in
-from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, write_back
-from neuromorph.interchange.brian2.device_monitors import KINDS, Recorded
+from neuromorph.interchange.brian2.device_flight import (
+    Events,
+    Flight,
+    flight_of,
+    longest_delay,
+    recent,
+    redirected,
+)
+from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, show_events, write_back
+from neuromorph.interchange.brian2.device_monitors import KINDS
+from neuromorph.interchange.brian2.device_operations import is_operation
 from neuromorph.interchange.brian2.device_probes import leaving
 from neuromorph.interchange.brian2.device_reuse import Made, made, made_again
+from neuromorph.interchange.brian2.device_seen import Before, Notes, Seen, looked_at
+from neuromorph.interchange.brian2.device_task import Ended, Task
 from neuromorph.interchange.brian2.moment import fired
-from neuromorph.interchange.brian2.samples import is_late
-from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.walk import SPIKE_SOURCES, whole
 from neuromorph.language import Neuron
 from neuromorph.units import second
@@ -48,55 +56,22 @@ Pace = Callable[[int, int], int]
 
 
 @dataclass(frozen=True)
-class Task:
-    """One run.
-
-    Attributes
-    ----------
-    objects : tuple
-        Brian 2's objects, without those inside of others.
-    schedule : Schedule
-    namespace : mapping
-    first, last : int
-        Its first step, and the one after its last.
-    seed : int
-    """
-
-    objects: tuple[Any, ...]
-    schedule: Schedule
-    namespace: Mapping[str, Any]
-    first: int
-    last: int
-    seed: int
-
-    @property
-    def dt(self) -> float:
-        """Length of a step in seconds."""
-        return self.schedule.dt
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended.
-
-    Attributes
-    ----------
-    step : int
-        The next step.
-    interrupted : bool
-        Somebody pressed Ctrl-C.
-    """
-
-    step: int
-    interrupted: bool
-
-
-@dataclass(frozen=True)
 class Carried:
-    """What goes from one run to the next: the program's state after the last step, and the step's length."""
+    """What goes from one run to the next.
+
+    Attributes
+    ----------
+    state : Checkpoint
+        The program's, after the last step.
+    dt : float
+        Length of its steps, in seconds.
+    flight : Flight
+        What was on its way.
+    """
 
     state: Checkpoint
     dt: float
+    flight: Flight
 
 
 class Session:
@@ -117,6 +92,7 @@ class Session:
         self.target = target
         self.carried: Carried | None = None
         self.stream: Stream | None = None
+        self._stage: Stage | None = None
         self._made: Made | None = None
 
     @property
@@ -134,16 +110,17 @@ class Session:
         CheckError
             Everything that keeps the network from running.
         """
-        watching = [o for o in task.objects if type(o).__name__ in KINDS and o.active]
-        network, orders = self._network(task, watching)
-        synapses = {o.name: o for o in task.objects if o.name in orders}
-        groups = {o.name: o for o in task.objects if _holds_neurons(o)}
-        notes = Notes(orders, {name: _leaving(network[name], task.objects) for name in groups}, groups, task.schedule)
-        program = self._compiled(network, task.dt)
-        program.restore(self._start(program.state(), task, groups))
+        stage = self._stage if task.still and self._stage is not None else self._begin(task)
+        if task.still and self.carried is not None:
+            stage.program.restore(self.carried.state)
+        self._stage = stage
+        program, notes, watching = stage.program, stage.notes, stage.watching
+        groups, synapses = notes.groups, stage.synapses
         step = task.first
-        before = Before({}, _looked_at(watching, synapses))
-        most = max(ROW_BYTES // max(8 * sum(network.populations[r.population].size for r in network.recordings), 1), 1)
+        before = Before({}, looked_at(watching, synapses))
+        reach = longest_delay(task.objects, task.dt)
+        events: Events = self.carried.flight.events if self.carried is not None else {}
+        most = max(ROW_BYTES // max(stage.row_bytes, 1), 1)
         with deferred_interrupt() as pressed:
             stopped = False
             while step < task.last and not (stopped or pressed()):
@@ -155,16 +132,31 @@ class Session:
                     seen = Seen(trace, notes, before)
                     monitors_of.fill(watching, seen.recorded(task, step, step + done, task.last))
                     before, step = seen.last(watching, step + done - 1), step + done
+                    events = recent(events, trace, step - reach)
             state = program.state()
             seen = Seen(_run(program, 1)[0], notes, before)
             monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
             after = program.state()
             for name, group in groups.items():
                 write_back(group, state.populations[name], after.populations[name])
+                show_events(group, seen.happened(step - 1, name))
             for name, changing in synapses.items():
-                synapses_of.write_back(changing, orders[name], state.plastic[name])
-            self.carried = Carried(state, task.dt)
+                synapses_of.write_back(changing, notes.orders[name], state.plastic[name])
+            flight = flight_of(events, stage.network, program, state.populations)
+            self.carried = Carried(state, task.dt, flight)
         return Ended(step, step < task.last and (stopped or pressed()))
+
+    def _begin(self, task: Task) -> Stage:
+        """Take the network in as it is now, with what the last run left on its way."""
+        watching = [o for o in task.objects if type(o).__name__ in KINDS and o.active]
+        network, orders = self._network(task, watching)
+        groups = {o.name: o for o in task.objects if _holds_neurons(o)}
+        notes = Notes(orders, {name: _leaving(network[name], task.objects) for name in groups}, groups, task.schedule)
+        program = self._compiled(network, task.dt)
+        program.restore(self._start(program, network, task, groups))
+        synapses = {o.name: o for o in task.objects if o.name in orders}
+        row = 8 * sum(network.populations[r.population].size for r in network.recordings)
+        return Stage(program, network, notes, watching, synapses, row)
 
     def _compiled(self, network: Network, dt: float) -> Program:
         """A program of a network: the last one, if its code is the same."""
@@ -174,7 +166,7 @@ class Session:
 
     def _network(self, task: Task, watching: list[Any]) -> tuple[Network, Mapping[str, Array]]:
         """Our network, recording what monitors want, and the orders of its synapses."""
-        kept = [o for o in task.objects if _holds_neurons(o) or (o.active and not synapses_of.shows_constants(o))]
+        kept = [o for o in task.objects if _holds_neurons(o) or (o.active and _is_taken(o))]
         given = SimpleNamespace(objects=kept, schedule=task.schedule.slots)
         imported = take_in(given, task.namespace, task.seed, "brian2", prepared, lambda group: (), task.first)
         made, orders = imported.network, imported.orders
@@ -205,9 +197,9 @@ class Session:
             raise CheckError("this Brian 2 network cannot run here", problems)
         return made, orders
 
-    def _start(self, fresh: Checkpoint, task: Task, groups: Mapping[str, Any]) -> Checkpoint:
+    def _start(self, program: Program, network: Network, task: Task, groups: Mapping[str, Any]) -> Checkpoint:
         """The state of a new program, with what the last run left on its way."""
-        carried = self.carried
+        carried, fresh = self.carried, program.state()
         old: Mapping[str, PopulationState] = {}
         problems: list[str] = []
         populations = dict(fresh.populations)
@@ -221,6 +213,8 @@ class Session:
                     f"its last run ended before step {carried.state.step}, the next begins with {task.first}: go on "
                     "from there, or restore() what was stored"
                 )
+            old, unknown = redirected(carried.flight, old, network, program, task.first)
+            problems += unknown
             for name, group in groups.items():
                 populations[name], lost = carry_over(group, fresh.populations[name], old.get(name))
                 problems += lost
@@ -234,109 +228,27 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Before:
-    """What was before a stretch of a run.
+class Stage:
+    """A network taken in and compiled.
 
     Attributes
     ----------
-    events : mapping of (group, event) to (steps, neurons)
-        Of the step before.
-    synapses : mapping of (monitor, variable) to (1, synapses)
-        What monitors of synapses would see at its beginning.
-    """
-
-    events: Mapping[tuple[str, str], tuple[Array, Array]]
-    synapses: Mapping[tuple[str, str], Array]
-
-
-@dataclass(frozen=True)
-class Notes:
-    """What one has to know to read what a run recorded.
-
-    Attributes
-    ----------
-    orders : mapping of str to int array
-        Numbers in Brian 2 of the synapses of each projection.
-    leaving : mapping of str to str or None
-        The event that leaves each group.
-    groups : mapping of str to group
-        Brian 2's.
-    schedule : Schedule
-    """
-
-    orders: Mapping[str, Array]
-    leaving: Mapping[str, str | None]
-    groups: Mapping[str, Any]
-    schedule: Schedule
-
-    def delay(self, group: str, event: str) -> int:
-        """Steps from an event to our knowing of it: 1 if its threshold follows that of the event that leaves."""
-        threshold = (getattr(self.groups[group], "thresholder", None) or {}).get(event)
-        known = self.leaving[group]
-        if threshold is None or event == known:
-            return 0
-        return int(is_late(self.schedule.position(threshold), self.groups[group], self.schedule, known))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a stretch of a run has recorded.
-
-    Attributes
-    ----------
-    trace : Trace
+    program : Program
+    network : Network
     notes : Notes
-    before : Before
+    watching : list of monitors
+    synapses : mapping of str to Synapses
+        Those that change.
+    row_bytes : int
+        Of what is recorded in a step.
     """
 
-    trace: Trace
+    program: Program
+    network: Network
     notes: Notes
-    before: Before
-
-    def recorded(self, task: Task, first: int, last: int, end: int) -> Recorded:
-        """The same as monitors want it."""
-        stretch = (first, last, task.first, end, self.notes.schedule, self.notes.leaving)
-        return Recorded(*stretch, self.notes.delay, partial(self.events, first), self.rows, self.synapses)
-
-    def rows(self, group: str, state: str) -> Array:
-        """A state of a group, (steps, neurons)."""
-        return self.trace.state(group, state).data
-
-    def synapses(self, monitor: Any, variable: str) -> Array:
-        """What a monitor of synapses sees, (1 + steps, synapses): before the stretch, and after each of its steps."""
-        name = monitor.source.name
-        if synapses_of.shows_constants(monitor):
-            return np.repeat(synapses_of.now(monitor.source, monitor, variable), 1 + self.trace.meta.steps, axis=0)
-        found = self.trace.state(name, variable, ids=synapses_of.columns(monitor, self.notes.orders[name])).data
-        return np.concatenate([self.before.synapses[monitor.name, variable], found])
-
-    def events(self, first: int, group: str, event: str) -> tuple[Array, Array]:
-        """Steps and neurons of an event, the step before the stretch included."""
-        if (group, fired(event)) in self.trace.recorded_states:
-            steps, ids = np.nonzero(self.rows(group, fired(event)))
-            steps = steps + first - self.notes.delay(group, event)
-        else:
-            found = self.trace.events(group)
-            assert found.steps is not None  # the trace is our own
-            steps, ids = found.steps, found.ids
-        old = self.before.events.get((group, event))
-        return (steps, ids) if old is None else (np.concatenate([old[0], steps]), np.concatenate([old[1], ids]))
-
-    def last(self, watching: list[Any], step: int) -> Before:
-        """What the stretch, which ended with this step, is for the next one."""
-        kinds = [(name, "spike") for name in self.trace.recorded_events]
-        kinds += [(n, s.removesuffix("_fired")) for n, s in self.trace.recorded_states if s.endswith("_fired")]
-        found = {}
-        for name, event in kinds:
-            steps, ids = self.events(step + 1 - self.trace.meta.steps, name, event)
-            found[name, event] = steps[steps == step], ids[steps == step]
-        synapses = {
-            (monitor.name, variable): self.synapses(monitor, variable)[-1:]
-            for monitor in watching
-            if type(monitor.source).__name__ == "Synapses"
-            for variable in monitor.record_variables
-        }
-        return Before(found, synapses)
+    watching: list[Any]
+    synapses: Mapping[str, Any]
+    row_bytes: int
 
 
 def _run(program: Program, steps: int) -> tuple[Trace, bool]:
@@ -356,14 +268,8 @@ def _leaving(population: Any, objects: tuple[Any, ...]) -> str | None:
     return leaving(population.neuron, group) if known else "spike"
 
 
-def _looked_at(watching: list[Any], synapses: Mapping[str, Any]) -> dict[tuple[str, str], Array]:
-    """What monitors of synapses see before a run."""
-    return {
-        (monitor.name, variable): synapses_of.now(synapses[monitor.source.name], monitor, variable)
-        for monitor in watching
-        if monitor.source.name in synapses
-        for variable in monitor.record_variables
-    }
+def _is_taken(thing: Any) -> bool:
+    return not is_operation(thing) and not synapses_of.shows_constants(thing)
 
 
 def _holds_neurons(thing: Any) -> bool:
