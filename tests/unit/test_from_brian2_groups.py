@@ -321,7 +321,7 @@ def test_what_cannot_be_said_is_refused_by_name() -> None:
     odd = b.NeuronGroup(2, "dv/dt = -odd_table(v*second)/(5*ms) : 1", name="odd", method="euler")
     for synapses in (on_low, on_spike):
         synapses.connect()
-    names = {"odd_table": b.TimedArray(np.arange(100.0), dt=1 * b.ms)}
+    names = {"odd_table": b.TimedArray(np.arange(5000.0), dt=1 * b.ms)}
     with pytest.raises(CheckError) as caught:
         from_brian2([group, on_low, on_spike, often, odd], namespace=names)
     text = "\n".join(caught.value.problems)

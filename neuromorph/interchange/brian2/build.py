@@ -14,7 +14,6 @@ import numpy as np
 from neuromorph.errors import CheckError, NeuromorphError
 from neuromorph.interchange.brian2.clocks import schedule_of
 from neuromorph.interchange.brian2.expressions import problem_of
-from neuromorph.interchange.brian2.functions import Feed
 from neuromorph.interchange.brian2.links import Neighbour, Read, in_turn
 from neuromorph.interchange.brian2.moment import Operation, fired
 from neuromorph.interchange.brian2.names import GroupNames
@@ -34,6 +33,7 @@ from neuromorph.interchange.brian2.synapses import (
     watched_in,
     writes,
 )
+from neuromorph.interchange.brian2.tables import Feed
 from neuromorph.interchange.brian2.walk import MONITORS, creation, walk, whole
 from neuromorph.language import Neuron, PortSpec, Type
 from neuromorph.network import AllToAll, EventsOf, Network, Sparse

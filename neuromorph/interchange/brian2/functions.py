@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from math import lgamma
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import LanguageError, NeuromorphError
+from neuromorph.interchange.brian2.tables import read_table
 from neuromorph.language import (
     Expr,
-    Port,
     Type,
     cos,
     exp,
@@ -22,10 +23,8 @@ from neuromorph.language import (
     minimum,
     normal,
     poisson,
-    rint,
     sin,
     sqrt,
-    step,
     tanh,
     to_float,
     to_int,
@@ -33,17 +32,16 @@ from neuromorph.language import (
     uniform,
     where,
 )
-from neuromorph.language.expr import as_expr, const, nodes
-from neuromorph.units import Dimension, si_unit
+from neuromorph.language.expr import as_expr, const
 
 if TYPE_CHECKING:
     from neuromorph.interchange.brian2.names import GroupNames
 
 Array = npt.NDArray[Any]
-WRITTEN_OUT = 64
-"""Entries of a table over time that are compared with one by one where its argument is not simply the time."""
-LONGEST = 1 << 24
-"""Steps for which the values of a table over time are sent."""
+MOST_COUNTS = 1024
+"""Values of a binomial number that are told apart."""
+SQUARED = 64
+"""Least whole exponent for which a power is no product of squares."""
 _PI = np.pi
 
 
@@ -131,8 +129,41 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = {
 
 
 def power(base: Expr, exponent: Expr) -> Expr:
-    """A power with an exponent that is no constant: of bases that are not negative, as for C's pow with fractions."""
-    return exp(to_float(exponent) * log(to_float(base)))
+    """A power with an exponent that is no constant; a whole one may have a negative base.
+
+    Powers of whole numbers to whole numbers are whole, exact within 64 bits and rounded toward zero. Of other numbers,
+    those with whole exponents below `SQUARED` are products, and all else goes through exp and log.
+    """
+    if exponent.type is Type.BOOL:
+        exponent = where(exponent, 1, 0)
+    base = where(base, 1, 0) if base.type is Type.BOOL else base
+    if exponent.type is Type.FLOAT:
+        return _any_power(to_float(base), exponent, floor(exponent) == exponent, floor(exponent / 2) * 2 != exponent)
+    size = abs(exponent)
+    odd = (size >> 1 << 1) != size
+    if base.type is Type.INT:  # beyond, only 0, 1 and -1 have powers, which are the same for every exponent as odd
+        product = _product(base, where(size < SQUARED, size, where(odd, SQUARED - 1, SQUARED - 2)))
+        return where(exponent < 0, trunc_div(1, where(product == 0, 1, product)), product)
+    product = _product(base, size)
+    product = where(exponent < 0, 1.0 / product, product)
+    return where(size < SQUARED, product, _any_power(base, to_float(exponent), as_expr(True), odd))
+
+
+def _product(base: Expr, exponent: Expr) -> Expr:
+    """A power whose exponent is a whole number from 0 to `SQUARED` - 1, bit by bit."""
+    result: Expr | None = None
+    for bit in range((SQUARED - 1).bit_length()):
+        chosen = where(((exponent >> (bit + 1)) << 1) != (exponent >> bit), base, 1 if base.type is Type.INT else 1.0)
+        result = chosen if result is None else result * chosen
+        base = base * base
+    assert result is not None
+    return result
+
+
+def _any_power(base: Expr, exponent: Expr, whole: Expr, odd: Expr) -> Expr:
+    """A power, nan for a negative base if the exponent is not whole, as in C."""
+    size = exp(exponent * log(where(whole, abs(base), base)))
+    return where(exponent == 0.0, 1.0, where(whole & odd & (base < 0.0), -size, size))
 
 
 def modulo(a: Expr, b: Expr) -> Expr:
@@ -151,25 +182,6 @@ def floor_divide(a: Expr, b: Expr) -> Expr:
 
 
 # --- those of the namespace -------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Feed:
-    """Values over time that come in from outside of a population.
-
-    Attributes
-    ----------
-    name : str
-        Of the table.
-    values : float64 array (steps, columns)
-        What is to arrive in each step, in SI units.
-    columns : int array (neurons,) or None
-        The column of each neuron; None: the first, for all.
-    """
-
-    name: str
-    values: Array
-    columns: Array | None
-
-
 def callable_of(name: str, found: Any, names: GroupNames) -> Callable[..., Expr]:
     """What a function of a namespace does to expressions.
 
@@ -180,10 +192,13 @@ def callable_of(name: str, found: Any, names: GroupNames) -> Callable[..., Expr]
         A `TimedArray`, or one made of a Python function.
     names : GroupNames
     """
+    from brian2.input.binomial import BinomialFunction
     from brian2.input.timedarray import TimedArray
 
     if isinstance(found, TimedArray):
-        return lambda *args: _table(name, found, names, args)
+        return lambda *args: read_table(name, found, names, args)
+    if isinstance(found, BinomialFunction):
+        return lambda: _binomial_function(found)
     return lambda *args: _traced(name, found, args)
 
 
@@ -204,119 +219,46 @@ def _traced(name: str, function: Any, args: tuple[Expr, ...]) -> Expr:
     )
 
 
-def _table(name: str, table: Any, names: GroupNames, args: tuple[Expr, ...]) -> Expr:
-    from neuromorph.interchange.brian2.names import dimension
-
-    given = np.asarray(table.values)
-    if len(args) != given.ndim:
-        raise LanguageError(f"{name}() is called with {len(args)} arguments, but has {given.ndim} dimensions")
-    dim = dimension(table.dim)
-    columns = None
-    if given.ndim == 2:
-        columns = names.static(args[1])
-        if columns is None:
-            raise LanguageError(f"{name}(): which column of the table is read changes while the network runs")
-        columns = np.broadcast_to(columns.astype(np.int64), (int(names.group.N),))
-        if columns.min() < 0 or columns.max() >= given.shape[1]:
-            raise LanguageError(f"{name}(): column {int(columns.max())} is read of {given.shape[1]}")
-    values = _over_time(table, names, args[0])
-    if values is not None:
-        return _port(Feed(name, values.reshape(len(values), -1), columns), names, dim)
-    if given.ndim == 2 or len(given) > WRITTEN_OUT:
-        raise LanguageError(
-            f"{name}(): its argument is not the time, and the table has {given.size} entries; at most {WRITTEN_OUT} "
-            "can be written out, of one dimension"
-        )
-    return _written_out(table, names, args[0], dim)
+# --- binomial numbers -------------------------------------------------------------------------------------------------
+def _binomial_function(function: Any) -> Expr:
+    """A number that a BinomialFunction draws; what it was made of stands in its code."""
+    made = inspect.getclosurevars(function.implementations["numpy"].get_code(owner=None)).nonlocals
+    if "scale" in made:
+        return normal() * float(made["scale"]) + float(made["loc"])
+    return binomial(int(made["n"]), float(made["p"]), approximate=False)
 
 
-def _over_time(table: Any, names: GroupNames, time: Expr) -> Array | None:
-    """Values of the table in each of our steps until they change no more; None if their time is not t + a constant."""
-    if any(names.varies(node) for node in nodes(time)):
-        return None
-    function = table.implementations["numpy"].get_code(owner=names.group)
-    end = len(table.values) * table.dt
-    steps = np.arange(max(int(np.ceil(end / float(names.group.clock.dt_))) + 2, 3))
-    while len(steps) <= LONGEST:
-        times = names.static(_of_step(time), step_number=steps)
-        if times is None or times.shape != steps.shape:
-            return None
-        rates = np.diff(times)
-        if rates[0] <= 0 or not np.allclose(rates, rates[0], rtol=1e-6):
-            return None
-        if times[-1] > end:
-            flat = table.values.ndim == 1
-            rows = function(times) if flat else function(times[:, None], np.arange(table.values.shape[1]))
-            return np.asarray(rows, np.float64)
-        steps = np.arange(2 * len(steps))
-    return None
-
-
-def _of_step(time: Expr) -> Expr:
-    """The same expression with a parameter in place of the step's number."""
-    made: dict[int, Expr] = {}
-    for node in nodes(time):
-        if node.op == "step":
-            made[id(node)] = Expr("param", (), node.dim, Type.INT, "step_number")
-        else:
-            args = tuple(made[id(a)] for a in node.args)
-            made[id(node)] = Expr(node.op, args, node.dim, node.type, node.payload, node.unit) if args else node
-    return made[id(time)]
-
-
-def _port(feed: Feed, names: GroupNames, dim: Dimension) -> Expr:
-    """What arrives of a table; the first step's value is a parameter, for nothing can arrive there."""
-    known = [n for n, f in names.feeds.items() if f.name == feed.name and _same(f, feed)]
-    count = sum(f.name == feed.name for f in names.feeds.values())
-    port = known[0] if known else f"{feed.name}_at_t" + (f"_{count}" if count else "")
-    if not known:
-        names.feeds[port] = feed
-        names.own(port, Port(unit=si_unit(dim)))
-    began = names.began()
-    row = feed.values[min(int(began.default), len(feed.values) - 1)]
-    first = names.constant(f"{port}_first", row if feed.columns is None else row[feed.columns], dim)
-    last = names.constant(
-        f"{port}_last", feed.values[-1] if feed.columns is None else feed.values[-1][feed.columns], dim
-    )
-    arrived: Expr = names.symbols[port]
-    return where(step == began, first, where(step >= len(feed.values), last, arrived))
-
-
-def _same(a: Feed, b: Feed) -> bool:
-    same = a.columns is b.columns or (
-        a.columns is not None and b.columns is not None and np.array_equal(a.columns, b.columns)
-    )
-    return same and np.array_equal(a.values, b.values)
-
-
-def _written_out(table: Any, names: GroupNames, time: Expr, dim: Dimension) -> Expr:
-    """One comparison for each entry of the table."""
-    from brian2.input.timedarray import _find_K
-
-    parts = _find_K(float(names.group.clock.dt_), table.dt)
-    seconds = Expr("const", (), time.dim, Type.FLOAT, table.dt / parts)
-    index = to_int(rint(time / seconds) / float(parts))
-    value: Expr = const(float(table.values[0]), dim)
-    for k, entry in enumerate(table.values[1:], 1):
-        value = where(index >= k, const(float(entry), dim), value)
-    return value
-
-
-# --- PoissonInput -----------------------------------------------------------------------------------------------------
-def binomial(n: int, p: float) -> Expr:
+def binomial(n: int, p: float, *, approximate: bool = True) -> Expr:
     """How many of `n` happen, each with probability `p`, as Brian 2 draws it.
 
-    Brian 2 takes a normal distribution where both n p and n (1 - p) are above 5. Otherwise one uniform number is
-    compared with the cumulative probabilities, up to a tail of 2^-32.
+    Parameters
+    ----------
+    n : int
+    p : float
+    approximate : bool
+        Take a normal distribution where both n p and n (1 - p) are above 5. Otherwise one uniform number is compared
+        with the cumulative probabilities, from a tail of 2^-32 to the other.
+
+    Raises
+    ------
+    LanguageError
+        If there are more than `MOST_COUNTS` to compare with.
     """
-    if n * p > 5 and n * (1 - p) > 5:
+    if approximate and n * p > 5 and n * (1 - p) > 5:
         return normal() * float(np.sqrt(n * p * (1 - p))) + float(n * p)
-    drawn, total = uniform(), as_expr(0)
-    below, chance = 0.0, (1 - p) ** n
-    for k in range(n):
-        below += chance
-        if p == 0 or (below > 1 - 2.0**-32 and k >= n * p):
-            break
-        total = total + where(drawn >= below, 1, 0)
-        chance = chance * (n - k) / (k + 1) * p / (1 - p) if p < 1 else 0.0
-    return to_float(total) if p < 1 else const(float(n))
+    if p in (0, 1):
+        return const(float(n * p))
+    wide = 10 * np.sqrt(n * p * (1 - p)) + 40
+    counts = np.arange(max(int(n * p - wide), 0), min(int(n * p + wide), n) + 1)
+    ways = [lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) for k in counts]
+    below = np.cumsum(np.exp(ways + counts * np.log(p) + (n - counts) * np.log1p(-p)))
+    compared = below[(below > 2.0**-32) & (below < 1 - 2.0**-32)]
+    if len(compared) > MOST_COUNTS:
+        raise LanguageError(
+            f"a binomial number of {n} with a probability of {p:g} has {len(compared)} likely values, and at most "
+            f"{MOST_COUNTS} are told apart; draw it with approximate=True"
+        )
+    drawn, total = uniform(), as_expr(int(counts[0] + np.sum(below <= 2.0**-32)))
+    for limit in compared:
+        total = total + where(drawn >= float(limit), 1, 0)
+    return to_float(total)

@@ -305,20 +305,24 @@ class GroupNames:
         ----------
         value : Expr
         **more : array
-            Values of parameters that are none of the group.
+            Values of parameters that are none of the group, or in place of theirs.
         """
-        known = dict(more)
+        known = {}
         for name, symbol in self.symbols.items():
             if isinstance(symbol, Param):
                 given = self.values.get(name, symbol.default)
                 known[name] = np.asarray(getattr(given, "value", given))
-        found = Statics(known, float(self._group.clock.dt_))(value)
+        found = Statics(known | more, float(self._group.clock.dt_))(value)
         return None if found is None else np.asarray(found.value)
 
     def varies(self, node: Expr) -> bool:
         """Whether a node is a parameter with a value for each neuron."""
-        given = self.values.get(node.payload, 0) if node.op == "param" else 0
-        return np.ndim(getattr(given, "value", given)) > 0
+        return node.op == "param" and self.values_of(node).ndim > 0
+
+    def values_of(self, parameter: Expr) -> npt.NDArray[Any]:
+        """The values of a parameter in SI units, one or one for each neuron; 0 if it has none of its own."""
+        given = self.values.get(parameter.payload, 0)
+        return np.asarray(getattr(given, "value", given))
 
     # --- resolution -----------------------------------------------------------------------------------------------
     def _resolve(self, name: str) -> Expr:

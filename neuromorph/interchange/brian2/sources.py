@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.errors import LanguageError
-from neuromorph.interchange.brian2.functions import Feed
 from neuromorph.interchange.brian2.schedule import Schedule, steps_of
+from neuromorph.interchange.brian2.tables import Feed
 from neuromorph.language import Event, Neuron, Param, make_neuron, step, trunc_div
 from neuromorph.network import EventSource
 
