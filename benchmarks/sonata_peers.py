@@ -24,7 +24,7 @@ from neuromorph.interchange.sonata import TEMPLATES, from_sonata, to_sonata
 from neuromorph.interchange.sonata.inputs import read_spikes
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.trace import first_difference
-from neuromorph.units import mV, pA
+from neuromorph.units import mV, nS, pA, pF
 
 RESULTS = Path(__file__).parent / "results"
 DURATION = 500 * ms
@@ -37,7 +37,15 @@ CASES: dict[str, tuple[Any, Any, Any, float]] = {
     "nest:iaf_psc_exp": (400 * pA, 130 * pA, -190 * pA, 0.05),
     "nest:iaf_psc_alpha": (400 * pA, 110 * pA, -170 * pA, 0.05),
     "nest:izhikevich": (9.0, 2.1, -3.3, 0.05),
+    "nest:iaf_cond_exp": (6 * nS, 2 * nS, 9 * nS, 0.05),
+    "nest:iaf_cond_alpha": (2.5 * nS, 0.8 * nS, 4 * nS, 0.05),
+    "nest:glif_psc": (120 * pA, 40 * pA, -60 * pA, 0.05),
+    "nest:glif_psc R": (160 * pA, 40 * pA, -60 * pA, 0.05),
+    "nest:glif_psc ASC": (120 * pA, 40 * pA, -60 * pA, 0.05),
+    "nest:glif_psc R ASC": (160 * pA, 40 * pA, -60 * pA, 0.05),
+    "nest:glif_psc R ASC A": (160 * pA, 40 * pA, -60 * pA, 0.05),
 }
+"""By model template; behind it, the mechanisms of the GLIF model."""
 
 # NEURON takes events of one time one by one. Where their signs differ the order decides who fires, so IntFire1 has
 # excitation alone. Its step is one that sums exactly, so that events of one time are.
@@ -103,16 +111,27 @@ def network(template: str, seed: int = 1) -> Network:
     """The network of one case."""
     drive, excitation, inhibition, mean = CASES[template]
     generator = np.random.default_rng(seed)
-    model = TEMPLATES[template]
+    name, *mechanisms = template.split()
+    model = TEMPLATES[name]
+    if model.shaped is not None:
+        marks = {"spike_dependent_threshold": "R", "after_spike_currents": "ASC", "adapting_threshold": "A"}
+        asked = {flag: mark in mechanisms for flag, mark in marks.items()}
+        model = model.shaped({"tau_syn": [5.5, 8.5, 2.8], **asked})
     neuron = model.neuron
-    if template == "nest:izhikevich":
+    if model.shaped is not None:
+        times = {"tau_syn_1": 2 * ms, "tau_syn_2": 8.5 * ms, "tau_syn_3": 2.8 * ms}
+        neuron = neuron(C_m=generator.choice([58.72, 80.0], NEURONS) * pF, **times)
+    elif model.magnitudes:
+        start = generator.uniform(-70, -56, NEURONS)
+        neuron = neuron(g_l=generator.choice([16.7, 12.0], NEURONS) * nS, tau_syn_ex=2 * ms, V_m=start * mV)
+    elif template == "nest:izhikevich":
         neuron = neuron(a=generator.choice([0.02, 0.1], NEURONS), d=generator.uniform(2, 8, NEURONS))
     elif template != "nrn:IntFire1":
         start = generator.uniform(-70, -56, NEURONS)
         neuron = neuron(tau_m=generator.choice([10.0, 15.0, 2.0], NEURONS) * ms, V_m=start * mV)
     else:
         neuron = neuron(tau=generator.choice([10.0, 20.0], NEURONS) * ms, refrac=3.45 * ms)
-    net = Network(seed=seed, name=template.replace(":", "_"))
+    net = Network(seed=seed, name=template.replace(":", "_").replace(" ", "_"))
     spikes = generator.random((4900, NEURONS)) < mean
     spikes[0] = False  # NEST wants times above 0
     outside = net.population(EventSource.from_dense(spikes), name="outside")

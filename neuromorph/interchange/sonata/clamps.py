@@ -149,7 +149,7 @@ def project_clamps(
         sender = net.population(source, name=clamp.name if clamp.name not in made else f"inputs/{clamp.name}")
         for group in groups:
             if len(chosen := _of(clamp, group)) and group.template is not None and group.template.current is not None:
-                unit = group.template.parameters[group.template.current][1]
+                unit = group.template.current[1]
                 port = made[group.name].port(_port(_parameter(group)))
                 one: Any = 1.0 * unit
                 weight = one if isinstance(one, Quantity) else float(one)
@@ -161,7 +161,7 @@ def _parameter(group: NodeGroup) -> str:
     """The neuron's parameter that clamps of a group change."""
     assert group.template is not None
     assert group.template.current is not None
-    return group.template.parameters[group.template.current][0]
+    return group.template.current[0]
 
 
 def _port(parameter: str) -> str:

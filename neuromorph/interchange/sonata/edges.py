@@ -167,9 +167,10 @@ def _by_port(
         return []
     parts: list[tuple[str, Ints]] = []
     negative = weights[chosen] < 0
-    pairs, which = np.unique(np.stack([ports[1][chosen], receptors[1][chosen]]), axis=1, return_inverse=True)
-    for k, (port_code, receptor_code) in enumerate(pairs.T):
-        here, port, receptor = which.reshape(-1) == k, ports[0][port_code], receptors[0][receptor_code]
+    pairs = ports[1][chosen] * len(receptors[0]) + receptors[1][chosen]
+    for pair in np.flatnonzero(np.bincount(pairs)):
+        here = pairs == pair
+        port, receptor = ports[0][pair // len(receptors[0])], receptors[0][pair % len(receptors[0])]
         if port is not None:
             if port in names:
                 parts.append((port, chosen[here]))

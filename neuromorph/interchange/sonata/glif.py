@@ -118,7 +118,6 @@ def parameters(shape: Shape) -> dict[str, tuple[str, Any]]:
         "g": ("g", nS),
         "C_m": ("C_m", pF),
         "t_ref": ("t_ref", ms),
-        "I_e": ("I_e", pA),
         **{name: (name, mV) for name in ("E_L", "V_th", "V_reset", "V_m")},
     }
     names |= {f"tau_syn[{k}]": (f"tau_syn_{k}", ms) for k in _counted(shape.receptors)}

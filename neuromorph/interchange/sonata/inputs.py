@@ -242,8 +242,8 @@ def event_source(subject: str, size: int, spikes: list[Spikes], dt: float | None
     if dt is None:
         return EventSource(size, times=times * ms, indices=nodes)
     steps = steps_of(times, dt, up)
-    pairs, counts = np.unique(np.stack([steps, nodes]), axis=1, return_counts=True)
+    pairs, counts = np.unique(steps * size + nodes, return_counts=True)
     values = counts.astype(np.float64) if len(counts) and counts.max() > 1 else None
     if values is None:
         return EventSource(size, times=steps * dt * ms, indices=nodes)
-    return EventSource(size, times=pairs[0] * dt * ms, indices=pairs[1], values=values)
+    return EventSource(size, times=pairs // size * dt * ms, indices=pairs % size, values=values)

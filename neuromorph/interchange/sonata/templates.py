@@ -36,8 +36,8 @@ class Template:
         Ports by what edges call ``receptor_type``; empty: the sign of the weight alone decides.
     magnitudes : bool
         Weights are conductances: a negative one is that much at the inhibitory port.
-    current : str, optional
-        The parameter that current clamps add to, in its unit in ``dynamics_params``.
+    current : (str, Unit or number), optional
+        The neuron's parameter that current clamps add to, and what an amplitude of 1 is there.
     current_lag : int
         Steps from the time of a clamp to the end of the first step in which it acts.
     shaped : callable, optional
@@ -53,7 +53,7 @@ class Template:
     idle: frozenset[str] = frozenset()
     receptors: Mapping[str, str] = field(default_factory=dict)
     magnitudes: bool = False
-    current: str | None = None
+    current: tuple[str, Any] | None = None
     current_lag: int = 1
     shaped: Callable[[Mapping[str, Any]], Template] | None = None
 
@@ -149,12 +149,13 @@ def _nest(neuron: Neuron, names: Mapping[str, tuple[str, Any]], **more: Any) -> 
     """A model of NEST's: events of its current generators, which come late, first act in the second step."""
     ports = [port.name for port in neuron.ports]
     fixed = {"ignore_and_spike": False, **more.pop("fixed", {})}
-    return Template(neuron, names, ports[0], ports[-1], fixed=fixed, current="I_e", current_lag=2, **more)
+    current = more.pop("current", ("I_e", pA))
+    return Template(neuron, names, ports[0], ports[-1], fixed=fixed, current=current, current_lag=2, **more)
 
 
 def _pynn(neuron: Neuron, names: Mapping[str, tuple[str, Any]], weight: Any, **more: Any) -> Template:
     receptors = {"excitatory": "ex", "inhibitory": "inh"}
-    return Template(neuron, names, "ex", "inh", weight, receptors=receptors, current="i_offset", **more)
+    return Template(neuron, names, "ex", "inh", weight, receptors=receptors, current=("I_e", nA), **more)
 
 
 def _glif(given: Mapping[str, Any]) -> Template:
@@ -190,6 +191,7 @@ TEMPLATES: Mapping[str, Template] = {
         {name: (name, 1.0) for name in ("a", "b", "c", "d", "V_th", "I_e", "V_m", "U_m")},
         weight=1.0,
         fixed={"consistent_integration": True},
+        current=("I_e", 1.0),
     ),
     "pyNN:IF_curr_exp": _pynn(IafPscExp(**_PYNN_DEFAULTS), _PYNN, nA),
     "pyNN:IF_curr_alpha": _pynn(IafPscAlpha(**_PYNN_DEFAULTS), _PYNN, nA),
