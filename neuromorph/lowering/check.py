@@ -110,7 +110,8 @@ def network_problems(network: Network, dt: float) -> list[str]:
 
 def network_warnings(network: Network, dt: float) -> list[str]:
     """What is allowed and yet hardly meant."""
-    driven = {(p.post.index, p.port) for p in (*network.projections, *network.readings)}
+    driven = {(p.post.index, p.port) for p in network.projections}
+    driven |= {(r.post.index, r.port) for r in network.readings}
     warnings = [
         f"population {population.name}: nothing drives port {port.name}; its sum is always 0"
         for population in network.populations

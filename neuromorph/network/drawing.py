@@ -17,10 +17,10 @@ def columns(network: Network) -> list[int]:
     """Column of each population: its distance from the populations that nothing reaches, breadth first."""
     forward: dict[int, list[int]] = {}
     reached = set()
-    for j in (*network.projections, *network.readings):
-        if j.pre is not j.post:
-            forward.setdefault(j.pre.index, []).append(j.post.index)
-            reached.add(j.post.index)
+    for pre, post in _pairs(network):
+        if pre != post:
+            forward.setdefault(pre, []).append(post)
+            reached.add(post)
     column = [-1] * len(network.populations)
     for start in sorted(range(len(column)), key=lambda k: (k in reached, k)):
         if column[start] >= 0:
@@ -33,6 +33,12 @@ def columns(network: Network) -> list[int]:
                     column[there] = column[here] + 1
                     queue.append(there)
     return column
+
+
+def _pairs(network: Network) -> list[tuple[int, int]]:
+    """Which populations send something to which, or are seen by them."""
+    sent = [(j.pre.index, j.post.index) for j in network.projections]
+    return sent + [(r.pre.index, r.post.index) for r in network.readings]
 
 
 def network_svg(network: Network) -> str:
@@ -55,7 +61,7 @@ def network_svg(network: Network) -> str:
     ]
     parts += [
         f'<path d="{_arrow(corner, *pair)}" opacity="0.6" marker-end="url(#{marker})"/>'
-        for pair in dict.fromkeys((j.pre.index, j.post.index) for j in (*network.projections, *network.readings))
+        for pair in dict.fromkeys(_pairs(network))
     ]
     for p, (x, y) in zip(network.populations, corner, strict=True):
         middle = x + BOX[0] / 2

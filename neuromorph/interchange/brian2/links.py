@@ -143,14 +143,14 @@ def plain_name(group: Any, name: str) -> str:
     """
     variable = group.variables.get(name)
     owner = getattr(variable, "owner", None)
+    if owner is None:
+        return name
     if _kind(owner) == "Clock":
         if owner.name != group.clock.name:
             raise LanguageError(f"{name} is the time of {owner.name}, another clock than its own")
         return CLOCKED.get(str(variable.name), name)
-    itself = owner is not None and owner.name == group.name and variable.name != name
-    if itself and group.variables.indices[name] in ("0", "_idx"):
-        return str(variable.name)
-    return name
+    same_neuron = owner.name == group.name and group.variables.indices[name] in ("0", "_idx")
+    return str(variable.name) if same_neuron else name
 
 
 def moves(found: Linked, moving: Mapping[str, Iterable[str]]) -> bool:
@@ -216,7 +216,7 @@ def _crossing(found: Linked, place: Position) -> LanguageError:
     )
 
 
-def in_turn(groups: Sequence[Any], reads: Mapping[str, Mapping[str, Read]]) -> tuple[list[Any], list[str]]:
+def in_turn(groups: Sequence[Any], reads: Mapping[str, Mapping[str, Read]]) -> tuple[tuple[Any, ...], list[str]]:
     """Groups so that each comes after those that it sees in the same step, and those that see one another.
 
     Parameters
@@ -232,7 +232,7 @@ def in_turn(groups: Sequence[Any], reads: Mapping[str, Mapping[str, Read]]) -> t
         for g in groups
         if any(r.source == g.name and not r.delay for r in reads.get(g.name, {}).values())
     ]
-    left, order = list(groups), []
+    left, order = list(groups), list[Any]()
     while left:
         done = {g.name for g in order}
         ready = next((g for g in left if first[g.name] <= done), None)
@@ -242,7 +242,7 @@ def in_turn(groups: Sequence[Any], reads: Mapping[str, Mapping[str, Read]]) -> t
                 order += bystanders
             circle = ", ".join(g.name for g in left)
             problems.append(f"{circle}: each is linked to what another becomes in the same step; unlink one of them")
-            return [*order, *left], problems
+            return (*order, *left), problems
         order.append(ready)
         left.remove(ready)
-    return order, problems
+    return tuple(order), problems

@@ -171,9 +171,9 @@ class SynapseNames:
         if hasattr(variable, "expr"):
             with opened(name, self._open):
                 return expression(str(variable.expr), _Within(self, suffix, side))
-        found = linked(side.group, plain)
-        if found is not None and moves(found, self._moving):
-            raise LanguageError(f"{found}, which changes while the network runs; synapses see their neurons' own")
+        link = linked(side.group, plain)
+        if link is not None and moves(link, self._moving):
+            raise LanguageError(f"{link}, which changes while the network runs; synapses see their neurons' own")
         values = np.asarray(variable.get_value()).reshape(-1)
         dim, boolean = dimension(variable.dim), values.dtype.kind == "b"
         if plain in OWN or plain in self._moving.get(side.group.name, ()):
