@@ -20,6 +20,9 @@ from neuromorph.errors import NetworkError
 #: Where a graph's metadata say how it is to be read.
 OPTIONS = "neuromorph"
 
+#: Elements that a signal may have.
+MOST_ELEMENTS = 2**28
+
 
 @dataclass(frozen=True)
 class Node:
@@ -35,8 +38,37 @@ class Node:
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """A value as an array; NetworkError if the node lacks it."""
         if self.values.get(name) is None:
-            raise NetworkError(f"{self} has no {name}; it has {', '.join(self.values) or 'nothing'}")
-        return np.asarray(self.values[name])
+            there = [key for key, value in self.values.items() if value is not None]
+            raise NetworkError(f"{self} has no {name}; it has {', '.join(there) or 'nothing'}")
+        try:
+            return np.asarray(self.values[name])
+        except (TypeError, ValueError, RuntimeError) as error:  # a tensor with a gradient, rows of different lengths
+            raise NetworkError(f"{self}: {name} is no array: {error}") from None
+
+    def numbers(self, name: str) -> np.ndarray[Any, Any]:
+        """A value as finite real numbers: float32 if it is so given, else float64.
+
+        Raises
+        ------
+        NetworkError
+            If the node lacks it, or it is something else.
+        """
+        given = self.array(name)
+        if given.dtype.kind not in "biuf":
+            raise NetworkError(f"{self}: {name} is {str(given)[:40]!r}, expected numbers")
+        if not np.isfinite(given).all():
+            raise NetworkError(f"{self}: {name} is not finite")
+        return given if given.dtype in (np.float32, np.float64) else given.astype(np.float64)
+
+    def lengths(self, name: str) -> tuple[int, ...]:
+        """A value as a shape; NetworkError if it is none."""
+        given = np.atleast_1d(self.array(name))
+        whole = given.ndim == 1 and given.dtype.kind in "iuf" and bool((given == np.rint(given)).all())
+        if not whole or not given.size or not (given >= 1).all() or np.prod(given, dtype=float) > 2**31:
+            raise NetworkError(
+                f"{self}: {name} is {str(given)[:60]}, expected lengths of axes, whole numbers from 1 on"
+            )
+        return tuple(int(n) for n in given)
 
 
 @dataclass(frozen=True)
@@ -98,7 +130,7 @@ def read_graph(source: str | PathLike[str] | Any) -> tuple[Graph, list[str]]:
         If there is no such file or it is no NIR graph.
     """
     raw = source.to_dict() if hasattr(source, "to_dict") else _read_file(source)
-    if not isinstance(raw, Mapping) or "nodes" not in raw or "edges" not in raw:
+    if not _is_graph(raw):
         raise NetworkError(f"{source}: holds no NIR graph; expected a group 'node' with 'nodes' and 'edges'")
     flat = _Flat()
     _flatten("", raw, flat)
@@ -119,13 +151,24 @@ def _read_file(source: Any) -> Any:
             return _plain(file["node"]) if "node" in file else None
     except FileNotFoundError:
         raise NetworkError(f"{path}: no such file") from None
-    except OSError as error:
-        raise NetworkError(f"{path}: not a NIR file, which is HDF5: {error}") from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise NetworkError(f"{path}: not a NIR file, which is HDF5, or not a whole one: {error}") from error
+
+
+def _is_graph(raw: Any) -> bool:
+    """Whether this has nodes, each with its values, and edges, which are pairs."""
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("nodes"), Mapping) or "edges" not in raw:
+        return False
+    edges = np.asarray(raw["edges"], dtype=object)
+    pairs = (edges.ndim == 2 and edges.shape[1] == 2) or not edges.size
+    return pairs and all(isinstance(node, Mapping) for node in raw["nodes"].values())
 
 
 def _plain(item: Any) -> Any:
     if hasattr(item, "items"):
         return {name: _plain(inner) for name, inner in item.items()}
+    if item is None:
+        raise ValueError("it links to something that it has not")
     value = item[()]
     return value.decode() if isinstance(value, bytes) else value
 
@@ -139,12 +182,12 @@ def _flatten(prefix: str, raw: Mapping[str, Any], flat: _Flat) -> None:
     nodes = {str(name): node for name, node in raw["nodes"].items()}
     edges = [(_text(a), _text(b)) for a, b in raw["edges"]]
     known = set(nodes) | {
-        f"{name}.{inner}" for name, node in nodes.items() for inner in node.get("nodes", ()) if "edges" in node
+        f"{name}.{inner}" for name, node in nodes.items() for inner in (node["nodes"] if _is_graph(node) else ())
     }
     edges = _repaired(prefix, edges, known, nodes)
     for name, node in nodes.items():
-        kind = _text(node.get("type"))
-        if kind == "NIRGraph" and "nodes" in node and "edges" in node:
+        kind = " ".join(_text(node.get("type")).split())[:60]
+        if kind == "NIRGraph" and _is_graph(node):
             _flatten(f"{prefix}{name}.", node, flat)
         else:
             if prefix and kind in ("Input", "Output"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
-from neuromorph.interchange.nir.file import Graph, Node
+from neuromorph.errors import NetworkError
+from neuromorph.interchange.nir.file import MOST_ELEMENTS, Graph, Node
 from neuromorph.interchange.nir.linear import LINEAR, Shape
 
 
@@ -37,17 +39,25 @@ def with_inputs(graph: Graph) -> Graph:
 
 
 def input_shape(node: Node) -> Shape | None:
-    """Shape that a linear node's own values say of its input; None if they do not."""
+    """Shape that a linear node's own values say of its input; None if they do not, or make no sense."""
+    try:
+        found = _said(node)
+    except NetworkError:
+        return None
+    return found if found is not None and 0 < prod(found) <= MOST_ELEMENTS else None
+
+
+def _said(node: Node) -> Shape | None:
     values = node.values
-    weight = np.shape(values.get("weight", ()))
+    weight: Shape = node.numbers("weight").shape if values.get("weight") is not None else ()
     if node.type in ("Affine", "Linear") and len(weight) > 1:
         return (*weight[:-2], weight[-1])
     if node.type in ("Conv1d", "Conv2d") and len(weight) > 2 and values.get("input_shape") is not None:
-        return (
-            int(weight[1] * np.prod(values.get("groups", 1))),
-            *(int(n) for n in np.atleast_1d(values["input_shape"])),
-        )
+        return (weight[1] * prod(node.lengths("groups")), *node.lengths("input_shape"))
     if node.type == "Flatten" and values.get("input_type") is not None:
-        return tuple(int(n) for n in np.atleast_1d(values["input_type"]))
+        return node.lengths("input_type")
     each = {"Scale": "scale", "Delay": "delay"}.get(node.type, "")
-    return np.shape(values[each]) or (1,) if values.get(each) is not None else None
+    if values.get(each) is None:
+        return None
+    shape: Shape = node.numbers(each).shape
+    return shape or (1,)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
-from neuromorph.interchange.nir.file import Node
+from neuromorph.interchange.nir.file import MOST_ELEMENTS, Node
 from neuromorph.network.rules import AvgPool2D, Conv1D, Conv2D, Dense, OneToOne, Rule, Sparse, Stream, SumPool2D
 from neuromorph.network.rules.rule import Layer
 
@@ -126,15 +126,18 @@ def effect(node: Node, shape: Shape, dt: float) -> Effect:
     if kind == "Scale":
         return _scaled(node, shape)
     if kind == "Delay":
-        steps = np.rint(_elements(node, "delay", shape) / dt).astype(np.int64)
-        if steps.min() < 0:
-            raise NetworkError(f"{node}: a delay is negative")
+        counted = np.rint(_elements(node, "delay", shape) / dt)
+        if counted.min() < 0 or counted.max() >= 2**31:
+            raise NetworkError(
+                f"{node}: its delays are from {counted.min():g} to {counted.max():g} steps, expected 0 to 2^31 - 1"
+            )
+        steps = counted.astype(np.int64)
         return Effect(shape, delay=int(steps[0]) if (steps == steps[0]).all() else steps)
     return Effect(shape)
 
 
 def _matrix(node: Node, shape: Shape) -> Effect:
-    weight = node.array("weight")
+    weight = node.numbers("weight")
     if weight.ndim < 2:
         raise NetworkError(f"{node}: weight has shape {weight.shape}, expected (outputs, {prod(shape)} inputs)")
     blocks, (outputs, inputs) = weight.shape[:-2], weight.shape[-2:]
@@ -160,12 +163,12 @@ def _scaled(node: Node, shape: Shape) -> Effect:
 
 
 def _convolution(node: Node, shape: Shape) -> Effect:
-    weight, axes = node.array("weight"), 1 if node.type == "Conv1d" else 2
+    weight, axes = node.numbers("weight"), 1 if node.type == "Conv1d" else 2
     if weight.ndim != 2 + axes:
         raise NetworkError(f"{node}: weight has shape {weight.shape}, expected {2 + axes} axes")
     groups = _number(node, "groups")
     if len(shape) == 1 and node.values.get("input_shape") is not None:
-        inner = tuple(int(n) for n in np.atleast_1d(node.array("input_shape")))
+        inner = node.lengths("input_shape")
         shape = (weight.shape[1] * groups, *inner)
     if len(shape) == axes:  # no axis of channels: there is one
         shape = (1, *shape)
@@ -188,6 +191,8 @@ def _windowed(node: Node, rule: Rule, shape: Shape) -> Effect:
     after = output_shape(rule, shape)
     if after is None:
         raise NetworkError(f"{node} cannot take a signal of shape {shape}; expected (channels, height, width)")
+    if prod(after) > MOST_ELEMENTS:
+        raise NetworkError(f"{node}: what leaves it has shape {after}, more than {MOST_ELEMENTS:,} elements")
     link = Link(rule, shape, after)
     rule.check(Grid("its input", shape), Grid("its output", after), str(node))
     return Effect(after, link)
@@ -222,11 +227,9 @@ def _flattened(node: Node, shape: Shape) -> Shape:
 
 def _elements(node: Node, name: str, shape: Shape) -> npt.NDArray[np.float64]:
     """A value for each element, shape (n,); one value alone stands for all."""
-    given, size = node.array(name).astype(np.float64), prod(shape)
+    given, size = node.numbers(name).astype(np.float64), prod(shape)
     if given.size != 1 and given.size != size:
         raise NetworkError(f"{node}: {name} has shape {given.shape}, expected {shape}")
-    if not np.isfinite(given).all():
-        raise NetworkError(f"{node}: {name} is not finite")
     return np.broadcast_to(given.ravel(), (size,))
 
 

@@ -86,7 +86,7 @@ def from_nir(
     graph, problems = read_graph(source)
     options = read_options("from_nir", graph.options, dt, reset, method, forward, time_unit)
     problems += [
-        f"{node}: this type has no equivalent; known are {', '.join((*ENDS, *LINEAR))}"
+        f"{node}: this type has no equivalent; known are {', '.join((*ENDS, *LINEAR[:-1]))}"
         for node in graph.nodes.values()
         if node.type not in ENDS and node.type not in LINEAR
     ]
@@ -177,17 +177,22 @@ def _parameters(node: Node, shape: Shape, options: Options) -> dict[str, Any]:
         if item.endswith("?") and node.values.get(name) is None:
             values[name] = {"v_reset": 0.0, "w_in": 1.0}[name]
             continue
-        given = node.array(name).astype(np.float64)
+        given = node.numbers(name).astype(np.float64)
         if given.size not in (1, prod(shape)):
             raise NetworkError(f"{node}: {name} has shape {given.shape}, expected {shape}")
-        if not np.isfinite(given).all():
-            raise NetworkError(f"{node}: {name} is not finite")
         if name == "v_leak" and options.method == "rockpool" and given.any():
             raise NetworkError(f"{node}: v_leak is not 0; neurons of Rockpool leak to 0, so give another method")
         value = _uniform(given.ravel())
         if name in TIMES:
             if not np.min(value) > 0:
                 raise NetworkError(f"{node}: {name} is {np.min(value)}, expected a time above 0")
+            if options.method == "euler" and 2 * np.min(value) * unit < options.dt:
+                warnings.warn(
+                    f"NIR graph: {node}: {name} is {np.min(value) * unit * second}, less than half a step of "
+                    f"{options.dt * second}; forward Euler overshoots more in every step. Is it time_unit= that is "
+                    "missing?",
+                    stacklevel=4,
+                )
             values[name] = value * unit * second
         elif name == "r" and node.type in ("I", "IF"):
             values[name] = value / unit * Hz

@@ -94,7 +94,8 @@ def shapes_of(graph: Graph, dt: float, problems: list[str]) -> tuple[dict[str, S
                     effects[name] = effect(node, known[0], dt)
                 shapes[name] = effects[name].shape if name in effects else known[0]
             except NetworkError as error:
-                problems.append(str(error))
+                told = str(error)
+                problems.append(told if str(node) in told else f"{node}: {told}")  # a rule does not know its node
                 failed.add(name)
         if len(shapes) == before:
             unknown = [name for name in single if name not in shapes and not problems]
@@ -108,9 +109,10 @@ def shapes_of(graph: Graph, dt: float, problems: list[str]) -> tuple[dict[str, S
 def _own_shape(node: Node) -> Shape | None:
     """Shape that a node's values fix."""
     if node.type == "Input":
-        return tuple(int(n) for n in np.atleast_1d(node.array("shape")))
-    given = (node.values.get(name.rstrip("?")) for name in PARAMETERS.get(node.type, ()))
-    largest = max((np.shape(value) for value in given if value is not None), key=prod, default=())
+        return node.lengths("shape")
+    given = (name.rstrip("?") for name in PARAMETERS.get(node.type, ()))
+    shapes = [node.numbers(name).shape for name in given if node.values.get(name) is not None]
+    largest = max(shapes, key=prod, default=())
     return tuple(int(n) for n in largest) if prod(largest) > 1 else None
 
 
