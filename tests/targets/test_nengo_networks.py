@@ -42,8 +42,7 @@ def kinds() -> Any:
     return model
 
 
-@pytest.mark.parametrize("make", [images, kinds])
-@pytest.mark.parametrize("relays", [False, True], ids=["pairs", "relays"])
+@pytest.mark.parametrize(("make", "relays"), [(images, False), (kinds, False), (kinds, True)])
 def test_targets_agree(make: Any, relays: bool) -> None:
     network = from_nengo(make(), duration=0.04, relays=relays)
     targets = Reference("float32"), CPU(threads=1), SpiNNaker2()

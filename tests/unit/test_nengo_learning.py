@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nengo_models import error, run, sent, spikes, spikes_of
 
-from neuromorph import CPU, CheckError, Reference, from_nengo
+from neuromorph import CheckError, from_nengo
 from neuromorph.language import SynapseState
 
 nengo = pytest.importorskip("nengo")
@@ -63,7 +63,7 @@ def test_pes(name: str) -> None:
         model, fired, value = learner(
             VARIETIES.get(name, VARIETIES["decoded"]), nengo.LIFRate() if name == "rates" else None
         )
-    simulator, trace = run(model, 0.15, target=CPU if name == "decoded" else Reference)
+    simulator, trace = run(model, 0.15)
     assert spikes(trace, "b") == spikes_of(simulator, fired)
     assert error(trace.state("value", "value").data, simulator.data[value]) < 1e-6
     assert np.abs(simulator.data[value]).max() > 0.1

@@ -17,7 +17,6 @@ nengo = pytest.importorskip("nengo")
 
 CHOSEN = {
     "test_connection": (
-        "test_node_to_neurons",
         "test_neurons_to_node",
         "test_zerofilter",
         "test_decoder_probe",
@@ -26,7 +25,7 @@ CHOSEN = {
     ),
     "test_ensemble": ("test_no_norm_encoders", "test_gain_bias"),
     "test_node": ("test_circular", "test_set_callable_output"),
-    "test_probe": ("test_dts", "test_conn_output", "test_slice", "test_update_timing"),
+    "test_probe": ("test_conn_output", "test_slice", "test_update_timing"),
     "test_learning_rules": ("test_pes_cycle",),
     "test_neurons": ("test_lif_zero_tau_ref",),
     "test_processes": ("test_present_input",),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nengo
 import pytest
 
 from neuromorph import Reference
@@ -18,9 +19,16 @@ results: dict[str, dict[str, Any]] = {}
 current: list[dict[str, Any]] = []
 
 
-def load(request: Any) -> type[Simulator]:
+class Theirs(nengo.Simulator):  # type: ignore[misc]
+    """Nengo's own simulator, under another name, since Nengo takes tests of its own front end in for its own class."""
+
+
+def load(request: Any) -> type[nengo.Simulator]:
     """Nengo's hook for a backend: the class, with another target than usual where that is asked for."""
-    make = TARGETS[os.environ.get("NEUROMORPH_SUITE_TARGET", "cpu")]
+    target = os.environ.get("NEUROMORPH_SUITE_TARGET", "cpu")
+    if target == "nengo":
+        return Theirs
+    make = TARGETS[target]
     begin = Simulator.__init__
 
     def counted(self: Simulator, *args: Any, **options: Any) -> None:

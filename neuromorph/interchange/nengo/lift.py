@@ -189,7 +189,7 @@ def _known(op: Any, reasons: list[str]) -> bool:
     """Whether the engine can take these neurons; if not, the reason is added."""
     reason = refusal(op.neurons)
     if isinstance(op.neurons, RatesToSpikesNeuronType):
-        reason = f"{type(op.neurons).__name__} draws as Nengo does; the rates that it turns into spikes are taken"
+        reason = f"{type(op.neurons).__name__} makes Nengo's spikes on the host; the rates before are taken"
     elif reason is None and (op.J.ndim != 1 or any(s.is_view or s.shape != op.J.shape for s in op.sets)):
         reason = "its states are no vectors of one number for each neuron"
     if reason is not None:

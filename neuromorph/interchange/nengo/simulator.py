@@ -18,6 +18,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 from nengo.utils.simulator import operator_dependency_graph
 
 from neuromorph.engine import CPU, Target
+from neuromorph.errors import TargetError
 from neuromorph.interchange.nengo.circuit import circuit
 from neuromorph.interchange.nengo.host import Engine, Seen, apart, held, merged, signals_of
 from neuromorph.interchange.nengo.lift import Lifted, lift
@@ -52,6 +53,11 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         What the target runs and what stays on the host, and why; ``print(sim.lifted.text())``.
     program : Program or None
         The compiled network, as in ``sim.program.report()``; None if nothing was lifted.
+
+    Raises
+    ------
+    TargetError
+        No target; or, later, a signal is written to that the target holds.
     """
 
     def __init__(
@@ -68,6 +74,8 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
         self.closed = True  # until everything is there
         self.progress_bar = progress_bar
         self.optimize = optimize
+        if target is not None and (isinstance(target, type) or not hasattr(target, "compile")):
+            raise TargetError(f"target={target!r}: give a target with its options, such as CPU() or SpiNNaker2()")
         if model is None:
             cache = get_default_decoder_cache()
             model = Model(dt=float(dt), label=f"{network}, dt={dt:f}", decoder_cache=cache)
