@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import brian2 as b2
@@ -12,6 +13,7 @@ import pytest
 from brian2_device import REFERENCE, Counting, both, clean, on  # noqa: F401  clean acts by itself
 
 from neuromorph import Reference
+from neuromorph.errors import CheckError
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 
@@ -207,3 +209,47 @@ def test_after_ctrl_c_everything_is_as_far_as_the_run_came(threads: int | None) 
         return seen(spikes, states)
 
     equal(on("runtime", whole), ours)
+
+
+def test_refractory_times_of_old_versions_are_refused() -> None:
+    def script() -> None:
+        net, *_ = plain()
+        b2.prefs["legacy.refractory_timing"] = True
+        try:
+            with pytest.raises(CheckError, match=r"cells: the preference legacy\.refractory_timing"):
+                net.run(1 * b2.ms)
+        finally:
+            b2.prefs["legacy.refractory_timing"] = False
+
+    on("neuromorph", script, **REFERENCE)
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_weights_and_delays_that_change_while_events_are_on_their_way(in_file: bool, tmp_path: Path) -> None:
+    """Brian 2 reads a weight when the event arrives, and a delay when it leaves."""
+    path = str(tmp_path / "state") if in_file else None
+
+    def script() -> Any:
+        source = b2.SpikeGeneratorGroup(2, [0, 1, 0], [0.1, 0.2, 0.5] * b2.ms)
+        group = b2.NeuronGroup(3, "v : 1", threshold="v > 1e9", reset="v = 0")
+        synapses = b2.Synapses(source, group, "w : 1", on_pre="v += w")
+        synapses.connect()
+        synapses.w, synapses.delay = "1 + i + 10*j", "(3 + 4*i + j)*0.1*ms"
+        other = b2.Synapses(source, group, on_pre="v += 100", delay=0.7 * b2.ms)
+        other.connect(i=0, j=1)
+        states = b2.StateMonitor(group, "v", record=True)
+        net = b2.Network(source, group, synapses, other, states)
+        net.run(0.4 * b2.ms)
+        net.store("here", path)
+        net.restore("here", path)
+        if not in_file:
+            synapses.w *= -3
+            synapses.delay = "(9 - j)*0.1*ms"
+        net.run(0.3 * b2.ms)
+        other.active = in_file
+        net.run(2 * b2.ms)
+        return np.array(states.v_)
+
+    theirs, ours = both(script)
+    assert np.array_equal(theirs, ours)
+    assert np.ptp(theirs) > 30

@@ -294,6 +294,8 @@ class _Import:
         found: Taken,
     ) -> Network:
         watched = {whole(m.source).name for kind in MONITORS[:3] for m in self.by_kind[kind]}
+        if self.settle is not None:
+            watched = set()  # the device has to know of every event
         bare = {link.target for link in found.links if not link.port}
         neurons = {name: _with_port(neuron) if name in bare else neuron for name, neuron in neurons.items()}
         populations = {

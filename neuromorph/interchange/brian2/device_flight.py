@@ -27,6 +27,46 @@ Array = npt.NDArray[Any]
 Events = Mapping[str, tuple[Array, Array]]
 """Steps and neurons of the events of each population."""
 
+Path = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Events of the last steps that left with the delays of one program.
+
+    Attributes
+    ----------
+    events : mapping of str to (steps, neurons)
+        By population.
+    program : Program or None
+        None in another process.
+    reach : int
+        Steps that an event is on its way at most.
+    """
+
+    events: Events
+    program: Program | None
+    reach: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"events": self.events, "program": None, "reach": self.reach}
+
+    def later(self, trace: Trace, step: int) -> Leg:
+        """With the events of a stretch, at the step that follows it."""
+        found = {}
+        for name in trace.recorded_events:
+            new = trace.events(name)
+            assert new.steps is not None  # the trace is our own
+            old = self.events.get(name, (new.steps[:0], new.ids[:0]))
+            found[name] = np.concatenate([old[0], new.steps]), np.concatenate([old[1], new.ids])
+        return self.at(step, found)
+
+    def at(self, step: int, events: Events | None = None) -> Leg:
+        """With those events that may be on their way before this step."""
+        given = self.events if events is None else events
+        recent = {name: steps >= step - self.reach for name, (steps, _) in given.items()}
+        return replace(self, events={name: (s[recent[name]], i[recent[name]]) for name, (s, i) in given.items()})
+
 
 @dataclass(frozen=True)
 class Flight:
@@ -34,50 +74,30 @@ class Flight:
 
     Attributes
     ----------
-    events : mapping of str to (steps, neurons)
-        The events of the last steps, by population.
-    paths : mapping of str to str
-        Text of each projection whose synapses do not change by themselves: equal texts are equal synapses.
-    program : Program or None
-        Whose synapses they were; None in another process.
+    legs : tuple of Leg
+        By time.
+    paths : mapping of str to (population, port, text)
+        Where each projection ends whose synapses do not change by themselves; equal texts are equal synapses. Empty if
+        nothing was on its way.
     """
 
-    events: Events
-    paths: Mapping[str, str]
-    program: Program | None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"events": self.events, "paths": self.paths, "program": None}
+    legs: tuple[Leg, ...]
+    paths: Mapping[str, Path]
 
 
-def longest_delay(objects: Iterable[Any], dt: float) -> int:
-    """Steps that an event is on its way at most, in Brian 2's synapses."""
-    delays = [
-        float(np.max(values))
-        for thing in objects
-        if type(thing).__name__ == "Synapses"
-        for pathway in thing._pathways
-        if np.size(values := pathway.variables["delay"].get_value())
-    ]
-    return int(np.ceil(max(delays, default=0.0) / dt)) + 1
+def legs_of(flight: Flight | None, program: Program, objects: Iterable[Any], dt: float, step: int) -> tuple[Leg, ...]:
+    """The legs at the beginning of a run, the last of which is the run's own."""
+    before = tuple(leg.at(step) for leg in flight.legs) if flight is not None else ()
+    if before and before[-1].program is program:
+        return before
+    kept = tuple(leg for leg in before if any(len(steps) for steps, _ in leg.events.values()))
+    return (*kept, Leg({}, program, _longest_delay(objects, dt)))
 
 
-def recent(before: Events, trace: Trace, first: int) -> Events:
-    """The events since a step, of those before a stretch and those that it recorded."""
-    found = {}
-    for name in trace.recorded_events:
-        new = trace.events(name)
-        assert new.steps is not None  # the trace is our own
-        old = before.get(name, (new.steps[:0], new.ids[:0]))
-        steps, ids = np.concatenate([old[0], new.steps]), np.concatenate([old[1], new.ids])
-        found[name] = steps[steps >= first], ids[steps >= first]
-    return found
-
-
-def flight_of(events: Events, network: Network, program: Program, states: Mapping[str, PopulationState]) -> Flight:
-    """What is on its way at the end of a run; without texts if nothing is."""
+def flight_of(legs: tuple[Leg, ...], network: Network, states: Mapping[str, PopulationState]) -> Flight:
+    """What is on its way at the end of a run."""
     waiting = any(np.any(rows[1:]) for state in states.values() for rows in state.arriving.values())
-    return Flight(events, _paths(network) if waiting else {}, program)
+    return Flight(legs, _paths(network) if waiting else {})
 
 
 def redirected(
@@ -97,38 +117,49 @@ def redirected(
     """
     made = dict(states)
     paths = _paths(network) if flight.paths else {}
-    ends = {j.name: (j.post.name, j.port) for j in network.projections}
-    changed = {name for name in flight.paths.keys() & paths.keys() if flight.paths[name] != paths[name]}
+    changed = {path[:2] for name, path in flight.paths.items() if paths.get(name) != path}
     problems = []
-    for population, port in sorted({ends[name] for name in changed}):
+    for population, port in sorted(changed & {(name, port) for name, each in made.items() for port in each.arriving}):
         state = made[population]
-        rows = state.arriving.get(port)
-        if rows is None or not np.any(rows[1:]):
+        rows = state.arriving[port]
+        if not np.any(rows[1:]):
             continue
-        known = [
-            j for j in network.projections if (j.post.name, j.port) == (population, port) and j.name in flight.paths
-        ]
-        given = [_pairs(flight, program, j) for j in known]
-        problems += [problem for problem in given if isinstance(problem, str)]
-        if not any(isinstance(each, str) for each in given):
-            fresh = np.zeros_like(rows)
-            for projection, synapses in zip(known, given, strict=True):
-                _add(fresh, flight.events.get(projection.pre.name), synapses, step)
-            made[population] = replace(state, arriving={**state.arriving, port: fresh})
+        fresh = np.zeros_like(rows)
+        there = (j for j in network.projections if (j.post.name, j.port) == (population, port))
+        for projection in (j for j in there if j.name in flight.paths):
+            for leg in flight.legs:
+                if len(leg.events.get(projection.pre.name, ((),))[0]):
+                    synapses = _synapses(leg, program, projection)
+                    if isinstance(synapses, str):
+                        problems.append(synapses)
+                    else:
+                        _add(fresh, leg.events[projection.pre.name], synapses, step)
+        made[population] = replace(state, arriving={**state.arriving, port: fresh})
     return made, problems
 
 
-def _paths(network: Network) -> dict[str, str]:
+def _paths(network: Network) -> dict[str, Path]:
     plain = (j for j in network.projections if j.synapse is None)
-    return {j.name: f"{j.pre.name} {j.post.name} {j.port} {describe([j.rule, j.weight, j.delay])}" for j in plain}
+    return {j.name: (j.post.name, j.port, describe([j.pre.name, j.rule, j.weight, j.delay])) for j in plain}
 
 
-def _pairs(flight: Flight, program: Program, projection: Projection) -> tuple[Array, Array, Array, Array] | str:
+def _longest_delay(objects: Iterable[Any], dt: float) -> int:
+    delays = [
+        float(np.max(values))
+        for thing in objects
+        if type(thing).__name__ == "Synapses"
+        for pathway in thing._pathways
+        if np.size(values := pathway.variables["delay"].get_value())
+    ]
+    return int(np.ceil(max(delays, default=0.0) / dt)) + 1
+
+
+def _synapses(leg: Leg, program: Program, projection: Projection) -> tuple[Array, Array, Array, Array] | str:
     """Sources, targets, delays then and weights now of the synapses, ordered by source; or why they are unknown."""
     what = f"{projection.name}: it was changed while events are on their way through it"
-    if flight.program is None:
+    if leg.program is None:
         return f"{what}, and they are known in the process that stored them alone; restore it there"
-    before, now = flight.program.synapses(projection.name), program.synapses(projection.name)
+    before, now = leg.program.synapses(projection.name), program.synapses(projection.name)
     then, order = _order(before), _order(now)
     if not (np.array_equal(before.pre[then], now.pre[order]) and np.array_equal(before.post[then], now.post[order])):
         return f"{what}: it joins other neurons; run on until they have arrived"
@@ -140,10 +171,8 @@ def _order(synapses: SynapseValues) -> Array:
     return np.asarray(np.lexsort((synapses.post, synapses.pre)))
 
 
-def _add(rows: Array, events: tuple[Array, Array] | None, synapses: Any, step: int) -> None:
+def _add(rows: Array, events: tuple[Array, Array], synapses: tuple[Array, Array, Array, Array], step: int) -> None:
     """Add what events bring: row k arrives k steps after this one."""
-    if events is None:
-        return
     pre, post, delays, weights = synapses
     steps, ids = events
     first, last = np.searchsorted(pre, ids, "left"), np.searchsorted(pre, ids, "right")

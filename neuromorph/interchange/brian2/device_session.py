@@ -21,14 +21,7 @@ from neuromorph.errors import CheckError
 from neuromorph.interchange.brian2 import device_monitors as monitors_of
 from neuromorph.interchange.brian2 import device_synapses as synapses_of
 from neuromorph.interchange.brian2.build import take_in
-from neuromorph.interchange.brian2.device_flight import (
-    Events,
-    Flight,
-    flight_of,
-    longest_delay,
-    recent,
-    redirected,
-)
+from neuromorph.interchange.brian2.device_flight import Flight, flight_of, legs_of, redirected
 from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, show_events, write_back
 from neuromorph.interchange.brian2.device_monitors import KINDS
 from neuromorph.interchange.brian2.device_operations import is_operation
@@ -118,8 +111,8 @@ class Session:
         groups, synapses = notes.groups, stage.synapses
         step = task.first
         before = Before({}, looked_at(watching, synapses))
-        reach = longest_delay(task.objects, task.dt)
-        events: Events = self.carried.flight.events if self.carried is not None else {}
+        flight = None if self.carried is None else self.carried.flight
+        *legs, leg = legs_of(flight, program, task.objects, task.dt, step)
         most = max(ROW_BYTES // max(stage.row_bytes, 1), 1)
         with deferred_interrupt() as pressed:
             stopped = False
@@ -132,7 +125,7 @@ class Session:
                     seen = Seen(trace, notes, before)
                     monitors_of.fill(watching, seen.recorded(task, step, step + done, task.last))
                     before, step = seen.last(watching, step + done - 1), step + done
-                    events = recent(events, trace, step - reach)
+                    leg = leg.later(trace, step)
             state = program.state()
             seen = Seen(_run(program, 1)[0], notes, before)
             monitors_of.fill(watching, seen.recorded(task, step, step + 1, step))
@@ -142,8 +135,7 @@ class Session:
                 show_events(group, seen.happened(step - 1, name))
             for name, changing in synapses.items():
                 synapses_of.write_back(changing, notes.orders[name], state.plastic[name])
-            flight = flight_of(events, stage.network, program, state.populations)
-            self.carried = Carried(state, task.dt, flight)
+            self.carried = Carried(state, task.dt, flight_of((*legs, leg), stage.network, state.populations))
         return Ended(step, step < task.last and (stopped or pressed()))
 
     def _begin(self, task: Task) -> Stage:

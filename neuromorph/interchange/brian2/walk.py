@@ -11,6 +11,12 @@ SPIKE_SOURCES = ("NeuronGroup", "PoissonGroup", "SpikeGeneratorGroup")
 MONITORS = ("SpikeMonitor", "PopulationRateMonitor", "EventMonitor", "StateMonitor")
 KNOWN = (*SPIKE_SOURCES, *MONITORS, "Synapses", "PoissonInput", "Subgroup")
 
+_INSTEAD = {
+    "NetworkOperation": "; Python code cannot run inside of a step: run the script on the device, which calls it "
+    "between steps, or step a program.live() yourself",
+    "SpatialNeuron": "; a neuron here has one compartment",
+}
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -38,12 +44,13 @@ def walk(given: Any) -> tuple[Objects, list[str]]:
     objects = sorted(_flat(getattr(given, "objects", given)), key=lambda o: o.name)
     by_kind = {kind: [o for o in objects if type(o).__name__ == kind] for kind in KNOWN}
     groups = sorted((g for kind in SPIKE_SOURCES for g in by_kind[kind]), key=creation)
-    problems = _network_problems(given)
+    problems = [*_network_problems(given), *_timing_problems(groups)]
     if not groups:
         problems.insert(0, "it has no groups; give a brian2.Network or a list of its objects")
     for thing in objects:
-        if type(thing).__name__ not in KNOWN:
-            problems.append(f"{thing.name}: a {type(thing).__name__} has no counterpart")
+        kind = type(thing).__name__
+        if kind not in KNOWN:
+            problems.append(f"{thing.name}: a {kind} has no counterpart{_INSTEAD.get(kind, '')}")
     return Objects(by_kind, tuple(groups)), problems
 
 
@@ -69,6 +76,19 @@ def _network_problems(given: Any) -> list[str]:
     if float(getattr(given, "t_", 0.0)) > 0:
         return ["it has run already; take it in before its first run, or restore that state"]
     return []
+
+
+def _timing_problems(groups: Iterable[Any]) -> list[str]:
+    from brian2 import prefs
+
+    if not prefs["legacy.refractory_timing"]:
+        return []
+    return [
+        f"{group.name}: the preference legacy.refractory_timing compares its refractory times as floats, which makes "
+        "some a step longer; here they are whole steps, as in Brian 2 without it"
+        for group in groups
+        if getattr(group, "_refractory", False) is not False
+    ]
 
 
 def _flat(objects: Iterable[Any]) -> list[Any]:
