@@ -107,7 +107,8 @@ def test_the_real_files_say_what_they_hold_and_what_is_missing() -> None:
 
 
 def test_the_real_files_run_with_intfire1() -> None:
-    from neuromorph import CPU, OneToOne
+    from neuromorph import CPU, OneToOne, first_difference
+    from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
     model = Template.of(IntFire1(refrac=3 * ms), weight=0.01)
     net = from_sonata(REAL, models={"internal": model}, ignore={"dynamics_params"})
@@ -130,7 +131,9 @@ def test_the_real_files_run_with_intfire1() -> None:
     np.testing.assert_array_equal(synapses.post, columns[1][order])
     np.testing.assert_allclose(synapses.weights, 0.01 * columns[2][order], rtol=1e-6)
     assert np.all(np.asarray(synapses.delays) == 20)
-    assert program.run(200 * ms, progress=False).count("internal") > 100
+    cpu = program.run(100 * ms, progress=False)
+    assert cpu.count("internal") > 50
+    assert first_difference(cpu, SpiNNaker2().compile(net, dt=0.1 * ms).run(100 * ms, progress=False)) is None
 
 
 def test_a_circuit_becomes_populations_projections_and_sources(tmp_path: Path) -> None:

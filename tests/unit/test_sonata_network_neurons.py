@@ -40,17 +40,17 @@ def peers() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "template", ["nrn:IntFire1", "nest:iaf_psc_delta", "nest:iaf_psc_exp", "nest:iaf_psc_alpha", "nest:izhikevich"]
+    "template", [name for name in peers().CASES if name not in ("nest:glif_psc R", "nest:glif_psc R ASC")]
 )
 def test_spikes_are_those_of_nest_and_neuron(template: str, tmp_path: Path) -> None:
     script = peers()
-    dt, steps = script.STEPS[template], 2000
+    dt, steps = script.STEPS[template], 1000
     net = from_sonata(to_sonata(script.network(template), tmp_path, dt=dt, duration=script.DURATION))
     events = Reference("float64").compile(net, dt=dt, progress=False).run(steps, progress=False).events("cells")
     theirs = np.load(BENCHMARKS / "results" / "sonata_spikes.npz")[template]
     theirs = theirs[:, theirs[0] < steps]
     ours = np.stack([events.steps, events.ids])
-    assert theirs.shape[1] > 100
+    assert theirs.shape[1] > 70
     np.testing.assert_array_equal(ours[:, np.lexsort(ours[::-1])], theirs)
 
 
