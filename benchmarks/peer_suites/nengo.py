@@ -28,7 +28,9 @@ DECLARED = HERE / "nengo_declared.json"
 NEURONS = ("LIF", "LIFRate", "RectifiedLinear", "SpikingRectifiedLinear", "AdaptiveLIF", "Izhikevich")
 
 
-def run(expression: str = "", target: str = "cpu", timeout: float | None = None) -> dict[str, dict[str, Any]]:
+def run(
+    expression: str = "", target: str = "cpu", timeout: float | None = None, slow: bool = False
+) -> dict[str, dict[str, Any]]:
     """Run the suite in a process of its own.
 
     Parameters
@@ -39,6 +41,8 @@ def run(expression: str = "", target: str = "cpu", timeout: float | None = None)
         "nengo": Nengo's own simulator, to compare with.
     timeout : float, optional
         Seconds after which it is stopped; the tests done until then are returned.
+    slow : bool
+        Also tests that Nengo marks as slow, and skips otherwise.
 
     Returns
     -------
@@ -75,6 +79,7 @@ def run(expression: str = "", target: str = "cpu", timeout: float | None = None)
         ]
         command += ["-q", "-p", "no:cacheprovider", "-p", "nengo_backend", "--tb=short"]
         command += ["-k", expression] if expression else []
+        command += ["--slow"] if slow else []
         try:
             subprocess.run(command, cwd=folder, env=environment, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
@@ -129,10 +134,11 @@ def main() -> None:
     parser.add_argument("-k", dest="expression", default="", help="choose tests; the stored results of others stay")
     parser.add_argument("--timeout", type=float, help="stop after so many seconds, and store what was done")
     parser.add_argument("--target", choices=("cpu", "reference", "nengo"), default="cpu")
+    parser.add_argument("--slow", action="store_true", help="also what Nengo marks as slow")
     parser.add_argument("--out", type=Path, help="folder for peer_nengo.json and peer_nengo.md")
     options = parser.parse_args()
     declared = json.loads(DECLARED.read_text())
-    results = run(options.expression, options.target, options.timeout)
+    results = run(options.expression, options.target, options.timeout, options.slow)
     if options.out:
         stored = options.out / "peer_nengo.json"
         if options.expression and stored.exists():
