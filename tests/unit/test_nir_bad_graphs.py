@@ -11,11 +11,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from nir_graphs import Graph, chain, node, out, primitives, put, relay
 
 from neuromorph import CheckError, NetworkError, from_nir, ms
-from tests.unit.test_nir import Graph, chain, node, out, put, relay
-from tests.unit.test_nir_write import PRIMITIVES
 
+pytest.importorskip("nir")
+PRIMITIVES = primitives()
 FOLDER = Path(__file__).parents[1] / "data"
 FILES = [FOLDER / "nir_lif" / "lif_norse.nir", FOLDER / "nir_braille" / "braille_noDelay_bias_zero_subgraph.nir"]
 

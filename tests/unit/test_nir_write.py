@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nir_graphs import primitives
 
 from neuromorph import (
     CheckError,
@@ -53,6 +54,7 @@ from neuromorph.network import (
 )
 
 nir = pytest.importorskip("nir")
+PRIMITIVES = primitives()
 
 DATA = Path(__file__).parents[1] / "data"
 BRAILLE = Path(__file__).parents[2] / "models" / "data" / "braille" / "braille_noDelay_bias_zero.nir"
@@ -129,44 +131,6 @@ def test_graphs_in_nested_graphs_and_groups_with_several_ways_in() -> None:
 
 
 # --- every primitive --------------------------------------------------------------------------------------------------
-
-
-def array(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.uniform(0.5, 1.5, shape)
-
-
-def primitives() -> dict[str, tuple[tuple[int, ...], Any]]:
-    """Every type of node but the ends: the shape of its input, and one of it."""
-    rng = np.random.default_rng(0)
-    image, line, n = (2, 6, 5), (3, 8), (4,)
-    pool = {"kernel_size": np.array([2, 3]), "stride": np.array([2, 1]), "padding": np.array([1, 0])}
-
-    def a() -> np.ndarray:
-        return array(rng, *n)
-
-    leaky = {"v_leak": a(), "v_threshold": a() + 1, "v_reset": -a()}
-    return {
-        "Affine": (n, nir.Affine(array(rng, 3, 4), array(rng, 3))),
-        "Linear": (n, nir.Linear(array(rng, 3, 4))),
-        "Scale": (n, nir.Scale(a())),
-        "Delay": (n, nir.Delay(np.array([0.0, 1, 4, 2]) * 0.5e-3)),
-        "Flatten": (image, nir.Flatten({"input": np.array(image)}, 0, -1)),
-        "Conv1d": (line, nir.Conv1d(8, array(rng, 5, 3, 3), 2, 1, 2, 1, array(rng, 5))),
-        "Conv2d": (image, nir.Conv2d((6, 5), array(rng, 3, 2, 3, 3), (2, 1), (0, 1), (1, 2), 1, array(rng, 3))),
-        "Conv2d same": (image, nir.Conv2d((6, 5), array(rng, 3, 2, 3, 3), 1, "same", 1, 1, np.zeros(3))),
-        "SumPool2d": (image, nir.SumPool2d(**pool)),
-        "AvgPool2d": (image, nir.AvgPool2d(**pool)),
-        "Threshold": (n, nir.Threshold(a())),
-        "I": (n, nir.I(a() * 1e3)),
-        "IF": (n, nir.IF(a() * 1e3, leaky["v_threshold"], leaky["v_reset"])),
-        "LI": (n, nir.LI(a() * 1e-2, a(), leaky["v_leak"])),
-        "LIF": (n, nir.LIF(a() * 1e-2, a(), **leaky)),
-        "CubaLI": (n, nir.CubaLI(a() * 1e-3, a() * 1e-2, a(), leaky["v_leak"], a())),
-        "CubaLIF": (n, nir.CubaLIF(a() * 1e-3, a() * 1e-2, a(), w_in=a(), **leaky)),
-    }
-
-
-PRIMITIVES = primitives()
 
 
 def test_every_primitive_is_tried() -> None:
