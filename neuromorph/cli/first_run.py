@@ -33,6 +33,8 @@ class FirstRunError(BaseException):
 def ended_at_first_run(text: str, nengo: bool) -> Iterator[None]:
     """Within it, a script ends at its first run, by Brian 2 or, if ``nengo``, by one of Nengo's simulators.
 
+    A run of no time, which some scripts begin with, does nothing.
+
     Parameters
     ----------
     text : str
@@ -62,6 +64,8 @@ def _brian2() -> Iterator[None]:
         profile: Any = None,
         level: int = 0,
     ) -> None:
+        if not duration:
+            return
         magic = isinstance(self, brian2.MagicNetwork)
         objects = sorted(brian2.collect(level=level + 1), key=lambda o: str(o.name)) if magic else self
         names = get_local_namespace(level + 1) if namespace is None else namespace
@@ -83,10 +87,12 @@ def _nengo() -> Iterator[None]:
     import nengo
 
     def run(self: Any, time_in_seconds: Any, progress_bar: Any = None) -> None:
-        raise FirstRunError("Nengo", self.model.toplevel, time_in_seconds, dt=self.dt)
+        if time_in_seconds:
+            raise FirstRunError("Nengo", self.model.toplevel, time_in_seconds, dt=self.dt)
 
     def run_steps(self: Any, steps: Any, progress_bar: Any = None) -> None:
-        raise FirstRunError("Nengo", self.model.toplevel, steps * self.dt, dt=self.dt)
+        if steps:
+            raise FirstRunError("Nengo", self.model.toplevel, steps * self.dt, dt=self.dt)
 
     def step(self: Any) -> None:
         raise FirstRunError("Nengo", self.model.toplevel, None, dt=self.dt)

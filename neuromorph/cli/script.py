@@ -5,7 +5,6 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from neuromorph import units
 from neuromorph.cli.first_run import FirstRunError, Names, ended_at_first_run
+from neuromorph.cli.source import Job
 from neuromorph.engine.target import duration_steps, step_seconds
 from neuromorph.errors import LanguageError, NetworkError, NeuromorphError
 
@@ -21,27 +21,8 @@ if TYPE_CHECKING:
     from neuromorph.network import Network
 
 
-@dataclass(frozen=True)
-class Described:
-    """What a script left behind.
-
-    Attributes
-    ----------
-    network : Network
-    dt, duration : Quantity or int, or None
-        As far as the script says.
-    note : str
-        Where the script was ended, if it runs its network itself.
-    """
-
-    network: Network
-    dt: Any = None
-    duration: Any = None
-    note: str = ""
-
-
-def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Described:
-    """Run a script, up to its first run if it is one for Brian 2, and take the network that it describes.
+def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Job:
+    """Run a script, up to its first run by Brian 2 or Nengo if it has one, and take the network that it describes.
 
     Parameters
     ----------
@@ -51,10 +32,15 @@ def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Descri
     dt, duration : Quantity, optional
         What the user asks for instead of what the script says.
 
+    Returns
+    -------
+    Job
+        With 1 ms and 1 s for what neither the user nor the script says, and a note where the script was ended.
+
     Raises
     ------
     NetworkError
-        If the script fails, or describes no network or several.
+        If the script fails, describes no network or several, or its ``dt`` and ``duration`` are no times.
     CheckError
         If a network of Brian 2 or Nengo cannot be taken.
     """
@@ -68,33 +54,29 @@ def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Descri
             ) from None
         note = f"{_place(path, run)}: what {run.by} would run here is run; the script ends here"
         if run.by == "Brian 2":
-            return replace(_brian2(path, run.objects, run.names, dt, run.duration), note=note)
-        own_duration = _seconds(run.duration)
-        return replace(_nengo(run.objects, dt or _seconds(run.dt), duration or own_duration), note=note)
+            return _brian2(path, run.objects, run.names, dt, duration or run.duration, note)
+        return _nengo(path, run.objects, dt or _seconds(run.dt), duration or _seconds(run.duration), note)
     own_dt, own_duration = names.get("dt"), names.get("duration")
     if hasattr(own_dt, "args"):  # the language's symbol for the step, from ``import *``
         own_dt = None
     found = _chosen(path, names, name)
-    kind = _kind(found)
-    if kind == "Nengo":
-        own_dt, own_duration = _seconds(own_dt), _seconds(own_duration)
-    _check_times(path, own_dt, own_duration)
-    match kind:
+    match _kind(found):
         case "Brian 2":
-            return _brian2(path, found, names, dt, own_duration)
+            return _brian2(path, found, names, dt, duration or own_duration)
         case "Nengo":
-            return _nengo(found, dt or own_dt, duration or own_duration)
-    return Described(found, own_dt, own_duration)
+            return _nengo(path, found, dt or _seconds(own_dt), duration or _seconds(own_duration))
+    return _job(path, lambda *_: found, dt or own_dt, duration or own_duration)
 
 
-def _check_times(path: Path, dt: Any, duration: Any) -> None:
-    """That a script's variables ``dt`` and ``duration`` are times, before anything is built."""
+def _job(path: Path, network: Callable[[Any, Any], Network], dt: Any, duration: Any, note: str = "") -> Job:
+    """What was found, its network made of the step and the duration once these are known to be times."""
+    dt = 1 * units.ms if dt is None else dt
+    duration = 1 * units.second if duration is None else duration
     try:
-        seconds = 1e-3 if dt is None else step_seconds(dt)
-        if duration is not None:
-            duration_steps(duration, seconds)
+        duration_steps(duration, step_seconds(dt))
     except NeuromorphError as error:
-        raise NetworkError(f"{path}: its variable {error}") from error
+        raise NetworkError(f"{path}: {error}") from error
+    return Job(network(dt, duration), dt, duration, note)
 
 
 def _globals(path: Path, whole: bool) -> Names:
@@ -137,7 +119,11 @@ def _chosen(path: Path, names: Names, name: str | None) -> Any:
         return _made(path, names["network"])
     if not whole and (parts := _parts_of_brian2(names)):
         return parts
-    guarded = '; what stands under if __name__ == "__main__" is not run' if "__main__" in path.read_text() else ""
+    guarded = (
+        '; what stands under if __name__ == "__main__" is not run'
+        if "__main__" in path.read_text(errors="replace")
+        else ""
+    )
     found = f"several ({', '.join(whole)}); choose with --network" if whole else f"none{guarded}"
     raise NetworkError(
         f"{path}: expected one global variable that is a Network of neuromorph, Brian 2 or Nengo, or a function "
@@ -194,14 +180,13 @@ def _made(path: Path, function: Callable[[], Any]) -> Any:
     return made
 
 
-def _nengo(model: Any, dt: Any, duration: Any) -> Described:
+def _nengo(path: Path, model: Any, dt: Any, duration: Any, note: str = "") -> Job:
     from neuromorph.interchange import from_nengo
 
-    dt, duration = dt or 1 * units.ms, duration or 1 * units.second
-    return Described(from_nengo(model, dt=dt, duration=duration), dt, duration)
+    return _job(path, lambda dt, duration: from_nengo(model, dt=dt, duration=duration), dt, duration, note)
 
 
-def _brian2(path: Path, objects: Any, names: Names, dt: Any, duration: Any) -> Described:
+def _brian2(path: Path, objects: Any, names: Names, dt: Any, duration: Any, note: str = "") -> Job:
     from neuromorph.interchange import from_brian2
     from neuromorph.trace.trace import in_ms
 
@@ -209,4 +194,4 @@ def _brian2(path: Path, objects: Any, names: Names, dt: Any, duration: Any) -> D
     step = min(float(thing.clock.dt) for thing in getattr(objects, "objects", objects) if hasattr(thing, "clock"))
     if dt is not None and abs(in_ms(dt) - step * 1e3) > 1e-9 * step:
         raise NetworkError(f"{path}: --dt: Brian 2's clock has steps of {step * 1e3:g} ms; set it in the script")
-    return Described(network, step * units.second, duration)
+    return _job(path, lambda *_: network, step * units.second, duration, note)

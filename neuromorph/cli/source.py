@@ -173,9 +173,7 @@ def load(options: argparse.Namespace) -> Job:
 def _from_script(path: Path, options: argparse.Namespace) -> Job:
     from neuromorph.cli.script import described_by
 
-    found = described_by(path, options.network, options.dt, options.duration)
-    dt, duration = found.dt or 1 * units.ms, found.duration or 1 * units.second
-    return Job(found.network, options.dt or dt, options.duration or duration, found.note)
+    return described_by(path, options.network, options.dt, options.duration)
 
 
 def _from_sonata(path: Path, options: argparse.Namespace) -> Job:

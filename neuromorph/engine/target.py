@@ -324,13 +324,15 @@ def duration_steps(duration: Quantity | int, dt: float) -> int:
     Raises
     ------
     TargetError
-        Negative, not finite, a float without a unit, or a time of less than half a step.
+        Negative, not finite, 2**63 steps or more, a float without a unit, or a time of less than half a step.
     UnitError
         A quantity that is not a time.
     """
     if isinstance(duration, (int, np.integer)) and not isinstance(duration, bool):
-        if duration < 0:
-            raise TargetError(f"duration is {duration} steps; it must not be negative", duration=int(duration))
+        if not 0 <= duration < 2**63:
+            raise TargetError(
+                f"duration is {duration} steps; it must not be negative, and less than 2**63", duration=int(duration)
+            )
         return int(duration)
     if isinstance(duration, (bool, float, np.floating)):
         raise TargetError(
@@ -341,6 +343,8 @@ def duration_steps(duration: Quantity | int, dt: float) -> int:
     if not (seconds >= 0.0 and np.isfinite(seconds)):
         raise TargetError(f"duration is {seconds} s; it must be finite and not negative", duration=seconds)
     steps = round(seconds / dt)
+    if steps >= 2**63:
+        raise TargetError(f"duration {seconds} s is 2**63 steps of {dt} s or more", duration=seconds, dt=dt)
     if steps == 0 and seconds > 0.0:
         raise TargetError(f"duration {seconds} s is less than half a step of {dt} s", duration=seconds, dt=dt)
     return steps

@@ -155,9 +155,9 @@ def test_what_a_crossbar_cannot_be_is_said(
         (
             SCRIPT.replace("0.5 * ms, 100 * ms", "0.5 * ms, 100.0"),
             [],
-            "net.py: its variable duration 100.0 has no unit",
+            "net.py: duration 100.0 has no unit",
         ),
-        (SCRIPT.replace("0.5 * ms, 100 * ms", "'soon', 7"), [], "net.py: its variable dt: expected a number or a quan"),
+        (SCRIPT.replace("0.5 * ms, 100 * ms", "'soon', 7"), [], "net.py: dt: expected a number or a quan"),
         (SCRIPT, ["--reset", "zero", "--time-unit", "1ms"], "--reset (of .nir files), --time-unit (of .nir files)"),
         (
             SCRIPT + "network.record(cells, 'w')\n",
@@ -221,6 +221,7 @@ NENGO_RUN = (
 with model, nengo.Network() as inner:
     nengo.networks.EnsembleArray(5, 2)
 with nengo.Simulator(model, dt=0.002, progress_bar=False) as simulator:
+    simulator.run(0)
     simulator.{run}
 raise SystemExit("went on")
 """
@@ -269,7 +270,7 @@ def test_scripts_for_others(tmp_path: Path, text: str, arguments: list[str], sto
 
 def test_where_a_script_was_ended_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "script.py"
-    path.write_text(BRIAN2.format(before="", after="run(30*ms)\ncells.v = 1\nrun(30*ms)"))
+    path.write_text(BRIAN2.format(before="", after="run(0*ms); run(30*ms)\ncells.v = 1\nrun(30*ms)"))
     assert main(["map", str(path)]) == 0
     assert "script.py, line 7: what Brian 2 would run here is run; the script ends here" in capsys.readouterr().out
 

@@ -31,6 +31,8 @@ def test_durations_are_steps_or_times_rounded_to_steps() -> None:
         (True, "no unit"),
         (40 * us, "less than half a step"),
         (float("inf") * second, "finite"),
+        (2**63, "less than"),
+        (1e300 * second, r"2\*\*63 steps of 0.0001 s or more"),
     ],
 )
 def test_impossible_durations_are_refused(duration: Any, message: str) -> None:
