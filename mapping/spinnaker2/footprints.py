@@ -28,9 +28,12 @@ class Footprint(Synapses):
     ----------
     fields : int
         Bytes of each synapse besides its head.
+    seen : bool
+        No synapses at all: the targets' synapses look at the source.
     """
 
     fields: int = 0
+    seen: bool = False
 
 
 def with_footprints(lowered: LoweredNetwork) -> LoweredNetwork:
@@ -99,7 +102,13 @@ def _third(lowered: LoweredNetwork, index: int, pre: int, post: int) -> Footprin
         weights=np.zeros((), np.float32),
         weight_index=None,
         delays=np.array(1, np.uint16),
+        seen=True,
     )
+
+
+def synapse_count(lowered: LoweredNetwork) -> int:
+    """Synapses of a network that may have footprints."""
+    return sum(s.count for s in lowered.projections if not (isinstance(s, Footprint) and s.seen))
 
 
 def _pointer(neurons: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:

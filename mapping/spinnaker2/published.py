@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from neuromorph.lowering.program import EventTable
 
 from ..constants import UNITS
+from .footprints import synapse_count
 from .layout import REGIONS
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _language_model(report: SpiNNaker2Report) -> tuple[Comparison, ...]:
     c = m.machine.constants
     length = c.count("measured.language_model.sequence")
     code = c.count("memory.code")
-    stored = sum(s.count for s in report.lowered.projections)
+    stored = synapse_count(report.lowered)
     regions = m.regions[:, [REGIONS.index(name) for name in ("synapses", "rows", "kernels")]].sum()
 
     def beside(quantity: str, name: str, here: float) -> Comparison:

@@ -16,6 +16,7 @@ from neuromorph.lowering.program import LoweredNetwork
 from .decoder import Decoder
 from .decoder_costs import DecoderCost, decoder_cost
 from .energy import CAUSES, Energy, Totals, account
+from .footprints import synapse_count
 from .instance import Deployed
 from .ledger import PHASES, Ledger
 from .pipeline import lags
@@ -84,7 +85,7 @@ class SpiNNaker2Report:
     @property
     def synapses(self) -> int:
         """Synapses of the network."""
-        return sum(s.count for s in self.lowered.projections)
+        return synapse_count(self.lowered)
 
     @property
     def pes(self) -> int:
@@ -124,8 +125,13 @@ class SpiNNaker2Report:
 
     @property
     def packets(self) -> int:
-        """Packets that neurons sent."""
-        return int(self.run().spikes.sum())
+        """Packets that neurons sent: events, and values for synapses that look at them."""
+        return int(self.run().spikes.sum()) + self.values
+
+    @property
+    def values(self) -> int:
+        """Packets with values of neurons that synapses look at: in every step."""
+        return self.run().steps * int(self.deployed.costs.words.sum())
 
     @property
     def synaptic_events(self) -> int:

@@ -12,6 +12,7 @@ from neuromorph.lowering.program import EventTable
 
 from ..readable import joules, many, seconds
 from .energy import CAUSES
+from .footprints import Footprint
 from .layout import REGIONS
 from .ledger import LEVELS, PHASES
 from .tokens import SPENT
@@ -116,6 +117,8 @@ def _storage_table(report: SpiNNaker2Report) -> Table:
     for s in report.lowered.projections:
         form, look = m.layout.projections[s.index], m.layout.sources[s.pre]
         weight = f"{form.weight_bytes} B weights" if form.weight_bytes else "one weight"
+        if isinstance(s, Footprint):
+            weight = "for values that synapses look at" if s.seen else f"{s.fields} B of states and places"
         kind = {"dense": "dense rows", "sparse": "sparse rows", "kernel": "rows regenerated from kernels"}[form.kind]
         rows.append(
             (

@@ -163,6 +163,7 @@ def make_tokens(
     depth = int(lags(lowered).max(initial=0))
     step = series["step"].astype(np.int64)
     done = np.flatnonzero(step >= depth)  # samples of a batch begin anew at step 0
+    done = done[done >= depth]  # what a restored run has in its pipeline came in before
     if not len(done):
         return None
     time, energy = _times(deployed, series, decoder), step_energy(deployed, series, layers, decoder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plastic import STEPS, plastic_networks
+from plastic import STEPS, plastic_networks, result
 from strategies import DT
 
 from neuromorph import CPU, Network, Reference
@@ -16,29 +15,6 @@ from neuromorph.engine.target import Program
 
 SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOTAL = STEPS + 15
-
-
-def result(program: Any, *traces: Any) -> dict[str, Any]:
-    """Events, recorded states, and every synapse with its states, as bytes."""
-    found: dict[str, Any] = {}
-    for name in traces[0].populations:
-        events = [trace.events(name) for trace in traces]
-        found[name, "steps"] = np.concatenate([np.asarray(e.steps) for e in events]).tobytes()
-        found[name, "ids"] = np.concatenate([np.asarray(e.ids) for e in events]).astype(np.int64).tobytes()
-        found[name, "values"] = [v for e in events if e.values is not None for v in np.asarray(e.values).tolist()]
-    for owner, variable in traces[0].recorded_states:
-        states = [trace.state(owner, variable) for trace in traces]
-        found[owner, variable, "steps"] = np.concatenate([np.asarray(s.steps) for s in states]).tobytes()
-        found[owner, variable, "rows"] = np.concatenate([s.data for s in states]).tobytes()
-    for projection in program.network.projections:
-        synapses = program.synapses(projection)
-        columns = {"weights": synapses.weights, "delays": synapses.delays, "post": synapses.post, "pre": synapses.pre}
-        plain = {name: np.asarray(getattr(v, "value", v)) for name, v in {**columns, **synapses.states}.items()}
-        if projection.synapse is None:  # in whatever order the engine keeps them
-            order = np.lexsort([plain[name] for name in columns])
-            plain = {name: plain[name][order] for name in columns}
-        found |= {(projection.name, name): values.tobytes() for name, values in plain.items()}
-    return found
 
 
 def run(target: Any, net: Network, *cuts: int) -> dict[str, Any]:
