@@ -40,24 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 if all went well, 1 if a comparison found a difference or a check failed, 2 for bad input, 130 after Ctrl-C.
     """
-    options = parser().parse_args(arguments)
+    name = "neuromorph"
     try:
+        options = parser().parse_args(arguments)
+        name += f" {options.command}"
         return int(options.run(options))
-    except NeuromorphError as error:
-        print(f"neuromorph {options.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"neuromorph {options.command}: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of a pipe (head, less) has gone
         sys.stderr.close()
         return 0
-    except OSError as error:
-        print(f"neuromorph {options.command}: {error}", file=sys.stderr)
-        return 2
+    except (NeuromorphError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
     except MemoryError as error:
-        print(f"neuromorph {options.command}: not enough memory ({error or 'no more is said'})", file=sys.stderr)
-        return 2
+        print(f"{name}: not enough memory{f': {error}' if str(error) else ''}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    return 2
 
 
 if __name__ == "__main__":

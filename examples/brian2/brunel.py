@@ -10,7 +10,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, PoissonInput, SpikeMonitor, Synapses, ms, mV, second
 from side_by_side import main
 
-duration = 1 * second
+duration = 0.2 * second
 random = True  # while it runs
 
 

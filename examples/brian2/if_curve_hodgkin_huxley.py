@@ -11,7 +11,7 @@ from __future__ import annotations
 from brian2 import Network, NeuronGroup, SpikeMonitor, cm, msiemens, mV, nA, second, siemens, uF, umetre
 from side_by_side import main
 
-duration = 2 * second
+duration = 0.5 * second
 AREA = 20000 * umetre**2
 EQUATIONS = """
 dv/dt = (g_l*(e_l - v) - g_na*m**3*h*(v - e_na) - g_kd*n**4*(v - e_k) + current) / c : volt
