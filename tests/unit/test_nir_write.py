@@ -36,7 +36,7 @@ from neuromorph import (
 from neuromorph.interchange import latency
 from neuromorph.interchange.nir.firing import DELAYED, RESETS
 from neuromorph.interchange.nir.neurons import PARAMETERS, STEPPING, model
-from neuromorph.language import normal
+from neuromorph.language import normal, to_int
 from neuromorph.models.integrate_and_fire import LIF, LeakyIntegrator, LIFConductance, LIFDelta, VogelsAbbottCUBA
 from neuromorph.models.plasticity import PairSTDP
 from neuromorph.models.recurrent import EGRUEvNN, Linear
@@ -46,6 +46,7 @@ from neuromorph.network import (
     Conv1D,
     Conv2D,
     Dense,
+    EventsOf,
     FixedProbability,
     OneToOne,
     Sparse,
@@ -578,6 +579,31 @@ def test_plastic_synapses_are_refused() -> None:
     net.project(net.population(EventSource(2), name="in"), cells, AllToAll(), synapse=PairSTDP, name="learning")
     with pytest.raises(CheckError, match=r"projection learning: its synapses \(PairSTDP\) change"):
         to_nir(net, dt=STEP, reset="subtract")
+
+
+@neuron
+class Watched:
+    """Two kinds of events, and a state that others read."""
+
+    a, seen = Port(), Port()
+    v, high = State(0.0), State(0, dtype=int)
+    v.jump = a
+    v.dot = (seen - v) / (10 * ms)
+    high.next = to_int(v > 0.5)
+    spike = Event(when=v > 1)
+    v.reset = 0.0
+
+
+def test_further_events_and_states_that_others_read_are_refused() -> None:
+    net = Network()
+    cells, others = net.population(Watched, 2, name="cells"), net.population(Stepped, 2, name="others")
+    net.project(net.population(EventsOf(cells, "high"), name="high"), others, OneToOne())
+    net.read(cells, "v", cells.seen, delay=1)
+    with pytest.raises(CheckError) as caught:
+        to_nir(net, dt=STEP, reset="subtract")
+    text = "\n".join(caught.value.problems)
+    assert "population high: further events of cells; NIR's neurons send one kind" in text
+    assert "reading cells.v -> cells.seen: in NIR, what neurons send is all that others see" in text
 
 
 def test_a_bias_that_nothing_can_bring_is_refused() -> None:

@@ -16,7 +16,7 @@ from neuromorph.interchange.nir.file import OPTIONS
 from neuromorph.interchange.nir.layers import Layer
 from neuromorph.interchange.nir.options import Options, read_options
 from neuromorph.language import Neuron
-from neuromorph.network import Network
+from neuromorph.network import EventsOf, Network
 from neuromorph.units import Quantity
 
 
@@ -137,6 +137,10 @@ def _cells(network: Network, inputs: Sequence[str], options: Options, problems: 
             if any(j.post is population for j in network.projections):
                 problems.append(f"inputs: projections reach population {name}, so it is no input")
             found[name] = Cell("Input")
+        elif isinstance(population.neuron, EventsOf):
+            problems.append(
+                f"population {name}: further events of {population.neuron.population}; NIR's neurons send one kind"
+            )
         elif not isinstance(population.neuron, Neuron):
             found[name] = Cell("Input")
         else:
@@ -144,6 +148,9 @@ def _cells(network: Network, inputs: Sequence[str], options: Options, problems: 
                 found[name] = cell(population, network.seed, options.dt)
             except NetworkError as error:
                 problems.append(f"population {name} ({population.neuron.name}): {error}")
+    problems += [
+        f"{reading.subject}: in NIR, what neurons send is all that others see of them" for reading in network.readings
+    ]
     problems += [
         f"population {name}: what follows a spike is {c.reset!r}; NIR says 'zero' alone, and the graph's readers apply "
         f"one rule to all of it: if that is the rule of every population, give reset={c.reset!r} and tell them"
