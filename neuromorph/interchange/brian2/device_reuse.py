@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.language import Neuron
+from neuromorph.language import Neuron, Synapse
 from neuromorph.language.body import RANDOM
 from neuromorph.language.expr import const, nodes
 from neuromorph.network import Network
@@ -22,7 +22,6 @@ from neuromorph.units import Quantity, si_unit
 
 if TYPE_CHECKING:
     from neuromorph.engine.target import Program
-    from neuromorph.language import Synapse
 
 Values = dict[str, Any]
 
@@ -143,7 +142,7 @@ def _is_value(model: Neuron | Synapse, state: Any) -> bool:
 
 
 def _is_model(thing: Any) -> bool:
-    return isinstance(thing, Neuron)
+    return isinstance(thing, Neuron | Synapse)
 
 
 def _draws(network: Network) -> bool:
