@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 
 from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import expression, said_of
-from neuromorph.interchange.brian2.names import quantity
+from neuromorph.interchange.brian2.names import dimension, quantity
 from neuromorph.interchange.brian2.schedule import Position
-from neuromorph.interchange.brian2.synapse_code import Run, Target, lines_of
+from neuromorph.interchange.brian2.synapse_code import Run, Target, lines_of, target_of
+from neuromorph.interchange.brian2.synapse_meanwhile import Change, Meanwhile, at_target, neurons_read, own_names
 from neuromorph.interchange.brian2.synapse_names import OWN, Constants, Model, Side, SynapseNames, sides_of
 from neuromorph.interchange.brian2.synapse_ports import adding_at, setting_at, summed_at
 from neuromorph.interchange.brian2.synapses import (
@@ -27,7 +29,7 @@ from neuromorph.interchange.brian2.synapses import (
     sorted_by,
     time_of,
 )
-from neuromorph.language import Expr, Output, Synapse, Type, make_synapse, to_float, where
+from neuromorph.language import Expr, Output, PostState, PreState, Synapse, Type, make_synapse, to_float, where
 from neuromorph.language import Pathway as FurtherPath
 from neuromorph.language.expr import as_expr, const
 from neuromorph.language.synapse import PATHS, PathSpec
@@ -128,6 +130,7 @@ class _Builder:
         self._order = sorted_by(self._sides["_pre"].index, self._sides["_post"].index, self._delays)
         self._symbols = _Symbols(self._order)
         self._names = SynapseNames(synapses, around.namespace, self._sides, changing, around.moving, self._symbols)
+        self._meanwhile = Meanwhile(self._names, self._sides, own_names(synapses))
         self._links: list[Link] = []
         self._arrivals: list[tuple[str, Any]] = []
         self._further: dict[str, Any] = {}
@@ -177,7 +180,7 @@ class _Builder:
 
     # --- events -----------------------------------------------------------------------------------------------------
     def _path(self, pathway: Pathway, paths: list[PathSpec]) -> None:
-        run = Run(self._synapses, self._names, self._sides, self._changing)
+        run = Run(self._synapses, self._meanwhile, self._sides, self._changing)
         before, self._symbols.seen = self._symbols.seen, set()
         run.run(lines_of(pathway.code))
         self._check_seen(pathway, self._symbols.seen, run)
@@ -214,7 +217,31 @@ class _Builder:
             self._arrivals.append((self._sides["_post"].group.name, operation))
         for target, value in run.sets.items():
             self._set(pathway, target, value, give)
+        for target in (*run.adds, *run.sets):
+            known = further is None and target in run.adds and target[0] == f"_{pathway.end}"
+            added = partial(self._added, pathway, target) if known and not pathway.delays.ndim else None
+            neurons = np.unique(self._sides[target[0]].index)
+            self._meanwhile.changes.append(Change(self._label(pathway), target, neurons, added))
         self._symbols.seen |= before
+
+    def _added(self, pathway: Pathway, target: Target) -> Expr:
+        """What a pathway has added in this step to the neuron whose event it follows."""
+        suffix, variable = target
+        name, dim = f"{variable}{suffix}__added", dimension(self._sides[suffix].group.variables[variable].dim)
+        if name not in self._symbols.symbols:
+            each = self._constants(pathway, target)
+            if each is None:
+                raise LanguageError(
+                    f"it reads {variable}{suffix}, to which {self._label(pathway)} adds what changes before it in the "
+                    "same step"
+                )
+            side = self._sides[suffix]
+            sums = np.bincount(side.index, np.broadcast_to(each, side.index.shape), int(side.group.N))
+            sent = self._symbols.constant(f"{name}_each", sums, dim, side)
+            made = self._symbols.own(name, (PreState if pathway.end == "pre" else PostState)(quantity(0.0, dim)))
+            made.next = const(0.0, dim)
+            setattr(made, f"on_{pathway.end}", sent + const(0.0, dim))
+        return as_expr(self._symbols.symbols[name])
 
     def _label(self, pathway: Pathway) -> str:
         return f"{self._synapses.name} {pathway.name}"
@@ -236,7 +263,12 @@ class _Builder:
         suffix, variable = target
         if suffix == "_pre":
             raise LanguageError(f"it sets {variable}_pre; synapses can set variables of their targets only")
-        post, given = self._sides["_post"], self._same(pathway, target)
+        post = self._sides["_post"]
+        given = self._same(pathway, target)
+        if given is None:
+            written = {name for group, name, _, _ in self._around.writers if group == post.group.name}
+            lines = lines_of(pathway.code)
+            given = at_target(lines, target, self._synapses, self._around.namespace, post, written)
         if given is None and len(np.unique(post.index)) < len(post.index):
             raise LanguageError(
                 f"it sets {variable}_post, and some neuron of {post.group.name} has several synapses: which of them is "
@@ -248,22 +280,29 @@ class _Builder:
         give(self._symbols.output(number), const(1.0))
         self._arrivals.append((post.group.name, operation))
 
-    def _same(self, pathway: Pathway, target: Target) -> Expr | None:
+    def _same(self, pathway: Pathway, target: Target) -> Callable[[Any], Expr] | None:
         """The value that a pathway sets a variable to, if it is the same for all synapses, always."""
+        found = self._constants(pathway, target)
+        if found is None or one_if_equal(found).ndim:
+            return None
+        dim = dimension(self._sides[target[0]].group.variables[target[1]].dim)
+        same = as_expr(quantity(float(found.reshape(-1)[0]), dim))
+        return lambda moment: same
+
+    def _constants(self, pathway: Pathway, target: Target) -> Array | None:
+        """What a pathway adds to a variable or sets it to, one or for each synapse, in SI units; None if it changes."""
         constants = Constants(self._around.schedule.dt)
         names = SynapseNames(
             self._synapses, self._around.namespace, self._sides, self._changing, self._around.moving, constants
         )
         run = Run(self._synapses, names, self._sides, self._changing)
         try:
-            run.run(line for line in lines_of(pathway.code) if line.target.removesuffix("_post") == target[1])
+            lines = lines_of(pathway.code)
+            run.run(line for line in lines if target_of(line.target, self._synapses, self._sides) == target)
         except LanguageError:
             return None
-        value = run.sets.get(target)
-        found = None if value is None else constants.evaluate(value)
-        if value is None or found is None or one_if_equal(found).ndim:
-            return None
-        return as_expr(quantity(float(found.reshape(-1)[0]), value.dim))
+        value = run.sets.get(target, run.adds.get(target))
+        return None if value is None else constants.evaluate(value)
 
     def _check_seen(self, pathway: Pathway, seen: Collection[tuple[str, str]], run: Run) -> None:
         """Refuse to read what something else has changed in the same turn, which our views do not show yet."""
@@ -279,13 +318,19 @@ class _Builder:
                 for name, other, position, label in self._around.writers
                 if (name, other) == (group, variable) and label != self._label(pathway) and position[0] > start
             ]
+            read = neurons_read(lines_of(pathway.code), self._sides, group, variable)
             earlier = [label for label, position in writers if position < pathway.position]
+            earlier = [label for label in earlier if not self._meanwhile.shows(label, group, variable, read)]
             if earlier:
                 raise LanguageError(
                     f"it reads {variable} of {group}, which {earlier[0]} changes before it in the same step"
                 )
             own = [self._sides[suffix] for suffix, name in (*run.adds, *run.sets) if name == variable]
-            if any(side.group.name == group and len(np.unique(side.index)) < len(side.index) for side in own):
+            own = [side for side in own if side.group.name == group and len(np.unique(side.index)) < len(side.index)]
+            apart = read is not None and not any(
+                np.intersect1d(neurons, side.index).size for neurons in read.values() for side in own
+            )
+            if own and not apart:
                 raise LanguageError(
                     f"it reads {variable} of {group}, which it changes: where a neuron has several synapses, what "
                     "comes out depends on their order"

@@ -46,20 +46,20 @@ def adding_at(
 
 
 def setting_at(
-    group: Any, variable: str, position: Position, label: str, given: Expr | None
+    group: Any, variable: str, position: Position, label: str, given: Callable[[Moment], Expr] | None
 ) -> tuple[str, str, Operation]:
     """Ports of the value that a variable is set to and of how often it is, and the operation that sets it.
 
     Parameters
     ----------
-    given : Expr or None
-        The value, if it is always the same: then nothing has to arrive at the first port.
+    given : function of a Moment, or None
+        The value, if it is the same for all synapses of a neuron: then nothing has to arrive at the first port.
     """
     dim, stem = dimension(group.variables[variable].dim), f"{variable}_set_{label.replace(' ', '_')}"
     value, number = _port(stem, dim), _port(f"{stem}_number", NONE)
 
     def run(moment: Moment) -> None:
-        moment.only(number(moment) > 0.5, lambda m: m.assign(variable, value(m) if given is None else given))
+        moment.only(number(moment) > 0.5, lambda m: m.assign(variable, value(m) if given is None else given(m)))
 
     operation = Operation(position, f"{label} sets {variable}", run, frozenset({variable}), idle=True)
     return stem, f"{stem}_number", operation
