@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -327,6 +328,45 @@ def test_reset_seed_steps_and_times() -> None:
     with pytest.raises(nengo.exceptions.SimulatorClosed):
         simulator.step()
     assert np.array_equal(simulator.data[probe], first[31:])
+
+
+def test_ctrl_c_ends_a_run_between_steps() -> None:
+    """Pressed within a node of the step: the step is completed, and the run goes on as if nothing had been."""
+    with nengo.Network(seed=1) as model:
+        pressing = nengo.Node(lambda t: signal.raise_signal(signal.SIGINT) if 0.0195 < t < 0.0205 else None, size_in=0)
+        cells = nengo.Ensemble(20, 1)
+        between = nengo.Node(lambda t, x: x, size_in=1)
+        nengo.Connection(cells, between, synapse=0.01)
+        nengo.Connection(between, cells, synapse=None)
+        probe = nengo.Probe(between)
+    assert pressing.size_out == 0
+    with ours(model) as simulator:
+        with pytest.raises(KeyboardInterrupt):
+            simulator.run_steps(50)
+        assert simulator.n_steps == len(simulator.data[probe]) == 20
+        simulator.run_steps(30)
+        interrupted = simulator.data[probe].copy()
+    model.nodes[0].output = lambda t: None
+    with ours(model) as simulator:
+        simulator.run_steps(50)
+        assert np.array_equal(interrupted, simulator.data[probe])
+
+
+def test_a_step_that_an_error_cut_short_cannot_be_gone_on_from() -> None:
+    with nengo.Network(seed=1) as model:
+        a, b = nengo.Ensemble(20, 1), nengo.Ensemble(20, 1)
+        between = nengo.Node(lambda t, x: 1 / 0 if 0.0055 < t < 0.0065 else x, size_in=1)
+        nengo.Connection(a, between, synapse=None)
+        nengo.Connection(between, b, synapse=None)
+        nengo.Probe(b.neurons)
+    with ours(model) as simulator:
+        with pytest.raises(ZeroDivisionError):
+            simulator.run_steps(10)
+        with pytest.raises(TargetError, match="cut short"):
+            simulator.step()
+        simulator.reset()
+        simulator.run_steps(5)
+        assert simulator.n_steps == 5
 
 
 @pytest.mark.parametrize("optimize", [True, False])

@@ -14,7 +14,7 @@ from nengo.builder.optimizer import optimize
 from nengo.builder.signal import Signal, SignalDict
 from nengo.rc import rc
 
-from neuromorph.engine.live_inputs import Given
+from neuromorph.engine.live_inputs import Fired, Given
 from neuromorph.engine.target import LiveLoop, Program
 from neuromorph.errors import TargetError
 from neuromorph.interchange.nengo.circuit import Circuit, Place
@@ -40,11 +40,32 @@ class Engine:
         sending = {place.population for part in circuit.wanted for place in part if place.state is None}
         self._outputs = sorted(sending)
         self.loop: LiveLoop = program.live(self._outputs)
+        self._part, self._parts = 0, len(circuit.given) + circuit.apart
 
     def reset(self) -> None:
         """Back to step 0."""
+        self._part = 0
         self.program.reset()
         self.loop = self.program.live(self._outputs)
+
+    def run(self, part: int, inputs: Mapping[str | Population, Given] | None, steps: int) -> Mapping[str, Fired]:
+        """Run a part of a cycle: a stage of cells, or the relays.
+
+        Raises
+        ------
+        TargetError
+            An exception cut the last step of Nengo short between its parts, so that what is on the target and what is
+            on the host are not of the same time.
+        """
+        if part != self._part:
+            raise TargetError(
+                "the last step was cut short by an exception, when the target had done a part of it; reset() the "
+                "simulator"
+            )
+        self._part = -1
+        fired = self.loop.step(inputs, steps)
+        self._part = (part + 1) % self._parts
+        return fired
 
     def operators(self) -> list[Operator]:
         """What to put beside the host's operators."""
@@ -57,7 +78,7 @@ class Engine:
             token = turn.done
             turns.append(turn)
         if c.apart and token is not None:
-            turns.append(EndOfStep(self, c.values, token))
+            turns.append(EndOfStep(self, c.values, token, len(turns)))
         return turns
 
 
@@ -77,7 +98,7 @@ class Turn(Operator):  # type: ignore[misc]
         self, engine: Engine, given: Sequence[Place], shown: Sequence[Place], before: Signal | None, stage: int
     ) -> None:
         super().__init__(tag=f"stage {stage}")
-        self.engine, self.given, self.shown = engine, given, shown
+        self.engine, self.given, self.shown, self.stage = engine, given, shown, stage
         self.done = Signal(np.zeros((), rc.float_dtype), name=f"stage {stage} done")
         self.sets = [*(place.signal for place in shown), self.done]
         self.incs: list[Signal] = []
@@ -86,14 +107,14 @@ class Turn(Operator):  # type: ignore[misc]
 
     def make_step(self, signals: Any, dt: float, rng: Any) -> Callable[[], None]:
         """Nengo's interface."""
-        loop = self.engine.loop
+        run, stage = self.engine.run, self.stage
         sources = [signals[s] for s in self.reads[: len(self.given)]]
         parts = [place.part for place in self.given]
         show = shows(self.engine, self.shown, [signals[s] for s in self.sets[: len(self.shown)]])
         if not self.given:
 
             def step_alone() -> None:
-                show(loop.step(steps=2))
+                show(run(stage, None, 2))
 
             return step_alone
         buffer = np.zeros(parts[-1].stop)
@@ -102,7 +123,7 @@ class Turn(Operator):  # type: ignore[misc]
         def step_given() -> None:
             for source, part in zip(sources, parts, strict=True):
                 buffer[part] = source.reshape(-1)
-            show(loop.step(inputs, steps=2))
+            show(run(stage, inputs, 2))
 
         return step_given
 
@@ -116,11 +137,13 @@ class EndOfStep(Operator):  # type: ignore[misc]
     shown : sequence of Place
     before : Signal
         Written by the last turn.
+    part : int
+        Number of turns.
     """
 
-    def __init__(self, engine: Engine, shown: Sequence[Place], before: Signal) -> None:
+    def __init__(self, engine: Engine, shown: Sequence[Place], before: Signal, part: int) -> None:
         super().__init__(tag="relays")
-        self.engine, self.shown = engine, shown
+        self.engine, self.shown, self.part = engine, shown, part
         self.sets: list[Signal] = []
         self.incs: list[Signal] = []
         self.reads = [before]
@@ -128,11 +151,11 @@ class EndOfStep(Operator):  # type: ignore[misc]
 
     def make_step(self, signals: Any, dt: float, rng: Any) -> Callable[[], None]:
         """Nengo's interface."""
-        loop = self.engine.loop
+        run, part = self.engine.run, self.part
         show = shows(self.engine, self.shown, [signals[s] for s in self.updates])
 
         def step_relays() -> None:
-            show(loop.step())
+            show(run(part, None, 1))
 
         return step_relays
 

@@ -18,6 +18,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 from nengo.utils.simulator import operator_dependency_graph
 
 from neuromorph.engine import CPU, Target
+from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.errors import TargetError
 from neuromorph.interchange.nengo.circuit import circuit
 from neuromorph.interchange.nengo.host import Engine, Seen, apart, held, merged, signals_of
@@ -149,6 +150,29 @@ class Simulator(nengo.Simulator):  # type: ignore[misc]
             if op not in made:
                 made[op] = op.make_step(self._memory, self.dt, self.rng)
         return [made[op] for op in self._step_order]
+
+    def run_steps(self, steps: int, progress_bar: Any = None) -> None:
+        """Run so many steps.
+
+        Ctrl-C ends the run when the present step is complete, so that one may look at the data and go on; pressed
+        twice, at once.
+
+        Parameters
+        ----------
+        steps : int
+        progress_bar : bool or nengo.utils.progress.ProgressBar, optional
+            By default the simulator's.
+        """
+        shown = self.progress_bar if progress_bar is None else progress_bar
+        with (
+            deferred_interrupt() as pressed,
+            ProgressTracker(shown, Progress("Simulating", "Simulation", steps)) as progress,
+        ):
+            for _ in range(steps):
+                self.step()
+                progress.total_progress.step()
+                if pressed():
+                    raise KeyboardInterrupt
 
     def close(self) -> None:
         """Free what the target holds; data of probes stay."""
