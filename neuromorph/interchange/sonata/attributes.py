@@ -26,13 +26,13 @@ NULLS = ("", "NULL", "None", "nan", "NaN")
 DYNAMICS = "dynamics_params"
 
 
-def read_types(path: Path | None, key: str) -> TypeTable:
+def read_types(path: Path | None, key: str) -> TypeTable | None:
     """The rows of a type table (CSV, separated by spaces).
 
     Parameters
     ----------
     path : Path or None
-        None: there is no table.
+        None: there is no table, and nothing to return.
     key : str
         Its column of ids, ``node_type_id`` or ``edge_type_id``.
 
@@ -42,7 +42,7 @@ def read_types(path: Path | None, key: str) -> TypeTable:
         If there is no such file or it is no table of types.
     """
     if path is None:
-        return {}
+        return None
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = [row for row in csv.reader(file, delimiter=" ", skipinitialspace=True) if row]
@@ -161,8 +161,10 @@ class Attributes:
         return tuple(values), codes
 
 
-def read_attributes(subject: str, group: h5py.Group, kind: str, types: TypeTable) -> Attributes:
+def read_attributes(subject: str, group: h5py.Group, kind: str, types: TypeTable | None) -> Attributes:
     """Attributes of a population of nodes (kind ``node``) or edges (``edge``) of an open file.
+
+    Without a table, types say nothing.
 
     Raises
     ------
@@ -171,19 +173,19 @@ def read_attributes(subject: str, group: h5py.Group, kind: str, types: TypeTable
     """
     import h5py
 
-    type_ids = _column(subject, group, f"{kind}_type_id")
+    type_ids = integers(subject, group, f"{kind}_type_id")
     size = len(type_ids)
     found, codes = np.unique(type_ids, return_inverse=True)
-    if unknown := [int(n) for n in found if int(n) not in types and int(n) != -1 and types]:
+    if types is not None and (unknown := [int(n) for n in found if int(n) not in types and int(n) != -1]):
         raise NetworkError(
             f"{subject}: type{'s' if len(unknown) > 1 else ''} {', '.join(map(str, unknown))} missing from the "
-            f"{kind} type table, which has {', '.join(map(str, types))}",
+            f"{kind} type table, which has {', '.join(map(str, types)) or 'none'}",
             types=unknown,
         )
     names = [name for name, item in group.items() if isinstance(item, h5py.Group) and name.isdigit()]
     groups: list[Group] = []
     if f"{kind}_group_id" in group and f"{kind}_group_index" in group:
-        ids, index = (_column(subject, group, f"{kind}_group_{part}") for part in ("id", "index"))
+        ids, index = (integers(subject, group, f"{kind}_group_{part}") for part in ("id", "index"))
         if not len(ids) == len(index) == size:
             raise NetworkError(f"{subject}: {size} {kind}s, but {len(ids)} group ids and {len(index)} group indices")
         for number in np.unique(ids):
@@ -193,14 +195,41 @@ def read_attributes(subject: str, group: h5py.Group, kind: str, types: TypeTable
         if len(names) > 1:
             raise NetworkError(f"{subject}: {len(names)} groups, but no {kind}_group_id that says whose they are")
         groups.append(_group(subject, group, names[0], np.arange(size), np.arange(size), size))
-    table = {int(number): types.get(int(number), {}) for number in found}
+    table = {int(number): (types or {}).get(int(number), {}) for number in found}
     return Attributes(subject, size, table, codes.astype(np.int64).reshape(-1), tuple(groups))
 
 
-def _column(subject: str, group: h5py.Group, name: str) -> Ints:
+def integers(subject: str, group: h5py.Group, name: str) -> Ints:
+    """A column of whole numbers, int64 (n,).
+
+    Raises
+    ------
+    NetworkError
+        If there is none, it holds anything else or cannot be read.
+    """
+    import h5py
+
     if name not in group:
         raise NetworkError(f"{subject}: has no {name}", name=name)
-    return np.asarray(group[name][:]).astype(np.int64)
+    column = group[name]
+    if not isinstance(column, h5py.Dataset) or column.ndim != 1 or column.dtype.kind not in "iuf":
+        found = f"{column.dtype} of shape {column.shape}" if isinstance(column, h5py.Dataset) else "a group"
+        raise NetworkError(f"{subject}: {name} is {found}; a column of whole numbers is expected", name=name)
+    values = _read(subject, column)
+    if column.dtype.kind == "f" and not (np.isfinite(values).all() and (values % 1 == 0).all()):
+        raise NetworkError(f"{subject}: {name} holds numbers that are not whole", name=name)
+    return np.asarray(values, np.int64)
+
+
+def _read(subject: str, column: h5py.Dataset) -> npt.NDArray[Any]:
+    """All of a dataset; NetworkError if the file is damaged there."""
+    import h5py
+
+    try:
+        values = column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
+    except (OSError, UnicodeDecodeError) as error:
+        raise NetworkError(f"{subject}: {column.name} cannot be read ({error})") from error
+    return np.asarray(values)
 
 
 def _group(subject: str, group: h5py.Group, name: str, members: Ints, index: Ints, size: int) -> Group:
@@ -208,18 +237,26 @@ def _group(subject: str, group: h5py.Group, name: str, members: Ints, index: Int
     import h5py
 
     if name not in group:
-        return Group(members, {})  # a group without attributes need not be there
+        if there := [other for other, item in group.items() if isinstance(item, h5py.Group) and other.isdigit()]:
+            raise NetworkError(f"{subject}: {len(members):,} are of group {name}; there are {', '.join(there)}")
+        return Group(members, {})  # where nothing has attributes, groups need not be there
+    if not isinstance(group[name], h5py.Group):
+        raise NetworkError(f"{subject}: {name} is a dataset; a group of columns is expected")
     columns: dict[str, npt.NDArray[Any]] = {}
     library = group[name].get("@library", {})
 
     def collect(path: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset) or path.startswith("@library") or not item.shape:
             return
-        if len(index) and int(index.max()) >= len(item):
-            raise NetworkError(f"{subject}: {name}/{path} has {len(item)} rows; row {int(index.max())} is asked for")
-        values = item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[:]
+        if len(index) and not (int(index.min()) >= 0 and int(index.max()) < len(item)):
+            row = int(index.min() if index.min() < 0 else index.max())
+            raise NetworkError(f"{subject}: {name}/{path} has {len(item)} rows; row {row} is asked for")
+        values = _read(subject, item)
         if path in library:  # numbers of texts that stand in the library
-            values = library[path].asstr()[:][values]
+            texts = _read(subject, library[path])
+            if values.dtype.kind not in "iu" or (len(values) and not 0 <= values.min() <= values.max() < len(texts)):
+                raise NetworkError(f"{subject}: {name}/{path} numbers texts that @library does not have")
+            values = texts[values]
         columns[path] = values[index]
 
     group[name].visititems(collect)

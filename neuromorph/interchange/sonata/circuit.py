@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import CheckError, NetworkError
-from neuromorph.interchange.sonata.attributes import Attributes, Group, Ints, read_attributes, read_types
+from neuromorph.interchange.sonata.attributes import Attributes, Group, Ints, integers, read_attributes, read_types
 from neuromorph.interchange.sonata.config import read_config
 from neuromorph.units import Quantity, ms
 
@@ -203,7 +203,7 @@ def _populations(table: Mapping[str, Any], kind: str) -> Iterator[dict[str, h5py
     except OSError as error:
         raise NetworkError(f"{path}: not an HDF5 file that can be read ({error})", path=str(path)) from error
     with file:
-        if kind not in file:
+        if not isinstance(file.get(kind), h5py.Group):
             raise NetworkError(f"{path}: no SONATA {kind} file; it has no /{kind}", path=str(path))
         yield {name: group for name, group in file[kind].items() if isinstance(group, h5py.Group)}
 
@@ -212,9 +212,11 @@ def _read_nodes(name: str, group: h5py.Group, types: Any) -> Nodes:
     made = read_attributes(f"nodes {name}", group, "node", types)
     if "node_id" not in group:
         return Nodes(name, made)
-    ids = np.asarray(group["node_id"][:]).astype(np.int64)
+    ids = integers(f"nodes {name}", group, "node_id")
     if np.array_equal(ids, np.arange(made.size)):
         return Nodes(name, made)
+    if len(ids) != made.size:
+        raise NetworkError(f"nodes {name}: {made.size} types, but {len(ids)} in node_id", size=made.size)
     if not np.array_equal(np.sort(ids), np.arange(made.size)):
         raise NetworkError(
             f"nodes {name}: {made.size} nodes, but ids from {ids.min()} to {ids.max()}, or some twice; SONATA counts "
@@ -234,11 +236,12 @@ def _read_edges(name: str, group: h5py.Group, types: Any) -> Edges:
         if dataset is None or "node_population" not in dataset.attrs:
             missing = "dataset" if dataset is None else "attribute node_population of"
             raise NetworkError(f"edges {name}: the {missing} {side}_node_id is missing")
-        if len(dataset) != made.size:
-            raise NetworkError(f"edges {name}: {made.size} types, but {len(dataset)} in {side}_node_id")
+        found = integers(f"edges {name}", group, f"{side}_node_id")
+        if len(found) != made.size:
+            raise NetworkError(f"edges {name}: {made.size} types, but {len(found)} in {side}_node_id")
         population = dataset.attrs["node_population"]
         label = population.decode() if isinstance(population, bytes) else str(population)
-        ends[side] = label, np.asarray(dataset[:]).astype(np.int64)
+        ends[side] = label, found
     (source, source_ids), (target, target_ids) = ends["source"], ends["target"]
     return Edges(name, source, target, source_ids, target_ids, made)
 

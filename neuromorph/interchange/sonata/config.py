@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from neuromorph.errors import NetworkError
+from neuromorph.errors import CheckError, NetworkError
+from neuromorph.interchange.sonata.schema import shape_problems
 
 Config = dict[str, Any]
 
@@ -30,6 +31,8 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[Config
     ------
     NetworkError
         If a file is missing or no JSON object, or variables refer to each other in a circle.
+    CheckError
+        If sections are not what SONATA has them be.
     """
     if isinstance(source, Mapping):
         return _resolved(json.loads(json.dumps(source)), Path.cwd(), "configuration", ()), Path.cwd()
@@ -55,6 +58,8 @@ def _read_file(path: Path, above: tuple[Path, ...]) -> Config:
 def _resolved(content: Config, folder: Path, subject: str, above: tuple[Path, ...]) -> Config:
     variables = _manifest(content.pop("manifest", {}), folder, subject)
     config: Config = _substituted(content, variables)
+    if problems := shape_problems(config):
+        raise CheckError(subject, problems)
     _make_absolute(config, folder)
     for part in _PARTS:
         if isinstance(config.get(part), str):
@@ -101,7 +106,7 @@ def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
 def _make_absolute(config: Config, folder: Path) -> None:
     """Paths of files of the network, its components and inputs, from the folder of the file that names them."""
     networks = config.get("networks", {})
-    for table in (*networks.get("nodes", ()), *networks.get("edges", ())):
+    for table in (*(networks.get("nodes") or ()), *(networks.get("edges") or ())):
         for name in ("nodes_file", "node_types_file", "edges_file", "edge_types_file"):
             if isinstance(table.get(name), str) and table[name] not in ("", "NULL"):
                 table[name] = str(folder / table[name])

@@ -99,8 +99,8 @@ def members(circuit: Circuit, given: Any, subject: str, _above: tuple[str, ...] 
     if not isinstance(given, Mapping):
         raise NetworkError(f"{subject}: node set {given!r:.60}; give a name, conditions or a list of names")
     wanted = given.get("population", list(circuit.nodes))
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
-    if missing := [name for name in names if name not in circuit.nodes]:
+    names = wanted if isinstance(wanted, list) else [wanted]
+    if missing := [name for name in names if not isinstance(name, str) or name not in circuit.nodes]:
         raise NetworkError(f"{subject}: no population {missing[0]!r}; there are {', '.join(circuit.nodes)}")
     # the Brain Modeling Toolkit's examples write node_ids
     conditions = {"node_id" if key == "node_ids" else key: v for key, v in given.items() if key != "population"}
@@ -160,6 +160,11 @@ def spike_sources(circuit: Circuit, problems: list[str], ignored: frozenset[str]
                         f"{', '.join(stored) or 'none'}"
                     )
                 continue
+            size = circuit.nodes[population].size
+            if len(spikes[1]) and not 0 <= spikes[1].min() <= spikes[1].max() < size:
+                wrong = spikes[1].min() if spikes[1].min() < 0 else spikes[1].max()
+                problems.append(f"{subject}: {path} has spikes of node {wrong}; {population} has {size:,} nodes")
+                continue
             kept = np.isin(spikes[1], ids)
             sources.setdefault(population, []).append((spikes[0][kept], spikes[1][kept]))
     return sources
@@ -181,6 +186,7 @@ def read_spikes(path: str | PathLike[str]) -> dict[str, Spikes]:
     from neuromorph.trace import open_trace
     from neuromorph.trace.reader import NO_POPULATION
 
+    _check_columns(path)
     try:
         with open_trace(path) as trace:
             tables = {name: trace.events(name) for name in trace.populations}
@@ -192,19 +198,46 @@ def read_spikes(path: str | PathLike[str]) -> dict[str, Spikes]:
     }
 
 
+def _check_columns(path: str | PathLike[str]) -> None:
+    """Raise where a file's spikes are no columns of numbers; whether it can be read at all is left to the reader."""
+    import h5py
+
+    odd: list[str] = []
+
+    def look(name: str, item: Any) -> None:
+        if name.rpartition("/")[2] not in ("timestamps", "node_ids", "gids"):
+            return
+        if not isinstance(item, h5py.Dataset) or item.ndim != 1 or item.dtype.kind not in "iuf":
+            odd.append(f"spikes/{name}")
+
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            if isinstance(spikes := file.get("spikes"), h5py.Group):
+                spikes.visititems(look)
+            elif spikes is not None:
+                odd.append("spikes")
+    except OSError:
+        return
+    if odd:
+        raise NetworkError(f"spikes {path}: {', '.join(odd)} should be columns of numbers", path=str(path))
+
+
 def _read_csv(path: Path) -> dict[str, Spikes]:
     """Columns timestamps, node_ids and perhaps population, in any order, separated by spaces."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = [row for row in csv.reader(file, delimiter=" ", skipinitialspace=True) if row]
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise NetworkError(f"spikes {path}: cannot be read ({error})", path=str(path)) from error
     header = rows[0] if rows else []
     if not {"timestamps", "node_ids"} <= set(header):
         raise NetworkError(f"spikes {path}: expected columns timestamps, node_ids and population, found {header}")
-    columns = dict(zip(header, zip(*rows[1:], strict=True), strict=True)) if len(rows) > 1 else {}
-    times = np.array(columns.get("timestamps", ()), np.float64)
-    nodes = np.array(columns.get("node_ids", ()), np.float64).astype(np.int64)
+    try:
+        columns = dict(zip(header, zip(*rows[1:], strict=True), strict=True)) if len(rows) > 1 else {}
+        times = np.array(columns.get("timestamps", ()), np.float64)
+        nodes = np.array(columns.get("node_ids", ()), np.float64).astype(np.int64)
+    except ValueError as error:
+        raise NetworkError(f"spikes {path}: its rows are not as its header says ({error})", path=str(path)) from error
     labels = np.array(columns.get("population", [""] * len(times)), str)
     return {str(name): (times[labels == name], nodes[labels == name]) for name in np.unique(labels)}
 

@@ -86,7 +86,7 @@ def recordings(
             problems.append(str(error))
             continue
         named = given.get("variable_name", "v")
-        for variable in [named] if isinstance(named, str) else named:
+        for variable in named if isinstance(named, list) else [named]:
             found = [g for g in groups if g.nodes in chosen and g.neuron is not None]
             for group in found:
                 assert group.neuron is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from neuromorph.interchange.sonata.conductances import IafCondAlpha, IafCondExp
@@ -218,7 +219,7 @@ def values_of(template: Template, given: Mapping[str, Any], subject: str, proble
         elif name not in template.parameters:
             have = ", ".join(joined(dict.fromkeys(template.parameters))) or "none"
             problems.append(f"{subject}: {template.neuron.name} has no parameter {name!r}; it has {have}")
-        elif isinstance(value, bool) or not isinstance(value, int | float):
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
             problems.append(f"{subject}: {name} is {value!r}; a number is expected")
         else:
             ours, unit = template.parameters[name]
