@@ -1,4 +1,4 @@
-"""A Nengo model run by Nengo and as a network of ours, and what both made of it."""
+"""A Nengo model run by Nengo, as a network of ours and by our simulator, and what they made of it."""
 
 from __future__ import annotations
 
@@ -46,3 +46,37 @@ def sent(trace: Any, population: str, shape: tuple[int, ...]) -> Array:
 def error(a: Any, b: Any) -> float:
     """The largest difference."""
     return float(np.abs(np.asarray(a) - np.asarray(b)).max())
+
+
+def ours(network: Any, **options: Any) -> Any:
+    """On the reference target unless told otherwise: nothing to compile."""
+    from neuromorph.nengo import Simulator
+
+    return Simulator(network, progress_bar=False, **{"target": Reference("float64"), **options})
+
+
+def both(model: Any, steps: int = 120, **options: Any) -> tuple[Any, Any]:
+    """Nengo's simulator and ours after so many steps."""
+    import nengo
+
+    theirs = nengo.Simulator(model, progress_bar=False, **{k: v for k, v in options.items() if k != "target"})
+    mine = ours(model, **options)
+    with theirs, mine:
+        theirs.run_steps(steps)
+        mine.run_steps(steps)
+    return theirs, mine
+
+
+def agree(theirs: Any, mine: Any, model: Any, *, within: float = 1e-9) -> None:
+    """Spikes are equal, everything else up to rounding; and there was something to compare."""
+    import nengo
+
+    for probe in model.all_probes:
+        a, b = theirs.data[probe], mine.data[probe]
+        spikes = probe.attr == "output" and isinstance(probe.obj, nengo.ensemble.Neurons)
+        assert a.shape == b.shape
+        assert np.any(a)
+        if spikes and probe.synapse is None and probe.obj.ensemble.neuron_type.spiking:
+            assert np.array_equal(a, b), probe
+        else:
+            assert np.allclose(a, b, rtol=within, atol=within), (probe, np.abs(a - b).max())
