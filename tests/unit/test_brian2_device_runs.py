@@ -137,6 +137,34 @@ def test_synapses_that_change_go_on_with_the_values_that_a_script_gives_them() -
     assert all(np.allclose(a, b, rtol=0, atol=1e-13) for a, b in zip(theirs, ours, strict=True))
 
 
+def test_given_spikes_on_both_ends_of_synapses() -> None:
+    equations = """
+    w : 1
+    dapre/dt = -apre/(20*ms) : 1 (event-driven)
+    dapost/dt = -apost/(20*ms) : 1 (event-driven)
+    """
+
+    def script() -> Any:
+        before = b2.SpikeGeneratorGroup(2, [0, 1, 0, 1], [0, 3, 9, 9.5] * b2.ms)
+        after = b2.SpikeGeneratorGroup(2, [0, 1, 0, 1, 1], [2, 0, 8, 8.5, 12] * b2.ms, name="after")
+        synapses = b2.Synapses(
+            before, after, equations, on_pre="apre += 0.1; w += apost", on_post="apost -= 0.1; w += apre"
+        )
+        synapses.connect()
+        states = b2.StateMonitor(synapses, "w", record=True)
+        net = b2.Network(before, after, synapses, states)
+        net.run(5 * b2.ms)
+        net.run(9 * b2.ms)
+        after.set_spikes([0] * 65, 20 * b2.ms + np.arange(65) * b2.ms)
+        return net, np.array(states.w_)
+
+    (_, theirs), (net, ours) = both(script)
+    assert np.ptp(theirs) > 0.1
+    assert np.allclose(theirs, ours, rtol=0, atol=1e-14)
+    with pytest.raises(CheckError, match="after: synapses end at it, and a neuron has 65 spikes"):
+        net.run(1 * b2.ms)
+
+
 def test_a_loop_on_chips_maps_once() -> None:
     def loop() -> Any:
         net, group, _, spikes, states = plain()

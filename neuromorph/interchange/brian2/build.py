@@ -195,7 +195,8 @@ class _Import:
         tasks: dict[str, Task] = {}
         for group in self.groups:
             if is_generator(group):
-                neurons[group.name] = self._attempt(group.name, partial(spike_source, group, self.schedule))
+                ends = any(whole(s.target).name == group.name for s in self.by_kind["Synapses"])
+                neurons[group.name] = self._attempt(group.name, partial(spike_source, group, self.schedule, ends))
                 continue
             if group.name in self.refused:
                 continue
