@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (NeuromorphError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "neuromorph":
+            raise
+        print(f"{name}: {error}; `neuromorph doctor` shows how to install what is missing", file=sys.stderr)
     except MemoryError as error:
         print(f"{name}: not enough memory{f': {error}' if str(error) else ''}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Map and report."""
-    if options.figures and options.figures.exists() and not options.figures.is_dir():
-        raise TargetError(f"--figures {options.figures}: is a file; give a folder")
+    if options.figures:
+        _check_figures(options.figures)
     machine = chip_target(options)
     job = load(options)
     if job.note:
@@ -32,6 +33,14 @@ def run(options: argparse.Namespace) -> int:
         for path in _figures(options.target, program, options.figures):
             print(path)
     return 0
+
+
+def _check_figures(folder: Path) -> None:
+    """That figures can be drawn into a folder, rather than after what may be minutes of mapping."""
+    if folder.exists() and not folder.is_dir():
+        raise TargetError(f"--figures {folder}: is a file; give a folder")
+    if find_spec("matplotlib") is None:
+        raise TargetError(f"--figures {folder}: needs matplotlib; pip install 'neuromorph[plot]'")
 
 
 def _figures(target: str, program: Any, folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from neuromorph.__main__ import COMMANDS, main
 from neuromorph.interchange.sonata.neurons import IntFire1
 from neuromorph.trace import open_trace
 
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 from neuromorph import *
 from neuromorph.models import LIF
@@ -47,7 +48,22 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_doctor_finds_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
-    assert "numba" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    needed = re.findall(r"^    (\w+) [<>=]", (ROOT / "setup.cfg").read_text().partition("[options.packages")[0], re.M)
+    assert {"numba", "nir"} <= set(needed)
+    assert all(re.search(rf"^{name} +\d", printed, re.M) for name in needed)
+
+
+def test_what_is_not_installed_is_said(
+    script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neuromorph.cli.map.find_spec", lambda name: None)
+    assert main(["map", str(script), "--figures", str(tmp_path)]) == 2
+    assert "needs matplotlib; pip install 'neuromorph[plot]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    assert main(["run", str(script)]) == 2
+    assert "rich.console" in (printed := capsys.readouterr().err)
+    assert "`neuromorph doctor`" in printed
 
 
 @pytest.mark.parametrize("target", ["cpu", "reference", "spinnaker2", "crossbar"])
@@ -377,7 +393,7 @@ def test_interrupt_keeps_the_trace(script: Path, tmp_path: Path) -> None:
 
 
 def test_demo_prints_what_the_readme_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     promised = re.findall(r"^(?:accuracy|sparsity|machine|memory|time|energy) {2,}.*$", readme, re.M)
     assert main(["demo", "--out", str(tmp_path)]) == 0
     printed = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
