@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from neuromorph import CPU, CheckError, Reference, from_brian2, ms
+from neuromorph.interchange.brian2.schedule import DEFAULT, Schedule
+from neuromorph.interchange.brian2.synapse_steps import seen_by_monitor
 from neuromorph.interchange.brian2.synapses import order_in
 
 b = pytest.importorskip("brian2")
@@ -356,12 +358,71 @@ def test_what_monitors_see_of_synapses() -> None:
     np.testing.assert_allclose(np.asarray(state.data)[:-1], expected.T[1:], rtol=1e-6)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_what_synapses_do_in_every_step_before_events(first: bool) -> None:
+    pre, post = source(0.03), cells(8, "x : 1")
+    post.run_regularly("x += 0.01", when="before_groups", name="mover")
+    synapses = b.Synapses(
+        pre,
+        post,
+        """w : 1
+        u : 1
+        y = 0.5*w*(1 + v_post) : 1 (constant over dt)
+        z = w + 0.1*y : 1
+        dq/dt = (v_post + y - q)/(3*ms) : 1 (clock-driven)""",
+        on_pre="g += 0.5*y + 0.1*z; w *= 0.95",
+        on_post="w += 0.02",
+        method="euler",
+        name="a_synapses" if first else "z_synapses",  # before the neurons' own integration, or after it
+    )
+    synapses.connect(p=0.5)
+    synapses.w, synapses.q = "rand()", "rand()"
+    synapses.run_regularly("w = clip(w + 0.001*i, 0, 1); u += v_post", dt=0.5 * b.ms, name="regular")
+    synapses.run_regularly("u = 0.9*u + x_post", when="after_groups", name="twice")
+    early = b.StateMonitor(synapses, ["w", "y", "z", "q", "u"], record=[0, 3, 17], name="early")
+    later = b.StateMonitor(synapses, ["w", "z", "q", "u"], record=[0, 3, 17], when="before_synapses", name="later")
+    network = b.Network(pre, post, synapses, early, later, b.SpikeMonitor(post))
+    trace = Reference().compile(from_brian2(network, namespace={}), dt=b.defaultclock.dt).run(300, progress=False)
+    network.run(30 * b.ms)
+    for monitor in (early, later):
+        for name in monitor.record_variables:
+            look = seen_by_monitor(synapses, monitor, name, Schedule(DEFAULT, 1e-4))
+            state = trace.state(synapses.name, name if look is None else look.name)
+            numbers = order_in(synapses)[np.asarray(state.ids)].tolist()
+            expected = np.asarray(getattr(monitor, name))[[[0, 3, 17].index(n) for n in numbers]].T
+            ours = np.asarray(state.data)
+            shown = (ours[:-1], expected[1:]) if look is None else (ours, expected)
+            np.testing.assert_allclose(*shown, rtol=1e-9, atol=1e-14, err_msg=f"{monitor.name} {name}")
+    assert trace.count(post.name) > 20
+
+
+def test_sums_read_what_is_constant_over_a_step_and_what_code_has_set() -> None:
+    pre = source(0.03, 10)
+    post = b.NeuronGroup(
+        6,
+        "dv/dt = (g + total - v)/(10*ms) : 1\ndg/dt = -g/(4*ms) : 1\ntotal : 1",
+        threshold="v > 1",
+        reset="v = 0",
+        method="euler",
+    )
+    synapses = b.Synapses(
+        pre,
+        post,
+        "w : 1\nu : 1\ny = w*(1 + v_post) : 1 (constant over dt)\ntotal_post = 0.1*y + 0.01*u : 1 (summed)",
+        on_pre="g += w; w *= 0.99",
+    )
+    synapses.connect(p=0.6)
+    synapses.w = "0.2*rand()"
+    synapses.run_regularly("u = 0.5*u + i + w", dt=0.3 * b.ms)
+    assert compare([pre, post, synapses, b.SpikeMonitor(post)], 40, [(synapses, n) for n in "wuy"]) > 10
+
+
 def test_what_cannot_be_taken_is_named() -> None:
     group = cells(4, "x : 1")
     pre = source(0.01, 4)
     made = {
         "late": b.Synapses(pre, group, "w : 1", on_pre="g += w", name="late"),
-        "kept": b.Synapses(pre, group, "w : 1\ny = w*v_post : 1 (constant over dt)", on_pre="g += y", name="kept"),
+        "kept": b.Synapses(pre, group, "y = rand() : 1 (constant over dt)\nx_post = y : 1 (summed)", name="kept"),
         "order": b.Synapses(pre, group, "w : 1", on_pre="x += 0.1*x_post", name="order"),
         "shared": b.Synapses(pre, group, "w : 1 (shared)", on_pre="w += 1", name="shared"),
         "strange": b.Synapses(pre, group, "w : 1", on_pre="g += w*nothing", name="strange"),
@@ -370,13 +431,13 @@ def test_what_cannot_be_taken_is_named() -> None:
     }
     for synapses in made.values():
         synapses.connect()
-    made["late"].run_regularly("w = 1", dt=1 * b.ms)
+    made["late"].run_regularly("w = 1", when="end")
     with pytest.raises(CheckError) as caught:
         from_brian2([group, pre, *made.values()], namespace={})
     text = "\n".join(caught.value.problems)
     for expected in (
-        "late: late_run_regularly (run_regularly or the like) has no counterpart in synapses",
-        "kept: y (constant over dt)",
+        "late: late_run_regularly acts after the events of a step",
+        "kept: x_post (summed): it reads what is drawn at random before it in the same step",
         "order: on_pre 'x += 0.1*x_post': it reads x of",
         "shared: on_pre 'w += 1': w is shared by all synapses",
         "strange: on_pre 'g += w*nothing': the name nothing cannot be resolved",

@@ -23,6 +23,7 @@ from neuromorph.interchange.brian2.operations import acting as acting_on
 from neuromorph.interchange.brian2.samples import Sample, between, is_late, sampled, samples_of, turn_of
 from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
+from neuromorph.interchange.brian2.synapse_steps import seen_by_monitor
 from neuromorph.interchange.brian2.synapses import (
     Link,
     Surroundings,
@@ -202,6 +203,7 @@ class _Import:
                 continue
             watching = [m for kind in self._watching for m in self.by_kind[kind]]
             samples = samples_of(group, watching, self.schedule, plain=self.settle is not None)
+            samples += tuple(sample for name, sample in found.kept if name == group.name)
             if self.settle is not None:
                 names = GroupNames(group, self.namespace, moving[group.name])
                 changing = (v for v in sorted(moving[group.name]) if names.has(v))
@@ -244,7 +246,7 @@ class _Import:
             self.problems += [f"{synapses.name}: {name} is not among the objects given" for name in missing]
             if missing:
                 continue
-            watched, problems = watched_in(synapses, self.by_kind["StateMonitor"])
+            watched, problems = watched_in(synapses, self.by_kind["StateMonitor"], self.schedule)
             taken, more = take(synapses, around, watched)
             self.problems += [*problems, *more]
             found |= taken
@@ -346,7 +348,8 @@ class _Import:
             place = np.argsort(np.asarray(link.order))
             chosen = None if monitor.record is True else place[np.asarray(monitor.record, np.int64)]
             projection = next(p for p in made.projections if p.name == link.name)
-            made.record(projection, *monitor.record_variables, every=every, indices=chosen)
+            looks = [(v, seen_by_monitor(source, monitor, v, self.schedule)) for v in monitor.record_variables]
+            made.record(projection, *(v if x is None else x.name for v, x in looks), every=every, indices=chosen)
 
 
 NOTHING = "nothing"

@@ -264,9 +264,14 @@ def _beside(name: str) -> str:
 
 
 def _outermost(objects: Any) -> tuple[Any, ...]:
-    """The objects that are not part of others; a magic network lists those, too."""
-    inner = {id(part) for thing in objects for part in _parts(thing)}
-    return tuple(sorted((thing for thing in objects if id(thing) not in inner), key=lambda thing: str(thing.name)))
+    """The objects that are not part of others; a magic network lists those, too.
+
+    Synapses that run code regularly are, for Brian 2, part of their source.
+    """
+    parts = [part for thing in objects for part in _parts(thing)]
+    inner = {id(part) for part in parts if type(part).__name__ != "Synapses"}
+    found = {id(thing): thing for thing in (*objects, *parts) if id(thing) not in inner}
+    return tuple(sorted(found.values(), key=lambda thing: str(thing.name)))
 
 
 def _parts(thing: Any) -> list[Any]:

@@ -97,7 +97,10 @@ class Seen:
         name = monitor.source.name
         if synapses_of.shows_constants(monitor):
             return np.repeat(synapses_of.now(monitor.source, monitor, variable), 1 + self.trace.meta.steps, axis=0)
-        found = self.trace.state(name, variable, ids=synapses_of.columns(monitor, self.notes.orders[name])).data
+        state = synapses_of.state_of(monitor, variable, self.notes.schedule)
+        found = self.trace.state(name, state, ids=synapses_of.columns(monitor, self.notes.orders[name])).data
+        if state != variable:  # it was kept within each step, so each row is already what the monitor saw in it
+            return np.concatenate([found, found[-1:]])
         return np.concatenate([self.before.synapses[monitor.name, variable], found])
 
     def events(self, first: int, group: str, event: str) -> tuple[Array, Array]:
@@ -146,4 +149,5 @@ def looked_at(watching: list[Any], synapses: Mapping[str, Any]) -> dict[tuple[st
         for monitor in watching
         if monitor.source.name in synapses
         for variable in monitor.record_variables
+        if hasattr(monitor.source.variables[variable], "get_value")  # subexpressions are kept within each step
     }

@@ -172,7 +172,8 @@ class Session:
                 projection = next(p for p in made.projections if p.name == source)
                 others = [r.indices for r in made.synapse_recordings if r.projection == projection.index]
                 every = np.concatenate([columns, *(i for i in others if i is not None)])
-                made.record(projection, *monitor.record_variables, indices=every)
+                names = (synapses_of.state_of(monitor, v, task.schedule) for v in monitor.record_variables)
+                made.record(projection, *names, indices=every)
                 continue
             population = made[source]
             made.record(population, *monitors_of.recordable(monitor))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.interchange.brian2.schedule import Schedule
+from neuromorph.interchange.brian2.synapse_steps import seen_by_monitor
 from neuromorph.interchange.brian2.synapses import changing_in
 
 Array = npt.NDArray[Any]
@@ -43,7 +44,8 @@ def carry_on(
     if before is None:
         late = [f"{name}: its synapses look back at their sources, and nothing is known of before step {step}"]
         return dict(fresh), late if started and step else []
-    kept = {key: values for key, values in before.items() if key.startswith("sent ") or key in started}
+    under_way = "sent ", "returned ", "further "
+    kept = {key: values for key, values in before.items() if key.startswith(under_way) or key in started}
     return {**fresh, **kept}, []
 
 
@@ -74,7 +76,14 @@ def shows_constants(thing: Any) -> bool:
     """Whether it is a monitor of variables of synapses that nothing changes."""
     if type(thing).__name__ != "StateMonitor" or type(thing.source).__name__ != "Synapses":
         return False
-    return not set(thing.record_variables) & changing_in(thing.source)
+    through = any(hasattr(thing.source.variables[name], "expr") for name in thing.record_variables)
+    return not through and not set(thing.record_variables) & changing_in(thing.source)
+
+
+def state_of(monitor: Any, variable: str, schedule: Schedule) -> str:
+    """Name of the state that shows what a monitor of synapses sees of a variable."""
+    look = seen_by_monitor(monitor.source, monitor, variable, schedule)
+    return variable if look is None else look.name
 
 
 def columns(monitor: Any, order: Array) -> Array:

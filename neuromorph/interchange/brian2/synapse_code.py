@@ -11,6 +11,7 @@ import numpy as np
 
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Names, Statement, expression, statements
+from neuromorph.interchange.brian2.names import opened
 from neuromorph.interchange.brian2.synapse_names import Side
 from neuromorph.language import Expr, Type, to_float, to_int, where
 
@@ -68,6 +69,7 @@ class Run:
     adds: dict[Target, Expr] = field(default_factory=dict)
     sets: dict[Target, Expr] = field(default_factory=dict)
     own: dict[str, Expr] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
 
     def __call__(self, name: str, *, literal: bool = False) -> Expr:
         """What a name stands for now."""
@@ -77,6 +79,10 @@ class Run:
             return self._read(name, self.changed[name])
         if name in self.own:
             return self.own[name]
+        equation = self.synapses.equations.get(name)
+        if equation is not None and equation.type == "subexpression":
+            with opened(name, self.open):
+                return expression(str(equation.expr), self)
         target = self._target(name)
         if target in self.sets:
             return self.sets[target]

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import expression, said_of
 from neuromorph.interchange.brian2.names import dimension, quantity
-from neuromorph.interchange.brian2.schedule import Position
 from neuromorph.interchange.brian2.synapse_code import Run, Target, lines_of, target_of
 from neuromorph.interchange.brian2.synapse_meanwhile import Change, Meanwhile, at_target, neurons_read, own_names
-from neuromorph.interchange.brian2.synapse_names import OWN, Constants, Model, Side, SynapseNames, sides_of
+from neuromorph.interchange.brian2.synapse_names import Constants, Model, Side, SynapseNames, sides_of
 from neuromorph.interchange.brian2.synapse_ports import adding_at, setting_at, summed_at
+from neuromorph.interchange.brian2.synapse_steps import Look, Steps
 from neuromorph.interchange.brian2.synapses import (
     Link,
     Pathway,
@@ -38,7 +38,11 @@ Array = npt.NDArray[Any]
 
 
 def model_of(
-    synapses: Any, pathways: Sequence[Pathway], changing: Collection[str], around: Surroundings
+    synapses: Any,
+    pathways: Sequence[Pathway],
+    changing: Collection[str],
+    around: Surroundings,
+    looks: Sequence[Look] = (),
 ) -> tuple[Taken, list[str]]:
     """The projection that does what plain ones cannot, and what keeps it from being one.
 
@@ -48,8 +52,10 @@ def model_of(
         Those that do more than adding constants.
     changing : collection of str
         Variables of the synapses that change.
+    looks : sequence of Look
+        What is kept for monitors.
     """
-    builder = _Builder(synapses, pathways, changing, around)
+    builder = _Builder(synapses, pathways, changing, around, looks)
     taken = builder.build()
     return taken, builder.problems
 
@@ -68,7 +74,7 @@ def summed_pre(synapses: Any, around: Surroundings, changing: Collection[str]) -
         try:
             port, operation = summed_at(synapses.source, name.removesuffix("_pre"), around.schedule.position(updater))
             with said_of(f"{name} (summed)"):
-                symbols.sum_up(port, str(updater.expression), names)
+                symbols.sum_up(port, partial(expression, str(updater.expression), names))
                 synapse = symbols.synapse(f"{synapses.name}_{name}", [])
         except (NeuromorphError, SyntaxError) as error:
             problems.append(refusal(error))
@@ -94,10 +100,10 @@ class _Symbols(Model):
             self._outputs[port] = self.own(f"to_{port}", Output(port))
         return self._outputs[port]
 
-    def sum_up(self, port: str, code: str, names: SynapseNames) -> None:
-        """Add an expression to a port in every step."""
+    def sum_up(self, port: str, value: Callable[[], Expr]) -> None:
+        """Add an expression, which reads what is between two steps, to a port in every step."""
         self.between = True
-        self.output(port).every = expression(code, names)
+        self.output(port).every = value()
         self.between = False
 
     def synapse(self, name: str, paths: Sequence[PathSpec]) -> Synapse:
@@ -117,7 +123,12 @@ class _Unchanging(_Symbols):
 
 class _Builder:
     def __init__(
-        self, synapses: Any, pathways: Sequence[Pathway], changing: Collection[str], around: Surroundings
+        self,
+        synapses: Any,
+        pathways: Sequence[Pathway],
+        changing: Collection[str],
+        around: Surroundings,
+        looks: Sequence[Look],
     ) -> None:
         self.problems: list[str] = []
         self._synapses = synapses
@@ -130,6 +141,7 @@ class _Builder:
         self._order = sorted_by(self._sides["_pre"].index, self._sides["_post"].index, self._delays)
         self._symbols = _Symbols(self._order)
         self._names = SynapseNames(synapses, around.namespace, self._sides, changing, around.moving, self._symbols)
+        self._looks = looks
         self._meanwhile = Meanwhile(self._names, self._sides, own_names(synapses))
         self._links: list[Link] = []
         self._arrivals: list[tuple[str, Any]] = []
@@ -142,11 +154,7 @@ class _Builder:
         paths: list[PathSpec] = []
         for pathway in self._pathways:
             self._attempt(f"on_{pathway.end} {pathway.runner.code!r}", lambda p=pathway: self._path(p, paths))
-        if synapses.state_updater is not None:
-            self._attempt("equations", self._advance)
-        for name, updater in synapses.summed_updaters.items():
-            if name.endswith("_post"):
-                self._attempt(f"{name} (summed)", lambda n=name, u=updater: self._sum(n, u))
+        self._attempt("equations", self._steps)
         if self.problems:
             return Taken()
         synapse = self._attempt("equations", lambda: self._symbols.synapse(synapses.name, paths))
@@ -169,13 +177,14 @@ class _Builder:
             tuple(self._arrivals),
             frozenset(self._symbols.seen),
             frozenset(self._symbols.settled),
+            tuple(self._symbols.kept),
         )
 
     def _attempt(self, what: str, work: Any) -> Any:
         try:
             return work()
         except (NeuromorphError, SyntaxError) as error:
-            self.problems.append(f"{what}: {refusal(error)}")
+            self.problems.append(f"{what}: {refusal(error)}" if what else refusal(error))
             return None
 
     # --- events -----------------------------------------------------------------------------------------------------
@@ -337,42 +346,17 @@ class _Builder:
                 )
 
     # --- between events -----------------------------------------------------------------------------------------------
-    def _advance(self) -> None:
-        synapses, around = self._synapses, self._around
-        updater = synapses.state_updater
-        updater.update_abstract_code(run_namespace=around.namespace)
-        run = Run(synapses, self._names, self._sides, self._changing)
-        before, self._symbols.seen = self._symbols.seen, set()
-        run.run(lines_of(str(updater.abstract_code)))
-        for group, variable in sorted(self._symbols.seen):
-            self._check_updated(group, variable, around.schedule.position(updater))
-        self._symbols.seen |= before
-        for name in synapses.equations.diff_eq_names:
-            self._names(name)
-            self._symbols.state(name).next = run.changed[name]
-        if around.schedule.every(synapses) != 1:
-            raise LanguageError(
-                f"they advance in steps of {float(synapses.clock.dt_) * 1e3:g} ms, and synapses take every step of "
-                f"{around.schedule.dt * 1e3:g} ms"
-            )
+    def _steps(self) -> None:
+        synapses = self._synapses
+        steps = Steps(synapses, self._names, self._sides, self._changing, self._symbols, self._around)
+        self._attempt("", partial(steps.advance, self._looks))
+        for name, updater in synapses.summed_updaters.items():
+            if name.endswith("_post"):
+                self._attempt(f"{name} (summed)", partial(self._sum, name, updater, steps))
 
-    def _check_updated(self, group: str, variable: str, position: Position) -> None:
-        if variable in OWN:
-            raise LanguageError(f"they read {variable} of {group}, which synapses see when the step is over")
-        late = [
-            operation.label
-            for operation in self._around.operations.get(group, ())
-            if variable in operation.writes and operation.label == "method" and operation.position > position
-        ]
-        if late:
-            raise LanguageError(
-                f"they read {variable} of {group}, which Brian 2 updates after the synapses: give these a greater "
-                "order, or a name that comes later"
-            )
-
-    def _sum(self, name: str, updater: Any) -> None:
+    def _sum(self, name: str, updater: Any, steps: Steps) -> None:
         post: Side = self._sides["_post"]
         position = self._around.schedule.position(updater)
         port, operation = summed_at(self._synapses.target, name.removesuffix("_post"), position)
-        self._symbols.sum_up(port, str(updater.expression), self._names)
+        self._symbols.sum_up(port, lambda: steps.seen_at(position, str(updater.expression)))
         self._arrivals.append((post.group.name, operation))

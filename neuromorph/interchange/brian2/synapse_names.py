@@ -14,6 +14,7 @@ from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.interchange.brian2.functions import callable_of
 from neuromorph.interchange.brian2.links import linked, moves
 from neuromorph.interchange.brian2.names import dimension, external, opened, quantity, unit
+from neuromorph.interchange.brian2.samples import Sample
 from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Param, PostState, PostView, PreState, PreView, State, Type, dt, step, to_float
 from neuromorph.language.expr import as_expr
@@ -285,8 +286,12 @@ class Model:
         Group and variable that are seen in the turn of the synapses.
     settled : set of (str, str)
         Group and variable that are seen between two steps.
+    kept : dict of (str, Sample) to None
+        Group, and what its neurons keep because it is seen at an earlier place of the step.
     between : bool
         Whether what is read now is read between two steps of Brian 2.
+    earlier : function of a Side and a variable
+        What neurons have to keep of it for what is read now; None if they show the same in the turn of the synapses.
     """
 
     def __init__(self, order: Array) -> None:
@@ -296,7 +301,9 @@ class Model:
         self.values: dict[str, Any] = {}
         self.seen: set[tuple[str, str]] = set()
         self.settled: set[tuple[str, str]] = set()
+        self.kept: dict[tuple[str, Sample], None] = {}
         self.between = False
+        self.earlier: Callable[[Side, str], Sample | None] = lambda side, variable: None
 
     def own(self, name: str, symbol: Any) -> Any:
         """Take in a symbol under a name, which messages will call it by."""
@@ -343,6 +350,10 @@ class Model:
         if self.between and whole_number:
             raise LanguageError(f"{name} is no real number; synapses see it in their own turn of a step alone")
         kind = PreView if side.end == "pre" else PostView
+        sample = self.earlier(side, variable)
+        if sample is not None:
+            self.kept[side.group.name, sample] = None
+            return kind(sample.name, None if dim.is_none else unit(dim))
         (self.settled if self.between else self.seen).add((side.group.name, variable))
         return kind(variable if self.between else seen_name(variable), None if dim.is_none else unit(dim))
 

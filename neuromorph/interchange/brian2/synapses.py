@@ -18,11 +18,12 @@ from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import problem_of
 from neuromorph.interchange.brian2.moment import Operation
 from neuromorph.interchange.brian2.names import quantity
-from neuromorph.interchange.brian2.samples import turn_of
+from neuromorph.interchange.brian2.samples import Sample, turn_of
 from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.synapse_code import Run, lines_of, target_of
 from neuromorph.interchange.brian2.synapse_names import Constants, SynapseNames, sides_of
 from neuromorph.interchange.brian2.synapse_ports import adding_at
+from neuromorph.interchange.brian2.synapse_steps import Look, regular, seen_by_monitor
 from neuromorph.language import Synapse
 from neuromorph.units import TIME
 
@@ -108,12 +109,15 @@ class Taken:
         What synapses see in their turn of a step.
     settled : frozenset of (group, variable)
         What they see between two steps.
+    kept : tuple of (group, Sample)
+        What neurons keep for them.
     """
 
     links: tuple[Link, ...] = ()
     arrivals: tuple[tuple[str, Operation], ...] = ()
     seen: frozenset[tuple[str, str]] = frozenset()
     settled: frozenset[tuple[str, str]] = frozenset()
+    kept: tuple[tuple[str, Sample], ...] = ()
 
     def operations(self, group: str) -> tuple[Operation, ...]:
         """What arrives does in a group; what arrives at one port, once."""
@@ -126,6 +130,7 @@ class Taken:
             self.arrivals + other.arrivals,
             self.seen | other.seen,
             self.settled | other.settled,
+            self.kept + other.kept,
         )
 
 
@@ -182,19 +187,46 @@ def writes(synapses: Any, schedule: Schedule) -> list[tuple[str, str, Position, 
     return found
 
 
-def watched_in(synapses: Any, monitors: Iterable[Any]) -> tuple[set[str], list[str]]:
-    """Variables of synapses that state monitors record, and those that cannot be."""
-    watched: set[str] = set()
+@dataclass(frozen=True)
+class Watched:
+    """What state monitors see of synapses.
+
+    Attributes
+    ----------
+    variables : frozenset of str
+        Whose states show it.
+    looks : tuple of Look
+        What has to be kept for them.
+    """
+
+    variables: frozenset[str] = frozenset()
+    looks: tuple[Look, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.variables or self.looks)
+
+
+def watched_in(synapses: Any, monitors: Iterable[Any], schedule: Schedule) -> tuple[Watched, list[str]]:
+    """What state monitors see of synapses, and what they cannot see."""
+    variables, looks = set(), {}
     problems = []
     for monitor in monitors:
         if monitor.source is not synapses and getattr(monitor.source, "name", "") != synapses.name:
             continue
         for name in monitor.record_variables:
-            values = synapses.variables[name]
-            if name not in _equations(synapses) or hasattr(values, "expr") or getattr(values, "scalar", False):
+            if name not in _equations(synapses) or getattr(synapses.variables[name], "scalar", False):
                 problems.append(f"{monitor.name}: {name} is no variable of each synapse of {synapses.name}")
-            watched.add(name)
-    return watched, problems
+                continue
+            try:
+                look = seen_by_monitor(synapses, monitor, name, schedule)
+            except (NeuromorphError, SyntaxError) as error:
+                problems.append(f"{monitor.name}: {refusal(error)}")
+                continue
+            if look is None:
+                variables.add(name)
+            else:
+                looks[look.name] = look
+    return Watched(frozenset(variables), tuple(looks.values())), problems
 
 
 def unsettled(group: str, neuron: Any, found: Taken, operations: Iterable[Operation]) -> list[str]:
@@ -216,20 +248,14 @@ def unsettled(group: str, neuron: Any, found: Taken, operations: Iterable[Operat
     return problems
 
 
-def take(synapses: Any, around: Surroundings, watched: Collection[str] = ()) -> tuple[Taken, list[str]]:
-    """Everything that a Synapses object does, and what of it cannot be taken.
-
-    Parameters
-    ----------
-    watched : collection of str
-        Variables that are recorded.
-    """
+def take(synapses: Any, around: Surroundings, watched: Watched) -> tuple[Taken, list[str]]:
+    """Everything that a Synapses object does, and what of it cannot be taken."""
     from neuromorph.interchange.brian2.synapse_model import model_of, summed_pre
 
     problems = _unknown_parts(synapses)
     taken = Taken()
     rest: list[Pathway] = []
-    changing = changing_in(synapses) | set(watched)
+    changing = changing_in(synapses) | watched.variables
     for runner in synapses._pathways:
         if not runner.active:
             continue
@@ -243,8 +269,8 @@ def take(synapses: Any, around: Surroundings, watched: Collection[str] = ()) -> 
         except (NeuromorphError, SyntaxError) as error:
             problems.append(f"on_{runner.prepost} {runner.code!r}: {refusal(error)}")
     sums = any(name.endswith("_post") for name in synapses.summed_updaters)
-    if not problems and (rest or sums or watched or synapses.state_updater is not None):
-        model, found = model_of(synapses, rest, changing, around)
+    if not problems and (rest or sums or watched or synapses.state_updater is not None or regular(synapses)):
+        model, found = model_of(synapses, rest, changing, around, watched.looks)
         taken, problems = taken | model, problems + found
     turned, found = summed_pre(synapses, around, changing)
     return taken | turned, [f"{synapses.name}: {problem}" for problem in (*problems, *found)]
@@ -259,9 +285,10 @@ def changing_in(synapses: Any) -> set[str]:
     """Variables of the synapses that change while the network runs."""
     equations = _equations(synapses)
     found = {name for name, equation in equations.items() if equation.type == "differential equation"}
-    for pathway in synapses._pathways:
+    codes = [str(pathway.code) for pathway in synapses._pathways]
+    for code in (*codes, *(str(runner.abstract_code) for runner in regular(synapses))):
         try:
-            found |= {line.target for line in lines_of(pathway.code)} & set(equations)
+            found |= {line.target for line in lines_of(code)} & set(equations)
         except (NeuromorphError, SyntaxError):
             continue
     return found | ({"lastupdate"} if synapses.event_driven else set())
@@ -272,17 +299,12 @@ def _equations(synapses: Any) -> dict[str, Any]:
 
 
 def _unknown_parts(synapses: Any) -> list[str]:
-    known = {id(x) for x in (*synapses._pathways, *synapses.summed_updaters.values(), synapses.state_updater)}
-    problems = []
-    for extra in synapses.contained_objects:
-        if id(extra) in known or not getattr(extra, "active", True):
-            continue
-        if extra is synapses.subexpression_updater:
-            names = ", ".join(line.target for line in lines_of(str(extra.abstract_code)))
-            problems.append(f"{names} (constant over dt): synapses have no values for a step; leave the flag out")
-        else:
-            problems.append(f"{extra.name} (run_regularly or the like) has no counterpart in synapses")
-    return problems
+    known = (*synapses._pathways, *synapses.summed_updaters.values(), synapses.state_updater, *regular(synapses))
+    return [
+        f"{extra.name}: a {type(extra).__name__} has no counterpart in synapses"
+        for extra in synapses.contained_objects
+        if not any(extra is each for each in known) and getattr(extra, "active", True)
+    ]
 
 
 def _pathway(synapses: Any, runner: Any, around: Surroundings) -> Pathway:
