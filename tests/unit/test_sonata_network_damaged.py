@@ -82,6 +82,16 @@ def test_configurations_of_another_kind(tmp_path: Path, section: str, value: Any
         from_sonata({**circuit(tmp_path), section: value})
 
 
+def test_variables_that_the_manifest_does_not_have(tmp_path: Path) -> None:
+    given = circuit(tmp_path)
+    del given["manifest"]["$PARTS"]
+    given["networks"]["nodes"][0]["nodes_file"] = "${BASES}/cells.h5"
+    with pytest.raises(CheckError) as error:
+        from_sonata(given)
+    assert "networks/nodes/nodes_file is '${BASES}/cells.h5'; the manifest has no $BASES" in str(error.value)
+    assert "components/synaptic_models_dir is '$PARTS'; the manifest has no $PARTS" in str(error.value)
+
+
 def test_empty_sections_are_as_if_they_were_not_there(tmp_path: Path) -> None:
     given = {**circuit(tmp_path), "reports": None, "inputs": None, "node_sets": None}
     assert from_sonata(given)["outside"].neuron.count == 0

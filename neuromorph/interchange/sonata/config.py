@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,8 @@ def _resolved(content: Config, folder: Path, subject: str, above: tuple[Path, ..
     config: Config = _substituted(content, variables)
     if problems := shape_problems(config):
         raise CheckError(subject, problems)
-    _make_absolute(config, folder)
+    if problems := _make_absolute(config, folder):
+        raise CheckError(subject, problems)
     for part in _PARTS:
         if isinstance(config.get(part), str):
             taken = _read_file(folder / config.pop(part), above)
@@ -103,20 +104,29 @@ def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
-def _make_absolute(config: Config, folder: Path) -> None:
-    """Paths of files of the network, its components and inputs, from the folder of the file that names them."""
+def _make_absolute(config: Config, folder: Path) -> list[str]:
+    """Paths of files of the network, its components and inputs, from the folder of the file that names them.
+
+    What names variables that the manifest does not have is returned.
+    """
+    problems: list[str] = []
+
+    def settle(subject: str, given: Config, names: Iterable[str]) -> None:
+        for name in names:
+            path = given.get(name)
+            if not isinstance(path, str) or path in ("", "NULL"):
+                continue
+            if unknown := [a or b for a, b in _VARIABLE.findall(path)]:
+                problems.append(f"{subject}{name} is {path!r}; the manifest has no ${', $'.join(unknown)}")
+            given[name] = str(folder / path)
+
     networks = config.get("networks", {})
-    for table in (*(networks.get("nodes") or ()), *(networks.get("edges") or ())):
-        for name in ("nodes_file", "node_types_file", "edges_file", "edge_types_file"):
-            if isinstance(table.get(name), str) and table[name] not in ("", "NULL"):
-                table[name] = str(folder / table[name])
+    for kind in ("nodes", "edges"):
+        for table in networks.get(kind) or ():
+            settle(f"networks/{kind}/", table, (f"{kind}_file", f"{kind[:-1]}_types_file"))
     components = config.get("components", {})
-    for name, value in components.items():
-        if isinstance(value, str):
-            components[name] = str(folder / value)
-    for given in config.get("inputs", {}).values():
-        for name in ("input_file", "spike_file", "file"):
-            if isinstance(given.get(name), str):
-                given[name] = str(folder / given[name])
-    if isinstance(config.get("node_sets_file"), str):
-        config["node_sets_file"] = str(folder / config["node_sets_file"])
+    settle("components/", components, list(components))
+    for name, given in config.get("inputs", {}).items():
+        settle(f"inputs/{name}/", given, ("input_file", "spike_file", "file"))
+    settle("", config, ("node_sets_file",))
+    return problems
