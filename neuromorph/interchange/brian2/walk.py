@@ -45,12 +45,19 @@ def walk(given: Any) -> tuple[Objects, list[str]]:
     by_kind = {kind: [o for o in objects if type(o).__name__ == kind] for kind in KNOWN}
     groups = sorted((g for kind in SPIKE_SOURCES for g in by_kind[kind]), key=creation)
     problems = [*_network_problems(given), *_timing_problems(groups)]
-    if not groups:
+    unknown = [thing for thing in objects if type(thing).__name__ not in KNOWN]
+    if not groups and not unknown:
         problems.insert(0, "it has no groups; give a brian2.Network or a list of its objects")
-    for thing in objects:
+    for thing in unknown:
         kind = type(thing).__name__
-        if kind not in KNOWN:
-            problems.append(f"{thing.name}: a {kind} has no counterpart{_INSTEAD.get(kind, '')}")
+        problems.append(f"{thing.name}: a {kind} has no counterpart{_INSTEAD.get(kind, '')}")
+    for synapses in by_kind["Synapses"]:
+        problems += [
+            f"{synapses.name}: it joins {end.name}, which are synapses; projections join populations of neurons"
+            for end in (synapses.source, synapses.target)
+            if _is_synapses(end)
+        ]
+    by_kind["Synapses"] = [s for s in by_kind["Synapses"] if not _is_synapses(s.source) and not _is_synapses(s.target)]
     return Objects(by_kind, tuple(groups)), problems
 
 
@@ -70,6 +77,10 @@ def creation(thing: Any) -> tuple[int, str]:
     """Order of creation as far as names tell it: synapses_2 comes before synapses_10."""
     head, _, tail = thing.name.rpartition("_")
     return (int(tail), head) if tail.isdigit() else (0, thing.name)
+
+
+def _is_synapses(end: Any) -> bool:
+    return bool(whole(end).__class__.__name__ == "Synapses")
 
 
 def _network_problems(given: Any) -> list[str]:
