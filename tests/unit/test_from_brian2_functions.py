@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,3 +109,24 @@ def test_binomial_numbers_of_extreme_chances() -> None:
     assert np.any(x != np.rint(x))
     assert abs(y.mean() - 3) < 0.3
     assert set(np.unique(y)) <= set(range(31))
+
+
+def test_functions_of_ones_own_with_those_for_arrays() -> None:
+    brians, own = b.numpy_, 0.5
+
+    @b.check_units(x=1, y=1, result=1)
+    def mine(x: Any, y: Any = 2) -> Any:
+        return np.log1p(x * x) + b.exp(-x) * brians.sin(y) + own * np.clip(np.arctan(x), -1, 0.9) ** 2
+
+    @b.check_units(x=1, result=1)
+    def branching(x: Any) -> Any:
+        return x if x > 0 else -x
+
+    group = b.NeuronGroup(5, "v : 1\nw : 1", name="group")
+    group.run_regularly("w = mine(v, 0.3); v += 0.1*mine(w, v)")
+    group.v = "0.3*i - 1"
+    objects = [group, b.StateMonitor(group, ["v", "w"], record=True)]
+    assert compare(objects, 2, {"mine": mine}) == 0
+    other = b.NeuronGroup(1, "v = branching(t/ms) : 1", name="other")
+    with pytest.raises(CheckError, match=r"branching\(\) cannot be said in equations; it must be plain arithmetic"):
+        from_brian2([other], namespace={"branching": branching})

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.errors import LanguageError, NeuromorphError
+from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.tables import read_table
+from neuromorph.interchange.brian2.user_functions import traced
 from neuromorph.language import (
     Expr,
     Type,
@@ -199,24 +200,7 @@ def callable_of(name: str, found: Any, names: GroupNames) -> Callable[..., Expr]
         return lambda *args: read_table(name, found, names, args)
     if isinstance(found, BinomialFunction):
         return lambda: _binomial_function(found)
-    return lambda *args: _traced(name, found, args)
-
-
-def _traced(name: str, function: Any, args: tuple[Expr, ...]) -> Expr:
-    """A user's function of Python, run once on the expressions: what it computes is what it means."""
-    plain = getattr(function, "pyfunc", function)
-    plain = getattr(plain, "_orig_func", plain)
-    try:
-        value = plain(*args)
-        if isinstance(value, Expr):
-            return value
-    except NeuromorphError:
-        pass
-    except Exception:  # anything can go wrong in a function that was written for numbers
-        value = None
-    raise LanguageError(
-        f"the function {name}() cannot be said in equations; it must be plain arithmetic of its arguments in Python"
-    )
+    return lambda *args: traced(name, found, args, FUNCTIONS)
 
 
 # --- binomial numbers -------------------------------------------------------------------------------------------------
