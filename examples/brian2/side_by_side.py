@@ -120,8 +120,8 @@ def main(build: Callable[[], b2.Network], duration: Any, *, random: bool = False
     for name, expected in theirs.spikes.items():
         found = ours.spikes[name]
         if random:
-            both = ", ".join(f"{len(spikes):,} (CV {irregularity(spikes):.3f})" for spikes in (expected, found))
-            print(f"{name}: spikes in Brian 2 and here: {both}")
+            both = [f"{len(spikes):,} (CV of intervals {irregularity(spikes):.2f})" for spikes in (expected, found)]
+            print(f"{name}: {both[0]} in Brian 2, {both[1]} here".replace(" (CV of intervals nan)", ""))
         else:
             print(f"{name}: Brian 2 has {len(expected):,} spikes; not the same here: {spikes_apart(expected, found)}")
     for name, values in theirs.states.items():
