@@ -14,6 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,19 @@ def lorenz() -> Any:
     return model
 
 
+def chain() -> Any:
+    """100 small ensembles, each of which holds what it hears and passes it on."""
+    with nengo.Network(seed=2) as model:
+        cells = [nengo.Ensemble(50, 1, label=f"cells {k}") for k in range(100)]
+        nengo.Connection(nengo.Node(sine), cells[0])
+        for before, behind in pairwise(cells):
+            nengo.Connection(before, behind)
+        for each in cells:
+            nengo.Connection(each, each, transform=0.5, synapse=0.1)
+        nengo.Probe(cells[-1], synapse=0.01)
+    return model
+
+
 def learner() -> Any:
     """Three ensembles of 200, one connection learned by PES."""
     with nengo.Network(seed=7) as model:
@@ -117,6 +131,7 @@ CASES: Mapping[str, tuple[Callable[[], Any], str]] = {
     "wide channel": (channel(2000), "2 x 2,000 neurons, one decoded connection"),
     "oscillator": (oscillator, "400 neurons, recurrent"),
     "lorenz": (lorenz, "2,000 neurons, recurrent, three dimensions"),
+    "chain": (chain, "100 x 50 neurons, 199 decoded connections"),
     "learner": (learner, "3 x 200 neurons, a connection learned by PES"),
     "images": (images, "7,712 neurons, two convolutions"),
     "product": (product, "circular convolution of 16 dimensions, 36 ensembles"),

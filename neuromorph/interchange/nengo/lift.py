@@ -137,7 +137,12 @@ class Lifted:
         return len(self.given)
 
     def __repr__(self) -> str:
-        return self.text()
+        straight = sum(not choice.through for choice in self.choices)
+        return (
+            f"<Lifted: {sum(c.size for c in self.cells)} neurons of {len(self.cells)} ensembles on the target, "
+            f"{len(self.choices) - straight} connections through their values, {straight} straight; "
+            f"{len(self.host)} operators on the host>"
+        )
 
     def text(self) -> str:
         """What runs where, and how each connection was carried over and why."""
