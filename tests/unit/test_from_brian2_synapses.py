@@ -10,7 +10,7 @@ import pytest
 
 from neuromorph import CPU, CheckError, Reference, from_brian2, ms
 from neuromorph.interchange.brian2.schedule import DEFAULT, Schedule
-from neuromorph.interchange.brian2.synapse_steps import seen_by_monitor
+from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor
 from neuromorph.interchange.brian2.synapses import order_in
 
 b = pytest.importorskip("brian2")

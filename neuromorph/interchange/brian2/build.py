@@ -23,7 +23,7 @@ from neuromorph.interchange.brian2.operations import acting as acting_on
 from neuromorph.interchange.brian2.samples import Sample, between, is_late, sampled, samples_of, turn_of
 from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
-from neuromorph.interchange.brian2.synapse_steps import seen_by_monitor
+from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor, watched_in
 from neuromorph.interchange.brian2.synapses import (
     Link,
     Surroundings,
@@ -31,7 +31,6 @@ from neuromorph.interchange.brian2.synapses import (
     sender_of,
     take,
     unsettled,
-    watched_in,
     writes,
 )
 from neuromorph.interchange.brian2.tables import Feed
@@ -73,9 +72,9 @@ def from_brian2(
     Raises
     ------
     CheckError
-        Listing everything that cannot be taken, each with the reason. Of groups: variables linked to what changes while
-        the network runs, random numbers that all neurons share, functions that are not plain arithmetic, ``TimedArray``
-        with an argument other than the time if it is long or has columns, clocks that are no multiples of the shortest,
+        Listing everything that cannot be taken, each with the reason. Of groups: code that changes what is linked to
+        another group, random numbers that all neurons share, functions that are not plain arithmetic, a long
+        ``TimedArray`` read at a time that only the run itself shows, clocks that are no multiples of the shortest,
         network operations, multicompartment neurons.
 
     Notes

@@ -149,5 +149,5 @@ def looked_at(watching: list[Any], synapses: Mapping[str, Any]) -> dict[tuple[st
         for monitor in watching
         if monitor.source.name in synapses
         for variable in monitor.record_variables
-        if hasattr(monitor.source.variables[variable], "get_value")  # subexpressions are kept within each step
+        if not hasattr(monitor.source.variables[variable], "expr")  # subexpressions are kept within each step
     }

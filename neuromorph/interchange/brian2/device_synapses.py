@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.interchange.brian2.schedule import Schedule
-from neuromorph.interchange.brian2.synapse_steps import seen_by_monitor
+from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor
 from neuromorph.interchange.brian2.synapses import changing_in
 
 Array = npt.NDArray[Any]

@@ -15,9 +15,10 @@ from neuromorph.interchange.brian2.expressions import expression, said_of
 from neuromorph.interchange.brian2.names import dimension, quantity
 from neuromorph.interchange.brian2.synapse_code import Run, Target, lines_of, target_of
 from neuromorph.interchange.brian2.synapse_meanwhile import Change, Meanwhile, at_target, neurons_read, own_names
+from neuromorph.interchange.brian2.synapse_monitors import Look
 from neuromorph.interchange.brian2.synapse_names import Constants, Model, Side, SynapseNames, sides_of
 from neuromorph.interchange.brian2.synapse_ports import adding_at, setting_at, summed_at
-from neuromorph.interchange.brian2.synapse_steps import Look, Steps
+from neuromorph.interchange.brian2.synapse_steps import Steps
 from neuromorph.interchange.brian2.synapses import (
     Link,
     Pathway,

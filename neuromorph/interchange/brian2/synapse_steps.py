@@ -1,4 +1,4 @@
-"""What changes the variables of synapses in every step before events act on them, and what monitors see meanwhile.
+"""What changes the variables of synapses in every step before events act on them.
 
 Brian 2 evaluates what is constant over a step, runs code regularly and integrates equations, each in its place of the
 step. Late synapses make one step at once, just before the events: all of it, one thing after the other, in terms of
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Statement, expression, said_of
-from neuromorph.interchange.brian2.samples import Sample, sampled, turn_of
+from neuromorph.interchange.brian2.samples import Sample, turn_of
 from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.synapse_code import Run, lines_of
 from neuromorph.interchange.brian2.synapse_names import OWN, Model, Side, SynapseNames
@@ -23,6 +23,7 @@ from neuromorph.language.expr import nodes
 from neuromorph.units import Quantity, example_unit
 
 if TYPE_CHECKING:
+    from neuromorph.interchange.brian2.synapse_monitors import Look
     from neuromorph.interchange.brian2.synapses import Surroundings
 
 EQUATIONS = "equations"
@@ -92,52 +93,6 @@ def turns(synapses: Any, schedule: Schedule, namespace: Mapping[str, Any] | None
         every = schedule.every(synapses)
         found.append(Turn(schedule.position(updater), str(updater.name), EQUATIONS, every, lines))
     return sorted(found, key=lambda turn: turn.position)
-
-
-# --- what monitors see ------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Look:
-    """A value of each synapse that a monitor sees before events act, and that has to be kept for it.
-
-    Attributes
-    ----------
-    name : str
-        Of the state that keeps it.
-    variable : str
-    position : Position
-    """
-
-    name: str
-    variable: str
-    position: Position
-
-
-def seen_by_monitor(synapses: Any, monitor: Any, variable: str, schedule: Schedule) -> Look | None:
-    """What has to be kept for a state monitor; None if it sees the variable as the last step left it, or events do.
-
-    Raises
-    ------
-    LanguageError
-        It looks at a subexpression after events, or there is code that cannot be read.
-    """
-    position = schedule.position(monitor)
-    through = hasattr(synapses.variables[variable], "expr")
-    if position[0] >= schedule.slot("synapses"):
-        if through:
-            raise LanguageError(
-                f"{variable} is a subexpression, and it looks after the events of a step; let it look before them, as "
-                "with when='start'"
-            )
-        return None
-    earlier = [turn for turn in turns(synapses, schedule) if turn.position < position]
-    equations = synapses.state_updater
-    moved = equations is not None and schedule.position(equations) < position
-    if moved and variable in synapses.equations.diff_eq_names:
-        through = True
-    if not through and not any(variable in turn.writes for turn in earlier):
-        return None
-    order = len(earlier) + moved
-    return Look(f"{sampled(monitor, variable)}{f'_{order}' if order else ''}", variable, position)
 
 
 # --- the step ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,12 @@ from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.synapse_code import Run, lines_of, target_of
 from neuromorph.interchange.brian2.synapse_names import Constants, SynapseNames, sides_of
 from neuromorph.interchange.brian2.synapse_ports import adding_at
-from neuromorph.interchange.brian2.synapse_steps import Look, regular, seen_by_monitor
+from neuromorph.interchange.brian2.synapse_steps import regular
 from neuromorph.language import Synapse
 from neuromorph.units import TIME
+
+if TYPE_CHECKING:
+    from neuromorph.interchange.brian2.synapse_monitors import Watched
 
 Array = npt.NDArray[Any]
 
@@ -187,48 +190,6 @@ def writes(synapses: Any, schedule: Schedule) -> list[tuple[str, str, Position, 
     return found
 
 
-@dataclass(frozen=True)
-class Watched:
-    """What state monitors see of synapses.
-
-    Attributes
-    ----------
-    variables : frozenset of str
-        Whose states show it.
-    looks : tuple of Look
-        What has to be kept for them.
-    """
-
-    variables: frozenset[str] = frozenset()
-    looks: tuple[Look, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.variables or self.looks)
-
-
-def watched_in(synapses: Any, monitors: Iterable[Any], schedule: Schedule) -> tuple[Watched, list[str]]:
-    """What state monitors see of synapses, and what they cannot see."""
-    variables, looks = set(), {}
-    problems = []
-    for monitor in monitors:
-        if monitor.source is not synapses and getattr(monitor.source, "name", "") != synapses.name:
-            continue
-        for name in monitor.record_variables:
-            if name not in _equations(synapses) or getattr(synapses.variables[name], "scalar", False):
-                problems.append(f"{monitor.name}: {name} is no variable of each synapse of {synapses.name}")
-                continue
-            try:
-                look = seen_by_monitor(synapses, monitor, name, schedule)
-            except (NeuromorphError, SyntaxError) as error:
-                problems.append(f"{monitor.name}: {refusal(error)}")
-                continue
-            if look is None:
-                variables.add(name)
-            else:
-                looks[look.name] = look
-    return Watched(frozenset(variables), tuple(looks.values())), problems
-
-
 def unsettled(group: str, neuron: Any, found: Taken, operations: Iterable[Operation]) -> list[str]:
     """Variables whose value between two steps of Brian 2 is summed up, and a neuron does not have then.
 
@@ -283,7 +244,7 @@ def refusal(error: Exception) -> str:
 
 def changing_in(synapses: Any) -> set[str]:
     """Variables of the synapses that change while the network runs."""
-    equations = _equations(synapses)
+    equations = equations_of(synapses)
     found = {name for name, equation in equations.items() if equation.type == "differential equation"}
     codes = [str(pathway.code) for pathway in synapses._pathways]
     for code in (*codes, *(str(runner.abstract_code) for runner in regular(synapses))):
@@ -294,7 +255,8 @@ def changing_in(synapses: Any) -> set[str]:
     return found | ({"lastupdate"} if synapses.event_driven else set())
 
 
-def _equations(synapses: Any) -> dict[str, Any]:
+def equations_of(synapses: Any) -> dict[str, Any]:
+    """Everything that the equations of synapses declare."""
     return {**dict(synapses.equations), **dict(synapses.event_driven or {})}
 
 
