@@ -33,9 +33,10 @@ from neuromorph import (
     to_nir,
     where,
 )
-from neuromorph.interchange import latency
+from neuromorph.interchange import from_brian2, latency
 from neuromorph.interchange.nir.firing import DELAYED, RESETS
 from neuromorph.interchange.nir.neurons import PARAMETERS, STEPPING, model
+from neuromorph.interchange.sonata import TEMPLATES
 from neuromorph.language import normal, to_int
 from neuromorph.models.integrate_and_fire import LIF, LeakyIntegrator, LIFConductance, LIFDelta, VogelsAbbottCUBA
 from neuromorph.models.plasticity import PairSTDP
@@ -439,6 +440,49 @@ def test_a_bias_that_no_projection_can_bring_goes_into_the_leak_or_the_threshold
     one, two = spikes(net, 80), spikes(from_nir(graph, events=events), 80)
     assert 10 < one.count("cells") < 200
     np.testing.assert_array_equal(one.events("cells").steps, two.events("cells").steps)
+
+
+# --- networks that came from elsewhere ------------------------------------------------------------------------------
+
+
+def test_integrate_and_fire_neurons_of_sonata_are_nir_s() -> None:
+    net, events = driven(TEMPLATES["nrn:IntFire1"].neuron, refrac=0 * ms, tau=8 * ms)
+    graph = to_nir(net, dt=STEP)
+    assert type(graph.nodes["cells"]) is nir.LIF
+    one, two = spikes(net), spikes(from_nir(graph, events=events))
+    assert one.count("cells") > 20
+    np.testing.assert_array_equal(sent(two, "cells"), sent(one, "cells"))
+
+
+@pytest.mark.parametrize("method", ["euler", "exact"])
+def test_groups_of_brian2_are_nir_s_if_events_act_on_currents(method: str) -> None:
+    b2 = pytest.importorskip("brian2")
+    b2.prefs.codegen.target = "numpy"
+    step = 0.5 * b2.ms
+    events = [(k % 5, k * 0.5) for k in range(3, 200, 2)]
+    source = b2.SpikeGeneratorGroup(5, [i for i, _ in events], [t for _, t in events] * b2.ms, dt=step, name="source")
+    equations = "dv/dt = (x - y - v) / (9*ms) : 1\ndx/dt = -x / (3*ms) : 1\ndy/dt = -y / (6*ms) : 1"
+    cells = b2.NeuronGroup(4, equations, threshold="v > 1", reset="v = 0.1", method=method, dt=step, name="cells")
+    made = [
+        b2.Synapses(source, cells, "w : 1", on_pre="x += w", delay=1 * b2.ms, dt=step, name="exciting"),
+        b2.Synapses(cells, cells, "w : 1", on_pre="y += w", delay=2 * b2.ms, dt=step, name="inhibiting"),
+    ]
+    for synapses, weight in zip(made, ("1.5 + 0.2 * i", "0.3 * j"), strict=True):
+        synapses.connect()
+        synapses.w = weight
+    net = from_brian2(b2.Network(source, cells, *made))
+    graph = to_nir(net, dt=STEP, outputs=["cells"])
+    given = EventSource(5, steps=[round(2 * t) for _, t in events], indices=[i for i, _ in events])
+    twin = from_nir(graph, events=given)
+    late = latency(twin["cells"])
+    one, two = sent(spikes(net), "cells"), sent(spikes(twin, 130 + late), "cells")
+    assert len(one) > 10
+    np.testing.assert_array_equal(two - [late, 0, 0], one)
+    at_once = b2.NeuronGroup(4, "dv/dt = -v / (9*ms) : 1", threshold="v > 1", reset="v = 0", method="exact", dt=step)
+    direct = b2.Synapses(source, at_once, on_pre="v += 1", dt=step)
+    direct.connect()
+    with pytest.raises(CheckError, match=r"it is reset a step after its spike \(spike_fired\)"):
+        to_nir(from_brian2(b2.Network(source, at_once, direct)), dt=STEP)
 
 
 # --- what NIR cannot say ----------------------------------------------------------------------------------------------

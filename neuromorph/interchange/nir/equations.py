@@ -124,7 +124,15 @@ def _own(neuron: Neuron, params: Mapping[str, Values]) -> Cell | None:
 # --- any neuron -------------------------------------------------------------------------------------------------------
 def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
     types = {port.name: port.type for port in neuron.ports} | {state.name: state.type for state in neuron.states}
-    if whole := [name for name, kind in types.items() if kind is Type.INT]:
+    whole = [name for name, kind in types.items() if kind is Type.INT]
+    if neuron.event is not None and neuron.event.when.op == "ne" and len(whole) == 1 and neuron.states:
+        flag, zero = neuron.event.when.args
+        if flag.op == "state" and flag.payload == whole[0] and zero.op in ("const", "float"):
+            raise NetworkError(
+                f"it is reset a step after its spike ({flag.payload}), when more has arrived, as in Brian 2 if events act "
+                "on the state that is reset; NIR's neurons are reset first: let events act on a current"
+            )
+    if whole:
         raise NetworkError(f"{', '.join(whole)} counts in whole numbers, and NIR's neurons in real ones")
     ways = {"dot" if s.dot is not None else "next" for s in neuron.states if s.dot is not None or s.next is not None}
     unmoved = [s for s in neuron.states if s.dot is None and s.next is None and s.jump is None]
@@ -191,7 +199,10 @@ def _test(neuron: Neuron, statics: Statics, starts: list[int]) -> _Test:
         return _Test(None, str(sent.payload))
     if always or when.op not in ("gt", "lt"):
         reason = "in every step" if always else f"where {infix(when, limit=60)}"
-        raise NetworkError(f"it fires {reason}; NIR's neurons fire where the membrane is above the threshold (>)")
+        raise NetworkError(
+            f"it fires {reason}; NIR's neurons fire where the membrane is above the threshold (>): write it so if it "
+            "makes no difference"
+        )
     left, right = when.args if when.op == "gt" else when.args[::-1]
     return _Test(form(Expr("sub", (left, right), left.dim), statics, "its condition"), None)
 
