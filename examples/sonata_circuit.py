@@ -1,6 +1,6 @@
 """A circuit of three node populations, written as SONATA files, read again, and run on the CPU and on SpiNNaker2.
 
-python examples/sonata_circuit.py                       # writes its circuit to a folder `circuit` and runs it
+python examples/sonata_circuit.py                       # writes its circuit to out/sonata and runs it
 python examples/sonata_circuit.py simulation_config.json    # runs yours
 """
 
@@ -47,7 +47,8 @@ def column(neurons: int = 200) -> Network:
 def main() -> None:
     """Write, read, run, compare."""
     given = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    config = given or to_sonata(column(), "circuit", dt=0.1 * ms, duration=200 * ms)
+    out = Path("out/sonata")
+    config = given or to_sonata(column(), out / "circuit", dt=0.1 * ms, duration=200 * ms)
     circuit = read_circuit(config)
     print(circuit)
     net = from_sonata(circuit)
@@ -56,7 +57,9 @@ def main() -> None:
     for population in net.populations:
         print(f"{population.name}: {cpu.count(population.name):,} spikes")
     print("first difference between the CPU and the chip:", first_difference(cpu, chips) or "none")
-    save_spikes(cpu, "spikes.h5", sonata_nodes(circuit))
+    out.mkdir(parents=True, exist_ok=True)
+    save_spikes(cpu, out / "spikes.h5", sonata_nodes(circuit))
+    print("spikes, as SONATA has them:", out / "spikes.h5")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Eight firing patterns of the adaptive exponential integrate-and-fire neuron, after Naud et al. (2008).
 
 Brian 2's example Naud_et_al_2008_adex_firing_patterns, all patterns in one group. Nothing is random, but the
-irregular pattern is chaotic: a last place that is rounded otherwise moves its spikes after 466 ms, in Brian 2 itself, too.
+irregular pattern is chaotic: another rounding of a last place moves its spikes after 466 ms, in Brian 2 itself, too.
 
 python examples/brian2/adex_patterns.py
 """
