@@ -1,12 +1,13 @@
-"""A communication channel that learns, written for Nengo: in Nengo, with plastic synapses here, and with chips.
+"""A communication channel that learns, written for Nengo: in Nengo, and with plastic synapses on the CPU and on chips.
 
 python examples/nengo_learning.py [--neurons 100] [--duration 2.0]
 
 The prescribed error sensitivity rule (T. Bekolay, C. Kolbeck and C. Eliasmith, CogSci 2013) moves decoders against the
 difference between what the channel says and what it should say, for the first half of the time; then the error is
-silenced, and what was learned stays. ``from_nengo`` makes plastic synapses of it, so that the whole model runs in the
-engine. Simulated SpiNNaker2 has no plastic synapses: ``neuromorph.nengo.Simulator`` runs the neurons there, and the
-rule stays on the host, in every step.
+silenced, and what was learned stays. ``from_nengo`` makes plastic synapses of it, so that the whole model runs on every
+target that has them: in double precision with Nengo's spikes, in single precision with the same on the CPU and on
+simulated SpiNNaker2. ``neuromorph.nengo.Simulator`` runs the neurons on chips and keeps the rule, which may be any, on
+the host.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import nengo
 import numpy as np
 
-from neuromorph import CPU, from_nengo, second
+from neuromorph import CPU, first_difference, from_nengo, second
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.nengo import Simulator
 
@@ -62,15 +63,18 @@ def main() -> None:
     network = from_nengo(model, DT, duration=options.duration)
     learned = next(p for p in network.projections if p.synapse is not None)
     print(learned.synapse.text())
-    trace = CPU(dtype="float64").compile(network, DT * second).run(len(theirs.trange()), progress=False)
+    steps = len(theirs.trange())
+    trace = CPU(dtype="float64").compile(network, DT * second).run(steps, progress=False)
     events = trace.events("b")
     found = set(zip(events.steps.tolist(), events.ids.tolist(), strict=True))
     print(f"plastic synapses: spikes that are not the same: {len(expected ^ found)}")
+    on_cpu, on_chips = (t.compile(network, DT * second).run(steps, progress=False) for t in (CPU(), SpiNNaker2()))
+    print(f"first difference between CPU and chips: {first_difference(on_cpu, on_chips) or 'none'}")
 
     with Simulator(model, DT, progress_bar=False, target=SpiNNaker2()) as ours:
         ours.run(options.duration)
     spikes = np.count_nonzero(ours.data[fired])
-    print(f"neurons on SpiNNaker2, the rule on the host: {spikes} spikes; error: {error(ours.data[said]):.2f}")
+    print(f"neurons on chips, the rule on the host: {spikes} spikes; error: {error(ours.data[said]):.2f}")
 
 
 if __name__ == "__main__":
