@@ -13,6 +13,7 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepProgram
 
 from ..constants import Constants
+from .footprints import Footprint
 from .layout import Layout, offsets
 from .memory import Rates, neuron_rates
 from .options import WORD
@@ -118,6 +119,8 @@ def neuron_work(lowered: LoweredNetwork, constants: Constants, rates: Rates | No
         for p, rate in zip(lowered.populations, each, strict=True)
     ]
     for s in lowered.projections:
+        if isinstance(s, Footprint) and s.seen:
+            continue
         rate = each[s.pre]
         if s.targets is None or s.row_ptr is None:
             work[s.post] += synapse * float(rate.sum())

@@ -31,8 +31,9 @@ from .footprints import with_footprints
 from .formats import entry_bytes_for, key_bits, plan
 from .given import given_partition, given_placement
 from .layout import Layout, offsets, with_directory, with_neurons
-from .memory import Rates, hypergraph, region_bytes
+from .memory import Rates, hypergraph, neuron_rates, region_bytes
 from .options import LayoutOptions
+from .plastic_costs import target_work
 
 Partitioner = str | npt.NDArray[np.int32] | Callable[[Hypergraph, Limits, int], npt.NDArray[np.int32]]
 """A method of :func:`neuromorph.mapping.partition.partition`, the part of every neuron, or an algorithm."""
@@ -299,8 +300,10 @@ def _spread(
     pes: int, graph: Hypergraph, lowered: LoweredNetwork, layout: Layout, machine: Machine, rates: Rates | None
 ) -> tuple[npt.NDArray[np.int32], str, tuple[tuple[str, float, int], ...]]:
     """So many parts of about equal work, predicted from the rates."""
+    work = neuron_work(lowered, machine.constants, rates)
+    work += target_work(lowered, machine.constants, neuron_rates(lowered, rates))
     try:
-        return balanced(graph, layout.limits, pes, neuron_work(lowered, machine.constants, rates)), "balanced", ()
+        return balanced(graph, layout.limits, pes, work), "balanced", ()
     except MappingError as error:
         raise MappingError(f"{lowered.name}: pes={pes}: {error}", **error.__dict__) from None
 

@@ -12,8 +12,9 @@ from ..machine import LINK_CLASSES
 from ..noc import timing
 from ..route import link_steps
 from .costs import update_schedule
-from .footprints import view_words
+from .footprints import Footprint, view_words
 from .layout import PAYLOAD_BITS, offsets
+from .plastic_costs import source_cycles
 
 if TYPE_CHECKING:
     from .image import Image
@@ -180,13 +181,17 @@ def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64
     directory = np.bincount(pairs % parts, minlength=parts)
     rows = _rows_by_pair(mapped, pairs)
     row_count = np.bincount(mapped.fanout.parts, minlength=parts)
-    words = np.zeros(parts)
+    words, work = np.zeros(parts), np.zeros(parts)
+    changing = {plastic.index: plastic for plastic in mapped.lowered.plastic}
     for rows_p, synapses in zip(image.rows, mapped.lowered.projections, strict=True):
-        words += (
-            np.diff(rows_p.image_begin)
-            if synapses.row_ptr is not None
-            else rows_p.image_begin[1:] - rows_p.image_begin[:-1]
-        )
+        if isinstance(synapses, Footprint) and synapses.seen:
+            continue
+        held = np.diff(rows_p.image_begin)
+        words += held
+        work += held * c.count("cycles.synaptic_event")
+        if synapses.index in changing:
+            visit, event = source_cycles(changing[synapses.index], c)
+            work += held * visit + np.bincount(rows_p.part, minlength=parts) * event
     per_row = words / np.maximum(row_count, 1)
     first = offsets(mapped.lowered)
     member = np.full(keys.n_groups, 0, np.int64)
@@ -203,7 +208,7 @@ def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64
     weight = np.bincount(keys.group[sends], minlength=keys.n_groups)[np.repeat(np.arange(keys.n_groups), size)]
     packets = np.bincount(keys.parts, weights=weight, minlength=parts)
     cycles: Any = np.bincount(keys.parts, weights=weight * receive, minlength=parts)
-    service = (cycles + words * c.count("cycles.synaptic_event")) / np.maximum(packets, 1)
+    service = (cycles + work) / np.maximum(packets, 1)
     return receive, service
 
 

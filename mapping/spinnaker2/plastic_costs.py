@@ -17,6 +17,7 @@ import numpy.typing as npt
 from neuromorph.engine.plastic.codegen import reads_sources
 from neuromorph.engine.plastic.kernel import needed_ops
 from neuromorph.lowering.plastic import Path, PlasticProjection, Update
+from neuromorph.lowering.program import LoweredNetwork
 
 from ..constants import Constants
 from .costs import cycles_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .spread import Spread
 
 Int64 = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,26 +58,63 @@ class PlasticWork:
     ----------
     cycles : int64 (parts,)
         In every step.
+    returned : int64 (parts,)
+        At the events of the targets, if all of them fire.
     counter_cycles : int64 (counters,)
         Of what is counted while it runs: for each projection and path, synapses visited and events.
     """
 
     cycles: Int64
+    returned: Int64
     counter_cycles: Int64
 
 
 def plastic_work(mapped: Mapping, image: Image, spreads: Sequence[Spread]) -> PlasticWork:
     """What plastic projections cost that are spread over the parts."""
-    constants, cycles = mapped.machine.constants, np.zeros(mapped.parts, np.int64)
+    constants = mapped.machine.constants
+    cycles, returned = np.zeros(mapped.parts, np.int64), np.zeros(mapped.parts, np.int64)
     each: list[int] = []
     for plastic, spread in zip(mapped.lowered.plastic, spreads, strict=True):
         synapses = np.diff(image.rows[plastic.index].image_begin)
         sources = np.bincount(spread.part[spread.part >= 0], minlength=mapped.parts)
-        cycles += step_cycles(plastic, synapses, sources, image.slices[plastic.post].held, constants)
+        targets = image.slices[plastic.post].held
+        cycles += step_cycles(plastic, synapses, sources, targets, constants)
         for path in plastic.program.paths:
             costs = path_costs(plastic, path, constants)
             each += [costs.visit, costs.event]
-    return PlasticWork(cycles, np.array(each, np.int64))
+            if path.end == "post":
+                returned += synapses * costs.visit + targets * costs.event
+    return PlasticWork(cycles, returned, np.array(each, np.int64))
+
+
+def source_cycles(plastic: PlasticProjection, constants: Constants) -> tuple[int, int]:
+    """What an event of a source costs on all its paths, besides synaptic events: for each synapse, and for itself."""
+    costs = [path_costs(plastic, path, constants) for path in plastic.program.paths if path.end == "pre"]
+    return sum(each.visit for each in costs), sum(each.event for each in costs)
+
+
+def target_work(lowered: LoweredNetwork, constants: Constants, rates: Sequence[Floats]) -> Floats:
+    """Cycles that plastic synapses are expected to take in a step for each neuron, float64 (n,).
+
+    Synaptic events excepted, and what belongs to sources, whose PEs are not known yet.
+
+    Parameters
+    ----------
+    rates : sequence of arrays (size,)
+        Expected events a step, by population.
+    """
+    work = [np.zeros(population.size) for population in lowered.populations]
+    for plastic in lowered.plastic:
+        incoming = np.bincount(plastic.targets, minlength=plastic.n_post)
+        visit, _ = source_cycles(plastic, constants)
+        work[plastic.post] += step_cycles(
+            plastic, incoming, np.zeros_like(incoming), np.ones_like(incoming), constants
+        ) + visit * np.bincount(plastic.targets, rates[plastic.pre][plastic.sources()], plastic.n_post)
+        for path in plastic.program.paths:
+            if path.end == "post":
+                costs = path_costs(plastic, path, constants)
+                work[plastic.post] += rates[plastic.post] * (incoming * costs.visit + costs.event)
+    return np.concatenate([np.zeros(0), *work])
 
 
 def path_costs(plastic: PlasticProjection, path: Path, constants: Constants) -> PathCosts:

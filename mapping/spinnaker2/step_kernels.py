@@ -59,12 +59,11 @@ def fired_in(table: Any, population: Any, step: Any) -> Any:
 @njit(error_model="numpy")
 def send_packets(
     step: Any, parts: Any, populations: Any, fifo: Any, dropping: Any, level: Any, send_cycles: Any, drop_rows: Any,
-    worded: Any, table: Any, w_group: Any, w_words: Any,
-    part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any, g_cost: Any, g_latency: Any, g_source: Any,
-    update_cycles: Any, service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any, chosen: Any,
-    done: Any, arrival: Any, g_count: Any, touched: Any, lag: Any, late: Any, drops: Any, special: Any, cells: Any,
-    spikes: Any, dropped: Any, crowded: Any, clock: Any, layers: Any,
-    active_steps: Any,
+    worded: Any, table: Any, w_group: Any, w_words: Any, part: Any, group: Any, before: Any, g_ptr: Any, g_parts: Any,
+    g_cost: Any, g_latency: Any, g_source: Any, update_cycles: Any, plastic_cycles: Any, service: Any, ns: Any,
+    times: Any, sent: Any, packets: Any, receive: Any, chosen: Any, done: Any, arrival: Any, g_count: Any, touched: Any,
+    lag: Any, late: Any, drops: Any, special: Any, cells: Any, spikes: Any, dropped: Any, crowded: Any, clock: Any,
+    layers: Any, active_steps: Any,
 ) -> None:  # fmt: skip
     """Count this step's packets, choose levels, find which packets full FIFOs drop."""
     if step == 0:  # the sample before this one ended when its last PE was done
@@ -111,7 +110,8 @@ def send_packets(
         if level < 2:
             chosen[p] = level
         else:
-            chosen[p] = 0 if late[p] + (sending + packets[p] * service[p]) * ns[0] <= times[0] else 1
+            work = sending + plastic_cycles[p] + packets[p] * service[p]
+            chosen[p] = 0 if late[p] + work * ns[0] <= times[0] else 1
         done[p] = late[p] + sending * ns[chosen[p]]
         if packets[p] > fifo:
             full += 1

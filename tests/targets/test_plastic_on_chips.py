@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plastic import Cell, Modulated, Own, Pairs, Plain, result
+from plastic import Cell, Modulated, Own, Plain, result
 
 from neuromorph import (
-    CPU,
     AllToAll,
     CheckError,
     EventSource,
@@ -83,23 +82,23 @@ def base() -> tuple[Network, Any, Any, Any]:
 
 
 def plain() -> Network:
-    """States of every place, own delays, views of all ends, thirds of one neuron and of each."""
+    """States of every place, own delays, views of all ends, a third that all share."""
     net, source, a, b = base()
     one = net.population(Cell, 1, name="one")
     net.project(source, one.b, AllToAll(), weight=0.1, delay=2)
-    pairs = net.project(source, a.b, FixedProbability(0.6), weight=0.7, delay=2 * ms, synapse=Pairs, name="pairs")
-    given = {"weight": 0.7, "delay": 2 * ms, "synapse": Modulated}
     net.project(a, b.b, FixedProbability(0.6), weight=0.7, delay=Uniform(1 * ms, 4 * ms), synapse=Own, name="own")
-    net.project(a, b.b, AllToAll(), **given, third=b, name="third of each")
-    net.project(b, a.b, AllToAll(), **given, third=one, name="third for all")
-    net.record(pairs, "x", every=2)
-    net.record(pairs, "w", every=3)
+    rule, given = FixedProbability(0.7), {"weight": 0.7, "delay": 2 * ms}
+    made = net.project(b, a.b, rule, **given, synapse=Modulated, third=one, name="modulated")
+    net.record(made, "x", every=2)
+    net.record(made, "w", every=3)
     return net
 
 
 def late() -> Network:
-    """Late synapses with pathways of their own delays."""
-    net, _, a, b = base()
+    """Late synapses with pathways of their own delays, and a third for each target."""
+    net, source, a, b = base()
+    third = net.population(Plain, 7, name="third")
+    net.project(source, third.b, AllToAll(), weight=0.1, delay=1)
     random = np.random.default_rng(1)
     pre, post = random.integers(0, 8, 60), random.integers(0, 7, 60)
     net.project(
@@ -107,7 +106,7 @@ def late() -> Network:
         b.b,
         Sparse((pre, post)),
         synapse=Late(w=random.uniform(0, 0.5, 60)),
-        third=b,
+        third=third,
         delay=2,
         delays={"again": random.integers(1, 4, 60), "back": random.integers(1, 5, 60)},
         name="late",
@@ -157,12 +156,12 @@ def test_bits_do_not_depend_on_partition_placement_or_chips(
     assert work["plasticity"] > 0
 
 
-def test_values_set_batches_and_checkpoints_are_those_of_the_cpu() -> None:
+def test_values_set_batches_and_checkpoints_are_those_of_the_reference() -> None:
     net, found = plain(), []
-    for target in (CPU(threads=1), SpiNNaker2(partition=random_parts(net, 4, 3))):
+    for target in (Reference("float32"), SpiNNaker2(partition=random_parts(net, 4, 3))):
         program = target.compile(net, dt=DT, progress=False)
         program.run(15, progress=False)
-        program.set("pairs", x=np.linspace(0, 1, 6), up=0.3)
+        program.set("modulated", x=np.linspace(0, 1, 7), c=0.5)
         saved = program.state()
         batch = program.run_batch({"source": np.eye(6, dtype=np.float32)[None].repeat(2, 0)}, 12, progress=False)
         counts = [np.asarray(batch.counts[name]).tolist() for name in ("a", "b")]
@@ -273,7 +272,7 @@ def test_values_that_synapses_look_at_are_sent_in_every_step() -> None:
 
 
 def test_values_that_synapses_look_at_may_not_be_lost() -> None:
-    with pytest.raises(CheckError, match="third of each: its synapses \\(Modulated\\) look at states of neurons"):
+    with pytest.raises(CheckError, match="modulated: its synapses \\(Modulated\\) look at states of neurons"):
         SpiNNaker2(overflow="drop").compile(plain(), dt=DT, progress=False)
 
 
@@ -282,6 +281,6 @@ def test_mapping_counts_the_same_bytes_before_anything_is_built() -> None:
     mapped = map_network(lowered, partition=random_parts(late(), 5, 2), options=LayoutOptions(rows="indexed"))
     image = Image.build(mapped.lowered, mapped.part, mapped.parts)
     np.testing.assert_array_equal(image_bytes(image, mapped.lowered, mapped.layout), mapped.regions)
-    with_states = mapped.layout.projections[1]
+    with_states = mapped.layout.projections[lowered.plastic[0].index]
     # four states, a place in the target's list with a source row, and two pathways with delays of their own
     assert with_states.weight_bytes == 4 * 4 + 4 + 2 + 1 + 1
