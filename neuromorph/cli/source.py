@@ -48,8 +48,9 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     nir.add_argument(
         "--inputs", type=Path, metavar="EVENTS.npy", help="array (steps, channels...), 0 where no event is"
     )
-    nir.add_argument("--reset", choices=("zero", "subtract", "snntorch"), help="what follows a spike (default: zero)")
-    nir.add_argument("--method", choices=METHODS, help="integrator (default: euler)")
+    resets = ("zero", "subtract", "snntorch", "snntorch_delay", "snntorch_delay_zero", "multiple")
+    nir.add_argument("--reset", choices=resets, help="what follows a spike (default: zero)")
+    nir.add_argument("--method", choices=(*METHODS, "rockpool"), help="integrator (default: euler)")
     nir.add_argument(
         "--forward", choices=("same", "next"), help="step in which events without a delay arrive (default: same)"
     )

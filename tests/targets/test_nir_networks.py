@@ -16,6 +16,8 @@ from neuromorph.__main__ import main
 from neuromorph.engine import Target
 from neuromorph.events import read_nmnist
 from neuromorph.interchange import from_nir, latency
+from neuromorph.interchange.nir.firing import RESETS
+from neuromorph.interchange.nir.neurons import STEPPING
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import braille
 from neuromorph.network import Conv2D, Network, SumPool2D
@@ -147,6 +149,14 @@ def test_the_command_line_runs_and_maps_it(
     ):
         assert main(arguments) == 2
         assert message in capsys.readouterr().err
+
+
+def test_the_command_line_knows_every_rule_and_method(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    told = capsys.readouterr().out.replace("\n", "").replace(" ", "")
+    assert f"--reset{{{','.join(RESETS)}}}" in told
+    assert f"--method{{{','.join(STEPPING)}}}" in told
 
 
 def test_every_primitive_gives_the_same_events_on_every_target(others: Callable[..., dict[str, Target]]) -> None:

@@ -454,15 +454,14 @@ def test_integrate_and_fire_neurons_of_sonata_are_nir_s() -> None:
     np.testing.assert_array_equal(sent(two, "cells"), sent(one, "cells"))
 
 
-@pytest.mark.parametrize("method", ["euler", "exact"])
-def test_groups_of_brian2_are_nir_s_if_events_act_on_currents(method: str) -> None:
+def test_groups_of_brian2_are_nir_s_if_events_act_on_currents() -> None:
     b2 = pytest.importorskip("brian2")
     b2.prefs.codegen.target = "numpy"
     step = 0.5 * b2.ms
     events = [(k % 5, k * 0.5) for k in range(3, 200, 2)]
     source = b2.SpikeGeneratorGroup(5, [i for i, _ in events], [t for _, t in events] * b2.ms, dt=step, name="source")
     equations = "dv/dt = (x - y - v) / (9*ms) : 1\ndx/dt = -x / (3*ms) : 1\ndy/dt = -y / (6*ms) : 1"
-    cells = b2.NeuronGroup(4, equations, threshold="v > 1", reset="v = 0.1", method=method, dt=step, name="cells")
+    cells = b2.NeuronGroup(4, equations, threshold="v > 1", reset="v = 0.1", method="exact", dt=step, name="cells")
     made = [
         b2.Synapses(source, cells, "w : 1", on_pre="x += w", delay=1 * b2.ms, dt=step, name="exciting"),
         b2.Synapses(cells, cells, "w : 1", on_pre="y += w", delay=2 * b2.ms, dt=step, name="inhibiting"),

@@ -129,8 +129,8 @@ def _by_equations(neuron: Neuron, statics: Statics, dt: float) -> Cell:
         flag, zero = neuron.event.when.args
         if flag.op == "state" and flag.payload == whole[0] and zero.op in ("const", "float"):
             raise NetworkError(
-                f"it is reset a step after its spike ({flag.payload}), when more has arrived, as in Brian 2 if events act "
-                "on the state that is reset; NIR's neurons are reset first: let events act on a current"
+                f"it is reset a step after its spike ({flag.payload}), when more has arrived, as in Brian 2 if events "
+                "act on the state that is reset; NIR's neurons are reset first: let events act on a current"
             )
     if whole:
         raise NetworkError(f"{', '.join(whole)} counts in whole numbers, and NIR's neurons in real ones")
