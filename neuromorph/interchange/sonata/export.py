@@ -19,7 +19,7 @@ from neuromorph.interchange.sonata.files import write_edges, write_nodes, write_
 from neuromorph.interchange.sonata.groups import VIRTUAL
 from neuromorph.interchange.sonata.templates import Template, joined, list_name, template_of, unit_value
 from neuromorph.language import Neuron
-from neuromorph.network import EventSource, Live, Network, Population
+from neuromorph.network import EventsOf, EventSource, Live, Network, Population
 from neuromorph.network.builders import build_each
 from neuromorph.network.synapses import Synapses
 from neuromorph.network.values import seconds
@@ -152,6 +152,8 @@ def _population_problems(network: Network) -> list[str]:
         elif isinstance(neuron, EventSource):
             if neuron.values is not None and not ((neuron.values >= 1) & (neuron.values % 1 == 0)).all():
                 problems.append(f"{subject}: its events have values; SONATA's spikes have none")
+        elif isinstance(neuron, EventsOf):
+            problems.append(f"{subject}: it has further events of {neuron.population}; SONATA's nodes send one kind")
         elif not isinstance(neuron, Live) or neuron.graded:
             problems.append(f"{subject}: {neuron.name} sends graded events, and SONATA's spikes have no values")
     return problems
