@@ -17,7 +17,7 @@ def cells(operations: Any, more: Any = lambda made: ()) -> SimpleNamespace:
     """Five neurons that excite each other, with the network operations that a function makes of them."""
     equations = "dv/dt = (drive - v)/(5*ms) : 1 (unless refractory)\ndrive : 1"
     group = b2.NeuronGroup(
-        5, equations, threshold="v > 1", reset="v = 0", refractory=1 * b2.ms, method="exact", name="cells"
+        5, equations, threshold="v > 1", reset="v = 0", refractory=1 * b2.ms, method="euler", name="cells"
     )
     group.drive, group.v = 1.5, "i*0.15"
     synapses = b2.Synapses(group, group, "w : 1", on_pre="v += w", delay=0.3 * b2.ms, name="synapses")

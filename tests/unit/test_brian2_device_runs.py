@@ -117,7 +117,7 @@ def test_synapses_that_change_go_on_with_the_values_that_a_script_gives_them() -
 
     def script() -> Any:
         source = b2.SpikeGeneratorGroup(5, np.arange(20) % 5, np.arange(20) * 0.7 * b2.ms)
-        group = b2.NeuronGroup(3, "dv/dt = -v/(10*ms) : 1", threshold="v > 0.7", reset="v = 0", method="exact")
+        group = b2.NeuronGroup(3, "dv/dt = -v/(10*ms) : 1", threshold="v > 0.7", reset="v = 0", method="euler")
         synapses = b2.Synapses(
             source, group, equations, on_pre="v_post += w; apre += 0.1; w += apost", on_post="apost -= 0.1; w += apre"
         )
@@ -196,10 +196,13 @@ def test_the_same_seed_draws_the_same_and_another_seed_something_else() -> None:
         for seed in (7, 7, 8, None, None):
             b2.seed(seed)
             net.restore()
-            found.append(drawn(net, group))
+            group.v = "rand()"
+            found.append((np.asarray(group.v_).tobytes(), drawn(net, group)))
         return found
 
-    for found in both(script):
+    theirs, ours = both(script)
+    assert [start for start, _ in theirs[:3]] == [start for start, _ in ours[:3]]  # initial values are Brian 2's own
+    for found in (theirs, ours):
         assert found[0] == found[1]
         assert len(set(found)) == 4
 
@@ -266,6 +269,18 @@ def test_after_ctrl_c_everything_is_as_far_as_the_run_came(threads: int | None) 
         return seen(spikes, states)
 
     equal(on("runtime", whole), ours)
+
+
+def test_synapses_that_join_synapses_are_refused() -> None:
+    def script() -> None:
+        net, _, synapses, *_ = plain()
+        above = b2.Synapses(synapses, synapses, "w_post = 2*w_pre : volt (summed)", name="above")
+        above.connect()
+        net.add(above)
+        with pytest.raises(CheckError, match="above: it joins synapses, which are synapses"):
+            net.run(1 * b2.ms)
+
+    on("neuromorph", script, **REFERENCE)
 
 
 def test_refractory_times_of_old_versions_are_refused() -> None:
