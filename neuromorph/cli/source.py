@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from neuromorph import units
 from neuromorph.errors import NetworkError, TargetError
-from neuromorph.language.neuron import METHODS
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
@@ -48,22 +47,27 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     nir.add_argument(
         "--inputs", type=Path, metavar="EVENTS.npy", help="array (steps, channels...), 0 where no event is"
     )
-    resets = ("zero", "subtract", "snntorch", "snntorch_delay", "snntorch_delay_zero", "multiple")
-    nir.add_argument("--reset", choices=resets, help="what follows a spike (default: zero)")
-    nir.add_argument("--method", choices=(*METHODS, "rockpool"), help="integrator (default: euler)")
+    nir.add_argument("--reset", metavar="NAME", help="what follows a spike: zero, subtract, ... (default: zero)")
+    nir.add_argument("--method", metavar="NAME", help="integrator: euler, exact, ... (default: euler)")
     nir.add_argument(
-        "--forward", choices=("same", "next"), help="step in which events without a delay arrive (default: same)"
+        "--forward", metavar="NAME", help="step in which events without a delay arrive: same or next (default: same)"
     )
     nir.add_argument("--time-unit", type=quantity, help="of the file's times (default: 1s)")
+    sonata = parser.add_argument_group("SONATA configurations (.json)")
+    sonata.add_argument("--ignore", metavar="NAMES", help="what to leave out knowingly, e.g. delay,target_sections")
 
 
-SOURCE_OPTIONS = {".py": ("network",), ".json": (), ".nir": ("inputs", "reset", "method", "forward", "time_unit")}
+SOURCE_OPTIONS = {
+    ".py": ("network",),
+    ".json": ("ignore",),
+    ".nir": ("inputs", "reset", "method", "forward", "time_unit"),
+}
 """Options that one kind of file has, and the others do not."""
 
 GIVEN = "a Python script (.py), a SONATA configuration (.json) or a NIR graph (.nir)"
 CHIP_OPTIONS = {
     "spinnaker2": ("chips", "neurons_per_pe", "clock", "tick"),
-    "crossbar": ("chips", "machine", "effects", "readout", "age", "seed"),
+    "crossbar": ("chips", "machine", "effects", "readout", "age", "seed", "profile"),
 }
 """Options that targets with a machine have, and others do not."""
 
@@ -83,6 +87,9 @@ def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
     arrays.add_argument("--readout", help="dense, row-gated, tile-skip or comparator (default: tile-skip)")
     arrays.add_argument("--age", type=quantity, metavar="TIME", help="time since programming, e.g. 86400s")
     arrays.add_argument("--seed", type=int, help="of what programming and reading draw (default: 0)")
+    arrays.add_argument(
+        "--profile", type=int, metavar="STEPS", help="run on the CPU first, to see how large graded events get"
+    )
     parser.add_argument("--weights", choices=("int8", "int16"), help="quantise float weights (default: keep them)")
 
 
@@ -184,7 +191,8 @@ def _from_sonata(path: Path, options: argparse.Namespace) -> Job:
     dt, duration = options.dt or circuit.dt, options.duration or circuit.duration
     if dt is None:
         raise NetworkError(f"{path}: the configuration has no step (run/dt); give --dt, e.g. --dt 0.1ms")
-    return Job(from_sonata(circuit, dt=dt), dt, duration or 1 * units.second)
+    ignore = {name.strip() for name in (options.ignore or "").split(",")} - {""}
+    return Job(from_sonata(circuit, dt=dt, ignore=ignore), dt, duration or 1 * units.second)
 
 
 def _from_nir(path: Path, options: argparse.Namespace) -> Job:
@@ -213,7 +221,8 @@ def _events(path: Path) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path)
     except (OSError, ValueError, EOFError) as error:
-        raise NetworkError(f"{path}: not an array that np.save wrote: {error}") from error
+        why = "" if "pickle" in str(error) else f": {error}"  # NumPy takes what it does not know for a pickle
+        raise NetworkError(f"{path}: not an array of numbers that np.save wrote{why}") from error
     if not isinstance(array, np.ndarray) or array.ndim < 2 or array.dtype.kind not in "biuf":
         raise NetworkError(
             f"{path}: expected numbers of shape (steps, channels...), got {getattr(array, 'shape', array)}"

@@ -146,6 +146,7 @@ def test_crossbars_are_mapped_run_inspected_and_compared(
     ("options", "message"),
     [
         (["--machine", "nothing"], "no crossbar machine 'nothing'; there is"),
+        (["--profile", "-1"], "profile"),
         (["--effects", "nothing"], "no effect 'nothing'"),
         (["--effects", "wires"], "wires is off"),
         (["--readout", "nothing"], "readout is 'nothing'"),
@@ -321,13 +322,17 @@ def test_a_sonata_configuration_says_how_it_runs(tmp_path: Path, capsys: pytest.
         assert trace.stop == pytest.approx(40.0)
     assert main(["map", str(path.with_name("circuit_config.json"))]) == 2
     assert "give --dt" in capsys.readouterr().err
+    slow = ["run", str(path), "--target", "reference", "--dt", "4ms", "--out", str(out)]
+    assert main(slow) == 2
+    assert "a delay of 1 ms; an event arrives a step later" in capsys.readouterr().err
+    assert main([*slow, "--ignore", "delay"]) == 0
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not an array that np.save wrote"),
-        (b"hello", "not an array that np.save wrote"),
+        (b"", "not an array of numbers that np.save wrote"),
+        (b"hello", "not an array of numbers that np.save wrote"),
         (np.ones((0, 1)), "at least one step"),
         (np.full((5, 1), np.nan), "found nan or infinity"),
         (np.ones(5), "(steps, channels...), got (5,)"),
