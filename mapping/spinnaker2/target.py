@@ -217,9 +217,10 @@ class SpiNNaker2:
         return Clock(ticked, (self.overflow or ("drop" if ticked else "stall")) == "drop", tick, level)
 
     def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
-        from neuromorph.lowering import lower, refuse_readings
+        from neuromorph.lowering import lower, refuse_paths, refuse_readings
 
         refuse_readings(network, "SpiNNaker2")
+        refuse_paths(network, "SpiNNaker2")
         progress.stage(f"building {network.name}")
         return lower(network, step_seconds(dt), dtype=self.dtype, weights=self.weights, allow_memory=allow_memory)
 

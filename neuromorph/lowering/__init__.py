@@ -1,7 +1,15 @@
 """From a network to straight-line step programs: checking, integration, expansion and derived parameters."""
 
 from neuromorph.lowering.listing import text
-from neuromorph.lowering.network import check, lower, lower_population, refuse_further, refuse_plastic, refuse_readings
+from neuromorph.lowering.network import (
+    check,
+    lower,
+    lower_population,
+    refuse_further,
+    refuse_paths,
+    refuse_plastic,
+    refuse_readings,
+)
 from neuromorph.lowering.neuron import REFRACTORY, LoweredNeuron, lower_neuron
 from neuromorph.lowering.plastic import PlasticProjection, SynapseProgram
 from neuromorph.lowering.program import EventList, EventTable, LoweredNetwork, LoweredPopulation, Op, Slot, StepProgram
@@ -26,6 +34,7 @@ __all__ = [
     "lower_population",
     "lower_synapse",
     "refuse_further",
+    "refuse_paths",
     "refuse_plastic",
     "refuse_readings",
     "text",

@@ -197,6 +197,24 @@ def refuse_further(network: Network, target: str) -> None:
         raise CheckError(f"network {network.name} cannot run on {target}", problems)
 
 
+def refuse_paths(network: Network, target: str) -> None:
+    """For targets on which synapses follow their neurons' own events alone: raise if paths follow further ones.
+
+    Raises
+    ------
+    CheckError
+        With every projection that has such paths.
+    """
+    problems = [
+        f"projection {j.name}: {', '.join(j.events)} of {j.synapse.name} follow further events, and on {target} "
+        "synapses that change follow one kind at each end; run it on CPU()"
+        for j in network.projections
+        if j.synapse is not None and j.events
+    ]
+    if problems:
+        raise CheckError(f"network {network.name} cannot run on {target}", problems)
+
+
 def lower_population(
     population: Population,
     dt: float,

@@ -185,4 +185,6 @@ def test_what_has_no_further_events_is_refused() -> None:
         net.project(cells, cells, OneToOne(), events={"on_pre": low})
     with pytest.raises(CheckError, match="cells low: it has further events of cells, and neurons send one kind on"):
         Crossbar().compile(plain(), dt=1 * ms)
+    with pytest.raises(CheckError, match="each: far, back of EachKind follow further events, and on SpiNNaker2"):
+        SpiNNaker2().compile(following(), dt=1 * ms)
     assert following().hash != plain().hash == plain().hash
