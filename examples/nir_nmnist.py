@@ -35,17 +35,18 @@ def main() -> None:
     last = network.populations[-1]
     print(f"{'layer':8}{'neuron':14}{'shape':16}{'latency':>8}{'events':>9}{'each step':>11}")
     chips = {} if options.chips is None else {"chips": options.chips}
-    traces = [
-        target.compile(network, dt=1 * ms).run(STEPS + latency(last), progress=False)
-        for target in (CPU(), SpiNNaker2(**chips))
-    ]
+    programs = [target.compile(network, dt=1 * ms) for target in (CPU(), SpiNNaker2(**chips))]
+    traces = [program.run(STEPS + latency(last), progress=False) for program in programs]
     for layer in network.populations:
         count = traces[0].count(layer.name)
         shape = " x ".join(map(str, layer.shape))
         print(f"{layer.name:8}{layer.neuron.name:14}{shape:16}{latency(layer):8}{count:9,}{count / STEPS:11.1f}")
     votes = np.bincount(traces[0].events(last.name).ids, minlength=last.size)
     print(f"votes {' '.join(map(str, votes))}: digit {votes.argmax()}")
-    print(f"first difference between the CPU and the chips: {str(first_difference(*traces) or 'none').lower()}")
+    print(f"first difference between the CPU and the chips: {str(first_difference(traces[0], traces[1]) or 'none').lower()}")
+    report = str(programs[1].report())
+    print(report.splitlines()[0])
+    print("Synapses" + report.split("\nSynapses", 1)[1].split("\n\n", 1)[0])
 
 
 if __name__ == "__main__":
