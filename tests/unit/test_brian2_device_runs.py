@@ -228,6 +228,19 @@ def test_trials_after_a_restore_are_different_unless_chance_is_restored_too() ->
         assert repeated[0] == repeated[1]
 
 
+def test_numpys_seed_counts_where_brian2s_is_not_set() -> None:
+    def script() -> Any:
+        found = []
+        for seed in (1, 1, 2):
+            b2.seed()
+            np.random.seed(seed)  # noqa: NPY002  what scripts do
+            found.append(drawn(*noisy()))
+        return found
+
+    for found in both(script):
+        assert found[0] == found[1] != found[2]
+
+
 def test_a_run_in_pieces_draws_what_the_whole_run_draws() -> None:
     def pieces() -> Any:
         net, group = noisy()
