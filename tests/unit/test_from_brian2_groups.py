@@ -272,14 +272,35 @@ def test_functions_of_ones_own_and_of_brian2() -> None:
     assert compare(watched(group, "v", "mixed", "more"), 10, {"squashed": squashed}, rtol=1e-11) > 5
 
 
-def test_what_is_shared_and_random_is_refused() -> None:
-    drawn = b.NeuronGroup(3, "dv/dt = (x - v)/(5*ms) : 1\nx = rand() : 1 (shared)", method="euler", name="drawn")
-    kicked = b.NeuronGroup(3, "dv/dt = (x - v)/(5*ms) : 1\nx : 1 (shared)", method="euler", name="kicked")
-    kicked.run_regularly("x = rand()", dt=1 * b.ms, name="kicks")
-    with pytest.raises(CheckError) as caught:
-        from_brian2([drawn, kicked], namespace={})
-    why = "x is shared and random; neurons draw numbers of their own, never one for all"
-    assert caught.value.problems == (f"drawn: x: {why}", f"kicked: kicks: {why}")
+def test_what_is_shared_and_random_is_drawn_once_for_all() -> None:
+    group = b.NeuronGroup(
+        4,
+        """dv/dt = (x - v)/(5*ms) : 1
+        x = 2*rand() - 1 : 1 (shared, constant over dt)
+        walk : 1 (shared)
+        count : integer (shared)
+        own : 1""",
+        method="euler",
+        name="group",
+    )
+    group.run_regularly("walk += 0.1*randn(); count = poisson(3.5)", dt=0.2 * b.ms)
+    group.run_regularly("own = rand()")
+    variables = ["v", "x", "walk", "count", "own"]
+    network = from_brian2([group, b.StateMonitor(group, variables, record=True)], namespace={}, seed=3)
+    trace = Reference().compile(network, dt=0.1 * ms).run(60 * ms, progress=False)
+    seen = {name: np.asarray(trace.state("group", f"{name}_start").data[2:]) for name in variables}
+    assert all(np.ptp(seen[name], axis=1).max() == 0 for name in ("v", "x", "walk", "count"))
+    assert np.ptp(seen["own"], axis=1).min() > 0
+    x, steps = seen["x"][:, 0], np.diff(seen["walk"][::2, 0])
+    assert abs(x.mean()) < 0.1
+    assert abs(x.std() - 3**-0.5) < 0.06
+    assert len(np.unique(x)) == len(x)
+    assert abs(steps.std() - 0.1) < 0.02
+    assert abs(seen["count"].mean() - 3.5) < 0.45
+    moved = b.NeuronGroup(3, "n : integer (shared)\nmean : 1 (shared)", name="moved")
+    moved.run_regularly("mean += 0.1\nn = poisson(mean)", name="draws")
+    with pytest.raises(CheckError, match="moved: draws: n is shared, and a Poisson number with a mean that changes"):
+        from_brian2([moved], namespace={})
 
 
 def test_linked_variables_that_do_not_change() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from neuromorph.errors import CheckError, NeuromorphError
 from neuromorph.interchange.brian2.clocks import schedule_of
 from neuromorph.interchange.brian2.expressions import problem_of
-from neuromorph.interchange.brian2.links import Neighbour, Read, in_turn
+from neuromorph.interchange.brian2.links import Neighbour, in_turn
 from neuromorph.interchange.brian2.moment import Operation, fired
 from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.neuron import Task, group_neurons, written
@@ -22,6 +22,7 @@ from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.operations import acting as acting_on
 from neuromorph.interchange.brian2.samples import Sample, between, is_late, sampled, samples_of, turn_of
 from neuromorph.interchange.brian2.schedule import slots_of
+from neuromorph.interchange.brian2.shared_draws import drawing
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
 from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor, watched_in
 from neuromorph.interchange.brian2.synapses import (
@@ -73,9 +74,8 @@ def from_brian2(
     ------
     CheckError
         Listing everything that cannot be taken, each with the reason. Of groups: code that changes what is linked to
-        another group, random numbers that all neurons share, functions that are not plain arithmetic, a long
-        ``TimedArray`` read at a time that only the run itself shows, clocks that are no multiples of the shortest,
-        network operations, multicompartment neurons.
+        another group, functions that are not plain arithmetic, a long ``TimedArray`` read at a time that only the run
+        itself shows, clocks that are no multiples of the shortest, network operations, multicompartment neurons.
 
     Notes
     -----
@@ -221,12 +221,11 @@ class _Import:
                 self.first,
                 around,
             )
-        feeds: dict[str, Mapping[str, Feed]] = {}
-        reads: dict[str, Mapping[str, Read]] = {}
+        known: dict[str, GroupNames] = {}
         for group_name, (neuron, names, problems) in group_neurons(tasks).items():
-            neurons[group_name], feeds[group_name], reads[group_name] = neuron, names.feeds, names.reads
+            neurons[group_name], known[group_name] = neuron, names
             self.problems += [*problems, *unsettled(group_name, neuron, found, tasks[group_name].operations)]
-        self.groups, problems = in_turn(self.groups, reads)
+        self.groups, problems = in_turn(self.groups, {name: names.reads for name, names in known.items()})
         self.problems += problems
         if self.problems:
             raise CheckError("this Brian 2 network cannot be taken", self.problems)
@@ -234,7 +233,7 @@ class _Import:
             by_name = {group.name: group for group in self.groups}
             neurons = {k: amend(by_name[k], n) if isinstance(n, Neuron) else n for k, n in neurons.items()}
         orders = {link.name: np.asarray(link.order) for link in found.links if link.order is not None}
-        return Imported(self._network(Network(seed, name), neurons, feeds, reads, found), orders)
+        return Imported(self._network(Network(seed, name), neurons, known, found), orders)
 
     # --- what there is --------------------------------------------------------------------------------------------
     def _synapses(self, around: Surroundings) -> Taken:
@@ -288,18 +287,16 @@ class _Import:
 
     # --- the network ----------------------------------------------------------------------------------------------
     def _network(
-        self,
-        made: Network,
-        neurons: Mapping[str, Any],
-        feeds: Mapping[str, Mapping[str, Feed]],
-        reads: Mapping[str, Mapping[str, Read]],
-        found: Taken,
+        self, made: Network, neurons: Mapping[str, Any], known: Mapping[str, GroupNames], found: Taken
     ) -> Network:
         watched = {whole(m.source).name for kind in MONITORS[:3] for m in self.by_kind[kind]}
         if self.settle is not None:
             watched = set()  # the device has to know of every event
         bare = {link.target for link in found.links if not link.port}
         neurons = {name: _with_port(neuron) if name in bare else neuron for name, neuron in neurons.items()}
+        for name, names in known.items():
+            if names.draws:
+                made.population(drawing(names.draws), 1, _drawing(name), record=False)
         populations = {
             group.name: made.population(
                 neurons[group.name], int(group.N), group.name, record=not watched or group.name in watched
@@ -316,13 +313,14 @@ class _Import:
                 )
         for link in found.links:
             _project(made, populations, link)
-        for group, tables in feeds.items():
-            for port, feed in tables.items():
-                self._feed(made, populations[group], port, feed)
-        for group, ports in reads.items():
-            for port, read in ports.items():
-                end = populations[group].port(port)
+        for name, names in known.items():
+            for port, feed in names.feeds.items():
+                self._feed(made, populations[name], port, feed)
+            for port, read in names.reads.items():
+                end = populations[name].port(port)
                 made.read(populations[read.source], read.state, end, read.index, read.delay)
+            for port in names.draws:
+                made.read(made[_drawing(name)], port, populations[name].port(port))
         self._record(made, populations, found)
         return made
 
@@ -349,6 +347,11 @@ class _Import:
             projection = next(p for p in made.projections if p.name == link.name)
             looks = [(v, seen_by_monitor(source, monitor, v, self.schedule)) for v in monitor.record_variables]
             made.record(projection, *(v if x is None else x.name for v, x in looks), every=every, indices=chosen)
+
+
+def _drawing(group: str) -> str:
+    """Name of the population that draws what a group's neurons share."""
+    return f"draws of {group}"
 
 
 NOTHING = "nothing"

@@ -14,8 +14,9 @@ from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.interchange.brian2.links import Linked, Neighbour, Read, linked, look, moves, plain_name
 from neuromorph.interchange.brian2.schedule import Position
+from neuromorph.interchange.brian2.shared_draws import drawn_once
 from neuromorph.language import Expr, Param, Port, State, Type, dt, step, to_float, to_int, where, white_noise
-from neuromorph.language.expr import as_expr, const, nodes
+from neuromorph.language.expr import as_expr, const
 from neuromorph.lowering.statics import Statics
 from neuromorph.units import Dimension, Quantity, Unit, example_unit
 
@@ -119,6 +120,8 @@ class GroupNames:
         What comes in from tables of values over time, by the name of its port.
     reads : dict of str to Read
         What comes in of variables that are linked and change, by the name of its port.
+    draws : dict of str to Expr
+        Random numbers that all neurons share, by the name of the port at which they come in.
     around : mapping of str to Neighbour
     """
 
@@ -143,6 +146,7 @@ class GroupNames:
         self.values: dict[str, Any] = {}
         self.feeds: dict[str, Any] = {}
         self.reads: dict[str, Read] = {}
+        self.draws: dict[str, Expr] = {}
         self.around: Mapping[str, Neighbour] = around or {}
 
     # --- what there is --------------------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ class GroupNames:
     def stored(self, name: str, value: Expr) -> Expr:
         """A value as the state of a variable holds it."""
         state = self.state(name)
-        self.drawn_once(name, value)
+        value = self.drawn_once(name, value)
         if value.type is Type.BOOL:
             value = where(value, 1, 0)
         elif self.is_boolean(name):
@@ -249,11 +253,9 @@ class GroupNames:
         return to_float(value)
 
     def drawn_once(self, name: str, value: Expr) -> Expr:
-        """The value of a variable, unless it is one for all neurons and random, for every neuron draws its own."""
+        """The value of a variable; if it is one for all neurons, so is what is random in it."""
         shared = getattr(self.variables.get(name), "scalar", False) and int(self._group.N) > 1
-        if shared and any(n.op in ("uniform", "normal", "poisson", "white_noise") for n in nodes(value)):
-            raise LanguageError(f"{name} is shared and random; neurons draw numbers of their own, never one for all")
-        return value
+        return drawn_once(self, name, value) if shared else value
 
     def read(self, name: str, stored: Expr) -> Expr:
         """What a variable is, given what its state holds."""
