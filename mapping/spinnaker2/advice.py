@@ -132,7 +132,8 @@ def changes_that_help(
         options = replace(options, record=options.record and chosen.record, fifo=min(options.fifo, chosen.fifo))
     results = [_judge(what, changed, chosen, machine, room, known) for what, changed, chosen in trials]
     if len(trials) > 1 and not any(r.fits for r in results):
-        results.append(_judge("all of these together (int8 weights)", together, options, machine, room, known))
+        narrow = " (int8 weights)" if any(what.startswith("narrower") for what, _, _ in trials) else ""
+        results.append(_judge(f"all of these together{narrow}", together, options, machine, room, known))
     return tuple(results)
 
 

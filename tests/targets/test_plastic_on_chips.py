@@ -17,6 +17,7 @@ from neuromorph import (
     CheckError,
     EventSource,
     FixedProbability,
+    MappingError,
     Network,
     PostState,
     PostView,
@@ -274,6 +275,16 @@ def test_values_that_synapses_look_at_are_sent_in_every_step() -> None:
 def test_values_that_synapses_look_at_may_not_be_lost() -> None:
     with pytest.raises(CheckError, match="modulated: its synapses \\(Modulated\\) look at states of neurons"):
         SpiNNaker2(overflow="drop").compile(plain(), dt=DT, progress=False)
+
+
+def test_what_does_not_fit_is_told_without_narrower_weights() -> None:
+    net = Network(name="wide")
+    source, cells = net.population(EventSource(6000), name="source"), net.population(Plain, 2, name="cells")
+    net.project(source, cells.b, AllToAll(), synapse=Adding)
+    with pytest.raises(MappingError, match="fewer synapses: .*fits") as caught:
+        SpiNNaker2().map(net, dt=DT, progress=False)
+    assert "neuron 0 alone needs" in str(caught.value)
+    assert "int8" not in str(caught.value)
 
 
 def test_mapping_counts_the_same_bytes_before_anything_is_built() -> None:
