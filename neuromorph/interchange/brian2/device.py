@@ -233,7 +233,7 @@ class NeuromorphDevice(RuntimeDevice):  # type: ignore[misc]  # Brian 2 has no t
             if operations:
 
                 def run(step: int, end: int, still: bool, finish: bool) -> Ended:
-                    part = replace(task, first=step, last=end, still=still, called=True)
+                    part = replace(task, first=step, last=end, still=still)
                     return session.run(part, (lambda step, most: most) if finish else pace)
 
                 ended = run_between(run, operations, network, (first, last), tell_time)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 ROW_BYTES = 1 << 26
-"""Bytes of recorded rows after which monitors are filled."""
+"""Bytes of what was recorded after which monitors are filled."""
 Pace = Callable[[int, int], int]
 """Given the next step and how many may be run in one go, how many shall be; 0 to stop."""
 
@@ -148,11 +148,13 @@ class Session:
         program.restore(self._start(program, network, task, groups))
         synapses = {o.name: o for o in task.objects if o.name in orders}
         row = 8 * sum(network.populations[r.population].size for r in network.recordings)
+        row += sum(p.size for p in network.populations if p.record_events) // 4  # enough for 200 Hz in steps of 0.1 ms
         return Stage(program, network, notes, watching, synapses, row)
 
     def _compiled(self, network: Network, dt: float) -> Program:
         """A program of a network: the last one, if its code is the same."""
-        again = None if self._made is None else made_again(self._made, network, dt)
+        before, self._made = self._made, None  # which has values of both if giving them fails
+        again = None if before is None else made_again(before, network, dt)
         self._made = again or made(self.target.compile(network, dt * second), network, dt)
         return self._made.program
 

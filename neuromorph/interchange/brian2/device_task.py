@@ -24,8 +24,6 @@ class Task:
     seed : int
     still : bool
         Nothing of Brian 2's has changed since the last run of this network, which ended with this one's first step.
-    called : bool
-        Network operations are called before and after it, which may look at spikes.
     """
 
     objects: tuple[Any, ...]
@@ -35,7 +33,6 @@ class Task:
     last: int
     seed: int
     still: bool = False
-    called: bool = False
 
     @property
     def dt(self) -> float:
