@@ -8,6 +8,7 @@
   where it was: snnTorch's default (``reset_delay=True``, ``reset_mechanism="subtract"``);
 - ``"snntorch_delay_zero"``: v is v_reset throughout the step after the spike, whatever arrives in it: its
   ``reset_mechanism="zero"`` with delay in ``Synaptic``, ``RLeaky`` and ``RSynaptic`` (in ``Leaky`` that is ``"zero"``);
+  ``RSynaptic`` of snnTorch 1.0.0 resets with delay whatever it is told;
 - ``"multiple"``: as many spikes in one step as v holds thresholds, sent as one event of that value, and
   v_threshold - v_reset is taken off for each; v may also equal the threshold. So do Rockpool, and sinabs where it
   generates multiple spikes.
