@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuromorph import CPU, CheckError, from_brian2, ms
+from neuromorph import CPU, CheckError, Reference, from_brian2, ms
 
 b = pytest.importorskip("brian2")
 
@@ -123,6 +123,44 @@ def test_one_noise_that_all_neurons_share() -> None:
     steps, fired = np.unique(np.asarray(trace.events("cells").steps), return_counts=True)
     assert len(steps) > 20
     assert set(fired) == {50}
+
+
+def several_runs() -> list[Any]:
+    b.start_scope()
+    stimulus = b.NeuronGroup(
+        2, "dx/dt = (1.5 - x)/(5*ms) : 1\nk : integer", threshold="x > 1.2", reset="x = 0.1; k += 1", method="euler"
+    )
+    cells = b.NeuronGroup(
+        6,
+        "dv/dt = (x + 0.1*k - v)/(3*ms) : 1\nx : 1 (linked)\nk : integer (linked)",
+        threshold="v > 1",
+        reset="v = 0.1*x",
+        method="euler",
+    )
+    cells.x, cells.k = (b.linked_var(stimulus, name, index=np.arange(6) % 2) for name in "xk")
+    back = b.Synapses(cells, stimulus, on_pre="x += 0.02", delay=0.5 * b.ms)
+    back.connect()
+    stimulus.x = [0, 0.5]
+    samples, spikes = b.StateMonitor(cells, ["x", "v", "k"], record=True), b.SpikeMonitor(cells)
+    network = b.Network(stimulus, cells, back, samples, spikes)
+    for duration in (6.3, 0.1, 5.0):
+        network.run(duration * b.ms)
+        stimulus.x = stimulus.x[:] * 0.9
+    return [samples.x[:], samples.v[:], samples.k[:], spikes.t_[:], spikes.i[:], cells.x[:], stimulus.x[:]]
+
+
+def test_several_runs_on_the_device_are_those_of_brian2() -> None:
+    import neuromorph.brian2  # noqa: F401  makes the device known
+
+    expected = several_runs()
+    b.set_device("neuromorph", target=Reference())
+    try:
+        found = several_runs()
+    finally:
+        b.set_device("runtime")
+    assert len(expected[3]) > 5
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_what_cannot_be_linked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from neuromorph import (
     ms,
     mV,
     neuron,
+    to_sonata,
     white_noise,
 )
 
@@ -160,6 +162,13 @@ def test_targets_without_readings_say_so() -> None:
     for target in (SpiNNaker2(), Crossbar()):
         with pytest.raises(CheckError, match=r"reading walk.x -> cells.x_in: .* CPU\(\)"):
             target.compile(network(), dt=1 * ms)
+
+
+def test_files_without_readings_say_so(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    with pytest.raises(CheckError, match=r"reading walk.x -> cells.x_in: SONATA's nodes see"):
+        to_sonata(network(), tmp_path, dt=1 * ms, duration=5 * ms)
+    assert not list(tmp_path.iterdir())
 
 
 def test_readings_are_part_of_what_a_network_is() -> None:

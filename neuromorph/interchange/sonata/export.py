@@ -83,6 +83,7 @@ def to_sonata(network: Network, folder: str | PathLike[str], *, dt: Quantity, du
     """
     step, stop = seconds(dt) * 1e3, seconds(duration) * 1e3
     problems = _population_problems(network) + _projection_problems(network)
+    problems += [f"{r.subject}: SONATA's nodes see one another's spikes alone" for r in network.readings]
     _refuse(network, problems)
     parts = [_edges(network, made, step, problems) for made in build_each(network, step * 1e-3, dtype="float64")]
     _refuse(network, problems)
