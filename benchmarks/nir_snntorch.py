@@ -117,7 +117,8 @@ def table(rows: list[Row]) -> str:
     columns = (f"snnTorch {version('snntorch')}", "`reset_mechanism`", "`reset_delay`", "`reset=`", "spikes", "differ")
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     lines += [
-        f"| `{r.neuron}` | {r.reset_mechanism} | {r.reset_delay} | {r.reset} | {r.spikes:,} | {r.differ} of {r.entries:,} |"
+        f"| `{r.neuron}` | {r.reset_mechanism} | {r.reset_delay} | {r.reset} | {r.spikes:,} "
+        f"| {r.differ} of {r.entries:,} |"
         for r in rows
     ]
     return "\n".join(lines) + "\n"
