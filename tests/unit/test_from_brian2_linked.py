@@ -133,7 +133,7 @@ def several_runs() -> list[Any]:
     cells = b.NeuronGroup(
         6,
         "dv/dt = (x + 0.1*k - v)/(3*ms) : 1\nx : 1 (linked)\nk : integer (linked)",
-        threshold="v > 1",
+        threshold="v > 0.6",
         reset="v = 0.1*x",
         method="euler",
     )
