@@ -146,6 +146,7 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
         nengo.Connection(drive, learned.learning_rule)
         nengo.Probe(nengo.Connection(drive, noisy), "weights")
         nengo.Probe(noisy, "scaled_encoders")
+        nengo.Probe(noisy, sample_every=0.0025)
     with pytest.raises(CheckError) as caught:
         from_nengo(model)
     text = "\n".join(caught.value.problems)
@@ -159,8 +160,20 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
         "RLS keeps a matrix",
         "do not change",
         "'scaled_encoders'",
+        "sample_every=0.0025 is no whole number of steps of 0.001 s",
     ):
         assert expected in text, text
+
+
+def test_a_probe_may_look_less_often() -> None:
+    """Our steps 0, 5, 10, ... are Nengo's 1, 6, 11, ...; its probe has 5, 10, ..."""
+    with nengo.Network(seed=4) as model:
+        drive = nengo.Node(lambda t: np.sin(40 * t))
+        seldom, always = (nengo.Probe(drive, synapse=0.01, sample_every=p, label=f"{p}") for p in (0.005, None))
+    simulator, trace = run(model, 0.05)
+    found = trace.state("0.005", "value").data
+    assert np.shape(found) == simulator.data[seldom].shape == (10, 1)
+    assert error(found, simulator.data[always][::5]) < 1e-9
 
 
 def test_two_synapses_in_a_row_act_one_after_the_other() -> None:

@@ -51,7 +51,7 @@ def from_nengo(
         Populations are named by label. A probe of a value becomes a population ``probe of <label>`` whose recorded
         state ``value`` is what the probe holds; probes of neurons record spikes, Nengo's states by name, ``current``
         (Nengo's input) or ``rate``; a probe of learned weights records ``w`` of the projection ``learned <label>``,
-        times Nengo's output for one event.
+        times Nengo's output for one event. ``sample_every`` of p steps gives the rows of steps 0, p, 2 p, ...
 
     Raises
     ------
@@ -67,7 +67,7 @@ def from_nengo(
     import nengo
 
     length = seconds(dt)
-    found = problems(model, duration)
+    found = problems(model, length, duration)
     if found:
         raise CheckError(f"the Nengo model {model.label or ''} cannot be taken", found)
     built = nengo.builder.Model(dt=length)

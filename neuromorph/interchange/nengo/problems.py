@@ -27,20 +27,22 @@ def passes_on(thing: Any) -> bool:
     return type(kind).__name__ == "Direct" if kind is not None else thing.output is None
 
 
-def problems(model: Any, duration: Any) -> list[str]:
+def problems(model: Any, dt: float, duration: Any) -> list[str]:
     """Everything in a model that cannot be taken.
 
     Parameters
     ----------
     model : nengo.Network
+    dt : float
+        Length of a step in seconds.
     duration : Quantity, float or None
         As `from_nengo` takes it.
     """
     return [
         *_of_ensembles(model, duration),
         *_of_nodes(model, duration),
-        *_of_connections(model),
-        *_of_probes(model),
+        *_of_connections(model, dt),
+        *_of_probes(model, dt),
     ]
 
 
@@ -66,7 +68,7 @@ def _of_nodes(model: Any, duration: Any) -> Iterator[str]:
             yield f"{node}: its output changes in time; give duration=, for how long to compute it"
 
 
-def _of_connections(model: Any) -> Iterator[str]:
+def _of_connections(model: Any, dt: float) -> Iterator[str]:
     import nengo
 
     neurons = nengo.ensemble.Neurons
@@ -85,7 +87,7 @@ def _of_connections(model: Any) -> Iterator[str]:
         for end in (c.pre_obj, c.post_obj):
             if isinstance(end, neurons) and passes_on(end.ensemble):
                 yield f"{c}: {end} has no neurons in direct mode"
-        if c.synapse is not None and filter_of(c.synapse, 0.001) is None:
+        if c.synapse is not None and filter_of(c.synapse, dt) is None:
             yield f"{c}: {c.synapse} is no filter that can be carried over"
     for cells in model.all_ensembles:
         moving = [c for c in model.all_connections if c.post_obj is cells and _moves_encoders(c)]
@@ -97,7 +99,7 @@ def _moves_encoders(c: Any) -> bool:
     return getattr(c.learning_rule_type, "modifies", None) == "encoders"
 
 
-def _of_probes(model: Any) -> Iterator[str]:
+def _of_probes(model: Any, dt: float) -> Iterator[str]:
     import nengo
 
     for probe in model.all_probes:
@@ -106,12 +108,15 @@ def _of_probes(model: Any) -> Iterator[str]:
         if probe.attr not in _PROBES.get(kind, ()):
             yield f"{probe}: {probe.attr!r} of {probe.obj} cannot be probed"
             continue
+        every = 1.0 if probe.sample_every is None else probe.sample_every / dt
+        if round(every) < 1 or abs(every - round(every)) > 1e-6 * every:
+            yield f"{probe}: sample_every={probe.sample_every} is no whole number of steps of {dt} s"
         recorded = probe.attr == "weights" or (kind == "Neurons" and (probe.attr in RECORDED or probe.synapse is None))
         if recorded and probe.slice is not None:
             yield f"{probe}: it probes a part; probe the whole"
         if recorded and probe.attr not in ("output", "spikes", "rates") and probe.synapse is not None:
             yield f"{probe}: a filtered {probe.attr}; probe it with synapse=None"
-        if probe.synapse is not None and filter_of(probe.synapse, 0.001) is None:
+        if probe.synapse is not None and filter_of(probe.synapse, dt) is None:
             yield f"{probe}: {probe.synapse} is no filter that can be carried over"
         if probe.attr == "weights" and (probe.obj.learning_rule is None or _moves_encoders(probe.obj)):
             yield f"{probe}: the weights of {probe.obj} do not change; read them from nengo's built model"
