@@ -10,6 +10,7 @@ import numpy.typing as npt
 from neuromorph.errors import TargetError
 
 from ..noc import Flow, send_packets
+from .footprints import view_words
 from .instance import Deployed
 from .layout import PAYLOAD_BITS, offsets
 
@@ -25,7 +26,7 @@ def injections(
     Parameters
     ----------
     fired : int64
-        Vertices, ascending. Those that reach nobody send nothing.
+        Vertices, ascending, once for each packet. Those that reach nobody send nothing.
     """
     mapped, c = deployed.mapping, deployed.mapping.machine.constants
     group = mapped.routing.keys.group[fired]
@@ -56,7 +57,9 @@ def packet_flow(deployed: Deployed, trace: Trace, step: int) -> Flow:
             )
         events = trace.events(population.name)
         fired.append(first[k] + np.asarray(events.ids, np.int64)[np.asarray(events.steps) == step])
-    everyone = np.sort(np.concatenate([np.zeros(0, np.int64), *fired]))
-    payload = PAYLOAD_BITS if any(population.graded for population in mapped.lowered.populations) else 0
+    words = np.repeat(view_words(mapped.lowered), np.diff(first))
+    everyone = np.sort(np.concatenate([np.repeat(np.arange(len(words)), words), *fired]))
+    graded = words.any() or any(population.graded for population in mapped.lowered.populations)
+    payload = PAYLOAD_BITS if graded else 0
     group, time = injections(deployed, everyone)
     return send_packets(mapped.routing.routes, mapped.machine, group, time, payload)

@@ -270,6 +270,7 @@ def test_values_that_synapses_look_at_are_sent_in_every_step() -> None:
     # Modulated reads near of its source, and v and near of the third
     assert int(program.series["packets"].sum()) == events + STEPS * (8 * 1 + 1 * 2)
     assert program.report().values == STEPS * (8 * 1 + 1 * 2)
+    assert len(program.packet_flow(30).first) == program.series["packets"][30]
 
 
 def test_values_that_synapses_look_at_may_not_be_lost() -> None:
@@ -281,7 +282,7 @@ def test_what_does_not_fit_is_told_without_narrower_weights() -> None:
     net = Network(name="wide")
     source, cells = net.population(EventSource(6000), name="source"), net.population(Plain, 2, name="cells")
     net.project(source, cells.b, AllToAll(), synapse=Adding)
-    with pytest.raises(MappingError, match="fewer synapses: .*fits") as caught:
+    with pytest.raises(MappingError, match=r"fewer synapses: .*fits") as caught:
         SpiNNaker2().map(net, dt=DT, progress=False)
     assert "neuron 0 alone needs" in str(caught.value)
     assert "int8" not in str(caught.value)
@@ -295,3 +296,13 @@ def test_mapping_counts_the_same_bytes_before_anything_is_built() -> None:
     with_states = mapped.layout.projections[lowered.plastic[0].index]
     # four states, a place in the target's list with a source row, and two pathways with delays of their own
     assert with_states.weight_bytes == 4 * 4 + 4 + 2 + 1 + 1
+
+
+def test_steps_that_are_taken_one_by_one_are_those_of_a_run() -> None:
+    net = late()
+    live = SpiNNaker2(partition=random_parts(net, 4, 1)).compile(net, dt=DT, progress=False)
+    stepping = live.live(outputs=["b"])
+    fired = [int(i) for _ in range(STEPS) for i in stepping.step()["b"].indices]
+    assert np.array(fired, np.int64).tobytes() == expected(late)["b", "ids"]
+    weights = np.asarray(live.synapses("late")["w"])
+    assert weights.tobytes() == expected(late)["late", "w"]
