@@ -128,7 +128,12 @@ def test_one_noise_that_all_neurons_share() -> None:
 def several_runs() -> list[Any]:
     b.start_scope()
     stimulus = b.NeuronGroup(
-        2, "dx/dt = (1.5 - x)/(5*ms) : 1\nk : integer", threshold="x > 1.2", reset="x = 0.1; k += 1", method="euler"
+        2,
+        "dx/dt = (1.5 - x)/(5*ms) : 1\nk : integer",
+        threshold="x > 1.2",
+        reset="x = 0.1; k += 1",
+        method="euler",
+        name="stimulus",
     )
     cells = b.NeuronGroup(
         6,
@@ -136,6 +141,7 @@ def several_runs() -> list[Any]:
         threshold="v > 0.6",
         reset="v = 0.1*x",
         method="euler",
+        name="cells",
     )
     cells.x, cells.k = (b.linked_var(stimulus, name, index=np.arange(6) % 2) for name in "xk")
     back = b.Synapses(cells, stimulus, on_pre="x += 0.02", delay=0.5 * b.ms)
