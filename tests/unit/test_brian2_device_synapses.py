@@ -45,6 +45,7 @@ def learning(*durations: float) -> SimpleNamespace:
         group=group,
         spikes=b2.SpikeMonitor(group),
         above=b2.EventMonitor(group, "above"),
+        part=b2.EventMonitor(group[2:7], "above", variables="v"),  # which sees each event a step later
         early=b2.StateMonitor(synapses, ["w", "a", "y", "z"], record=[0, 7, 3]),
         end=b2.StateMonitor(synapses, ["w", "c"], record=[2, 11], when="end"),
         slow=b2.StateMonitor(synapses, ["z", "c"], record=[5], when="before_synapses", dt=0.5 * b2.ms),
@@ -60,9 +61,10 @@ def test_several_runs_with_events_of_two_kinds_on_their_way_are_those_of_brian2(
     theirs, ours = both(lambda: learning(6.3, 5.2, 8.1))
     assert theirs.spikes.num_spikes > 10
     assert theirs.above.num_events > 50
-    for name in ("spikes", "above"):
+    for name in ("spikes", "above", "part"):
         assert np.array_equal(getattr(theirs, name).i, getattr(ours, name).i)
         assert np.array_equal(getattr(theirs, name).t_, getattr(ours, name).t_)
+    np.testing.assert_allclose(ours.part.v, theirs.part.v, rtol=1e-9)
     for name in "wacy":
         one, other = (m.synapses.variables[name].get_value() for m in (theirs, ours))
         np.testing.assert_allclose(other, one, rtol=1e-9, err_msg=name)

@@ -272,8 +272,8 @@ class _Import:
         for name in others:
             if is_late(thresholds[name].position, group, self.schedule, known[0]):
                 self.problems.append(
-                    f"{group.name}: synapses follow its event {name}, which is tested when they have acted; give its "
-                    "thresholder when='thresholds'"
+                    f"{group.name}: synapses follow its event {name}, which is tested when they have acted; call "
+                    f"set_event_schedule({name!r}, when='after_thresholds')"
                 )
         return (known[0], *others)
 

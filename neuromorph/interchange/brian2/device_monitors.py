@@ -61,10 +61,19 @@ class Recorded:
         """Whether what acts, or looks, in its place of a step is seen one step later."""
         return is_late(self.schedule.position(acting), group, self.schedule, self.leaving.get(group.name, "spike"))
 
-    def happened(self, source: Any, event: str, late: bool = False) -> tuple[Array, Array]:
-        """Steps and neurons of the events of a group or a part of it."""
+    def is_behind(self, monitor: Any, group: Any, event: str) -> bool:
+        """Whether a monitor looks before the event's threshold, so that it sees those of the step before.
+
+        Brian 2 lets monitors of events of a subgroup do so, unless told otherwise.
+        """
+        threshold = (getattr(group, "thresholder", None) or {}).get(event)
+        return threshold is not None and self.schedule.position(monitor) < self.schedule.position(threshold)
+
+    def happened(self, source: Any, event: str, late: bool = False, behind: bool = False) -> tuple[Array, Array]:
+        """Steps and neurons of the events of a group or a part of it, as they are seen."""
         steps, ids = self.events(whole(source).name, event)
         low, high = self.steps(late)
+        steps = steps + behind
         start, stop = bounds(source)
         chosen = (steps >= low) & (steps < high) & (ids >= start) & (ids < stop)
         return steps[chosen], ids[chosen]
@@ -87,9 +96,10 @@ def fill(monitors: Iterable[Any], recorded: Recorded) -> None:
 
 
 def _fill_spikes(monitor: Any, recorded: Recorded) -> None:
-    group, extra = whole(monitor.source), _variables(monitor)
-    late = recorded.is_late(monitor, group) if extra else recorded.delay(group.name, str(monitor.event)) > 0
-    steps, ids = recorded.happened(monitor.source, str(monitor.event), late)
+    group, extra, event = whole(monitor.source), _variables(monitor), str(monitor.event)
+    behind = recorded.is_behind(monitor, group, event)
+    late = recorded.is_late(monitor, group) if extra else recorded.delay(group.name, event) > behind
+    steps, ids = recorded.happened(monitor.source, event, late, behind)
     if not len(ids):
         return
     start = bounds(monitor.source)[0]

@@ -142,6 +142,17 @@ class Seen:
         return Before(found, synapses)
 
 
+def happened_before(groups: Mapping[str, Any], step: int) -> dict[tuple[str, str], tuple[Array, Array]]:
+    """Events of the step before a run, as Brian 2's groups show them, by group and event."""
+    found = {}
+    for name, group in groups.items():
+        for event in getattr(group, "events", {"spike": ""}):
+            space = np.asarray(group.variables[f"_{event}space"].get_value())
+            ids = space[: space[-1]].copy()
+            found[name, event] = np.full(len(ids), step - 1), ids
+    return found
+
+
 def looked_at(watching: list[Any], synapses: Mapping[str, Any]) -> dict[tuple[str, str], Array]:
     """What monitors of synapses see before a run."""
     return {

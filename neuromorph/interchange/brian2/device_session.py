@@ -27,7 +27,7 @@ from neuromorph.interchange.brian2.device_monitors import KINDS
 from neuromorph.interchange.brian2.device_operations import is_operation
 from neuromorph.interchange.brian2.device_probes import leaving
 from neuromorph.interchange.brian2.device_reuse import Made, made, made_again
-from neuromorph.interchange.brian2.device_seen import Before, Notes, Seen, looked_at
+from neuromorph.interchange.brian2.device_seen import Before, Notes, Seen, happened_before, looked_at
 from neuromorph.interchange.brian2.device_task import Ended, Task
 from neuromorph.interchange.brian2.moment import fired
 from neuromorph.interchange.brian2.walk import SPIKE_SOURCES, whole
@@ -110,7 +110,7 @@ class Session:
         program, notes, watching = stage.program, stage.notes, stage.watching
         groups, synapses = notes.groups, stage.synapses
         step = task.first
-        before = Before({}, looked_at(watching, synapses))
+        before = Before(happened_before(groups, task.first), looked_at(watching, synapses))
         flight = None if self.carried is None else self.carried.flight
         *legs, leg = legs_of(flight, program, task.objects, task.dt, step)
         most = max(ROW_BYTES // max(stage.row_bytes, 1), 1)

@@ -331,7 +331,7 @@ class Model:
     def variable(self, name: str, values: Array, dim: Dimension) -> Expr:
         """A state of each synapse."""
         if not values.ndim:
-            raise LanguageError(f"{name} is shared by all synapses, and events would change it")
+            raise LanguageError(f"{name} is shared by all synapses, and what changes has a value for each")
         if name not in self._known:
             uniform = values.size > 0 and bool(np.all(values == values[0]))
             self._known[name] = self.own(name, State(quantity(float(values[0]) if uniform else 0.0, dim)))
