@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STORED = ROOT / "benchmarks" / "results" / "nir_recordings.json"
 
 
-@pytest.mark.parametrize("name", ["nir_recordings.md", "nir_snntorch.md"])
+@pytest.mark.parametrize("name", ["nir_recordings.md", "nir_snntorch.md", "nir_rockpool.md"])
 def test_the_page_has_the_stored_table(name: str) -> None:
     assert (STORED.parent / name).read_text() in (ROOT / "docs" / "nir.md").read_text()
 
