@@ -195,8 +195,8 @@ def delay_steps(subject: str, given: Array, dt: float, drawn: bool = False) -> A
     return steps.astype(np.uint8 if not steps.size or steps.max() <= 255 else np.uint16)
 
 
-def seconds(dt: Any) -> float:
-    """A step in seconds: a time, or a plain number of seconds.
+def seconds(dt: Any, name: str = "dt") -> float:
+    """A step, or another time of this name, in seconds: a time, or a plain number of seconds.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def seconds(dt: Any) -> float:
     UnitError
         If it is not a time.
     """
-    value = float(dt) if isinstance(dt, int | float | np.number) else float(si_value(dt, TIME, "dt"))
+    value = float(dt) if isinstance(dt, int | float | np.number) else float(si_value(dt, TIME, name))
     if not (np.isfinite(value) and value > 0):
-        raise NetworkError(f"dt is {dt}; give a time above 0, as in 0.1 * ms", dt=value)
+        raise NetworkError(f"{name} is {dt}; give a time above 0, as in 0.1 * ms", **{name: value})
     return value

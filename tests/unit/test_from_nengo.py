@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nengo_models import error, run, spikes, spikes_of
 
-from neuromorph import CPU, CheckError, from_nengo
+from neuromorph import CPU, CheckError, NetworkError, from_nengo
 
 nengo = pytest.importorskip("nengo")
 
@@ -163,6 +163,24 @@ def test_everything_that_cannot_be_taken_is_named_at_once() -> None:
         "sample_every=0.0025 is no whole number of steps of 0.001 s",
     ):
         assert expected in text, text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": None}, "expected a nengo.Network, got None"),
+        ({"duration": 0}, "duration is 0"),
+        ({"duration": 1e-4}, "duration is 0.0001; give at least a step, 0.001 s"),
+        ({"dt": 0}, "dt is 0"),
+        ({"duration": 0.02}, "node late: what it puts out is not finite in step 9"),
+    ],
+)
+def test_what_makes_no_network_is_said(given: dict[str, Any], said: str) -> None:
+    with nengo.Network() as model:
+        late = nengo.Node(lambda t: 0.0 if t < 0.0095 else np.nan, label="late")
+        nengo.Connection(late, nengo.Ensemble(5, 1))
+    with pytest.raises(NetworkError, match=said):
+        from_nengo(**{"model": model, **given})
 
 
 def test_a_probe_may_look_less_often() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.errors import CheckError
+from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.nengo.filters import DIRECT, Filter, Inputs, readout, relay
 from neuromorph.interchange.nengo.learned import Learned, learned_connection
 from neuromorph.interchange.nengo.neurons import ensemble, initial_states
@@ -41,7 +41,7 @@ def from_nengo(
     seed : int, optional
         For what the model leaves random. A model with a seed is built as ``nengo.Simulator`` builds it.
     duration : Quantity or float, optional
-        How long to compute the outputs of nodes that change in time, and noise, for.
+        How long to compute the outputs of nodes that change in time, and noise, for; after it they are 0.
     relays : bool
         Fewer synapses (neurons times dimensions), one step more delay for each decoded connection between ensembles.
 
@@ -57,6 +57,8 @@ def from_nengo(
     ------
     CheckError
         Listing everything that cannot be taken, with the reason.
+    NetworkError
+        No model, a step or duration that is none, or a node whose output is not finite.
 
     Notes
     -----
@@ -66,7 +68,12 @@ def from_nengo(
     """
     import nengo
 
+    if not isinstance(model, nengo.Network):
+        raise NetworkError(f"from_nengo: expected a nengo.Network, got {model!r:.80}", got=model)
     length = seconds(dt)
+    steps = None if duration is None else round(seconds(duration, "duration") / length)
+    if steps == 0:
+        raise NetworkError(f"from_nengo: duration is {duration}; give at least a step, {length:g} s", got=duration)
     found = problems(model, length, duration)
     if found:
         raise CheckError(f"the Nengo model {model.label or ''} cannot be taken", found)
@@ -74,7 +81,6 @@ def from_nengo(
     if seed is not None and model.seed is None:
         built.seeds[model] = seed
     built.build(model)
-    steps = None if duration is None else round(seconds(duration) / length)
     return _Import(model, built, steps, relays).network(seed or model.seed or 0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.errors import NetworkError
 from neuromorph.interchange.nengo.filters import Filter
 from neuromorph.network import EventSource, Lookup
 
@@ -25,11 +26,22 @@ class Series:
     values : array (size,) or (steps, size) or (rows, size)
     rows : int array (steps,), optional
         Which row of ``values`` each step has.
+
+    Raises
+    ------
+    NetworkError
+        A value is infinite or no number.
     """
 
     name: str
     values: Array
     rows: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.values).all():
+            row = int(np.argwhere(~np.isfinite(self.values))[0][0])
+            where = "" if self.constant else f" in row {row}" if self.rows is not None else f" in step {row}"
+            raise NetworkError(f"Nengo node {self.name}: what it puts out is not finite{where}", name=self.name)
 
     @property
     def constant(self) -> bool:
