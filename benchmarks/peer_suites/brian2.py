@@ -55,7 +55,13 @@ class Record:
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
         self.collected |= {_name(item.nodeid) for item in items}
         tests = self.tests
-        items[:] = [i for i in items if self.again(tests.get(_name(i.nodeid), {}).get("outcome"))]
+        endless = {_name(i.nodeid) for i in items if _declared(_name(i.nodeid), _read("endless"))}
+        self.store({**tests, **{name: {"outcome": "not started", "seconds": 0.0, "steps": 0} for name in endless}})
+        items[:] = [
+            i
+            for i in items
+            if _name(i.nodeid) not in endless and self.again(tests.get(_name(i.nodeid), {}).get("outcome"))
+        ]
 
     def pytest_collection_finish(self) -> None:
         gc.collect()
@@ -129,7 +135,7 @@ def main() -> int:
 
 
 def _conclude(record: Record, options: argparse.Namespace, seconds: float) -> int:
-    declared = tomllib.loads(DECLARED.read_text())["tests"] if DECLARED.exists() else {}
+    declared = _read("tests") | _read("endless")
     whole = not options.keyword
     tests = {name: entry for name, entry in record.tests.items() if not whole or name in record.collected}
     record.store(tests)
@@ -143,7 +149,8 @@ def _conclude(record: Record, options: argparse.Namespace, seconds: float) -> in
         f"`python benchmarks/peer_suites/brian2.py --target {options.target}`",
         "",
         f"{len(tests)} tests: {outcomes['passed']} passed, of which {stepped} ran steps on the engine; "
-        f"{outcomes['skipped']} skipped, {outcomes['failed']} failed; {len(undeclared)} of these without a declared "
+        f"{outcomes['skipped']} skipped, {outcomes['failed']} failed, {outcomes['not started']} not started; "
+        f"{len(undeclared)} of these without a declared "
         "reason.",
         "",
         "| not passed | reason |",
@@ -162,6 +169,12 @@ def _again(options: argparse.Namespace, outcome: str | None) -> bool:
     if options.missing:
         return outcome is None
     return outcome != "passed" if options.failed else True
+
+
+def _read(section: str) -> dict[str, str]:
+    """Tests that are declared not to pass, with their reasons."""
+    found: dict[str, str] = tomllib.loads(DECLARED.read_text())[section]
+    return found
 
 
 def _declared(name: str, declared: dict[str, str]) -> str | None:
