@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,9 +48,17 @@ TALLY = ("fired", "counts", "stride", "event_mask", "sent", "ptr", "part", "appl
 
 @cache
 def plastic_kernel(name: str) -> Kernel:
-    """One of the kernels of :mod:`.plastic_kernels`."""
-    source = Path(__file__).with_name("plastic_kernels.py").read_text()
-    return compile_kernel(source, f"SpiNNaker2 {name}", name=name)
+    """A function of :mod:`.plastic_kernels` as a kernel of (step, offset, item)."""
+    lines = [
+        f'"""Calls :func:`{name}`."""',
+        "",
+        f"from neuromorph.mapping.spinnaker2.plastic_kernels import {name}",
+        "",
+        "",
+        "def kernel(step, offset, item):",
+        f"    {name}(step, item)",
+    ]
+    return compile_kernel("\n".join(lines) + "\n", f"SpiNNaker2 {name}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Compiled helpers of plastic projections: events as each PE hears them, and how much work they make.
 
-Each is a C function of (step, offset, address of its item); the fields are in ``inbox.py``.
+Items are addresses of their fields, which are in ``inbox.py``.
 """
 
 # mypy: ignore-errors
@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 
 from neuromorph.engine.lowlevel import pointer
-from neuromorph.mapping.spinnaker2.kernels import is_dropped
 from neuromorph.native.arrays import carray
+
+from .kernels import is_dropped
 
 MANY = 1 << 62  # length of a view whose bounds nobody checks
 
@@ -29,7 +30,8 @@ def put(item, row, event, pair):
     counts[row] += 1
 
 
-def receive(step, offset, item):
+@njit(error_model="numpy")
+def receive(step, item):
     """List this step's events for each PE that they reach, in the step in which they do."""
     item = carray(pointer(item), 19, np.int64)
     fired = carray(pointer(item[0]), MANY, np.uint32)
@@ -56,7 +58,8 @@ def receive(step, offset, item):
             put(item, (step + shift) & mask, event, k)
 
 
-def tally(step, offset, item):
+@njit(error_model="numpy")
+def tally(step, item):
     """Count the events that act in this step, and the synapses that they visit, by the part that has them."""
     item = carray(pointer(item), 10, np.int64)
     sent = step - item[4]
