@@ -12,6 +12,7 @@ import brian2 as b2
 import numpy as np
 import pytest
 from brian2.devices.device import all_devices
+from brian2.stateupdaters.base import StateUpdateMethod
 from brian2_device import REFERENCE, both, clean, on  # noqa: F401  clean acts by itself
 
 from neuromorph import CPU, Reference
@@ -188,6 +189,22 @@ def test_nothing_is_restored_that_was_not_stored_here() -> None:
 def test_compiled_code_draws_the_same_numbers_on_every_device(name: str) -> None:
     """What Brian 2 compiled keeps the buffers of the device that ran it first, so devices have the same ones."""
     assert getattr(all_devices["neuromorph"], name) is getattr(all_devices["runtime"], name)
+
+
+@pytest.mark.parametrize("method", ["exact", ("exact", "euler")])
+def test_equations_are_solved_no_more_often_than_by_brian2(method: Any) -> None:
+    solved = StateUpdateMethod.apply_stateupdater.__wrapped__
+
+    def script() -> Any:
+        solved._cache.clear()
+        before = solved._cache_statistics.misses
+        equations = "dv/dt = -v/tau : 1 (unless refractory)"
+        group = b2.NeuronGroup(2, equations, method, threshold="v > 1", refractory=2 * b2.ms, name="cells")
+        b2.Network(group).run(1 * b2.ms, namespace={"tau": 5 * b2.ms})
+        return solved._cache_statistics.misses - before
+
+    theirs, ours = both(script)
+    assert theirs == ours > 0
 
 
 def test_progress_is_reported_and_a_run_can_be_stopped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -305,6 +305,7 @@ def _through(group: Any, names: Iterable[str]) -> set[str]:
 
 def _method(task: Task) -> str | None:
     """The language's method that Brian 2 would integrate with; ``auto`` if there is nothing to integrate."""
+    from brian2.codegen.translation import analyse_identifiers
     from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsException
 
     equations = getattr(task.group, "user_equations", None)
@@ -314,13 +315,15 @@ def _method(task: Task) -> str | None:
     choice = updater.method_choice
     if callable(choice):
         return None
-    names = equations.names | group.equations.identifiers | {"dt"}
+    # Brian 2 keeps what it found out, for as long as it is asked in the very words of its own call.
+    held = updater._get_refractory_code(run_namespace=task.namespace)
+    _, known, unknown = analyse_identifiers(held, group.variables, recursive=True)
+    names = known | unknown | group.equations.names | group.equations.identifiers | {"dt"}
     variables = group.resolve_all(names, task.namespace, user_identifiers=set())
+    options = {"method_options": updater.method_options} if isinstance(choice, str) else {}
     for method in [choice] if isinstance(choice, str) else choice:
         try:
-            StateUpdateMethod.apply_stateupdater(
-                group.equations, variables, method, method_options=updater.method_options
-            )
+            StateUpdateMethod.apply_stateupdater(group.equations, variables, method, **options, group_name=group.name)
         except UnsupportedEquationsException:
             continue
         if method == "exponential_euler" and not _linear_in_themselves(group.equations, variables):
