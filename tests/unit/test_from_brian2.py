@@ -107,7 +107,7 @@ def test_coba_with_exponential_euler() -> None:
     exc, inh = b.Synapses(group, group, on_pre="ge += 0.6"), b.Synapses(group, group, on_pre="gi += 6.7/2")
     exc.connect("i < 160", p=0.1)
     inh.connect("i >= 160", p=0.1)
-    assert compare([group, exc, inh, b.SpikeMonitor(group)], 100) > 200
+    assert compare([group, exc, inh, b.SpikeMonitor(group)], 60) > 80
 
 
 def test_adaptive_threshold_with_input_to_the_membrane() -> None:
@@ -125,7 +125,7 @@ def test_adaptive_threshold_with_input_to_the_membrane() -> None:
     kicks.connect("i == j")
     kicks.delay = "i*0.3*ms"
     names = {"tau_t": 15 * b.ms, "vt0": 10 * b.mV}
-    assert compare([group, source, kicks, b.SpikeMonitor(group)], 200, names) > 200
+    assert compare([group, source, kicks, b.SpikeMonitor(group)], 100, names) > 100
 
 
 def test_jumps_of_a_held_membrane_are_lost_in_the_same_steps() -> None:
@@ -159,7 +159,7 @@ def test_izhikevich_with_euler_and_delays() -> None:
     synapses.w = "(1 + rand())*mV/ms"
     synapses.delay = "rand()*5*ms"
     names["N_incoming_max"] = 2
-    assert compare([group, synapses, b.SpikeMonitor(group)], 150, names) > 100
+    assert compare([group, synapses, b.SpikeMonitor(group)], 100, names) > 50
 
 
 def test_hodgkin_huxley_until_a_condition_ends() -> None:
@@ -183,7 +183,7 @@ def test_hodgkin_huxley_until_a_condition_ends() -> None:
     group.v, group.h = -65 * b.mV, 1
     group.drive = np.linspace(0.5, 8, 10) * b.uA / b.cm**2
     names = {"gl": 0.1 * b.msiemens / b.cm**2}
-    assert compare([group, b.SpikeMonitor(group)], 30, names) > 10
+    assert compare([group, b.SpikeMonitor(group)], 18, names) > 5
 
 
 @pytest.mark.parametrize("method", ["rk4", "heun"])
@@ -200,7 +200,7 @@ def test_other_methods_as_brian2_writes_them_out(method: str) -> None:
     names = {"gl": 30 * b.nS, "el": -70.6 * b.mV, "vt": -50.4 * b.mV, "d": 2 * b.mV, "c": 281 * b.pF}
     group.v = names["el"]
     group.drive = np.linspace(0.5, 3, 20) * b.nA
-    assert compare([group, b.SpikeMonitor(group)], 100, names) > 20
+    assert compare([group, b.SpikeMonitor(group)], 60, names) > 10
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -229,7 +229,7 @@ def test_groups_put_together_at_random(seed: int) -> None:
     forward.weight, forward.delay = "0.3*rand()", "rand()*3*ms"
     back = b.Synapses(group, group, on_pre=f"{random.choice(['v', 'g'])}_post -= 0.1*tau_post/(10*ms)")
     back.connect(p=0.2)
-    assert compare([source, group, forward, back, b.SpikeMonitor(group)], 100, {"e": 0.1}) > 20
+    assert compare([source, group, forward, back, b.SpikeMonitor(group)], 60, {"e": 0.1}) > 10
 
 
 def test_subgroups_and_several_statements() -> None:

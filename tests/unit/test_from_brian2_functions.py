@@ -103,11 +103,11 @@ def test_binomial_numbers_of_extreme_chances() -> None:
     group.run_regularly("x = near(); y = exact()")
     names = {"near": b.BinomialFunction(100, 0.5), "exact": b.BinomialFunction(30, 0.1, approximate=False)}
     objects = [group, b.StateMonitor(group, ["x", "y"], record=True)]
-    trace = Reference().compile(from_brian2(objects, namespace=names), dt=0.1 * ms).run(100 * ms, progress=False)
+    trace = Reference().compile(from_brian2(objects, namespace=names), dt=0.1 * ms).run(40 * ms, progress=False)
     x, y = trace.state("group", "x_start").data[5:], trace.state("group", "y_start").data[5:]
-    assert abs(x.mean() - 50) < 1
+    assert abs(x.mean() - 50) < 1.5
     assert np.any(x != np.rint(x))
-    assert abs(y.mean() - 3) < 0.3
+    assert abs(y.mean() - 3) < 0.4
     assert set(np.unique(y)) <= set(range(31))
 
 

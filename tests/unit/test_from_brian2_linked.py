@@ -60,7 +60,7 @@ def test_variables_of_every_type_at_every_place_of_a_step(names: tuple[str, str]
     back = b.Synapses(sees, seen, on_pre="v += 0.05", delay=0.3 * b.ms)
     back.connect(p=0.5)
     objects = [seen, sees, back, b.SpikeMonitor(seen), b.SpikeMonitor(sees), *looks(sees, "x", "I", "c", "q", "z", "w")]
-    assert compare(objects, 30) > 30
+    assert compare(objects, 20) > 20
 
 
 def test_two_groups_that_see_one_another() -> None:
@@ -149,7 +149,7 @@ def several_runs() -> list[Any]:
     stimulus.x = [0, 0.5]
     samples, spikes = b.StateMonitor(cells, ["x", "v", "k"], record=True), b.SpikeMonitor(cells)
     network = b.Network(stimulus, cells, back, samples, spikes)
-    for duration in (6.3, 0.1, 5.0):
+    for duration in (4.3, 0.1, 3.0):
         network.run(duration * b.ms)
         stimulus.x = stimulus.x[:] * 0.9
     return [samples.x[:], samples.v[:], samples.k[:], spikes.t_[:], spikes.i[:], cells.x[:], stimulus.x[:]]
