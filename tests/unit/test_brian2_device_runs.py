@@ -309,6 +309,24 @@ def test_refractory_times_of_old_versions_are_refused() -> None:
     on("neuromorph", script, **REFERENCE)
 
 
+def test_delays_that_become_shorter_than_what_is_on_its_way_are_refused() -> None:
+    def script() -> None:
+        source = b2.SpikeGeneratorGroup(1, [0], [0.1] * b2.ms)
+        group = b2.NeuronGroup(1, "v : 1")
+        synapses = b2.Synapses(source, group, on_pre="v += 1", delay=1 * b2.ms)
+        synapses.connect()
+        net = b2.Network(source, group, synapses)
+        net.run(0.3 * b2.ms)
+        synapses.delay = 0.1 * b2.ms
+        with pytest.raises(CheckError, match="run on until the events have arrived"):
+            net.run(1 * b2.ms)
+        synapses.delay = 1 * b2.ms
+        net.run(1 * b2.ms)
+        assert group.v_[0] == 1
+
+    on("neuromorph", script, **REFERENCE)
+
+
 @pytest.mark.parametrize("in_file", [False, True])
 def test_weights_and_delays_that_change_while_events_are_on_their_way(in_file: bool, tmp_path: Path) -> None:
     """Brian 2 reads a weight when the event arrives, and a delay when it leaves."""
@@ -319,7 +337,7 @@ def test_weights_and_delays_that_change_while_events_are_on_their_way(in_file: b
         group = b2.NeuronGroup(3, "v : 1", threshold="v > 1e9", reset="v = 0")
         synapses = b2.Synapses(source, group, "w : 1", on_pre="v += w")
         synapses.connect()
-        synapses.w, synapses.delay = "1 + i + 10*j", "(3 + 4*i + j)*0.1*ms"
+        synapses.w, synapses.delay = "(1 + i + 10*j)*int(j < 2)", "(3 + 4*i + j)*0.1*ms"
         other = b2.Synapses(source, group, on_pre="v += 100", delay=0.7 * b2.ms)
         other.connect(i=0, j=1)
         states = b2.StateMonitor(group, "v", record=True)
@@ -328,7 +346,7 @@ def test_weights_and_delays_that_change_while_events_are_on_their_way(in_file: b
         net.store("here", path)
         net.restore("here", path)
         if not in_file:
-            synapses.w *= -3
+            synapses.w = "-3 - 3*i - 30*j"
             synapses.delay = "(9 - j)*0.1*ms"
         net.run(0.3 * b2.ms)
         other.active = in_file

@@ -78,7 +78,7 @@ class Flight:
         By time.
     paths : mapping of str to (population, port, text)
         Where each projection ends whose synapses do not change by themselves; equal texts are equal synapses. Empty if
-        nothing was on its way.
+        nothing can have been on its way.
     """
 
     legs: tuple[Leg, ...]
@@ -94,9 +94,9 @@ def legs_of(flight: Flight | None, program: Program, objects: Iterable[Any], dt:
     return (*kept, Leg({}, program, _longest_delay(objects, dt)))
 
 
-def flight_of(legs: tuple[Leg, ...], network: Network, states: Mapping[str, PopulationState]) -> Flight:
-    """What is on its way at the end of a run."""
-    waiting = any(np.any(rows[1:]) for state in states.values() for rows in state.arriving.values())
+def flight_of(legs: tuple[Leg, ...], network: Network) -> Flight:
+    """What is on its way at the end of a run; weights of 0 may become others, so they count."""
+    waiting = any(leg.reach > 1 and len(steps) for leg in legs for steps, _ in leg.events.values())
     return Flight(legs, _paths(network) if waiting else {})
 
 
@@ -122,9 +122,7 @@ def redirected(
     for population, port in sorted(changed & {(name, port) for name, each in made.items() for port in each.arriving}):
         state = made[population]
         rows = state.arriving[port]
-        if not np.any(rows[1:]):
-            continue
-        fresh = np.zeros_like(rows)
+        fresh = np.zeros((1 + max(leg.reach for leg in flight.legs), rows.shape[1]), rows.dtype)
         there = (j for j in network.projections if (j.post.name, j.port) == (population, port))
         for projection in (j for j in there if j.name in flight.paths):
             for leg in flight.legs:
@@ -134,7 +132,8 @@ def redirected(
                         problems.append(synapses)
                     else:
                         _add(fresh, leg.events[projection.pre.name], synapses, step)
-        made[population] = replace(state, arriving={**state.arriving, port: fresh})
+        used = 1 + int(np.max(np.flatnonzero(fresh.any(axis=1)), initial=-1))
+        made[population] = replace(state, arriving={**made[population].arriving, port: fresh[:used]})
     return made, problems
 
 

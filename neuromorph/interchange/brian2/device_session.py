@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.interrupt import deferred_interrupt
-from neuromorph.errors import CheckError
+from neuromorph.errors import CheckError, CheckpointError
 from neuromorph.interchange.brian2 import device_monitors as monitors_of
 from neuromorph.interchange.brian2 import device_synapses as synapses_of
 from neuromorph.interchange.brian2.build import take_in
@@ -111,7 +111,7 @@ class Session:
         groups, synapses = notes.groups, stage.synapses
         step = task.first
         before = Before(happened_before(groups, task.first), looked_at(watching, synapses))
-        flight = None if self.carried is None else self.carried.flight
+        flight = None if self.carried is None or self.carried.dt != task.dt else self.carried.flight
         *legs, leg = legs_of(flight, program, task.objects, task.dt, step)
         most = max(ROW_BYTES // max(stage.row_bytes, 1), 1)
         with deferred_interrupt() as pressed:
@@ -135,7 +135,7 @@ class Session:
                 show_events(group, seen.happened(step - 1, name))
             for name, changing in synapses.items():
                 synapses_of.write_back(changing, notes.orders[name], state.plastic[name])
-            self.carried = Carried(state, task.dt, flight_of((*legs, leg), stage.network, state.populations))
+            self.carried = Carried(state, task.dt, flight_of((*legs, leg), stage.network))
         return Ended(step, step < task.last and (stopped or pressed()))
 
     def _begin(self, task: Task) -> Stage:
@@ -145,7 +145,13 @@ class Session:
         groups = {o.name: o for o in task.objects if _holds_neurons(o)}
         notes = Notes(orders, {name: _leaving(network[name], task.objects) for name in groups}, groups, task.schedule)
         program = self._compiled(network, task.dt)
-        program.restore(self._start(program, network, task, groups))
+        try:
+            program.restore(self._start(program, network, task, groups))
+        except CheckpointError as error:
+            problem = (
+                f"{error}; delays are shorter now, so run on until the events have arrived that left with longer ones"
+            )
+            raise CheckError("this Brian 2 network cannot go on", [problem]) from error
         synapses = {o.name: o for o in task.objects if o.name in orders}
         row = 8 * sum(network.populations[r.population].size for r in network.recordings)
         row += sum(p.size for p in network.populations if p.record_events) // 4  # enough for 200 Hz in steps of 0.1 ms
