@@ -357,7 +357,7 @@ def no_weights(folder: Path) -> None:
     [
         (biophysical, "model_type biophysical: cells with morphologies and NEURON's mechanisms", None),
         (unknown, "model_template nest:aeif_cond_alpha: known are nrn:IntFire1, nest:iaf_psc_delta", None),
-        (edge_types(model_template="stdp_synapse"), "model_template stdp_synapse has no equivalent", "model_template"),
+        (edge_types(model_template="tsodyks_synapse"), "model_template tsodyks_synapse has no", "model_template"),
         (edge_types(weight_function="gauss"), "weight_function gauss is code of a simulator", "weight_function"),
         (edge_types(target_sections="['soma']"), "target_sections says where on a morphology", "target_sections"),
         (edge_types(receptor_type=2), "receptor_type 2; cells has 0 alone", "receptor_type"),

@@ -13,6 +13,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.interchange.sonata.attributes import DYNAMICS, Floats, Ints, read_dynamics
 from neuromorph.interchange.sonata.circuit import Circuit, Edges
 from neuromorph.interchange.sonata.groups import NodeGroup
+from neuromorph.interchange.sonata.stdp import STDP, stdp_problems
 from neuromorph.language.expr import Type
 
 STATIC = ("static_synapse", "nest:static_synapse", "instantaneous")
@@ -61,6 +62,10 @@ class EdgeGroup:
         In SI units of the port.
     delays : float64 (n,)
         In ms.
+    unit : Unit or number
+        What a ``syn_weight`` of 1 is.
+    plastic : mapping or None
+        What ``dynamics_params`` say of synapses that are NEST's stdp_synapse; None: they are static.
     """
 
     name: str
@@ -71,6 +76,8 @@ class EdgeGroup:
     targets: Ints
     weights: Floats
     delays: Floats
+    unit: Any
+    plastic: Mapping[str, Any] | None = None
 
 
 def edge_groups(
@@ -89,8 +96,11 @@ def edge_groups(
         return []
     before = len(problems)
     said = _dynamics(circuit, edges, ignored, problems)
-    weights, delays = _weights(edges, said, problems), _delays(edges, dt, ignored, problems)
-    _refuse_attributes(edges, ignored, problems)
+    plastic = _plastic(circuit, edges, ignored)
+    weights, delays = _weights(edges, said, plastic, problems), _delays(edges, dt, ignored, problems)
+    _refuse_attributes(circuit, edges, ignored, problems)
+    if plastic.any() and dt is None:
+        problems.append(f"edges {edges.name}: plastic synapses need a step; give from_sonata(dt=...)")
     if len(problems) > before or weights is None or delays is None:
         return []
     parts: list[EdgeGroup] = []
@@ -112,28 +122,47 @@ def edge_groups(
                     problems.append(
                         f"edges {edges.name}: port {port} of {post.name} takes ints, and weights are not whole"
                     )
-                parts.append(
+                unit = post.template.neuron.port(port).unit if post.template.weight is None else post.template.weight
+                size = np.abs(weights) if post.template.magnitudes else weights
+                parts += [
                     EdgeGroup(
                         "",
                         pre.name,
                         post.name,
                         port,
-                        source_place[kept],
-                        target_place[kept],
-                        (np.abs(weights[kept]) if post.template.magnitudes else weights[kept])
-                        * post.template.scale(port),
-                        delays[kept],
+                        source_place[alike],
+                        target_place[alike],
+                        size[alike] * post.template.scale(port),
+                        delays[alike],
+                        unit,
+                        given,
                     )
-                )
+                    for given, alike in _by_rule(kept, plastic, said)
+                ]
     return [_named(edges.name, part, parts) for part in parts]
+
+
+def _by_rule(kept: Ints, plastic: npt.NDArray[np.bool_], said: Said) -> list[tuple[Mapping[str, Any] | None, Ints]]:
+    """Static edges, and plastic ones by their ``dynamics_params``."""
+    parts: list[tuple[Mapping[str, Any] | None, Ints]] = [(None, kept[~plastic[kept]])]
+    rest = plastic.copy()
+    for _, of, given in said if plastic.any() else ():
+        parts.append((given, kept[(of & rest)[kept]]))
+        rest &= ~of
+    parts.append(({}, kept[rest[kept]]))
+    return [(given, alike) for given, alike in parts if alike.size]
 
 
 def _named(name: str, part: EdgeGroup, parts: list[EdgeGroup]) -> EdgeGroup:
     labels = [name]
+    between = [p for p in parts if (p.pre, p.post) == (part.pre, part.post)]
     if len({(p.pre, p.post) for p in parts}) > 1:
         labels += [part.pre, part.post]
-    if len([p for p in parts if (p.pre, p.post) == (part.pre, part.post)]) > 1:
+    if len({p.port for p in between}) > 1:
         labels.append(part.port)
+    alike = [p for p in between if p.port == part.port]
+    if len(alike) > 1:  # by their rules of plasticity
+        labels.append(str(next(k for k, p in enumerate(alike) if p is part)))
     return replace(part, name=":".join(labels))
 
 
@@ -228,7 +257,24 @@ def _receptors(edges: Edges, said: Said, ignored: frozenset[str]) -> Labels:
     return tuple(found), codes
 
 
-def _weights(edges: Edges, said: Said, problems: list[str]) -> Floats | None:
+def _plastic(circuit: Circuit, edges: Edges, ignored: frozenset[str]) -> npt.NDArray[np.bool_]:
+    """Which edges are NEST's stdp_synapse."""
+    texts, codes = edges.attributes.labels("model_template")
+    rules = [] if "model_template" in ignored else _rules(circuit)
+    return np.isin(codes, [k for k, text in enumerate(texts) if text in rules])
+
+
+def _rules(circuit: Circuit) -> list[str]:
+    """Names of stdp_synapse: its own, and those that reports of weights give to what they watch."""
+    named = [
+        str(report.get("model_template"))
+        for report in circuit.reports.values()
+        if report.get("module") == "weight_recorder" and report.get("nest_model") in STDP
+    ]
+    return [*STDP, *named]
+
+
+def _weights(edges: Edges, said: Said, plastic: npt.NDArray[np.bool_], problems: list[str]) -> Floats | None:
     """syn_weight times nsyns, with the sign that dynamics_params give."""
     subject = f"edges {edges.name}"
     weights = edges.attributes.numbers("syn_weight")
@@ -238,7 +284,12 @@ def _weights(edges: Edges, said: Said, problems: list[str]) -> Floats | None:
     nsyns = edges.attributes.numbers("nsyns")
     weights *= np.where(np.isnan(nsyns), 1.0, nsyns)
     for cell, of, given in said:
-        weights[of] *= _sign(f"{subject}, {cell}", given, problems)
+        if (static := of & ~plastic).any():
+            weights[static] *= _sign(f"{subject}, {cell}", given, problems)
+        if (of & plastic).any():
+            problems += stdp_problems(f"{subject}, {cell}", given)
+    if (negative := int((weights[plastic] < 0).sum())) > 0:
+        problems.append(f"{subject}: {negative:,} plastic synapses have negative weights; they are from 0 to Wmax")
     return weights
 
 
@@ -269,13 +320,13 @@ def _delays(edges: Edges, dt: float | None, ignored: frozenset[str], problems: l
     return None
 
 
-def _refuse_attributes(edges: Edges, ignored: frozenset[str], problems: list[str]) -> None:
+def _refuse_attributes(circuit: Circuit, edges: Edges, ignored: frozenset[str], problems: list[str]) -> None:
     subject = f"edges {edges.name}"
     problems += [
-        f"{subject}: model_template {text} has no equivalent; known are {', '.join(STATIC)}; take them as static with "
-        "ignore={'model_template'}"
+        f"{subject}: model_template {text} has no equivalent; known are {', '.join((*STATIC, STDP[0]))}; take them as "
+        "static with ignore={'model_template'}"
         for text in edges.attributes.labels("model_template")[0]
-        if text is not None and text not in STATIC and "model_template" not in ignored
+        if text is not None and text not in (*STATIC, *_rules(circuit)) and "model_template" not in ignored
     ]
     problems += [
         f"{subject}: weight_function {text} is code of a simulator's, which the files do not hold; take syn_weight as "

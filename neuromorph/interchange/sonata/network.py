@@ -21,7 +21,8 @@ from neuromorph.interchange.sonata.edges import EdgeGroup, edge_groups
 from neuromorph.interchange.sonata.groups import Models, NodeGroup, node_groups
 from neuromorph.interchange.sonata.inputs import event_source, input_problems, read_spikes, spike_sources
 from neuromorph.interchange.sonata.reports import recordings, run_problems
-from neuromorph.interchange.sonata.timing import warn_of_shifts
+from neuromorph.interchange.sonata.stdp import stdp
+from neuromorph.interchange.sonata.timing import steps_of, warn_of_shifts
 from neuromorph.language.expr import Type
 from neuromorph.network import EventSource, Live, Network, Population, Sparse
 from neuromorph.units import Quantity, metre, ms, second
@@ -99,7 +100,10 @@ def from_sonata(
         positions = _positions(circuit.nodes[group.nodes], group)
         made[group.name] = net.population(neuron, len(group.ids), name=group.name, positions=positions)
     for part in edges:
-        _project(net, made, part)
+        if part.plastic is not None and dt_ms is not None:
+            _project_plastic(net, made, part, part.plastic, dt_ms)
+        else:
+            _project(net, made, part)
     if clamps and dt_ms is not None:
         project_clamps(net, made, groups, clamps, dt_ms)
     for name, variable, every in wanted:
@@ -214,6 +218,25 @@ def _project(net: Network, made: Mapping[str, Population], part: EdgeGroup) -> N
         )
     else:
         net.project(made[part.pre], port, Sparse(columns), weight=typed, delay=delay * second, name=part.name)
+
+
+def _project_plastic(
+    net: Network, made: Mapping[str, Population], part: EdgeGroup, given: Mapping[str, Any], dt: float
+) -> None:
+    """Project by NEST's stdp_synapse; the step ``dt`` in ms."""
+    steps = steps_of(part.delays, dt, up=False)
+    order = np.lexsort((part.targets, part.sources, -steps))  # the network's own: values of synapses are given in it
+    sources, targets, steps = part.sources[order], part.targets[order], steps[order]
+    spec = next(spec for spec in made[part.post].neuron.ports if spec.name == part.port)
+    one = _spread(1.0 if spec.unit.dim.is_none else 1.0 * spec.unit, len(order))
+    net.project(
+        made[part.pre],
+        made[part.post].port(part.port),
+        Sparse((sources, targets, one, steps)),
+        synapse=stdp(given, part.port, part.unit, part.weights[order]),
+        delays={"on_post": 2 * steps - 1},
+        name=part.name,
+    )
 
 
 def _compact(values: npt.NDArray[np.float64]) -> Any:
