@@ -46,7 +46,7 @@ def load(request: Any) -> type[nengo.Simulator]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: Any, nextitem: Any) -> Iterator[None]:
     """Count for each test what its simulators run where."""
-    current[:] = [{"outcome": "passed", "reason": "", "simulators": 0, "on_target": 0, "on_host": 0}]
+    current[:] = [{"outcome": "unfinished", "reason": "", "simulators": 0, "on_target": 0, "on_host": 0}]
     results[item.nodeid] = current[0]
     return (yield)
 
@@ -54,6 +54,8 @@ def pytest_runtest_protocol(item: Any, nextitem: Any) -> Iterator[None]:
 def pytest_runtest_logreport(report: Any) -> None:
     """Keep the worst of set-up, call and tear-down."""
     kept = results[report.nodeid]
+    if report.when == "call" and report.outcome == "passed" and kept["outcome"] == "unfinished":
+        kept["outcome"] = "passed"
     if report.outcome != "passed":
         kept["outcome"] = report.outcome if not hasattr(report, "wasxfail") else "xfailed"
         kept["reason"] = _reason(report)
