@@ -21,6 +21,7 @@ from neuromorph.errors import NetworkError
 from neuromorph.interchange.nir.cells import Cell, split
 from neuromorph.interchange.nir.forms import Form, Values
 
+#: Methods that integrate linear equations exactly.
 EXACT = ("exact", "auto")
 
 

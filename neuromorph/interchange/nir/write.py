@@ -10,6 +10,7 @@ from typing import Any
 from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.nir import nest
 from neuromorph.interchange.nir.cells import Cell
+from neuromorph.interchange.nir.currents import EXACT
 from neuromorph.interchange.nir.draft import Draft, draw
 from neuromorph.interchange.nir.equations import cell
 from neuromorph.interchange.nir.file import OPTIONS
@@ -161,9 +162,22 @@ def _cells(network: Network, inputs: Sequence[str], options: Options, problems: 
 
 
 def _with_method(given: Options, cells: Mapping[str, Cell], forward: str) -> Options:
-    """The options with the neurons' method, if they share one; else that of the other programs."""
-    methods = {c.method for c in cells.values() if c.method is not None}
-    method = methods.pop() if len(methods) == 1 else given.method
+    """The options with the neurons' method, if they share one; else, with a warning, that of the other programs."""
+    integrated = [(name, c) for name, c in cells.items() if c.method is not None]
+    differing = [(name, c) for name, c in integrated if c.kind not in ("I", "IF") or c.currents]
+    methods: dict[str, list[str]] = {}
+    for name, c in differing or integrated:  # integrators make the same steps by all of them
+        methods.setdefault(str(c.method), []).append(name)
+    if set(methods) <= set(EXACT):
+        methods = dict(list(methods.items())[:1])
+    if len(methods) > 1 and differing:
+        told = "; ".join(f"{', '.join(names)} by {method!r}" for method, names in methods.items())
+        warnings.warn(
+            "to_nir: a graph's reader integrates all of it by one method, and these neurons are integrated by several: "
+            f"{told}; the graph says {given.method!r}, by which the others do not make the same steps",
+            stacklevel=3,
+        )
+    method = next(iter(methods)) if len(methods) == 1 else given.method
     return Options(given.dt, given.reset, method, forward, given.time_unit)
 
 
