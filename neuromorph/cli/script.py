@@ -53,7 +53,8 @@ def described_by(path: Path, name: str | None, dt: Any, duration: Any) -> Job:
                 "leave --network out"
             ) from None
         note = f"{_place(path, run)}: what {run.by} would run here is run; the script ends here"
-        note += f" ({'set_device' if run.by == 'Brian 2' else 'neuromorph.nengo.Simulator'} in it runs all of it)"
+        note += {"Brian 2": ' (set_device("neuromorph")', "Nengo": " (neuromorph.nengo.Simulator"}[run.by]
+        note += " in it runs all of it)"
         if run.by == "Brian 2":
             return _brian2(path, run.objects, run.names, dt, duration or run.duration, note)
         return _nengo(path, run.objects, dt or _seconds(run.dt), duration or _seconds(run.duration), note)
