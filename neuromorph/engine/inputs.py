@@ -145,6 +145,9 @@ def _events(lowered: LoweredNetwork, index: int, wanted: Any) -> list[Replay]:
     """What a source emits in each sample."""
     population = lowered.populations[index]
     subject = f"run_batch: {population.name}"
+    if population.follows is not None:
+        owner = lowered.populations[population.follows.population].name
+        raise TargetError(f"{subject}: its events are further ones of {owner}, which decides on them; leave it out")
     if population.replay is None:
         raise TargetError(
             f"{subject}: give values by parameter or state, e.g. {{{population.name!r}: {{'v': array}}}}; only sources "

@@ -279,6 +279,8 @@ def lower_population(
 
 
 def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[LoweredPopulation], list[str]]:
+    from neuromorph.network.sources import EventsOf
+
     done: list[LoweredPopulation] = []
     problems: list[str] = []
     further = {p.index: network[owner].index for p, owner in _further(network)}
@@ -288,6 +290,8 @@ def _populations(network: Network, dt: float, dtype: Float) -> tuple[list[Lowere
             try:
                 recorded, seen = network.recorded(population), _seen(network, population)
                 owner = further.get(population.index)
+                if isinstance(population.neuron, EventsOf):
+                    population.neuron.check(network[population.neuron.population])
                 done.append(lower_population(population, dt, dtype, network.seed, recorded, seen, owner))
             except NeuromorphError as error:
                 found = [f"population {population.name}: {error}"]

@@ -22,6 +22,7 @@ from neuromorph import (
     Port,
     Reference,
     State,
+    TargetError,
     first_difference,
     ms,
     neuron,
@@ -31,6 +32,7 @@ from neuromorph import (
 from neuromorph.engine import Target
 from neuromorph.mapping.crossbar import Crossbar
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
+from neuromorph.network.copy import with_neurons
 from neuromorph.trace import joined
 
 STEPS = 50
@@ -47,6 +49,16 @@ class TwoKinds:
     low.next = where(v > 0.5, 1, 0)
     spike = Event(when=v > 1.0)
     v.reset = 0.0
+
+
+@neuron
+class Mute:
+    """Has the ports of the others, and nothing to say."""
+
+    a = Port()
+    v = State(0.0)
+    v.jump = a
+    spike = Event(when=v > 1.0)
 
 
 @synapse(late=True)
@@ -187,4 +199,8 @@ def test_what_has_no_further_events_is_refused() -> None:
         Crossbar().compile(plain(), dt=1 * ms)
     with pytest.raises(CheckError, match="each: far, back of EachKind follow further events, and on SpiNNaker2"):
         SpiNNaker2().compile(following(), dt=1 * ms)
+    with pytest.raises(TargetError, match="cells low: its events are further ones of cells"):
+        Reference().compile(plain(), dt=1 * ms).run_batch({"cells low": np.zeros((2, 5, 90))}, 5)
+    with pytest.raises(CheckError, match=r"cells low: EventsOf\(cells, 'low'\): Mute has no such state"):
+        Reference().compile(with_neurons(net, {"cells": Mute}), dt=1 * ms)
     assert following().hash != plain().hash == plain().hash
