@@ -14,6 +14,7 @@ Module             What it does
 ``groups``         nodes to populations
 ``edges``          edges to projections
 ``timing``         the steps that times belong to
+``stdp``           NEST's stdp_synapse
 ``inputs``         node sets and spike files
 ``clamps``         current clamps
 ``reports``        what is recorded; what the configuration says of the run
