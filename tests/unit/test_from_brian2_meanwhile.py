@@ -99,3 +99,20 @@ def test_what_depends_on_the_order_of_synapses_is_refused() -> None:
         "own: on_pre 'v_post = w': it sets v_post",
     ):
         assert expected in text, text
+
+
+def test_pathways_that_add_constants_beside_others_that_do_not() -> None:
+    neurons = b.NeuronGroup(
+        4, "dv/dt = 0.8/ms : 1\ndA/dt = -A/(3*ms) : 1", threshold="v > 1", reset="v = 0", method="euler", name="neurons"
+    )
+    neurons.v = "0.2*i"
+    synapses = b.Synapses(
+        neurons[:2], neurons[2:], on_pre="v_post += 0.05", on_post="v_post -= 0.02*A_pre; A_post += 1"
+    )
+    synapses.connect(j="i")
+    steady = b.Synapses(neurons, neurons, on_pre="v_post += 0.02", name="steady")
+    steady.connect(j="i")
+    network = from_brian2([neurons, synapses, steady])
+    assert [p.name for p in network.projections] == [f"{synapses.name} pre", synapses.name, "steady"]
+    looks = b.StateMonitor(neurons, ["v", "A"], record=True)
+    assert compare([neurons, synapses, steady, b.SpikeMonitor(neurons), looks], 8) > 20

@@ -8,7 +8,7 @@ happens at the end of ours, pathway by pathway, and what is added arrives at the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,7 +232,9 @@ def take(synapses: Any, around: Surroundings, watched: Watched) -> tuple[Taken, 
     sums = any(name.endswith("_post") for name in synapses.summed_updaters)
     if not problems and (rest or sums or watched or synapses.state_updater is not None or regular(synapses)):
         model, found = model_of(synapses, rest, changing, around, watched.looks)
-        taken, problems = taken | model, problems + found
+        used = {link.name for link in model.links}  # the synapses that change have the name alone
+        plain = (replace(link, name=f"{link.name} pre") if link.name in used else link for link in taken.links)
+        taken, problems = replace(taken, links=tuple(plain)) | model, problems + found
     turned, found = summed_pre(synapses, around, changing)
     return taken | turned, [f"{synapses.name}: {problem}" for problem in (*problems, *found)]
 
