@@ -83,7 +83,9 @@ def _job(path: Path, network: Callable[[Any, Any], Network], dt: Any, duration: 
 
 def _globals(path: Path, whole: bool) -> Names:
     """The script's global variables after it has run; ``whole``: simulators of Nengo run, too."""
+    kept = sys.path[:], sys.argv
     sys.path.insert(0, str(path.parent.resolve()))  # as for `python script.py`: modules beside it can be imported
+    sys.argv = [str(path)]
     try:
         with ended_at_first_run(path.read_text(errors="replace"), nengo=not whole):
             return runpy.run_path(str(path), run_name="neuromorph_script")
@@ -98,7 +100,7 @@ def _globals(path: Path, whole: bool) -> Names:
         kind = "" if isinstance(error, NeuromorphError) else f"the script failed: {type(error).__name__}: "
         raise NetworkError(f"{_place(path, error)}: {kind}{error}") from error
     finally:
-        sys.path.pop(0)
+        sys.path[:], sys.argv = kept
 
 
 def _place(path: Path, error: BaseException) -> str:

@@ -375,9 +375,10 @@ def test_a_tick_that_is_too_short_is_overrun(script: Path, tmp_path: Path, capsy
     assert "late PEs catch up" in capsys.readouterr().out
 
 
-def test_a_script_imports_what_lies_beside_it(script: Path, tmp_path: Path) -> None:
+def test_a_script_is_run_as_python_runs_it(script: Path, tmp_path: Path) -> None:
     (tmp_path / "numbers_beside.py").write_text("count = 7")
-    script.write_text("from numbers_beside import count\n" + SCRIPT.replace("200, name", "count, name"))
+    parsed = "import argparse\nargparse.ArgumentParser().parse_args()\nfrom numbers_beside import count\n"
+    script.write_text(parsed + SCRIPT.replace("200, name", "count, name"))
     assert main(["run", str(script), "--out", str(tmp_path / "trace.h5")]) == 0
     with open_trace(tmp_path / "trace.h5") as trace:
         assert trace.sizes["cells"] == 7
