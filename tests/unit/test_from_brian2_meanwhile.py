@@ -113,6 +113,6 @@ def test_pathways_that_add_constants_beside_others_that_do_not() -> None:
     steady = b.Synapses(neurons, neurons, on_pre="v_post += 0.02", name="steady")
     steady.connect(j="i")
     network = from_brian2([neurons, synapses, steady])
-    assert [p.name for p in network.projections] == [f"{synapses.name} pre", synapses.name, "steady"]
+    assert {p.name for p in network.projections} == {f"{synapses.name} pre", synapses.name, "steady"}
     looks = b.StateMonitor(neurons, ["v", "A"], record=True)
     assert compare([neurons, synapses, steady, b.SpikeMonitor(neurons), looks], 8) > 20
