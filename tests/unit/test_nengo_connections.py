@@ -16,6 +16,7 @@ def test_decoded_connections_are_factored() -> None:
     with nengo.Network(seed=4) as model:
         first, second = nengo.networks.EnsembleArray(50, 8), nengo.networks.EnsembleArray(50, 8)
         second.add_output("square that nobody reads", np.square)
+        nengo.Connection(first.output, nengo.Node(size_in=8), synapse=0.02)  # nor this
         nengo.Connection(first.output, second.input, synapse=0.01)
         nengo.Connection(nengo.Node(np.linspace(-1, 1, 8)), first.input, synapse=None)
         nengo.Probe(second.output, synapse=0.01)

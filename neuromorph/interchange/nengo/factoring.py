@@ -111,7 +111,7 @@ class Choice:
 def factored(
     cells: Sequence[Cells], relays: Sequence[Relay], wanted: Iterable[Signal], dt: float, names: Mapping[Signal, str]
 ) -> tuple[tuple[Cells, ...], tuple[Relay, ...], tuple[Choice, ...]]:
-    """Cells and relays with those relays gone that cost more than they save.
+    """Cells and relays with those relays gone that cost more than they save, or that nobody reads.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def factored(
     Returns
     -------
     cells, relays, choices
-        A choice for every relay from cells to cells.
+        A choice for every relay from cells to cells that the host does not read, too.
     """
     sending = {c.output: _share(c, dt) for c in cells}
     held = frozenset(wanted)
@@ -139,8 +139,10 @@ def factored(
     straight: dict[Signal, list[Pairs]] = {c.output: [] for c in cells}
     for relay in relays:
         readers = reading[relay.value]
-        if not readers or relay.value in held:
+        if relay.value in held:
             kept.append(relay)
+            continue
+        if not readers:  # nobody looks at what it holds
             continue
         choice = _choice(relay, readers, sending, names.get(relay.value, relay.value.name))
         choices.append(choice)
