@@ -67,5 +67,5 @@ def run(options: argparse.Namespace) -> int:
     program = chosen.compile(job.network, dt=job.dt)
     trace = program.run(job.duration, out=options.out)
     print(program.report())
-    console.print(f"{options.out}: {sum(trace.count(name) for name in trace.populations)} events")
+    console.print(f"{options.out}: {sum(trace.count(name) for name in trace.recorded_events)} events")
     return 0

@@ -215,7 +215,7 @@ from brian2 import *
 {before}
 tau = 10*ms
 cells = NeuronGroup(10, "dv/dt = (2 - v)/tau : 1", threshold="v > 1", reset="v = 0", method="exact", name="cells")
-monitor = SpikeMonitor(cells)
+monitor, unseen = SpikeMonitor(cells), PoissonGroup(3, rates=50*Hz)
 {after}
 """
 FUNCTION = """
