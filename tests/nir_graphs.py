@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from neuromorph import Network, Reference, from_nir, second
+from neuromorph.interchange import latency
 from neuromorph.interchange.nir.firing import RESETS
 
 DT = 1e-3
@@ -248,3 +250,25 @@ def _link(
         link.names.append(f"{pre}-{post}-{number}-{place}")
         nodes[link.names[-1]] = made
     return link
+
+
+def run(net: Network, steps: int, *states: tuple[str, str]) -> Any:
+    for population, state in states:
+        net.record(net[population], state)
+    return Reference(dtype="float64").compile(net, dt=DT * second).run(steps, progress=False)
+
+
+def dense(net: Network, trace: Any, name: str, steps: int) -> np.ndarray:
+    """Values of a population's events (steps, n), its latency taken off."""
+    events, late = trace.events(name), latency(net[name])
+    result = np.zeros((steps + late, net[name].size))
+    values = np.ones(len(events.steps)) if events.values is None else np.asarray(events.values)
+    inside = np.asarray(events.steps) < len(result)
+    result[events.steps[inside], events.ids[inside]] = values[inside]
+    return result[late:]
+
+
+def outputs(graph: Any, x: np.ndarray, population: str = "output", **options: Any) -> np.ndarray:
+    """What an output of the graph emits for the input ``x`` (steps, channels...)."""
+    net = from_nir(graph, dt=DT * second, events=x, **options)
+    return dense(net, run(net, len(x) + latency(net[population])), population, len(x))
