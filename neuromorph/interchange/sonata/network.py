@@ -57,8 +57,8 @@ def from_sonata(
         What populations of virtual nodes send, instead of what the configuration says; a path is that of a spike file.
     ignore : collection of str
         What to leave out knowingly: names of attributes (``"target_sections"``), or sections of the configuration
-        (``"inputs/clamp"``, ``"reports/ecp"``). ``"model_template"`` takes unknown synapses as static, ``"delay"`` delays
-        below a step as one step.
+        (``"inputs/clamp"``, ``"reports/ecp"``). ``"model_template"`` takes unknown synapses as static, ``"delay"``
+        delays below a step as one step.
     dt : Quantity, optional
         The step that the network will run with; default: the configuration's ``run/dt``. Spikes of one node in one step
         become one event that counts them. Times between steps count at the nearest, spikes at the next one where the
