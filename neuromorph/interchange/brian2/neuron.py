@@ -15,9 +15,10 @@ from typing import Any
 from neuromorph.errors import NeuromorphError
 from neuromorph.interchange.brian2.expressions import Sequence as Statements
 from neuromorph.interchange.brian2.expressions import expression, problem_of, said_of, statements
+from neuromorph.interchange.brian2.given import unit
 from neuromorph.interchange.brian2.links import Neighbour, linked, moves
 from neuromorph.interchange.brian2.moment import Moment, Operation
-from neuromorph.interchange.brian2.names import GroupNames, unit
+from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.samples import Sample, is_late, keep, turn_of
 from neuromorph.interchange.brian2.schedule import Schedule

@@ -14,8 +14,9 @@ from typing import Any
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Statement, expression, statements
 from neuromorph.interchange.brian2.functions import binomial
+from neuromorph.interchange.brian2.given import dimension, unit
 from neuromorph.interchange.brian2.moment import Block, Moment, Operation
-from neuromorph.interchange.brian2.names import LAST, dimension, unit
+from neuromorph.interchange.brian2.names import LAST
 from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.walk import runners, whole
 from neuromorph.language import Expr, where

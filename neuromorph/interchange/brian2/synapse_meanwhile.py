@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Names, Statement, expression
+from neuromorph.interchange.brian2.given import external, quantity
 from neuromorph.interchange.brian2.moment import Moment
-from neuromorph.interchange.brian2.names import external, quantity
 from neuromorph.interchange.brian2.synapse_code import Target, reads_of, target_of
 from neuromorph.interchange.brian2.synapse_names import Side
 from neuromorph.language import Expr

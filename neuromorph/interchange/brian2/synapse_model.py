@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import expression, said_of
-from neuromorph.interchange.brian2.names import dimension, quantity
+from neuromorph.interchange.brian2.given import dimension, quantity
 from neuromorph.interchange.brian2.synapse_code import Run, Target, lines_of, target_of
 from neuromorph.interchange.brian2.synapse_meanwhile import Change, Meanwhile, at_target, neurons_read, own_names
 from neuromorph.interchange.brian2.synapse_monitors import Look

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import expression
 from neuromorph.interchange.brian2.functions import callable_of
+from neuromorph.interchange.brian2.given import dimension, external, opened, quantity, unit
 from neuromorph.interchange.brian2.links import linked, moves
-from neuromorph.interchange.brian2.names import dimension, external, opened, quantity, unit
 from neuromorph.interchange.brian2.samples import Sample
 from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Param, PostState, PostView, PreState, PreView, State, Type, dt, step, to_float

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from neuromorph.interchange.brian2.given import dimension
 from neuromorph.interchange.brian2.moment import Moment, Operation
-from neuromorph.interchange.brian2.names import LAST, GroupNames, dimension
+from neuromorph.interchange.brian2.names import LAST, GroupNames
 from neuromorph.interchange.brian2.operations import adding, within
 from neuromorph.interchange.brian2.schedule import Position
 from neuromorph.interchange.brian2.synapse_names import seen_name

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import problem_of
+from neuromorph.interchange.brian2.given import quantity
 from neuromorph.interchange.brian2.moment import Operation
-from neuromorph.interchange.brian2.names import quantity
 from neuromorph.interchange.brian2.samples import Sample, turn_of
 from neuromorph.interchange.brian2.schedule import Position, Schedule
 from neuromorph.interchange.brian2.synapse_code import Run, lines_of, target_of

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import LanguageError
+from neuromorph.interchange.brian2.given import dimension
 from neuromorph.language import Expr, Port, Type, maximum, minimum, rint, step, to_float, to_int, where
 from neuromorph.language.expr import as_expr, const, nodes
 from neuromorph.units import Dimension, si_unit
@@ -63,8 +64,6 @@ def read_table(name: str, table: Any, names: GroupNames, args: Sequence[Expr]) -
     LanguageError
         For too many entries, too few arguments, or a column that there is not.
     """
-    from neuromorph.interchange.brian2.names import dimension
-
     given = np.asarray(table.values, np.float64)
     if len(args) != given.ndim:
         raise LanguageError(f"{name}() is called with {len(args)} arguments, but has {given.ndim} dimensions")
