@@ -52,7 +52,7 @@ def test_paths_of_different_length_meet_in_the_same_step() -> None:
     np.testing.assert_array_equal(dense(net, trace, "output", 30), join + a)
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate))
 @given(drawn=graphs(), seed=st.integers(0, 99))
 def test_any_graph_gives_what_evaluating_it_node_by_node_gives_and_so_does_its_copy(drawn: Drawn, seed: int) -> None:
     pytest.importorskip("nir")
