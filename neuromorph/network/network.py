@@ -238,12 +238,7 @@ class Network:
         ------
         NetworkError
         """
-        for end in (pre, post.population if isinstance(post, PortRef) else post):
-            if not isinstance(end, Population) or not isinstance(post, PortRef):
-                raise NetworkError(f"reading: expected a population and a port, got {pre!r:.40} and {post!r:.40}")
-            if end.index >= len(self.populations) or self.populations[end.index] is not end:
-                raise NetworkError(f"reading: population {end.name} belongs to another network")
-        made = reading(pre, variable, post, index, delay)
+        made = reading(self.populations, pre, variable, post, index, delay)
         self.readings += (made,)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +47,25 @@ class Reading:
         return f"reading {self.pre.name}.{self.variable} -> {self.post.name}.{self.port}"
 
 
-def reading(pre: Population, variable: str, end: PortRef, index: Any, delay: int) -> Reading:
+def reading(
+    populations: Sequence[Population], pre: Population, variable: str, end: PortRef, index: Any, delay: int
+) -> Reading:
     """A reading, checked; see :meth:`Network.read`.
+
+    Parameters
+    ----------
+    populations : sequence of Population
+        All of the network.
 
     Raises
     ------
     NetworkError
     """
+    for each in (pre, end.population if isinstance(end, PortRef) else None):
+        if not isinstance(each, Population):
+            raise NetworkError(f"reading: expected a population and a port, got {pre!r:.40} and {end!r:.40}")
+        if each.index >= len(populations) or populations[each.index] is not each:
+            raise NetworkError(f"reading: population {each.name} belongs to another network")
     post = end.population
     subject = f"reading {pre.name}.{variable} -> {end!r}"
     if not isinstance(pre.neuron, Neuron):
