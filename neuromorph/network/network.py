@@ -211,9 +211,7 @@ class Network:
         if any(p.name == chosen for p in self.projections):
             raise NetworkError(f"{subject}: the network has a projection of this name; choose another", name=chosen)
         paths = dict(delays or {}), dict(events or {})
-        made = Projection(
-            chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third, *paths
-        )
+        made = Projection(chosen, len(self.projections), pre, target, port, rule, weight, delay, synapse, third, *paths)
         self.projections += (made,)
         return made
 
