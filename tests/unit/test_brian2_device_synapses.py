@@ -1,4 +1,4 @@
-"""Synapses of Brian 2 on the device: several kinds of events, code in every step, monitors, and several runs."""
+"""Events and synapses of Brian 2 on the device: several kinds of events, code in every step, monitors, several runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from types import SimpleNamespace
 
 import brian2 as b2
 import numpy as np
+import pytest
 from brian2_device import both, clean  # noqa: F401  clean acts by itself
+
+from neuromorph.interchange.brian2 import device_session
 
 KINDS = {"transmit": "spike", "far": "above", "back": "spike", "late": "above"}
 
@@ -73,3 +76,24 @@ def test_several_runs_with_events_of_two_kinds_on_their_way_are_those_of_brian2(
         assert np.array_equal(one.t_, other.t_)
         for variable in one.record_variables:
             np.testing.assert_allclose(getattr(other, variable), getattr(one, variable), rtol=1e-9, err_msg=variable)
+
+
+def test_monitors_of_a_part_see_events_a_step_later_across_stretches_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_session, "ROW_BYTES", 400)  # monitors are filled every few steps
+
+    def script() -> SimpleNamespace:
+        group = b2.NeuronGroup(5, "dv/dt = (1 + 0.1*i)/ms : 1", events={"full": "v > 1"}, method="euler")
+        group.run_on_event("full", "v = 0")
+        part = b2.EventMonitor(group[1:4], "full", variables="v")
+        counts = b2.EventMonitor(group, "full", record=False)
+        net = b2.Network(group, part, counts)
+        for duration in (5.2, 3.3):
+            net.run(duration * b2.ms)
+        columns = {name: np.array(getattr(part, name)) for name in ("t_", "i", "v")}
+        return SimpleNamespace(columns=columns, counts=np.array(counts.count))
+
+    theirs, ours = both(script)
+    for name, expected in theirs.columns.items():
+        np.testing.assert_allclose(ours.columns[name], expected, rtol=1e-9, err_msg=name)
+    assert np.array_equal(ours.counts, theirs.counts)
+    assert theirs.counts.min() > 5

@@ -127,7 +127,7 @@ class Seen:
 
     def last(self, watching: list[Any], step: int) -> Before:
         """What the stretch, which ended with this step, is for the next one."""
-        kinds = [(name, "spike") for name in self.trace.recorded_events]
+        kinds = [(name, self.notes.leaving.get(name) or "spike") for name in self.trace.recorded_events]
         kinds += [(n, s.removesuffix("_fired")) for n, s in self.trace.recorded_states if s.endswith("_fired")]
         found = {}
         for name, event in kinds:
