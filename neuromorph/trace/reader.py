@@ -41,6 +41,25 @@ def reading(path: str) -> Iterator[None]:
         raise TraceError(f"{path}: damaged or not a trace: {reason}; use a copy of it", path=path) from error
 
 
+def column(group: h5py.Group, *names: str, axes: int = 1) -> h5py.Dataset:
+    """The first array of numbers among ``names`` that a group has.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    TraceError
+        If what has the name is a group, text, or has not so many axes.
+    """
+    found = group[next((name for name in names if name in group), names[0])]
+    shape = getattr(found, "shape", None)
+    if shape is None or len(shape) != axes or found.dtype.kind not in "iuf":
+        what = "a group" if shape is None else f"{found.dtype} of shape {shape}"
+        expected = "a column" if axes == 1 else f"{axes} axes"
+        raise TraceError(f"{group.file.filename}: {found.name} is {what}; expected {expected} of numbers")
+    return found
+
+
 @dataclass(frozen=True)
 class FileEvents:
     """Spikes of one population in a file, sorted by time as they are read.
@@ -215,9 +234,9 @@ class FileStore:
     def _events(self, population: str) -> FileEvents:
         group = self._spikes[population]
         return FileEvents(
-            group["timestamps"],
-            group["node_ids"] if "node_ids" in group else group["gids"],
-            group.get("values") if self.meta is not None else None,
+            column(group, "timestamps"),
+            column(group, "node_ids", "gids"),
+            column(group, "values") if self.meta is not None and "values" in group else None,
             milliseconds(text(group["timestamps"].attrs.get("units", "")), f"{self.path}: spikes of {population}"),
             self.dt_ms,
             self.meta is not None,
@@ -231,15 +250,14 @@ class FileStore:
     def _states(self, population: str, variable: str) -> FileStates:
         group = self._reports[population, variable]
         mapping = group["mapping"]
-        nodes = mapping["node_ids"] if "node_ids" in mapping else mapping["gids"]
-        pointers = mapping["index_pointers"] if "index_pointers" in mapping else mapping["index_pointer"]
+        nodes, pointers = column(mapping, "node_ids", "gids"), column(mapping, "index_pointers", "index_pointer")
         ids = np.repeat(nodes[:].astype(np.int64), np.diff(pointers[:].astype(np.int64)))
-        unit = text(mapping["time"].attrs.get("units", ""))
-        to_ms = milliseconds(unit, f"{self.path}: report of {population}")
-        start, _, step = (float(t) * to_ms for t in mapping["time"][:3])
+        times = column(mapping, "time")
+        to_ms = milliseconds(text(times.attrs.get("units", "")), f"{self.path}: report of {population}")
+        start, _, step = (float(t) * to_ms for t in times[:3])
         first, every = group.attrs.get("first_step"), group.attrs.get("every")
         return FileStates(
-            group["exact"] if "exact" in group else group["data"],
+            column(group, "exact", "data", axes=2),
             text(group["data"].attrs.get("units", "")),
             ids,
             start,
@@ -295,7 +313,7 @@ class FileStore:
         import h5py
 
         spikes = self._h5.get("spikes")
-        if spikes is None:
+        if not isinstance(spikes, h5py.Group):
             return
         if isinstance(spikes.get("timestamps"), h5py.Dataset):
             self._spikes[NO_POPULATION] = spikes
@@ -308,11 +326,13 @@ class FileStore:
         import h5py
 
         reports = self._h5.get("report")
-        groups = {} if reports is None else dict(reports.items())
+        groups = dict(reports.items()) if isinstance(reports, h5py.Group) else {}
         if not groups and "data" in self._h5 and "mapping" in self._h5:
             groups = {NO_POPULATION: self._h5}
         for name, group in groups.items():
-            if not isinstance(group, h5py.Group) or "data" not in group or "mapping" not in group:
+            if not isinstance(group, h5py.Group) or "data" not in group:
+                continue
+            if not isinstance(group.get("mapping"), h5py.Group):
                 continue
             variable = group.attrs.get("variable", group["data"].attrs.get("variable", "data"))
             self._reports[text(group.attrs.get("population", name)), text(variable)] = group

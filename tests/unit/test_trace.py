@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -186,6 +187,41 @@ def test_damaged_files_are_named(trace: Trace, tmp_path: Path) -> None:
         except TraceError as error:
             refused += str(path) in str(error)
     assert refused > 5
+
+
+@pytest.mark.parametrize("wrong", ["timestamps", "node_ids"])
+@pytest.mark.parametrize("value", [np.zeros((3, 2)), np.array([b"a", b"b", b"c"]), 1.0, None])
+def test_spikes_that_are_no_columns_of_numbers_are_named(tmp_path: Path, wrong: str, value: Any) -> None:
+    path = tmp_path / "t.h5"
+    with h5py.File(path, "w") as file:
+        for name in ("timestamps", "node_ids"):
+            file[f"spikes/a/{name}"] = np.arange(3)
+            file[f"spikes/a/{name}"].attrs["units"] = "ms"
+        del file[f"spikes/a/{wrong}"]
+        if value is None:
+            file.create_group(f"spikes/a/{wrong}")
+        else:
+            file[f"spikes/a/{wrong}"] = value
+    with (
+        pytest.raises(TraceError, match=rf"t\.h5: /spikes/a/{wrong} is .*; expected a column of numbers"),
+        Trace(path) as trace,
+    ):
+        trace.events("a")
+
+
+@pytest.mark.parametrize("wrong", ["data", "mapping/node_ids", "mapping/index_pointers", "mapping/time"])
+def test_reports_that_are_no_arrays_of_numbers_are_named(trace: Trace, tmp_path: Path, wrong: str) -> None:
+    path = tmp_path / "t.h5"
+    trace.save(path)
+    with h5py.File(path, "r+") as file:
+        (name,) = file["report"]
+        report = file[f"report/{name}"]
+        for key in {wrong, "exact"} & {"exact", *report, *(f"mapping/{k}" for k in report["mapping"])}:
+            if key in report:
+                del report[key]
+        report[wrong] = np.array([b"a", b"b"])
+    with pytest.raises(TraceError, match=rf"t\.h5: .*{wrong} is .*; expected .* of numbers"), Trace(path) as damaged:
+        _ = damaged.state("a", "v").data
 
 
 def test_what_is_no_trace_is_named(trace: Trace, tmp_path: Path) -> None:

@@ -186,7 +186,6 @@ def read_spikes(path: str | PathLike[str]) -> dict[str, Spikes]:
     from neuromorph.trace import open_trace
     from neuromorph.trace.reader import NO_POPULATION
 
-    _check_columns(path)
     try:
         with open_trace(path) as trace:
             tables = {name: trace.events(name) for name in trace.populations}
@@ -196,30 +195,6 @@ def read_spikes(path: str | PathLike[str]) -> dict[str, Spikes]:
         "" if name == NO_POPULATION else name: (np.asarray(events.times), np.asarray(events.ids).astype(np.int64))
         for name, events in tables.items()
     }
-
-
-def _check_columns(path: str | PathLike[str]) -> None:
-    """Raise where a file's spikes are no columns of numbers; whether it can be read at all is left to the reader."""
-    import h5py
-
-    odd: list[str] = []
-
-    def look(name: str, item: Any) -> None:
-        if name.rpartition("/")[2] not in ("timestamps", "node_ids", "gids"):
-            return
-        if not isinstance(item, h5py.Dataset) or item.ndim != 1 or item.dtype.kind not in "iuf":
-            odd.append(f"spikes/{name}")
-
-    try:
-        with h5py.File(path, "r", locking="best-effort") as file:
-            if isinstance(spikes := file.get("spikes"), h5py.Group):
-                spikes.visititems(look)
-            elif spikes is not None:
-                odd.append("spikes")
-    except OSError:
-        return
-    if odd:
-        raise NetworkError(f"spikes {path}: {', '.join(odd)} should be columns of numbers", path=str(path))
 
 
 def _read_csv(path: Path) -> dict[str, Spikes]:
