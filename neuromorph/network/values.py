@@ -160,8 +160,18 @@ def check_delay(subject: str, own: Any, given: Any, n_pre: int, n_post: int) -> 
 
 
 def rounded_steps(seconds: npt.NDArray[np.float64], dt: float) -> npt.NDArray[np.int64]:
-    """Nearest whole steps (halves to even)."""
-    return np.rint(seconds / dt).astype(np.int64)
+    """Nearest whole steps (halves to even).
+
+    Raises
+    ------
+    NetworkError
+        If they are more than an integer counts.
+    """
+    with np.errstate(over="ignore"):
+        steps = np.rint(seconds / dt)
+    if steps.size and not np.abs(steps).max() < 2.0**63:
+        raise NetworkError(f"{np.abs(seconds).max():g} s are too many steps of {dt:g} s; use a longer step", dt=dt)
+    return steps.astype(np.int64)
 
 
 def delay_steps(subject: str, given: Array, dt: float, drawn: bool = False) -> Array:

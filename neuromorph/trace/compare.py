@@ -92,8 +92,8 @@ class PopulationComparison:
 
     Attributes
     ----------
-    events : (int, int)
-        Number in a and in b.
+    events : (int, int) or None
+        Number in a and in b; None if one of them has no events recorded.
     missing, extra, changed : int
         Events in a but not in b; in b but not in a; in both with another value.
     rate_cosine : float
@@ -107,7 +107,7 @@ class PopulationComparison:
     """
 
     population: str
-    events: tuple[int, int]
+    events: tuple[int, int] | None
     missing: int
     extra: int
     changed: int
@@ -145,10 +145,9 @@ class Comparison:
     def __str__(self) -> str:
         lines = []
         for p in self.populations:
-            lines.append(
-                f"{p.population}: {p.events[0]:,} and {p.events[1]:,} events, "
-                + ("equal" if p.first is None else f"{p.missing:,} missing, {p.extra:,} extra, {p.changed:,} changed")
-            )
+            verdict = "equal" if p.first is None else f"{p.missing:,} missing, {p.extra:,} extra, {p.changed:,} changed"
+            counted = None if p.events is None else f"{p.events[0]:,} and {p.events[1]:,} events, {verdict}"
+            lines.append(f"{p.population}: {counted or 'events not recorded in both'}")
             if p.first is not None:
                 lines.append(f"  cosine of the rates {p.rate_cosine:.6f}")
                 lines.append(f"  first: {p.first}")
@@ -277,7 +276,7 @@ def _compare_events(
     a: Trace, b: Trace, name: str, states: tuple[StateComparison, ...], rtol: float, atol: float
 ) -> PopulationComparison:
     if name not in a.recorded_events or name not in b.recorded_events:
-        return PopulationComparison(name, (0, 0), 0, 0, 0, float("nan"), None, states)
+        return PopulationComparison(name, None, 0, 0, 0, float("nan"), None, states)
     size = max(a.sizes[name], b.sizes[name])
     rates_a, rates_b = np.zeros(size, np.int64), np.zeros(size, np.int64)
     missing = extra = changed = 0

@@ -31,6 +31,13 @@ def test_steps_do_not_depend_on_dt() -> None:
         assert events.values is None
 
 
+def test_more_steps_than_an_integer_counts_are_refused() -> None:
+    source = EventSource(5, times=[3.4] * ms, indices=[1])
+    for dt in (1e-30, 1e-320):
+        with pytest.raises(NetworkError, match=r"0\.0034 s are too many steps of .* s; use a longer step"):
+            source.event_list(dt)
+
+
 def test_from_dense() -> None:
     spikes = np.array([[0, 1, 0], [0, 0, 0], [1, 0, 1]])
     events = EventSource.from_dense(spikes).event_list(1e-3)

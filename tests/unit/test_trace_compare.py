@@ -155,6 +155,18 @@ def test_whole_recordings() -> None:
             assert words in str(difference)
 
 
+def test_events_that_are_not_recorded_are_not_counted() -> None:
+    sink = MemorySink()
+    sink.open(RunMeta("net", 1e-3, 5, 1, {"a": 5, "b": 2}, recorded=("b",)))
+    sink.close()
+    bare = sink.trace()
+    assert str(compare(bare, bare)).splitlines() == [
+        "a: events not recorded in both",
+        "b: 0 and 0 events, equal",
+        "no difference",
+    ]
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), block=st.sampled_from([1, 2, 7, 1000]))
 def test_streaming_finds_what_plain_sets_find(data: st.DataObject, block: int) -> None:

@@ -249,8 +249,8 @@ def _require_scales(chip: Chip, lowered: LoweredNetwork, scales: Sequence[float 
     names = sorted({lowered.populations[k].name for m in unknown for k in m.sources if lowered.populations[k].graded})
     raise TargetError(
         f"Crossbar: inputs of {', '.join(m.name for m in unknown)} have {chip.machine.input_bits} bits, and nothing "
-        f"says how large the events of {', '.join(names)} get. Give profile=1000, to look at so many steps on the CPU, "
-        "or ranges=calibrate(...)",
+        f"says how large the events of {', '.join(names)} get. Give profile=1000, to look at so many steps on the CPU "
+        "(more, if they are silent in those), or ranges=calibrate(...)",
         populations=tuple(names),
     )
 

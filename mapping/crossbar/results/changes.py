@@ -83,6 +83,8 @@ def changes_of(reference: Trace | Batch, found: Trace | Batch) -> tuple[Change, 
 def _listed(reference: Trace, found: Trace, steps: int | None) -> tuple[Change, ...]:
     made = []
     for each in compare(reference, found).populations:
+        if each.events is None:
+            continue
         first = each.first
         sample = step = neuron = None
         if first is not None and first.step is not None:
