@@ -20,7 +20,7 @@ from brian2.devices.device import all_devices
 from neuromorph.engine.cpu import CPU
 from neuromorph.engine.target import Target
 from neuromorph.errors import TargetError
-from neuromorph.interchange.brian2.device import NeuromorphDevice
+from neuromorph.interchange.brian2.device.device import NeuromorphDevice
 
 __all__ = ["NeuromorphDevice"]
 

@@ -102,7 +102,7 @@ def main() -> int:
 
     import neuromorph.brian2  # noqa: F401  makes the devices known
     from neuromorph import CPU, Reference
-    from neuromorph.interchange.brian2.device_session import Session
+    from neuromorph.interchange.brian2.device.session import Session
 
     RESULTS.mkdir(exist_ok=True)
     again = partial(_again, options)

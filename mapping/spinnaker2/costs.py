@@ -13,10 +13,10 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepProgram
 
 from ..constants import Constants
-from .footprints import Footprint
 from .layout import Layout, offsets
 from .memory import Rates, neuron_rates
 from .options import WORD
+from .plastic.footprints import Footprint
 
 _FLOAT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from neuromorph.errors import TargetError
 
 from ..noc import Flow, send_packets
-from .footprints import view_words
 from .instance import Deployed
 from .layout import PAYLOAD_BITS, offsets
+from .plastic.footprints import view_words
 
 if TYPE_CHECKING:
     from neuromorph.trace import Trace

@@ -11,7 +11,6 @@ from neuromorph.network.synapses import Synapses
 
 from ..graph import Block, kernel_blocks
 from ..machine import Machine
-from .footprints import Footprint
 from .layout import (
     Layout,
     ProjectionLayout,
@@ -21,7 +20,8 @@ from .layout import (
     population_layout,
 )
 from .options import WORD, LayoutOptions
-from .plastic_layout import source_bytes
+from .plastic.footprints import Footprint
+from .plastic.layout import source_bytes
 
 OFFSET_BITS = 17  # a byte address inside 128 kB
 PACKED_GAIN = 0.95  # packed rows cost a scan for each packet, so they must save at least 5 % of the PEs

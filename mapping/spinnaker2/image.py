@@ -11,9 +11,9 @@ import numpy.typing as npt
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
 
-from .footprints import view_words
 from .layout import OUTGOING_PACKETS, REGIONS, Layout, offsets, ring_slots
 from .options import WORD
+from .plastic.footprints import view_words
 
 Array = npt.NDArray[Any]
 

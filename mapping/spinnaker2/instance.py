@@ -20,15 +20,15 @@ from neuromorph.native import Kernel, compile_kernel
 from neuromorph.progress import Progress, Silent
 
 from .delivery import ITEM, kind_of, print_rows
-from .footprints import Footprint
 from .image import Image
 from .layout import offsets
 from .ledger import MAX_LATE, Ledger, open_ledger, step_kernel
 from .map import Mapping as Mapped
 from .network_costs import PacketCosts
-from .plastic_costs import PlasticWork
-from .plastic_rows import PlasticRows
-from .spread import Spread
+from .plastic.costs import PlasticWork
+from .plastic.footprints import Footprint
+from .plastic.rows import PlasticRows
+from .plastic.spread import Spread
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ keys           4 B per neuron that sends, and per kind of its events: its routin
 ring           delay ring: per port, 1 + (longest delay of the projections that end there) slots of 4 B per neuron, so
                that packets may be applied while neurons are still being updated
 synapses       sparse rows: (head + weight field) bytes per synapse; dense rows: the weight field only; regenerated
-               rows: 4 B per neuron and projection (its coordinates); where synapses change, see :mod:`.plastic_layout`
+               rows: 4 B per neuron and projection (its coordinates); where synapses change, see :mod:`.plastic.layout`
 kernels        kernels of regenerated rows, each block of shared weights once per PE that has a neuron using it
 rows           look-up entry per source whose packets reach the PE's neurons
 directory      4 B per PE that this PE hears from (15 bits of its key, 17 of where its rows begin), or 8 B where keys
@@ -57,9 +57,9 @@ from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
 from ..graph import Block
 from ..hypergraph import Limits
 from ..machine import Machine
-from .footprints import Footprint, view_words
 from .options import WORD, LayoutOptions
-from .plastic_layout import shared_bytes, target_bytes
+from .plastic.footprints import Footprint, view_words
+from .plastic.layout import shared_bytes, target_bytes
 
 REGIONS = (
     "code",

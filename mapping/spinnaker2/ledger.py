@@ -17,7 +17,7 @@ from neuromorph.native import Kernel, compile_kernel
 if TYPE_CHECKING:
     from .map import Mapping as Mapped
     from .network_costs import PacketCosts
-    from .plastic_costs import PlasticWork
+    from .plastic.costs import PlasticWork
 
 Array = npt.NDArray[Any]
 

@@ -27,13 +27,13 @@ from .costs import neuron_work
 from .decoder import Decoder
 from .decoder_costs import DecoderLayout, decoder_layout, decoder_room, stored_bytes
 from .dram import Dram, dram_layout, require_room
-from .footprints import with_footprints
 from .formats import entry_bytes_for, key_bits, plan
 from .given import given_partition, given_placement
 from .layout import Layout, offsets, with_directory, with_neurons
 from .memory import Rates, hypergraph, neuron_rates, region_bytes
 from .options import LayoutOptions
-from .plastic_costs import target_work
+from .plastic.costs import target_work
+from .plastic.footprints import with_footprints
 
 Partitioner = str | npt.NDArray[np.int32] | Callable[[Hypergraph, Limits, int], npt.NDArray[np.int32]]
 """A method of :func:`neuromorph.mapping.partition.partition`, the part of every neuron, or an algorithm."""

@@ -12,9 +12,9 @@ from ..machine import LINK_CLASSES
 from ..noc import timing
 from ..route import link_steps
 from .costs import update_schedule
-from .footprints import Footprint, view_words
 from .layout import PAYLOAD_BITS, offsets
-from .plastic_costs import source_cycles
+from .plastic.costs import source_cycles
+from .plastic.footprints import Footprint, view_words
 
 if TYPE_CHECKING:
     from .image import Image

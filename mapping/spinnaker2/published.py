@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from neuromorph.lowering.program import EventTable
 
 from ..constants import UNITS
-from .footprints import synapse_count
 from .layout import REGIONS
+from .plastic.footprints import synapse_count
 
 if TYPE_CHECKING:
     from .report import SpiNNaker2Report

@@ -16,10 +16,10 @@ from neuromorph.lowering.program import LoweredNetwork
 from .decoder import Decoder
 from .decoder_costs import DecoderCost, decoder_cost
 from .energy import CAUSES, Energy, Totals, account
-from .footprints import synapse_count
 from .instance import Deployed
 from .ledger import PHASES, Ledger
 from .pipeline import lags
+from .plastic.footprints import synapse_count
 from .published import Comparison, compare
 from .tables import per_sample_lines, summary, tables
 from .tokens import Tokens, decoder_joules, make_tokens, step_times

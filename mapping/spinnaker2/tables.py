@@ -12,9 +12,9 @@ from neuromorph.lowering.program import EventTable
 
 from ..readable import joules, many, seconds
 from .energy import CAUSES
-from .footprints import Footprint
 from .layout import REGIONS
 from .ledger import LEVELS, PHASES
+from .plastic.footprints import Footprint
 from .tokens import SPENT
 
 if TYPE_CHECKING:

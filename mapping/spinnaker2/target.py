@@ -16,10 +16,10 @@ from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.progress import Progress, progress_for
 
 from .decoder import Decoder
-from .footprints import remote_views
 from .map import Partitioner, Placer, map_network
 from .memory import Rates
 from .options import LayoutOptions
+from .plastic.footprints import remote_views
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
@@ -165,9 +165,9 @@ class SpiNNaker2:
         from .image import Image
         from .instance import Deployed, compile_rows
         from .network_costs import packet_costs
-        from .plastic_costs import plastic_work
+        from .plastic.costs import plastic_work
+        from .plastic.spread import Spread
         from .program import SpiNNaker2Program
-        from .spread import Spread
 
         with progress_for(progress) as shown:
             clock = self._clock(step_seconds(dt))

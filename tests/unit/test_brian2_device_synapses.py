@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from brian2_device import both, clean  # noqa: F401  clean acts by itself
 
-from neuromorph.interchange.brian2 import device_session
+from neuromorph.interchange.brian2.device import session
 
 KINDS = {"transmit": "spike", "far": "above", "back": "spike", "late": "above"}
 
@@ -79,7 +79,7 @@ def test_several_runs_with_events_of_two_kinds_on_their_way_are_those_of_brian2(
 
 
 def test_monitors_of_a_part_see_events_a_step_later_across_stretches_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_session, "ROW_BYTES", 400)  # monitors are filled every few steps
+    monkeypatch.setattr(session, "ROW_BYTES", 400)  # monitors are filled every few steps
 
     def script() -> SimpleNamespace:
         group = b2.NeuronGroup(5, "dv/dt = (1 + 0.1*i)/ms : 1", events={"full": "v > 1"}, method="euler")

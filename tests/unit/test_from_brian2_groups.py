@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neuromorph import CPU, CheckError, Reference, first_difference, from_brian2, ms
-from neuromorph.interchange.brian2.synapses import order_in
+from neuromorph.interchange.brian2.synapses.projections import order_in
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 b = pytest.importorskip("brian2")

@@ -10,8 +10,8 @@ import pytest
 
 from neuromorph import CPU, CheckError, Reference, from_brian2, ms
 from neuromorph.interchange.brian2.schedule import DEFAULT, Schedule
-from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor
-from neuromorph.interchange.brian2.synapses import order_in
+from neuromorph.interchange.brian2.synapses.monitors import seen_by_monitor
+from neuromorph.interchange.brian2.synapses.projections import order_in
 
 b = pytest.importorskip("brian2")
 

@@ -24,8 +24,8 @@ from neuromorph.interchange.brian2.samples import Sample, between, is_late, samp
 from neuromorph.interchange.brian2.schedule import slots_of
 from neuromorph.interchange.brian2.shared_draws import drawing
 from neuromorph.interchange.brian2.sources import feed_source, spike_source
-from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor, watched_in
-from neuromorph.interchange.brian2.synapses import (
+from neuromorph.interchange.brian2.synapses.monitors import seen_by_monitor, watched_in
+from neuromorph.interchange.brian2.synapses.projections import (
     Link,
     Surroundings,
     Taken,

@@ -23,7 +23,7 @@ from neuromorph.interchange.brian2.operations import Acting
 from neuromorph.interchange.brian2.samples import Sample, is_late, keep, turn_of
 from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.stepwise import stepwise
-from neuromorph.interchange.brian2.synapse_ports import show
+from neuromorph.interchange.brian2.synapses.ports import show
 from neuromorph.language import Event, Expr, Neuron, dt, floor, make_neuron, maximum, step, where
 from neuromorph.language.expr import const
 from neuromorph.units import TIME

@@ -19,7 +19,7 @@ from neuromorph.interchange.brian2.moment import Moment, Operation, fired
 from neuromorph.interchange.brian2.names import GroupNames
 from neuromorph.interchange.brian2.samples import Sample, keep
 from neuromorph.interchange.brian2.schedule import Position
-from neuromorph.interchange.brian2.synapse_ports import show
+from neuromorph.interchange.brian2.synapses.ports import show
 from neuromorph.language import Event, Expr, Neuron, make_neuron, step
 
 LAST = (1 << 30, 0, "")

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from neuromorph.errors import CheckError, NetworkError
 from neuromorph.interchange.sonata.attributes import DYNAMICS, Ints
-from neuromorph.interchange.sonata.configs import circuit_config, simulation_configs, write_json
 from neuromorph.interchange.sonata.files import write_edges, write_nodes, write_spikes, write_types
 from neuromorph.interchange.sonata.groups import VIRTUAL
 from neuromorph.interchange.sonata.templates import Template, joined, list_name, template_of, unit_value
+from neuromorph.interchange.sonata.write_config import circuit_config, simulation_configs, write_json
 from neuromorph.language import Neuron
 from neuromorph.network import EventsOf, EventSource, Live, Network, Population
 from neuromorph.network.builders import build_each

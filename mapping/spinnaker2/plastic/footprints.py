@@ -17,7 +17,7 @@ from neuromorph.lowering.plastic import PlasticProjection, View
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
 
-from .plastic_layout import synapse_bytes
+from .layout import synapse_bytes
 
 
 @dataclass(frozen=True)

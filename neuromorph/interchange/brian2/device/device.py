@@ -20,11 +20,11 @@ from brian2.units import check_units, second
 
 from neuromorph.engine.target import Target
 from neuromorph.errors import TargetError
-from neuromorph.interchange.brian2.device_chance import Streams
-from neuromorph.interchange.brian2.device_operations import is_operation, operations_of, run_between
-from neuromorph.interchange.brian2.device_report import Reporter, callback_of
-from neuromorph.interchange.brian2.device_session import Session
-from neuromorph.interchange.brian2.device_task import Ended, Task
+from neuromorph.interchange.brian2.device.chance import Streams
+from neuromorph.interchange.brian2.device.operations import is_operation, operations_of, run_between
+from neuromorph.interchange.brian2.device.report import Reporter, callback_of
+from neuromorph.interchange.brian2.device.session import Session
+from neuromorph.interchange.brian2.device.task import Ended, Task
 from neuromorph.interchange.brian2.schedule import Schedule
 
 LOOP_TEMPLATES = {

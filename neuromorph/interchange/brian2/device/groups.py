@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.engine.checkpoint import PopulationState
-from neuromorph.interchange.brian2.device_probes import NEVER, READY, silent, with_spike_times
+from neuromorph.interchange.brian2.device.probes import NEVER, READY, silent, with_spike_times
 from neuromorph.interchange.brian2.names import LAST
 from neuromorph.interchange.brian2.samples import between
 from neuromorph.language import Neuron

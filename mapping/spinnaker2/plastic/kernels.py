@@ -14,7 +14,7 @@ from numba import njit
 from neuromorph.engine.lowlevel import pointer
 from neuromorph.native.arrays import carray
 
-from .kernels import is_dropped
+from ..kernels import is_dropped
 
 MANY = 1 << 62  # length of a view whose bounds nobody checks
 

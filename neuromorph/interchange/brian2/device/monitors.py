@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.brian2.device_synapses import sees_the_step
+from neuromorph.interchange.brian2.device.synapses import sees_the_step
 from neuromorph.interchange.brian2.samples import is_late, sampled, seen_by
 from neuromorph.interchange.brian2.schedule import Schedule
 from neuromorph.interchange.brian2.walk import whole

@@ -16,15 +16,15 @@ from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Statement, expression, said_of
 from neuromorph.interchange.brian2.samples import Sample, turn_of
 from neuromorph.interchange.brian2.schedule import Position, Schedule
-from neuromorph.interchange.brian2.synapse_code import Run, lines_of
-from neuromorph.interchange.brian2.synapse_names import OWN, Model, Side, SynapseNames
+from neuromorph.interchange.brian2.synapses.code import Run, lines_of
+from neuromorph.interchange.brian2.synapses.names import OWN, Model, Side, SynapseNames
 from neuromorph.language import Expr, State, Type, step, to_float, trunc_div, where
 from neuromorph.language.expr import nodes
 from neuromorph.units import Quantity, example_unit
 
 if TYPE_CHECKING:
-    from neuromorph.interchange.brian2.synapse_monitors import Look
-    from neuromorph.interchange.brian2.synapses import Surroundings
+    from neuromorph.interchange.brian2.synapses.monitors import Look
+    from neuromorph.interchange.brian2.synapses.projections import Surroundings
 
 EQUATIONS = "equations"
 """What messages call the integration of clock-driven equations."""

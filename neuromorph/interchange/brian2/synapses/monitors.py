@@ -14,8 +14,8 @@ from typing import Any
 from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.samples import sampled
 from neuromorph.interchange.brian2.schedule import Position, Schedule
-from neuromorph.interchange.brian2.synapse_steps import turns
-from neuromorph.interchange.brian2.synapses import equations_of, refusal
+from neuromorph.interchange.brian2.synapses.projections import equations_of, refusal
+from neuromorph.interchange.brian2.synapses.steps import turns
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,15 @@ from neuromorph.interchange.brian2.given import quantity
 from neuromorph.interchange.brian2.moment import Operation
 from neuromorph.interchange.brian2.samples import Sample, turn_of
 from neuromorph.interchange.brian2.schedule import Position, Schedule
-from neuromorph.interchange.brian2.synapse_code import Run, lines_of, target_of
-from neuromorph.interchange.brian2.synapse_names import Constants, SynapseNames, sides_of
-from neuromorph.interchange.brian2.synapse_ports import adding_at
-from neuromorph.interchange.brian2.synapse_steps import regular
+from neuromorph.interchange.brian2.synapses.code import Run, lines_of, target_of
+from neuromorph.interchange.brian2.synapses.names import Constants, SynapseNames, sides_of
+from neuromorph.interchange.brian2.synapses.ports import adding_at
+from neuromorph.interchange.brian2.synapses.steps import regular
 from neuromorph.language import Synapse
 from neuromorph.units import TIME
 
 if TYPE_CHECKING:
-    from neuromorph.interchange.brian2.synapse_monitors import Watched
+    from neuromorph.interchange.brian2.synapses.monitors import Watched
 
 Array = npt.NDArray[Any]
 
@@ -211,7 +211,7 @@ def unsettled(group: str, neuron: Any, found: Taken, operations: Iterable[Operat
 
 def take(synapses: Any, around: Surroundings, watched: Watched) -> tuple[Taken, list[str]]:
     """Everything that a Synapses object does, and what of it cannot be taken."""
-    from neuromorph.interchange.brian2.synapse_model import model_of, summed_pre
+    from neuromorph.interchange.brian2.synapses.model import model_of, summed_pre
 
     problems = _unknown_parts(synapses)
     taken = Taken()

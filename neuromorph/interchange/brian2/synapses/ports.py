@@ -10,7 +10,7 @@ from neuromorph.interchange.brian2.moment import Moment, Operation
 from neuromorph.interchange.brian2.names import LAST, GroupNames
 from neuromorph.interchange.brian2.operations import adding, within
 from neuromorph.interchange.brian2.schedule import Position
-from neuromorph.interchange.brian2.synapse_names import seen_name
+from neuromorph.interchange.brian2.synapses.names import seen_name
 from neuromorph.interchange.brian2.walk import whole
 from neuromorph.language import Expr, Type, to_float
 from neuromorph.language.expr import const

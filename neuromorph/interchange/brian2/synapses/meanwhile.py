@@ -21,8 +21,8 @@ from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Names, Statement, expression
 from neuromorph.interchange.brian2.given import external, quantity
 from neuromorph.interchange.brian2.moment import Moment
-from neuromorph.interchange.brian2.synapse_code import Target, reads_of, target_of
-from neuromorph.interchange.brian2.synapse_names import Side
+from neuromorph.interchange.brian2.synapses.code import Target, reads_of, target_of
+from neuromorph.interchange.brian2.synapses.names import Side
 from neuromorph.language import Expr
 from neuromorph.language.expr import as_expr
 

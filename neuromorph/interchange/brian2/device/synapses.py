@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.interchange.brian2.schedule import Schedule
-from neuromorph.interchange.brian2.synapse_monitors import seen_by_monitor
-from neuromorph.interchange.brian2.synapses import changing_in
+from neuromorph.interchange.brian2.synapses.monitors import seen_by_monitor
+from neuromorph.interchange.brian2.synapses.projections import changing_in
 
 Array = npt.NDArray[Any]
 STATE = "state "

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.interchange.brian2 import device_synapses as synapses_of
-from neuromorph.interchange.brian2.device_monitors import Recorded
-from neuromorph.interchange.brian2.device_task import Task
+from neuromorph.interchange.brian2.device import synapses as synapses_of
+from neuromorph.interchange.brian2.device.monitors import Recorded
+from neuromorph.interchange.brian2.device.task import Task
 from neuromorph.interchange.brian2.moment import fired
 from neuromorph.interchange.brian2.samples import is_late
 from neuromorph.interchange.brian2.schedule import Schedule

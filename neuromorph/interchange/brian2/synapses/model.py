@@ -13,13 +13,12 @@ import numpy.typing as npt
 from neuromorph.errors import LanguageError, NeuromorphError
 from neuromorph.interchange.brian2.expressions import expression, said_of
 from neuromorph.interchange.brian2.given import dimension, quantity
-from neuromorph.interchange.brian2.synapse_code import Run, Target, lines_of, target_of
-from neuromorph.interchange.brian2.synapse_meanwhile import Change, Meanwhile, at_target, neurons_read, own_names
-from neuromorph.interchange.brian2.synapse_monitors import Look
-from neuromorph.interchange.brian2.synapse_names import Constants, Model, Side, SynapseNames, sides_of
-from neuromorph.interchange.brian2.synapse_ports import adding_at, setting_at, summed_at
-from neuromorph.interchange.brian2.synapse_steps import Steps
-from neuromorph.interchange.brian2.synapses import (
+from neuromorph.interchange.brian2.synapses.code import Run, Target, lines_of, target_of
+from neuromorph.interchange.brian2.synapses.meanwhile import Change, Meanwhile, at_target, neurons_read, own_names
+from neuromorph.interchange.brian2.synapses.monitors import Look
+from neuromorph.interchange.brian2.synapses.names import Constants, Model, Side, SynapseNames, sides_of
+from neuromorph.interchange.brian2.synapses.ports import adding_at, setting_at, summed_at
+from neuromorph.interchange.brian2.synapses.projections import (
     Link,
     Pathway,
     Surroundings,
@@ -30,6 +29,7 @@ from neuromorph.interchange.brian2.synapses import (
     sorted_by,
     time_of,
 )
+from neuromorph.interchange.brian2.synapses.steps import Steps
 from neuromorph.language import Expr, Output, PostState, PreState, Synapse, Type, make_synapse, to_float, where
 from neuromorph.language import Pathway as FurtherPath
 from neuromorph.language.expr import as_expr, const

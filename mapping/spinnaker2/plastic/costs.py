@@ -19,12 +19,12 @@ from neuromorph.engine.plastic.kernel import needed_ops
 from neuromorph.lowering.plastic import Path, PlasticProjection, Update
 from neuromorph.lowering.program import LoweredNetwork
 
-from ..constants import Constants
-from .costs import cycles_of
+from ...constants import Constants
+from ..costs import cycles_of
 
 if TYPE_CHECKING:
-    from .image import Image
-    from .map import Mapping
+    from ..image import Image
+    from ..map import Mapping
     from .spread import Spread
 
 Int64 = npt.NDArray[np.int64]

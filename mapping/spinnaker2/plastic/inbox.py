@@ -52,7 +52,7 @@ def plastic_kernel(name: str) -> Kernel:
     lines = [
         f'"""Calls :func:`{name}`."""',
         "",
-        f"from neuromorph.mapping.spinnaker2.plastic_kernels import {name}",
+        f"from neuromorph.mapping.spinnaker2.plastic.kernels import {name}",
         "",
         "",
         "def kernel(step, offset, item):",

@@ -16,8 +16,8 @@ from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 
 from neuromorph.errors import CheckError
-from neuromorph.interchange.brian2.device_monitors import KINDS
-from neuromorph.interchange.brian2.device_task import Ended
+from neuromorph.interchange.brian2.device.monitors import KINDS
+from neuromorph.interchange.brian2.device.task import Ended
 from neuromorph.interchange.brian2.schedule import Schedule
 
 Array = npt.NDArray[Any]

@@ -12,7 +12,7 @@ import numpy as np
 from neuromorph.errors import LanguageError
 from neuromorph.interchange.brian2.expressions import Names, Statement, expression, statements
 from neuromorph.interchange.brian2.given import opened
-from neuromorph.interchange.brian2.synapse_names import Side
+from neuromorph.interchange.brian2.synapses.names import Side
 from neuromorph.language import Expr, Type, to_float, to_int, where
 
 Target = tuple[str, str]

@@ -24,7 +24,7 @@ from neuromorph.engine.plastic.kernel import parameter_places
 from neuromorph.lowering.plastic import PlasticProjection, View
 from neuromorph.lowering.program import LoweredNetwork
 
-from .options import WORD
+from ..options import WORD
 
 LISTED, SOURCE_ROW = WORD, 2
 

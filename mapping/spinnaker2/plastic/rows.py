@@ -12,13 +12,13 @@ from neuromorph.engine.memory import Memory, address
 from neuromorph.engine.schedule import Call, Compiled
 from neuromorph.lowering.plastic import Group, PlasticProjection
 
+from ..layout import offsets
+from ..ledger import MAX_LATE, Ledger
+from .costs import visits
 from .inbox import Inbox, plastic_kernel, tally_item
-from .layout import offsets
-from .ledger import MAX_LATE, Ledger
-from .plastic_costs import visits
 
 if TYPE_CHECKING:
-    from .instance import Deployed
+    from ..instance import Deployed
 
 
 class PlasticRows:

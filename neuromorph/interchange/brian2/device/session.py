@@ -18,17 +18,17 @@ import numpy.typing as npt
 
 from neuromorph.engine.interrupt import deferred_interrupt
 from neuromorph.errors import CheckError, CheckpointError
-from neuromorph.interchange.brian2 import device_monitors as monitors_of
-from neuromorph.interchange.brian2 import device_synapses as synapses_of
 from neuromorph.interchange.brian2.build import take_in
-from neuromorph.interchange.brian2.device_flight import Flight, flight_of, legs_of, redirected
-from neuromorph.interchange.brian2.device_groups import carry_over, check_idle, prepared, show_events, write_back
-from neuromorph.interchange.brian2.device_monitors import KINDS
-from neuromorph.interchange.brian2.device_operations import is_operation
-from neuromorph.interchange.brian2.device_probes import leaving
-from neuromorph.interchange.brian2.device_reuse import Made, made, made_again
-from neuromorph.interchange.brian2.device_seen import Before, Notes, Seen, happened_before, looked_at
-from neuromorph.interchange.brian2.device_task import Ended, Task
+from neuromorph.interchange.brian2.device import monitors as monitors_of
+from neuromorph.interchange.brian2.device import synapses as synapses_of
+from neuromorph.interchange.brian2.device.flight import Flight, flight_of, legs_of, redirected
+from neuromorph.interchange.brian2.device.groups import carry_over, check_idle, prepared, show_events, write_back
+from neuromorph.interchange.brian2.device.monitors import KINDS
+from neuromorph.interchange.brian2.device.operations import is_operation
+from neuromorph.interchange.brian2.device.probes import leaving
+from neuromorph.interchange.brian2.device.reuse import Made, made, made_again
+from neuromorph.interchange.brian2.device.seen import Before, Notes, Seen, happened_before, looked_at
+from neuromorph.interchange.brian2.device.task import Ended, Task
 from neuromorph.interchange.brian2.moment import fired
 from neuromorph.interchange.brian2.walk import SPIKE_SOURCES, whole
 from neuromorph.language import Neuron
@@ -37,7 +37,7 @@ from neuromorph.units import second
 if TYPE_CHECKING:
     from neuromorph.engine.checkpoint import Checkpoint, PopulationState
     from neuromorph.engine.target import Program, Target
-    from neuromorph.interchange.brian2.device_chance import Stream
+    from neuromorph.interchange.brian2.device.chance import Stream
     from neuromorph.network import Network
     from neuromorph.trace import Trace
 

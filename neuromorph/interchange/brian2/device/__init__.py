@@ -1,0 +1,1 @@
+"""Brian 2's device: an unchanged script runs on one of our targets. ``device.py`` is the device itself."""
