@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..machine import LINK_CLASSES
+from ..machine import LINK_CLASSES, Machine
 from ..noc import timing
 from ..route import link_steps
 from .costs import update_schedule
@@ -33,6 +33,8 @@ class PacketCosts:
         See :class:`.costs.Schedule`.
     receive : int64, one for each (group, part) of the keys
         Cycles to take a packet from the FIFO and find its row.
+    again : int64, likewise
+        Of them: finding the row among those of the PE that sent the packet, once that PE is known.
     latency : float64, likewise
         Nanoseconds from the sending PE to the receiving one through an idle network.
     service : float64 (parts,)
@@ -58,6 +60,7 @@ class PacketCosts:
     record: npt.NDArray[np.int64]
     dma: npt.NDArray[np.int64]
     receive: npt.NDArray[np.int64]
+    again: npt.NDArray[np.int64]
     latency: npt.NDArray[np.float64]
     service: npt.NDArray[np.float64]
     links: npt.NDArray[np.int32]
@@ -90,23 +93,16 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
     passed = np.bincount(link, minlength=machine.links) > 0
     used, index = np.flatnonzero(passed), (np.cumsum(passed) - 1)[link]
     kind = machine.link_class[used]
-    receive, service = _receive_cycles(mapped, image)
+    receive, again, service = _receive_cycles(mapped, image)
     bits = _packet_bits(mapped, words)
-    group_of = np.repeat(np.arange(keys.n_groups), np.diff(ptr))
-    hops = {k: np.bincount(group_of[machine.link_class[link] == k], minlength=keys.n_groups) for k in range(6)}
-    energy_noc = bits * (
-        (hops[NOC] + hops[FROM_TILE] + hops[TO_TILE]) * c.si("energy.noc_bit_hop")
-        + hops[ROUTER] * c.si("energy.router_bit")
-    )
-    block = c.count("link.board_packet")
-    sent = np.ceil((bits + c.count("link.overhead")) / block) * block
-    energy_links = sent * (hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit"))
+    noc_bit, link_bit = energy_per_bit(machine, ptr, link)
     return PacketCosts(
         before=schedule.before,
         update=schedule.update,
         record=schedule.record,
         dma=schedule.dma,
         receive=receive,
+        again=again,
         latency=latency,
         service=service,
         links=used.astype(np.int32),
@@ -114,12 +110,37 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
         link_service=speed.service[used],
         links_ptr=ptr,
         link_index=index.astype(np.int32),
-        energy_noc=energy_noc,
-        energy_links=energy_links,
+        energy_noc=bits * noc_bit,
+        energy_links=link_bits(machine, bits) * link_bit,
         word_groups=np.flatnonzero(words).astype(np.int32),
         words=words[words > 0],
         barrier=_barrier(mapped, "low" if level == "low" else "high"),
     )
+
+
+def energy_per_bit(
+    machine: Machine, ptr: npt.NDArray[np.int64], link: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Joules for one bit on its way along a tree: in NoC and routers, and on chip links; float64 (trees,) each.
+
+    Parameters
+    ----------
+    ptr : int64 (trees + 1,), link : int32
+        Link ids of the hops of each tree, as :func:`~neuromorph.mapping.route.link_steps` lists them.
+    """
+    c, trees = machine.constants, len(ptr) - 1
+    tree = np.repeat(np.arange(trees), np.diff(ptr))
+    hops = {k: np.bincount(tree[machine.link_class[link] == k], minlength=trees) for k in range(len(LINK_CLASSES))}
+    noc = (hops[NOC] + hops[FROM_TILE] + hops[TO_TILE]) * c.si("energy.noc_bit_hop")
+    noc += hops[ROUTER] * c.si("energy.router_bit")
+    return noc, hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit")
+
+
+def link_bits(machine: Machine, bits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Bits that a chip link sends for a packet of so many bits: whole blocks, with what checks them."""
+    c = machine.constants
+    block = c.count("link.board_packet")
+    return np.asarray(np.ceil((bits + c.count("link.overhead")) / block) * block, np.float64)
 
 
 def _entrance(mapped: Mapping) -> npt.NDArray[np.int64]:
@@ -166,8 +187,11 @@ def _barrier(mapped: Mapping, level: str) -> float:
     return 2e9 * (hops * hop + apart * slowest + router + software)
 
 
-def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Cycles to receive a packet of each (group, part), and mean cycles of a packet with its synapses by part.
+def _receive_cycles(
+    mapped: Mapping, image: Image
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Cycles to receive a packet of each (group, part), those of the search for its row among the rows of its PE, and
+    mean cycles of a packet with its synapses by part.
 
     The directory is searched by halves. Then an indexed table is searched by halves; packed rows are passed one by
     one, half of them on average.
@@ -203,13 +227,13 @@ def _receive_cycles(mapped: Mapping, image: Image) -> tuple[npt.NDArray[np.int64
     search = level * np.ceil(np.log2(np.maximum(in_block, 1)))
     scan = 0.5 * in_block * (level + load * per_row[keys.parts])
     find = level * np.ceil(np.log2(np.maximum(directory, 1)))[keys.parts]
-    receive = c.count("cycles.packet_receive") + find + np.where(np.repeat(packed, size), scan, search)
-    receive = np.ceil(receive).astype(np.int64)
+    again = np.where(np.repeat(packed, size), scan, search)
+    receive = np.ceil(c.count("cycles.packet_receive") + find + again).astype(np.int64)
     weight = np.bincount(keys.group[sends], minlength=keys.n_groups)[np.repeat(np.arange(keys.n_groups), size)]
     packets = np.bincount(keys.parts, weights=weight, minlength=parts)
     cycles: Any = np.bincount(keys.parts, weights=weight * receive, minlength=parts)
     service = (cycles + work) / np.maximum(packets, 1)
-    return receive, service
+    return receive, np.ceil(again).astype(np.int64), service
 
 
 def _rows_by_pair(mapped: Mapping, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
