@@ -80,14 +80,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         for field in ("rows", "depth", "columns", "inputs", "repeats"):
-            value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise MappingError(
-                    f"layer {self.name}: {field} is {value!r}; it must be a whole number of at least 1",
-                    layer=self.name,
-                    field=field,
-                    value=value,
-                )
+            _check_whole(self.name, field, getattr(self, field))
         if self.second not in get_args(SecondOperand):
             raise MappingError(
                 f"layer {self.name}: its second operand is {self.second!r}; it can be 'weights' or 'activations'",
@@ -128,6 +121,8 @@ def gemm(
     name: str, rows: int, depth: int, columns: int, *, repeats: int = 1, second: SecondOperand = "weights"
 ) -> Layer:
     """A matrix product: a fully connected layer of ``rows`` samples or tokens, or one of attention's two products."""
+    for field, value in (("rows", rows), ("depth", depth), ("repeats", repeats)):
+        _check_whole(name, field, value)
     return Layer(name, rows, depth, columns, rows * depth * repeats, repeats, second)
 
 
@@ -161,19 +156,16 @@ def conv(
     MappingError
         If channels or filters are no multiple of the groups, or no window fits.
     """
-    if groups < 1 or channels % groups or filters % groups:
+    for field, value in (("channels", channels), ("filters", filters), ("groups", groups)):
+        _check_whole(name, field, value)
+    if channels % groups or filters % groups:
         raise MappingError(
             f"layer {name}: {channels} channels and {filters} filters in {groups} groups; both must be multiples of it",
             layer=name,
         )
-    height, width = _pair(size)
-    window = Window(channels // groups, height, width, _pair(kernel), _pair(stride), _pair(padding))
-    if min(*window.kernel, *window.stride) < 1 or min(window.padding) < 0:
-        raise MappingError(
-            f"layer {name}: kernel {window.kernel}, stride {window.stride}, padding {window.padding}; kernel and "
-            "stride must be at least 1, padding at least 0",
-            layer=name,
-        )
+    height, width = _pair(name, "size", size)
+    strides, paddings = _pair(name, "stride", stride), _pair(name, "padding", padding, least=0)
+    window = Window(channels // groups, height, width, _pair(name, "kernel", kernel), strides, paddings)
     if window.out_height < 1 or window.out_width < 1:
         raise MappingError(
             f"layer {name}: a window of {window.kernel} does not fit into {height} x {width} with a padding of "
@@ -190,5 +182,20 @@ def batched(layers: Iterable[Layer], samples: int) -> tuple[Layer, ...]:
     return tuple(layer.batched(samples) for layer in layers)
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+def _pair(name: str, field: str, value: int | tuple[int, int], least: int = 1) -> tuple[int, int]:
+    pair = value if isinstance(value, tuple) else (value, value)
+    if len(pair) != 2:
+        raise MappingError(f"layer {name}: {field} is {value!r}; it must be one number or two", layer=name, value=value)
+    for number in pair:
+        _check_whole(name, field, number, least)
+    return pair
+
+
+def _check_whole(name: str, field: str, value: object, least: int = 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise MappingError(
+            f"layer {name}: {field} is {value!r}; it must be a whole number of at least {least}",
+            layer=name,
+            field=field,
+            value=value,
+        )

@@ -18,7 +18,7 @@ MAGNITUDES = 256
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """The 8-bit magnitudes of one operand. See :mod:`.tensors` and :mod:`.tails`.
+    """The 8-bit magnitudes of one operand. See :mod:`.measured` and :mod:`.tails`.
 
     Attributes
     ----------
