@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from .plastic.footprints import view_words
 
 if TYPE_CHECKING:
     from neuromorph.trace import Trace
+    from neuromorph.trace.events import Events
 
 
 def injections(
@@ -41,11 +43,16 @@ def injections(
     return group[group >= 0].astype(np.int64), cycles / clock
 
 
-def packet_flow(deployed: Deployed, trace: Trace, step: int) -> Flow:
-    """See :meth:`SpiNNaker2Program.packet_flow`; with levels chosen step by step, PEs send at the high level."""
+def recorded_events(deployed: Deployed, trace: Trace) -> Iterator[tuple[int, Events]]:
+    """Events of every population that sends packets, with its index.
+
+    Raises
+    ------
+    TargetError
+        If the events of one of them were not recorded.
+    """
     mapped = deployed.mapping
     first = offsets(mapped.lowered)
-    fired = []
     for k, population in enumerate(mapped.lowered.populations):
         if not (mapped.routing.keys.group[first[k] : first[k + 1]] >= 0).any():
             continue
@@ -55,8 +62,17 @@ def packet_flow(deployed: Deployed, trace: Trace, step: int) -> Flow:
                 "cannot be told from the trace",
                 population=population.name,
             )
-        events = trace.events(population.name)
-        fired.append(first[k] + np.asarray(events.ids, np.int64)[np.asarray(events.steps) == step])
+        yield k, trace.events(population.name)
+
+
+def packet_flow(deployed: Deployed, trace: Trace, step: int) -> Flow:
+    """See :meth:`SpiNNaker2Program.packet_flow`; with levels chosen step by step, PEs send at the high level."""
+    mapped = deployed.mapping
+    first = offsets(mapped.lowered)
+    fired = [
+        first[k] + np.asarray(events.ids, np.int64)[np.asarray(events.steps) == step]
+        for k, events in recorded_events(deployed, trace)
+    ]
     words = np.repeat(view_words(mapped.lowered), np.diff(first))
     everyone = np.sort(np.concatenate([np.repeat(np.arange(len(words)), words), *fired]))
     graded = words.any() or any(population.graded for population in mapped.lowered.populations)
