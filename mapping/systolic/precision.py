@@ -41,8 +41,8 @@ def with_precision(array: Array, layers: Sequence[Layer], network: str | None = 
         names = set(array.prices[key].value)
         if weighted and names and not names & set(weighted):
             raise MappingError(
-                f"array {array.name}: of the layers with other bits in {network}, {', '.join(sorted(names)[:3])} and so "
-                f"on, the layers given have none ({', '.join(weighted[:3])}, ...): are they those of {network}?",
+                f"array {array.name}: of the layers with other bits in {network} ({', '.join(sorted(names)[:3])}, ...) "
+                f"the layers given have none ({', '.join(weighted[:3])}, ...): are they those of {network}?",
                 network=network,
             )
     else:
