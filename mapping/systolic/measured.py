@@ -13,6 +13,8 @@ from .values import MAGNITUDES, Codes
 def measured(values: ArrayLike, *, axis: int = -1, per_line: bool = False) -> Codes:
     """The codes of a tensor's magnitudes, ``rint(|x| / scale)`` with the scale at which the largest is 255.
 
+    Integers of which none is above 255 are their own magnitudes: spikes are ones, not 255.
+
     Parameters
     ----------
     values : array
@@ -36,6 +38,8 @@ def measured(values: ArrayLike, *, axis: int = -1, per_line: bool = False) -> Co
     lines: NDArray[np.float64] = np.moveaxis(np.abs(array), axis, -1).reshape(-1, array.shape[axis])
     largest = lines.max(axis=1, keepdims=True) if per_line else lines.max()
     scale = np.where(largest > 0.0, largest / (MAGNITUDES - 1), 1.0)
+    if given.dtype.kind in "bui" and lines.max() < MAGNITUDES:
+        scale = np.ones(())
     magnitudes = np.rint(lines / scale).astype(np.uint8)
     share = np.bincount(magnitudes.ravel(), minlength=MAGNITUDES) / magnitudes.size
     return Codes(share, bool((array < 0.0).any()), magnitudes)

@@ -48,7 +48,7 @@ def long_tailed(small: float, below: int = 8, tail: Tail = "laplace", *, signed:
         )
     edge = below - 0.5  # what is closer to below - 1 than to below
     scale = edge / _quantile(tail, small)
-    edges = np.arange(MAGNITUDES) - 0.5
+    edges = np.arange(MAGNITUDES, dtype=np.float64) - 0.5
     edges[0] = 0.0
     reached = np.append(_share_below(tail, edges / scale), 1.0)
     return Codes(np.diff(reached), signed)

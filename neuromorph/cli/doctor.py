@@ -30,6 +30,7 @@ PACKAGES = (
     ("torch", "training: neuromorph.train", "train"),
     ("lz4", "AEDAT 4 files compressed so", "events"),
     ("zstandard", "AEDAT 4 files compressed so", "events"),
+    ("onnx", "layers of ONNX files on systolic arrays", "onnx"),
     ("mtkahypar", 'partition with method="mtkahypar"', "quality"),
     ("pytest", "the tests", "test"),
     ("hypothesis", "the tests", "test"),
