@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from neuromorph.errors import (
     CheckError,
     CheckpointError,
+    FormatError,
     LanguageError,
     MappingError,
     NetworkError,
@@ -175,6 +176,7 @@ __all__ = [
     "FixedOutDegree",
     "FixedProbability",
     "FixedTotal",
+    "FormatError",
     "Gaussian",
     "Gohm",
     "Hz",

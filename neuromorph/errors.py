@@ -55,5 +55,9 @@ class CheckpointError(NeuromorphError, ValueError):
     """A checkpoint that cannot be written, read or restored here."""
 
 
+class FormatError(NeuromorphError, ValueError):
+    """Numbers that a format cannot store, or a stored stream that is damaged or not whole."""
+
+
 class TrainingError(NeuromorphError, ValueError):
     """A training that cannot start or cannot go on."""
