@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +12,6 @@ from brian2.devices.device import previous_devices, reinit_devices
 
 import neuromorph.brian2  # noqa: F401  makes the devices known
 from neuromorph import Reference
-
-gc.collect()
-gc.freeze()  # Brian 2 collects garbage in every run, which takes longer than most scripts of these tests
 
 REFERENCE = {"target": Reference()}
 

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import signal
 from collections.abc import Iterator
 
@@ -23,3 +24,13 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _garbage_of_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Brian 2 collects garbage in every run: what other tests left alive is not looked at each time."""
+    if "brian2" in request.node.name:
+        gc.collect()
+        gc.freeze()
+    yield
+    gc.unfreeze()
