@@ -30,7 +30,7 @@ class PassTimes:
     products : int
         Products of two parts, over all elements and passes.
     busy : int
-        Element-cycles with work; an element of mode "serial" does one product of parts a cycle.
+        Element-cycles with work: one a product, except in mode "pair", where a cycle does up to four.
     """
 
     ends: NDArray[np.int64]
@@ -75,10 +75,12 @@ def time_passes(
             f"passes: rows read {a.shape[1:]} operands and columns {w.shape[1:]} (passes, depth); there must be as many"
         )
     fused, pair = element.mode == "fused", element.mode == "pair"
-    parts = [np.ones_like(o) if fused else -(-o // element.bits) for o in (a, w)]
+    parts = [-(-o // element.bits) for o in (a, w)]
     nibbles = [-(-o // NIBBLE) for o in (a, w)]
     products = int(parts[0].sum(0, dtype=np.int64).ravel() @ parts[1].sum(0, dtype=np.int64).ravel())
     busy = products
+    if fused:
+        parts = [np.ones_like(p) for p in parts]
     if pair:
         if max(int(p.max()) for p in parts) > 2:
             raise MappingError(
@@ -127,6 +129,10 @@ def _done(element: Element, parts: list[Int32], decode: list[Int32], busy: int) 
         row_work = np.maximum(a, slowest) if pair else a * slowest
         row_work = np.maximum(row_work, np.maximum(decode[0], decode[1].max(0)))
         return np.asarray((np.cumsum(row_work, 1, dtype=np.int64) + np.arange(rows)[:, None]).max(0))
+    if min(a.min(), w.min()) == max(a.max(), w.max()) and not any(d.any() for d in decode):
+        each = int(a[0, 0]) if pair else int(a[0, 0] * w[0, 0])
+        hops = (rows + columns - 2) * (1 if element.lockstep == "elastic" else each)
+        return hops + each * np.arange(1, steps + 1)
     from ._timing_kernels import elastic, in_step
 
     streams: Any = [np.ascontiguousarray(x.T) for x in (a, w, *decode)]
