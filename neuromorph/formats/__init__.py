@@ -9,6 +9,7 @@ from .plain import Fixed, Float, Int
 from .scales import absmax_scale
 from .spark import Spark, spark_pack, spark_unpack
 from .statistics import Statistics, statistics
+from .stream import Reader, Writer
 from .tables import spark_codes, spark_length, spark_table
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "Float",
     "Int",
     "NumberFormat",
+    "Reader",
     "Spark",
     "Statistics",
+    "Writer",
     "absmax_scale",
     "spark_codes",
     "spark_length",

@@ -138,6 +138,25 @@ class Encoded:
         ends: npt.NDArray[np.int64] = np.minimum(np.arange(first, last + 1) * TILE, self.size)
         return ends - first * TILE
 
+    def tobytes(self) -> bytes:
+        """All of it with header and checks, as :class:`neuromorph.formats.Writer` writes it."""
+        from .container import to_bytes
+
+        return to_bytes(self)
+
+    @staticmethod
+    def frombytes(data: bytes | bytearray | memoryview) -> Encoded:
+        """What :meth:`tobytes` gave.
+
+        Raises
+        ------
+        FormatError
+            The bytes are damaged, not whole, or of something else.
+        """
+        from .container import from_bytes
+
+        return from_bytes(data)
+
     def _numbers(self, first: int, last: int) -> npt.NDArray[Any]:
         levels = self.format.levels(self, first, last)
         return from_levels(levels, self.scale, inner(self.shape, self.axis), first * TILE, self.dtype)
