@@ -45,6 +45,7 @@ from neuromorph.train.recipes.pruning import GradualPruning, Pruned, cubic, prun
 from neuromorph.train.recipes.quantisation import Quantised, unquantised
 from neuromorph.train.recipes.regularise import activity, activity_target, event_penalty, state_below_threshold
 from neuromorph.train.recipes.softmax import SampledSoftmax, log_uniform, softmax_nll, unigram
+from neuromorph.train.recipes.spark import Spark
 from neuromorph.train.recipes.stopping import EarlyStopping
 from neuromorph.train.recipes.trainer import Fitted, Trainer
 from neuromorph.train.recipes.weight_noise import WeightNoise
@@ -84,6 +85,7 @@ __all__ = [
     "Samples",
     "Sigmoid",
     "SourceRows",
+    "Spark",
     "State",
     "StraightThrough",
     "SuperSpike",

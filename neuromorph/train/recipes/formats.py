@@ -124,13 +124,22 @@ class Integers:
         largest = x.abs().max()
         if not x.ndim:
             return x.sign(), torch.where(largest == 0, 1.0, largest)
-        kind = torch.finfo(x.dtype)
-        scale = (largest.double() / self.top).to(x.dtype).clamp(min=kind.smallest_normal * kind.eps)
-        # one step less where the largest number would be infinite
-        scale = torch.where((scale * self.top).isinf(), scale.nextafter(torch.zeros_like(scale)), scale)
-        scale = torch.where(largest == 0, 1.0, scale)
-        q = (x.double() / scale.double()).round().clamp(-self.top, self.top)
-        return q.to(x.dtype), scale
+        scale = absmax_scale(largest, self.top)
+        return whole(x, scale, -self.top, self.top), scale
+
+
+def absmax_scale(largest: Tensor, top: int) -> Tensor:
+    """Value of code 1 if the largest magnitude gets code ``top``, by the rule of :mod:`neuromorph.network.quantise`."""
+    kind = torch.finfo(largest.dtype)
+    scale = (largest.double() / top).to(largest.dtype).clamp(min=kind.smallest_normal * kind.eps)
+    # one step less where the largest number would be infinite
+    scale = torch.where((scale * top).isinf(), scale.nextafter(torch.zeros_like(scale)), scale)
+    return torch.where(largest == 0, 1.0, scale)
+
+
+def whole(x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+    """Codes as floats of the type of ``x``: ``rint(x / scale)`` in float64, limited."""
+    return (x.double() / scale.double()).round().clamp(low, high).to(x.dtype)
 
 
 Int8 = partial(Integers, 8)
