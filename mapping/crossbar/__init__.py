@@ -9,6 +9,7 @@ from .converters.calibrate import calibrate
 from .converters.ranges import Ranges
 from .machine.effects import Effects, Verify
 from .machine.machine import CrossbarMachine, load_machine, machine_names
+from .machine.number_formats import with_formats
 from .reads.ledger import Counts
 from .results.report import CrossbarReport
 from .results.study import study
@@ -28,4 +29,5 @@ __all__ = [
     "load_machine",
     "machine_names",
     "study",
+    "with_formats",
 ]

@@ -16,6 +16,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from neuromorph.formats.tables import spark_table
+
+SPARK_PAPER = spark_table("paper").astype(np.int64)
+SPARK_NEAREST = spark_table("nearest").astype(np.int64)
+"""What a code from 0 to 255 becomes in SPARK and back, with either rounding."""
+BINARY, SPARK, NEAREST = range(1, 4)
+"""How codes of rows are stored, as :data:`..machine.machine.InputCode` lists them; 0: they are not rounded."""
+
 
 @njit(error_model="numpy")
 def adc_code(a, lo, step, top):
@@ -139,6 +147,23 @@ def dac_code(value, scale, least, most):
     x = np.rint(value / scale)
     x = x if x > least else np.float64(least)
     return np.int64(x if x < most else most)
+
+
+@njit(error_model="numpy")
+def stored_code(code, rounding):
+    """The code that a row is driven with if it was stored in SPARK on its way: the magnitude's, with its sign.
+
+    Parameters
+    ----------
+    code : int64
+        From -255 to 255 where it is stored in SPARK.
+    rounding : int64
+        ``BINARY``, ``SPARK`` or ``NEAREST``.
+    """
+    if rounding < SPARK:
+        return code
+    kept = SPARK_PAPER[abs(code)] if rounding == SPARK else SPARK_NEAREST[abs(code)]
+    return kept if code >= 0 else -kept
 
 
 @njit(error_model="numpy")

@@ -226,6 +226,8 @@ def digit_means(counts: Counts, machine: CrossbarMachine) -> tuple[Float64, Floa
     """
     wide = np.divide(counts.input_bits, counts.rows, out=np.ones(len(counts.rows)), where=counts.rows > 0)
     most = WORD if machine.input_bits is None else machine.input_bits  # a graded code's register holds its sign too
+    if machine.input_code != "binary":  # short codes are stored in fewer bits, and driven as digits of the same width
+        wide = np.where(wide > 1.0, most, wide)
     cut = [np.array(input_digits(min(max(round(bits), 1), most), machine.dac.bits)) for bits in wide]
     return np.array([d.mean() for d in cut]), np.array([(2.0**d - 1.0).mean() for d in cut])
 

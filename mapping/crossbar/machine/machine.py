@@ -20,6 +20,9 @@ Drive = Literal["rows", "columns"]
 Arithmetic = Literal["levels", "wtm2101"]
 DacKind = Literal["pulse", "level", "width"]
 AdcKind = Literal["sar", "ramp", "charge"]
+InputCode = Literal["binary", "spark", "spark_nearest"]
+INPUT_CODES: tuple[InputCode, ...] = ("binary", "spark", "spark_nearest")
+"""See :attr:`CrossbarMachine.input_code`."""
 
 PREFIX = "crossbar_"
 """Machine files of crossbars are ``machines/crossbar_<name>.toml``."""
@@ -102,6 +105,9 @@ class CrossbarMachine:
         What is on unless the target says otherwise.
     chips : int or None
         Chips at hand, None for as many as the network needs.
+    input_code : {"binary", "spark", "spark_nearest"}
+        How the magnitude of a graded input is stored and sent before a DAC drives its row: whole, or in SPARK with the
+        paper's or with nearest rounding, which takes 4 bits where it is below 8 and loses what that code loses.
     """
 
     name: str
@@ -131,6 +137,7 @@ class CrossbarMachine:
     arithmetic: Arithmetic
     effects: Effects
     chips: int | None = None
+    input_code: InputCode = "binary"
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
@@ -265,6 +272,7 @@ def _problems(m: CrossbarMachine) -> list[str]:
             ("arithmetic", m.arithmetic, Arithmetic),
             ("dac.kind", m.dac.kind, DacKind),
             ("adc.kind", m.adc.kind, AdcKind),
+            ("input_code", m.input_code, InputCode),
         )
         if value not in get_args(known)
     ]
@@ -280,6 +288,8 @@ def _problems(m: CrossbarMachine) -> list[str]:
         found.append(
             f"a cell of {m.cell_levels} levels cannot hold cell_bits = {m.cell_bits} ({2**m.cell_bits} levels)"
         )
+    if m.input_code != "binary" and m.input_bits != 8:
+        found.append(f"input_bits is {m.input_bits}; input_code {m.input_code!r} needs 8")
     if m.cells_per_weight > m.columns:
         found.append(f"a weight takes {m.cells_per_weight} cells side by side, and an array has {m.columns} columns")
     return found

@@ -14,7 +14,7 @@ from numba import njit
 from neuromorph.engine.lowlevel import pointer
 from neuromorph.native.arrays import carray
 
-from ..converters.converter_kernels import adaptive_bits, dac_code
+from ..converters.converter_kernels import SPARK, adaptive_bits, dac_code, stored_code
 from ..converters.histogram_kernels import observe
 
 # columns of ``stepped``, as in ledger.ACTIONS
@@ -30,7 +30,7 @@ def code_of(value, graded, rounding, least, most, real):
     if graded == 0:
         return 1.0
     if rounding:
-        return np.float64(dac_code(value, real[INPUT_SCALE], least, most))
+        return np.float64(stored_code(dac_code(value, real[INPUT_SCALE], least, most), rounding))
     return value / real[INPUT_SCALE]
 
 
@@ -180,6 +180,17 @@ def account_group(
         stepped[COMPARISONS] += group_columns[g]
         stepped[SHIFT_ADDS] += group_columns[g] - group_outputs[g]
     return total
+
+
+@njit(error_model="numpy")
+def spared_bits(first, count, rounding, driven_code):
+    """Bits that the codes of a group's rows do not take in registers, as they are short codes of SPARK."""
+    if rounding < SPARK:
+        return 0
+    spared = np.int64(0)
+    for i in range(first, first + count):
+        spared += 4 * (abs(driven_code[i]) < 8.0)
+    return spared
 
 
 @njit(error_model="numpy")

@@ -44,6 +44,7 @@ from .drive_kernels import (
     cut_digits,
     drive,
     observe_values,
+    spared_bits,
     touched_columns,
 )
 from .noise_kernels import GROUP, normals
@@ -256,7 +257,7 @@ def read_matrix(
     )  # fmt: skip
     if observing:
         observe_values(step, sources, wide, value_histogram, bins, table, seen, seen_sums, seen_state)
-    codes, lists = 0.0, phases * (1 + split)
+    codes, lists, spared = 0.0, phases * (1 + split), np.int64(0)
     slot = ((step + delay) & ring_mask) * ring_row
     for r in range(replicas):
         replica_phases[r] = 0
@@ -287,6 +288,7 @@ def read_matrix(
                 group_rows, group_ptr, group_outputs, group_columns, kind_ptr, kind_step, kind_columns, conductance,
                 active, group_reads, group_driven, conversions, stepped,
             )  # fmt: skip
+            spared += spared_bits(first, driven[g], rounding, driven_code) * (group_ptr[g + 1] - group_ptr[g])
             outputs += group_outputs[g]
             if regular:
                 distinct = columns
@@ -314,7 +316,7 @@ def read_matrix(
             stepped[OUTPUT_BITS] += distinct * output_bits
         for q in range(lists):
             replica_phases[r] += active[q]
-    stepped[INPUT_BITS] = stepped[ROWS] * input_bits
+    stepped[INPUT_BITS] = stepped[ROWS] * input_bits - spared
     sets = 2 if split and lowest < 0.0 else 1
     if readout < TILE_SKIP:  # all arrays are read in all phases, whatever came
         stepped[PHASES], stepped[READS] = dense_phases * sets, dense_reads * sets

@@ -13,6 +13,7 @@ from neuromorph.errors import TargetError
 from neuromorph.lowering.program import LoweredNetwork
 
 from ..converters.converters import adc_range
+from ..machine.machine import INPUT_CODES
 from ..machine.wtm2101 import Limits
 from ..machine.wtm2101_gain import covering_gain
 from ..target import READOUTS, Readout
@@ -64,8 +65,9 @@ class Setting:
     graded : bool
         Whether inputs have codes of several bits; spikes are code 1 in one phase, but on WTM2101, where any code may
         stand for them.
-    rounding : bool
-        Whether codes are rounded to whole numbers of at most ``most``.
+    rounding : int
+        0: codes are not rounded; else they are, to whole numbers of at most ``most``, and the machine's ``input_code``
+        says what becomes of them, as :data:`.converter_kernels.BINARY` and what follows it number it.
     most : int
         Largest magnitude of a code.
     input_scale : float
@@ -97,7 +99,7 @@ class Setting:
 
     computing: bool
     graded: bool
-    rounding: bool
+    rounding: int
     most: int
     input_scale: float
     phases: int
@@ -126,7 +128,7 @@ class Setting:
     def numbers(self) -> dict[str, int]:
         """What kernels take as numbers."""
         return {
-            "computing": int(self.computing), "graded": int(self.graded), "rounding": int(self.rounding),
+            "computing": int(self.computing), "graded": int(self.graded), "rounding": self.rounding,
             "least": -self.most, "most": self.most, "phases": self.phases, "dac_bits": self.dac_bits,
             "split": int(self.split), "readout": self.readout, "rule": self.rule, "adc_bits": self.adc_bits,
             "top": self.top, "noisy": self.noisy, "distorted": int(self.distorted), "observing": int(self.observing),
@@ -178,7 +180,7 @@ def make_settings(chip: Chip, lowered: LoweredNetwork, reading: Reading) -> tupl
             Setting(
                 computing=not linear or (matrix.whole and not whole_weights(chip, matrix)),
                 graded=many,
-                rounding=rounding,
+                rounding=1 + INPUT_CODES.index(machine.input_code) if rounding else 0,
                 most=2 ** (machine.input_bits or 1) - 1,
                 input_scale=scale,
                 phases=phases,
