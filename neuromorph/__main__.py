@@ -1,4 +1,4 @@
-"""``neuromorph`` on the command line: demo, run, map, bits, inspect, compare, doctor."""
+"""``neuromorph`` on the command line: demo, run, map, bits, payloads, inspect, compare, doctor."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "run a network from a script or a file on a target and keep its trace",
     "map": "map a network onto SpiNNaker2 or a crossbar chip without running it, and report",
     "bits": "report what SPARK and other number formats make of weights: bits, bytes, errors",
+    "payloads": "send one run's events under many encodings, SPARK among them, and compare what they cost",
     "payloads": "send one run's events under many encodings, SPARK among them, and compare what they cost",
     "inspect": "show what a trace holds",
     "compare": "compare two traces and find where they first differ",

@@ -133,7 +133,8 @@ def energy_per_bit(
     hops = {k: np.bincount(tree[machine.link_class[link] == k], minlength=trees) for k in range(len(LINK_CLASSES))}
     noc = (hops[NOC] + hops[FROM_TILE] + hops[TO_TILE]) * c.si("energy.noc_bit_hop")
     noc += hops[ROUTER] * c.si("energy.router_bit")
-    return noc, hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit")
+    links = hops[BOARD] * c.si("energy.board_link_bit") + hops[LONG] * c.si("energy.long_link_bit")
+    return np.asarray(noc, np.float64), np.asarray(links, np.float64)
 
 
 def link_bits(machine: Machine, bits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

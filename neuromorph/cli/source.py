@@ -201,7 +201,8 @@ def _from_nir(path: Path, options: argparse.Namespace) -> Job:
     dt = options.dt or written_dt(path)
     if dt is None:
         raise NetworkError(f"{path}: a NIR graph holds no time step; give --dt, e.g. --dt 0.1ms")
-    if options.inputs is None and options.command == "run":
+    replayed = getattr(options, "trace", None) is not None  # events that are known already
+    if options.inputs is None and options.command in ("run", "payloads") and not replayed:
         raise NetworkError(f"{path}: a NIR graph holds no input; give --inputs EVENTS.npy")
     events = None if options.inputs is None else _events(options.inputs)
     network = from_nir(
