@@ -15,7 +15,6 @@ COMMANDS = {
     "map": "map a network onto SpiNNaker2 or a crossbar chip without running it, and report",
     "bits": "report what SPARK and other number formats make of weights: bits, bytes, errors",
     "payloads": "send one run's events under many encodings, SPARK among them, and compare what they cost",
-    "payloads": "send one run's events under many encodings, SPARK among them, and compare what they cost",
     "inspect": "show what a trace holds",
     "compare": "compare two traces and find where they first differ",
     "doctor": "show what is installed and what each feature needs",
