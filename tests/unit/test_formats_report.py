@@ -16,10 +16,11 @@ from neuromorph.__main__ import main
 from neuromorph.errors import FormatError
 from neuromorph.formats import Int, Spark
 from neuromorph.formats.report import bits_report, read_formats, read_layers
-from neuromorph.models import LIFDelta
+from neuromorph.models import LIFDelta, braille_letters
 from neuromorph.network import Live
 from neuromorph.trace import Trace
 
+ROOT = Path(__file__).resolve().parents[2]
 SPARK = Spark(sign="unsigned", scale=1.0)
 EVERY = np.arange(256.0)
 
@@ -108,6 +109,7 @@ def test_a_state_dict_is_told_tensor_by_tensor() -> None:
             "moments": [torch.zeros(2), torch.ones(2, dtype=torch.int8)],
         },
         "steps": torch.tensor(5),
+        "positions": torch.arange(7),
         "mask": torch.ones(3, dtype=torch.bool),
         "causal": torch.tensor([0.0, -torch.inf]),
         "none": torch.empty(0),
@@ -118,9 +120,10 @@ def test_a_state_dict_is_told_tensor_by_tensor() -> None:
     reasons = {each.name: each.reason for each in report.skipped}
     assert reasons["decoder"] == "is embedding"
     assert reasons["causal"] == "holds nan or infinity"
-    assert set(reasons) == {"decoder", "steps", "mask", "causal", "none"}
+    assert set(reasons) == {"decoder", "steps", "positions", "mask", "causal", "none"}
     assert report["deep.moments.0"].formats["spark"].max_error == 0
     assert [each.name for each in bits_report(state, only="*.bias").layers] == ["deep.bias"]
+    assert bits_report(torch.arange(7)).total().count == 7  # what is given alone is meant
 
 
 def test_what_holds_nothing_is_one_error() -> None:
@@ -201,8 +204,7 @@ def test_files_hold_what_was_written(tmp_path: Path) -> None:
 
 
 def test_graphs_and_traces_are_read(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
-    nodes = [each.name for each in read_layers(root / "models/data/braille/braille_noDelay_bias_zero.nir")]
+    nodes = [each.name for each in read_layers(ROOT / "models/data/braille/braille_noDelay_bias_zero.nir")]
     assert any(name.endswith(".weight") for name in nodes)
     sent = {"egru": (np.arange(5), np.arange(5), np.linspace(0.5, 1, 5)), "lif": (np.arange(3), np.arange(3))}
     trace = Trace.from_events(sent, sizes={"egru": 5, "lif": 5}, dt=1e-3)
@@ -266,3 +268,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "no such file" in capsys.readouterr().err
     assert main(["bits", str(tmp_path / "bits.png")]) == 2
     assert "cannot read '.png'" in capsys.readouterr().err
+
+
+def test_the_page_prints_what_is_so() -> None:
+    report = bits_report(braille_letters.trained("egru"), ["spark", "spark-nearest", "int8", "int4"])
+    assert str(report) in (ROOT / "docs" / "formats.md").read_text()

@@ -52,7 +52,7 @@ def _numpy(path: Path) -> Found:
     try:
         opened = np.load(path, mmap_mode="r")
         if isinstance(opened, np.ndarray):
-            yield layer(path.stem, opened)
+            yield layer(path.stem, opened, ints=True)
             return
         with opened:
             for name in opened.files:
@@ -84,7 +84,7 @@ def _torch(path: Path) -> Found:
     elif isinstance(content, list | tuple):
         yield from of_mapping(dict(enumerate(content)))
     else:
-        yield layer(path.stem, content)
+        yield layer(path.stem, content, ints=True)
 
 
 def _safetensors(path: Path) -> Found:
@@ -129,7 +129,7 @@ def _nir(path: Path) -> Found:
     graph, _ = read_graph(path)
     for node in graph.nodes.values():
         for name, value in node.values.items():
-            if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.ndim:
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim:  # ints are shapes
                 yield layer(f"{node.name}.{name}", value)
 
 

@@ -55,7 +55,8 @@ def layers_of(source: Any, dt: Quantity | None = None) -> Found:
         Of a network, the weights of each projection (of a convolution its kernel, of plastic synapses those that they
         start with). Of a module, its weights as :func:`neuromorph.train.weights_of` lists them, behind their
         parametrizations. Of a mapping such as a state dict, every array, those of inner mappings and lists with dotted
-        names; the second name of one and the same tensor is left out.
+        names; the second name of one and the same tensor is left out, and so are ints of 32 bits and more, which are
+        taken for indices.
     dt : Quantity, optional
         Step for delays of a network that are times; no weight depends on it. Default: 1 ms.
     """
@@ -69,7 +70,7 @@ def layers_of(source: Any, dt: Quantity | None = None) -> Found:
         return of_mapping(source)
     if isinstance(source, Iterator):
         return source
-    return iter([layer("values", source)])
+    return iter([layer("values", source, ints=True)])
 
 
 def array(values: Any) -> npt.NDArray[Any]:
@@ -98,11 +99,11 @@ def _of_network(network: Any, dt: Quantity | None) -> Found:
         if weights.ndim == 0:
             yield Skipped(name, "one weight for all synapses")
         elif synapses.geometry is not None:
-            yield layer(name, weights.reshape(synapses.geometry.out_channels, -1), 0)
+            yield layer(name, weights.reshape(synapses.geometry.out_channels, -1), 0, ints=True)
         elif synapses.row_ptr is None:
-            yield layer(name, weights.reshape(synapses.n_pre, synapses.n_post), 1)
+            yield layer(name, weights.reshape(synapses.n_pre, synapses.n_post), 1, ints=True)
         else:
-            yield layer(name, weights)
+            yield layer(name, weights, ints=True)
 
 
 def _of_module(module: Any) -> Found:
@@ -140,15 +141,21 @@ def _holds_arrays(value: Any) -> bool:
     return isinstance(value, Mapping | list | tuple) or hasattr(value, "dtype")
 
 
-def layer(name: str, values: Any, channels: int | None = 0) -> Layer | Skipped:
-    """A layer, or why it is none; ``channels`` counts only where there are two axes or more."""
+def layer(name: str, values: Any, channels: int | None = 0, *, ints: bool = False) -> Layer | Skipped:
+    """A layer, or why it is none.
+
+    ``channels`` counts only where there are two axes or more. Without ``ints``, those of 32 bits and more are taken for
+    indices, which stand beside weights in many files.
+    """
     numbers = array(values)
     if numbers.dtype.kind not in "iuf":
         return Skipped(name, f"{numbers.dtype}, not real numbers")
-    if not numbers.ndim:
-        return Skipped(name, "a single number")
     if not numbers.size:
         return Skipped(name, f"empty, shape {numbers.shape}")
+    if numbers.size == 1:
+        return Skipped(name, "a single number")
+    if numbers.dtype.kind != "f" and numbers.dtype.itemsize >= 4 and not ints:
+        return Skipped(name, f"{numbers.dtype}, taken for indices; convert them to floats if they are not")
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
         return Skipped(name, "holds nan or infinity")
     return Layer(name, numbers, channels if numbers.ndim > 1 else None)

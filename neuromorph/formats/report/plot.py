@@ -70,7 +70,8 @@ def _lengths(ax: Any, report: BitsReport, layers: Sequence[LayerBits]) -> None:
     more = "" if len(layers) == len(report.layers) else f" ({len(layers)} largest of {len(report.layers)} arrays)"
     ax.set_xlabel(f"values, %{more}", fontsize=9)
     ax.set_title(f"code lengths, {first}", fontsize=9, loc="left")
-    ax.legend(fontsize=7, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
+    figure = ax.get_figure()
+    figure.legend(*ax.get_legend_handles_labels(), fontsize=8, frameon=False, ncols=3, loc="outside lower left")
 
 
 def _sizes(ax: Any, report: BitsReport) -> None:
