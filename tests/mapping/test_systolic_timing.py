@@ -21,7 +21,7 @@ def drawn(rng: np.random.Generator, lines: int, depth: int, long: float) -> np.n
     return np.where(rng.random((lines, depth)) < long, rng.integers(8, 256, (lines, depth)), rng.integers(0, 8, 1))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 9)),
     long=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
