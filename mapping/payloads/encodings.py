@@ -28,6 +28,7 @@ from .values import ValueCode, value_code
 
 Layout = Literal["single", "packed", "bitmap"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+DEFAULT_VALUES = ("float32", "int16", "int8", "int4", "spark")
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ class Encoding:
 
 
 def encodings(names: Iterable[str] | None = None) -> tuple[Encoding, ...]:
-    """Encodings by their names; by default floats, ints of 16 and 8 bits and SPARK in every layout, floats first."""
+    """Encodings by their names; by default floats, ints and SPARK in every layout, floats first."""
     if names is None:
-        names = [f"{values}/{layout}" for layout in LAYOUTS for values in ("float32", "int16", "int8", "spark")]
+        names = [f"{values}/{layout}" for layout in LAYOUTS for values in DEFAULT_VALUES]
     made = tuple(Encoding.named(name) for name in dict.fromkeys(names))
     if not made:
         raise MappingError("no encodings are given; name at least one, as in spark/packed")

@@ -61,7 +61,7 @@ class ValueCode:
     rounding : {"paper", "nearest"} or None
         Of SPARK's lossy codes; None: the code is not SPARK's.
     exact : bool
-        float32, which is what chips send today: nothing is rounded.
+        float32, which is what a run sends: nothing is rounded.
     """
 
     name: str

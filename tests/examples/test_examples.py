@@ -22,6 +22,7 @@ ARGUMENTS = {
     "language_model.py": ["compare"],
     "nengo_dynamics.py": ["--models", "oscillator", "--neurons", "30", "--duration", "0.2"],
     "nengo_learning.py": ["--neurons", "30", "--duration", "0.4"],
+    "payloads.py": ["--touches", "20"],
     "train_braille.py": ["egru", "--epochs", "1"],
     "train_digits.py": ["spiking", "--trained", "--images", "20"],
 }
@@ -39,6 +40,7 @@ PROMISES = {
     "live_decoder.py": "0 of 1780 velocities differ from the replayed run; 0 from the checkpoint on",
     "nengo_dynamics.py": "not the same here: 0;",
     "nengo_learning.py": "spikes that are not the same: 0",
+    "payloads.py": "float32  100.00%",
     "sonata_circuit.py": "first difference between the CPU and the chip: none",
     "train_braille.py": "first difference: none",
     "train_digits.py": "spiking, split 0, int8, CPU: 100.00% of 20",
