@@ -189,6 +189,8 @@ def read_next(source: BinaryIO, header: Header, tile: int) -> Encoded | tuple[in
     offsets = np.concatenate([[0], np.cumsum(index[:, 0], dtype=np.int64)])
     if offsets[-1] != size:
         raise FormatError(f"encoded numbers: tiles of {offsets[-1]} bytes in a frame of {size}, at tile {tile}")
+    if size > 8 * count:
+        raise FormatError(f"encoded numbers: {size} bytes for {count} values at tile {tile}")
     payload = np.frombuffer(_read(source, size, f"the frame at tile {tile}"), np.uint8)
     planes = tuple(
         np.frombuffer(_read(source, (count + 7) // 8, f"the signs of the frame at tile {tile}"), np.uint8)

@@ -72,6 +72,16 @@ class Encoded:
     planes: tuple[Bytes, ...]
     offsets: npt.NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        tiles = -(-self.size // TILE)
+        if len(self.offsets) != tiles + 1 or self.offsets[0] != 0 or self.offsets[-1] != self.payload.size:
+            raise FormatError(
+                f"{self.format.name}: {len(self.offsets) - 1} tiles up to byte {self.offsets[-1]} of "
+                f"{self.payload.size} do not hold {self.size} values ({tiles} tiles)"
+            )
+        if any(plane.size != (self.size + 7) // 8 for plane in self.planes):
+            raise FormatError(f"{self.format.name}: a plane has no bit for each of {self.size} values")
+
     @property
     def size(self) -> int:
         """How many numbers."""

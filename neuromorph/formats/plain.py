@@ -180,7 +180,7 @@ class Float:
 
     def levels(self, encoded: Encoded, first: int, last: int) -> npt.NDArray[Any]:
         """The numbers of tiles ``first .. last - 1``."""
-        return _tiles(encoded, first, last).view(f"<f{self.bits // 8}")
+        return _tiles(encoded, self.bits, first, last).view(f"<f{self.bits // 8}")
 
     def exact_levels(self, values: npt.NDArray[Any], encoded: Encoded) -> npt.NDArray[Any]:
         """The stored ones: the code keeps every level."""
@@ -219,11 +219,15 @@ def _fixed_width(
     return Encoded(form, array.shape, dtype, scale, axis, payload, (), (starts * bits + 7) // 8)
 
 
-def _tiles(encoded: Encoded, first: int, last: int) -> Bytes:
-    return encoded.payload[encoded.offsets[first] : encoded.offsets[last]]
+def _tiles(encoded: Encoded, bits: int, first: int, last: int) -> Bytes:
+    """The bytes of some tiles, which must be as many as their values take."""
+    wanted = (np.minimum(np.arange(first, last + 1) * TILE, encoded.size) * bits + 7) // 8
+    if (encoded.offsets[first : last + 1] != wanted).any():
+        raise FormatError(f"{encoded.format.name}: tiles {first} to {last - 1} have not the bytes of their values")
+    return encoded.payload[wanted[0] : wanted[-1]]
 
 
 def _levels(encoded: Encoded, bits: int, first: int, last: int) -> npt.NDArray[Any]:
     out = np.empty(min(last * TILE, encoded.size) - min(first * TILE, encoded.size), _kind(bits))
-    _unpack(_tiles(encoded, first, last), bits, out)
+    _unpack(_tiles(encoded, bits, first, last), bits, out)
     return out

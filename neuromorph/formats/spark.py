@@ -107,7 +107,7 @@ class Spark:
         if self.sign != "plane":
             return magnitude.view(KINDS[self.sign])
         out = np.empty(magnitude.size, np.int16)
-        _join(magnitude, encoded.planes[0], first * TILE, out)
+        _join(magnitude, encoded.planes[0][first * TILE // 8 :], out)
         return out
 
     def exact_levels(self, values: npt.NDArray[Any], encoded: Encoded) -> npt.NDArray[Any]:
@@ -158,10 +158,12 @@ def spark_pack(
     """
     if rounding not in ROUNDINGS:
         raise FormatError(f"SPARK: no rounding {rounding!r}; choose one of {', '.join(ROUNDINGS)}")
+    if values.dtype != np.uint8 or values.ndim != 1:
+        raise FormatError(f"SPARK: packs bytes, uint8 in one axis; these are {values.dtype} of shape {values.shape}")
     _check_bounds(bounds, len(values))
     payload = np.empty(len(values), np.uint8)
     offsets = np.zeros(len(bounds), np.int64)
-    _pack(values, bounds, rounding == "nearest", payload, offsets)
+    _pack(np.ascontiguousarray(values), bounds, rounding == "nearest", payload, offsets)
     return payload[: offsets[-1]].copy(), offsets
 
 
@@ -183,12 +185,14 @@ def spark_unpack(
         A piece does not hold exactly its values, or holds a word that no value has.
     """
     _check_bounds(bounds, int(bounds[-1]) if len(bounds) else 0)
+    if payload.dtype != np.uint8 or payload.ndim != 1 or offsets.dtype != np.int64:
+        raise FormatError(f"SPARK: a payload is uint8 in one axis with offsets int64, not {payload.dtype}")
     sizes, counts = np.diff(offsets), np.diff(bounds)
     whole = len(offsets) == len(bounds) and offsets[0] >= 0 and offsets[-1] <= len(payload)
     if not whole or (2 * sizes < counts).any() or (sizes > counts).any():
         raise FormatError(f"SPARK: pieces of {counts.sum()} values do not fit their places in {len(payload)} bytes")
     out = np.empty(int(bounds[-1]), np.uint8)
-    bad = _unpack(payload, np.ascontiguousarray(offsets), bounds, _pairs(), out)
+    bad = _unpack(np.ascontiguousarray(payload), np.ascontiguousarray(offsets), bounds, _pairs(), out)
     if bad >= 0:
         raise FormatError(
             f"SPARK: tile {first + bad} does not hold its {counts[bad]} values: the stream is damaged", tile=first + bad
@@ -197,8 +201,14 @@ def spark_unpack(
 
 
 def _check_bounds(bounds: npt.NDArray[np.int64], size: int) -> None:
-    if not len(bounds) or bounds[0] != 0 or bounds[-1] != size or (np.diff(bounds) < 0).any():
-        raise FormatError(f"SPARK: pieces do not go from 0 to {size} in ascending order")
+    if (
+        bounds.dtype != np.int64
+        or not len(bounds)
+        or bounds[0] != 0
+        or bounds[-1] != size
+        or (np.diff(bounds) < 0).any()
+    ):
+        raise FormatError(f"SPARK: pieces (int64) do not go from 0 to {size} in ascending order")
 
 
 @cache

@@ -24,6 +24,13 @@ BYTE, INDEX = np.uint64(0xFF), np.uint64(0xFFF)
 
 
 @njit(error_model="numpy", inline="always")
+def copy(source, target):
+    """The bytes of one array to the beginning of another."""
+    for k in range(len(source)):
+        target[k] = source[k]
+
+
+@njit(error_model="numpy", inline="always")
 def swapped(word):
     """The two nibbles of each byte exchanged."""
     return ((word >> FOUR) & LOW) | ((word & LOW) << FOUR)
@@ -75,8 +82,7 @@ def pack(values, bounds, nearest, payload, offsets):
         words = (n + 7) // 8
         if words:
             word[words - 1] = NONE
-        for k in range(n):
-            word_bytes[k] = values[begin + k]
+        copy(values[begin : begin + n], word_bytes)
         for i in range(words):
             value = nearer(word[i]) if nearest else word[i]
             code = coded(value)
@@ -113,8 +119,7 @@ def pack(values, bounds, nearest, payload, offsets):
         for i in range(at + 1):
             out[i] = swapped(out[i])
         offsets[t] = end
-        for k in range(size):
-            payload[end + k] = out_bytes[k]
+        copy(out_bytes[:size], payload[end : end + size])
         end += size
     offsets[len(bounds) - 1] = end
 
@@ -130,56 +135,75 @@ def unpack(payload, offsets, bounds, pairs, out):
     most = 0
     for t in range(len(bounds) - 1):
         most = max(most, offsets[t + 1] - offsets[t])
+    # The first of each is 0: what comes before a tile.
     word, head = np.zeros(most // 8 + 2, np.uint64), np.zeros(most // 8 + 2, np.uint64)
-    word_bytes = word.view(np.uint8)
+    even, odd, ends = np.empty(len(word), np.uint64), np.empty(len(word), np.uint64), np.empty(len(word), np.uint64)
     found = np.empty(2 * most + 64, np.uint8)
+    word_bytes = word.view(np.uint8)[8:]
     for t in range(len(bounds) - 1):
-        begin, size, n = offsets[t], offsets[t + 1] - offsets[t], bounds[t + 1] - bounds[t]
+        begin, size, start, n = offsets[t], offsets[t + 1] - offsets[t], bounds[t], bounds[t + 1] - bounds[t]
         words = size // 8 + 1  # at least one nibble follows the last
-        word[words - 1] = NONE
-        for k in range(size):
-            word_bytes[k] = payload[begin + k]
-        for i in range(words):
-            word[i] = swapped(word[i])
-        at = NONE
-        open_, before, eight, wrong = NONE, NONE, NONE, NONE
-        for i in range(words):
-            w = word[i]
-            # Which nibbles begin a long word: every second one of a row of set first bits, from where a word may begin.
-            # The subtraction finds the rows' ends in all sixteen at once.
-            first = (w >> THREE) & NIBBLES
-            free = first & ~open_
-            turn = (((free << FOUR) | ODD) - free) ^ ODD
-            h = turn & first
-            head[i] = h
-            alone = h & ~(w | (w >> ONE) | (w >> TWO))
-            wrong |= ((alone << FOUR) | eight) & ~first & NIBBLES
-            eight = alone >> LAST
-            open_ = h >> LAST
-            kept = w & ((h << FOUR) - h)
-            waiting = (kept << FOUR) | before
-            before = kept >> LAST
-            even = (w & HALF) | ((waiting & HALF & LOW) << EIGHT)
-            odd = ((w >> EIGHT) & HALF) | (((waiting >> EIGHT) & HALF & LOW) << EIGHT)
-            ends = (TWOS - ((h | (h >> FOUR)) & ONES)) * ONES  # values up to and with each byte
-            past = ends << EIGHT
-            for k in range(4):
-                shift = np.uint64(16 * k)
-                two = pairs[(even >> shift) & INDEX]
-                place = at + ((past >> shift) & BYTE)
-                found[place] = np.uint8(two)
-                found[place + ONE] = np.uint8(two >> 8)
-                two = pairs[(odd >> shift) & INDEX]
-                place = at + ((past >> (shift + EIGHT)) & BYTE)
-                found[place] = np.uint8(two)
-                found[place + ONE] = np.uint8(two >> 8)
-            at += ends >> np.uint64(56)
-        spare = np.int64(at) - (16 * words - 2 * size) - n
-        if wrong or not sound(head, word, 2 * size - 1, spare):
+        word[words] = NONE
+        copy(payload[begin : begin + size], word_bytes)
+        wrong = split(word[: words + 1], head, even, odd, ends)
+        at = emit(even[:words].view(np.uint16), odd[:words].view(np.uint16), ends[:words].view(np.uint8), pairs, found)
+        spare = at - (16 * words - 2 * size) - n
+        if wrong or not sound(head[1:], word[1:], 2 * size - 1, spare):
             return t
-        for k in range(n):
-            out[bounds[t] + k] = found[k]
+        copy(found[:n], out[start : start + n])
     return -1
+
+
+@njit(error_model="numpy")
+def split(word, head, even, odd, ends):
+    """Find where values begin, and prepare what :func:`emit` takes; returns whether a word occurs that no value has."""
+    for i in range(len(word)):
+        word[i] = swapped(word[i])
+    open_ = NONE
+    for i in range(1, len(word)):
+        # Which nibbles begin a long word: every second one of a row of set first bits, from where a word may begin.
+        # The subtraction finds the rows' ends in all sixteen at once.
+        first = (word[i] >> THREE) & NIBBLES
+        free = first & ~open_
+        head[i] = ((((free << FOUR) | ODD) - free) ^ ODD) & first
+        open_ = head[i] >> LAST
+    for i in range(len(word) - 1):  # two loops: the compiler vectorises those that write few arrays
+        last, h, w = head[i], head[i + 1], word[i + 1]
+        before = (word[i] & ((last << FOUR) - last)) >> LAST
+        waiting = ((w & ((h << FOUR) - h)) << FOUR) | before
+        even[i] = (w & HALF) | ((waiting & HALF & LOW) << EIGHT)
+        odd[i] = ((w >> EIGHT) & HALF) | (((waiting >> EIGHT) & HALF & LOW) << EIGHT)
+    wrong = NONE
+    for i in range(len(word) - 1):
+        last, h, w = head[i], head[i + 1], word[i + 1]
+        both = TWOS - ((h | (h >> FOUR)) & ONES)  # values that end with each byte; now up to and with it
+        both += both << EIGHT
+        both += both << np.uint64(16)
+        ends[i] = both + (both << np.uint64(32))
+        eight = (last & ~(word[i] | (word[i] >> ONE) | (word[i] >> TWO))) >> LAST
+        eight |= (h & ~(w | (w >> ONE) | (w >> TWO))) << FOUR
+        wrong |= eight & ~(w >> THREE) & NIBBLES
+    return wrong != NONE
+
+
+@njit(error_model="numpy")
+def emit(even, odd, ends, pairs, found):
+    """The values, one or two for each byte; a second that is none is written over. Returns how many."""
+    at = NONE
+    for i in range(len(even) // 4):
+        base, bytes_ = np.uint64(4 * i), np.uint64(8 * i)
+        for k in range(4):
+            quarter, two = np.uint64(k), np.uint64(2 * k)
+            place = at if k == 0 else at + ends[bytes_ + two - ONE]
+            values = pairs[even[base + quarter]]
+            found[place] = np.uint8(values)
+            found[place + ONE] = np.uint8(values >> 8)
+            place = at + ends[bytes_ + two]
+            values = pairs[odd[base + quarter]]
+            found[place] = np.uint8(values)
+            found[place + ONE] = np.uint8(values >> 8)
+        at += ends[bytes_ + SEVEN]
+    return np.int64(at)
 
 
 @njit(error_model="numpy", inline="always")
@@ -199,11 +223,15 @@ def sound(head, word, last, spare):
 
 
 @njit(error_model="numpy")
-def join_signs(magnitude, signs, first, out):
-    """``magnitude``, negative where the bit of its place is set; bits count from ``first``, a byte's highest first."""
-    for k in range(len(magnitude)):
-        place = first + k
-        minus = np.int16((signs[place >> 3] >> (7 - (place & 7))) & 1)
+def join_signs(magnitude, signs, out):
+    """``magnitude``, negative where its bit is set; a byte's highest bit is its first."""
+    for byte in range(len(magnitude) // 8):
+        word = np.uint32(signs[byte])
+        for k in range(8):
+            minus = -np.int16((word >> np.uint32(7 - k)) & np.uint32(1))
+            out[8 * byte + k] = np.int16(np.int16(magnitude[8 * byte + k]) ^ minus) - minus
+    for k in range(len(magnitude) // 8 * 8, len(magnitude)):
+        minus = np.int16((signs[k >> 3] >> (7 - (k & 7))) & 1)
         out[k] = (np.int16(magnitude[k]) ^ -minus) + minus
 
 
@@ -212,8 +240,13 @@ def split_signs(levels, magnitude, signs):
     """The opposite: magnitudes, and a bit for each level, set where it is negative."""
     for k in range(len(levels)):
         magnitude[k] = abs(levels[k])
-    for byte in range(len(signs)):
-        bits = 0
-        for k in range(8 * byte, min(8 * byte + 8, len(levels))):
-            bits |= (levels[k] < 0) << (7 - (k & 7))
+    for byte in range(len(levels) // 8):
+        bits = np.uint32(0)
+        for k in range(8):
+            bits |= np.uint32(levels[8 * byte + k] < 0) << np.uint32(7 - k)
         signs[byte] = bits
+    if len(levels) % 8:
+        bits = 0
+        for k in range(len(levels) // 8 * 8, len(levels)):
+            bits |= (levels[k] < 0) << (7 - (k & 7))
+        signs[len(signs) - 1] = bits
