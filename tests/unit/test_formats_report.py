@@ -226,6 +226,32 @@ def test_what_is_damaged_is_one_error(tmp_path: Path, name: str) -> None:
         assert "Error" in type(failed.value).__name__
 
 
+def test_damage_anywhere_is_one_error(tmp_path: Path) -> None:
+    """Cut off, or with bytes changed: what is read is still numbers, or it is refused in one way."""
+    import h5py
+
+    values, rng = np.arange(30, dtype=np.float32), np.random.default_rng(5)
+    np.save(tmp_path / "a.npy", values)
+    np.savez(tmp_path / "a.npz", w=values)
+    torch.save({"w": torch.from_numpy(values)}, tmp_path / "a.pt")
+    safetensors(tmp_path / "a.safetensors", {"w": ("F32", values)})
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["group/w"] = values
+    refused = 0
+    for path in sorted(tmp_path.iterdir()):
+        whole = path.read_bytes()
+        for case in range(40):
+            content = bytearray(whole[: rng.integers(len(whole))] if case % 2 else whole)
+            for place in rng.integers(0, max(len(content) // (1 + case % 4), 1), 3 if content and not case % 2 else 0):
+                content[place] = rng.integers(256)
+            path.write_bytes(content)
+            try:
+                assert bits_report(read_layers(path), ["int8"]).total().count
+            except FormatError:
+                refused += 1
+    assert refused > 100
+
+
 def test_safetensors_that_are_cut_off_or_lie(tmp_path: Path) -> None:
     path = safetensors(tmp_path / "cut.safetensors", {"w": ("F32", np.ones(10, np.float32))}, cut=4)
     with pytest.raises(FormatError, match=r"w: F32 .* takes 40 bytes.*cut off"):

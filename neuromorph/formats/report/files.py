@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import FormatError
+from neuromorph.errors import FormatError, NeuromorphError
 from neuromorph.formats.report.layers import Found, Layer, Skipped, layer, of_mapping
 
 _HEADER = 100_000_000
@@ -45,21 +45,28 @@ def read_layers(path: str | os.PathLike[str]) -> Found:
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise FormatError(f"{file}: cannot read {file.suffix or 'a file without suffix'!r}; give {KNOWN}")
-    return reader(file)
+    return _checked(file, reader)
+
+
+def _checked(path: Path, reader: Callable[[Path], Found]) -> Found:
+    """What a reader finds; what is damaged may fail in any way, and does so here in one."""
+    try:
+        yield from reader(path)
+    except (NeuromorphError, MemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
+        raise FormatError(f"{path}: damaged, or not what its name says: {reason}") from error
 
 
 def _numpy(path: Path) -> Found:
-    try:
-        opened = np.load(path, mmap_mode="r")
-        if isinstance(opened, np.ndarray):
-            yield layer(path.stem, opened, ints=True)
-            return
-        with opened:
-            for name in opened.files:
-                yield layer(name, opened[name])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        why = "it holds Python objects, or is damaged" if "pickle" in str(error) else str(error)
-        raise FormatError(f"{path}: not whole arrays as NumPy writes them: {why}") from error
+    opened = np.load(path, mmap_mode="r")
+    if isinstance(opened, np.ndarray):
+        yield layer(path.stem, opened, ints=True)
+        return
+    with opened:
+        for name in opened.files:
+            yield layer(name, opened[name])
 
 
 def _torch(path: Path) -> Found:
@@ -141,12 +148,9 @@ def _hdf5(path: Path) -> Found:
     if is_trace(os.fspath(path)):
         yield from _trace(path)
         return
-    try:
-        with h5py.File(path) as file:
-            for name in _datasets(file):
-                yield layer(name.replace("/", "."), file[name][()])
-    except (OSError, RuntimeError, KeyError) as error:
-        raise FormatError(f"{path}: not HDF5, or not a whole file: {error}") from error
+    with h5py.File(path) as file:
+        for name in _datasets(file):
+            yield layer(name.replace("/", "."), file[name][()])
 
 
 def _datasets(file: Any) -> list[str]:
@@ -172,9 +176,9 @@ def _trace(path: Path) -> Iterator[Layer | Skipped]:
             if values is None:
                 yield Skipped(f"{population} (events)", "spikes: every value is 1")
             else:
-                yield layer(f"{population} (events)", values)
+                yield layer(f"{population} (events)", values, ints=True)
         for population, variable in trace.recorded_states:
-            yield layer(f"{population}.{variable}", np.asarray(trace.state(population, variable)[:]))
+            yield layer(f"{population}.{variable}", np.asarray(trace.state(population, variable)[:]), ints=True)
 
 
 _READERS: dict[str, Callable[[Path], Found]] = {

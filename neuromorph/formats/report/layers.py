@@ -74,7 +74,7 @@ def layers_of(source: Any, dt: Quantity | None = None) -> Found:
 
 
 def array(values: Any) -> npt.NDArray[Any]:
-    """Numbers of a tensor, a quantity or what NumPy takes as an array; types of fewer than 16 bits as float32."""
+    """Numbers of a tensor, a quantity or what NumPy takes as an array; floats of unusual width as usual ones."""
     if _is_torch(values, "Tensor"):
         import torch
 
@@ -86,7 +86,8 @@ def array(values: Any) -> npt.NDArray[Any]:
         if tensor.is_floating_point() and tensor.dtype not in (torch.float16, torch.float32, torch.float64):
             tensor = tensor.float()
         return np.asarray(tensor.resolve_conj().resolve_neg().numpy())
-    return np.asarray(values.value if isinstance(values, Quantity) else values)
+    numbers = np.asarray(values.value if isinstance(values, Quantity) else values)
+    return numbers.astype(np.float64) if numbers.dtype == np.longdouble else numbers
 
 
 def _of_network(network: Any, dt: Quantity | None) -> Found:

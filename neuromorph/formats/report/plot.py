@@ -90,7 +90,7 @@ def _errors(ax: Any, report: BitsReport) -> None:
     counts = np.sum([layer.sizes for layer in report.layers], axis=0).reshape(-1, _BAND).sum(1)
     edges = np.arange(0, 256 + _BAND, _BAND)
     for k, name in enumerate(report.formats):
-        sums = np.sum([layer.relative(1.0) * layer.errors[name] for layer in report.layers], axis=0)
+        sums = np.sum([layer.errors[name] / (layer.largest or 1.0) for layer in report.layers], axis=0)
         mean = np.divide(
             100 * sums.reshape(-1, _BAND).sum(1), counts, out=np.full(counts.shape, np.nan), where=counts > 0
         )
