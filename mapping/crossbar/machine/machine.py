@@ -20,8 +20,8 @@ Drive = Literal["rows", "columns"]
 Arithmetic = Literal["levels", "wtm2101"]
 DacKind = Literal["pulse", "level", "width"]
 AdcKind = Literal["sar", "ramp", "charge"]
-InputCode = Literal["binary", "spark", "spark_nearest"]
-INPUT_CODES: tuple[InputCode, ...] = ("binary", "spark", "spark_nearest")
+InputCode = Literal["binary", "spark", "spark-nearest"]
+INPUT_CODES: tuple[InputCode, ...] = ("binary", "spark", "spark-nearest")
 """See :attr:`CrossbarMachine.input_code`."""
 
 PREFIX = "crossbar_"
@@ -105,7 +105,7 @@ class CrossbarMachine:
         What is on unless the target says otherwise.
     chips : int or None
         Chips at hand, None for as many as the network needs.
-    input_code : {"binary", "spark", "spark_nearest"}
+    input_code : {"binary", "spark", "spark-nearest"}
         How the magnitude of a graded input is stored and sent before a DAC drives its row: whole, or in SPARK with the
         paper's or with nearest rounding, which takes 4 bits where it is below 8 and loses what that code loses.
     """

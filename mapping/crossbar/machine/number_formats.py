@@ -63,7 +63,7 @@ def with_formats(
     if events is not None:
         code: InputCode = "binary"
         if isinstance(events, Spark):
-            code = "spark" if events.rounding == "paper" else "spark_nearest"
+            code = "spark" if events.rounding == "paper" else "spark-nearest"
         bits = _magnitude_bits(machine, "events", events)
         made = replace(made, input_bits=bits, input_code=code, dac=replace(made.dac, bits=min(cell_bits, bits)))
     return made

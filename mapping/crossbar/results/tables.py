@@ -49,7 +49,7 @@ def _machine_table(report: CrossbarReport) -> Table:
     adc = "ideal" if m.adc.bits is None else f"{m.adc.bits} bits, {m.adc.kind}, {shared}"
     inputs = "ideal" if m.dac.bits is None else f"{m.dac.bits} bits a phase, {m.input_bits} bits of graded events"
     if m.input_code != "binary":
-        inputs += f", stored as {m.input_code.replace('_', ', ')}"
+        inputs += f", stored as {m.input_code}"
     rows = [
         ("array", f"{m.rows:,} x {m.columns:,} {levels}"),
         ("weights", f"{bits}, {m.encoding}, {cells} each"),
