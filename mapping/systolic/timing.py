@@ -129,10 +129,10 @@ def _done(element: Element, parts: list[Int32], decode: list[Int32], busy: int) 
         row_work = np.maximum(a, slowest) if pair else a * slowest
         row_work = np.maximum(row_work, np.maximum(decode[0], decode[1].max(0)))
         return np.asarray((np.cumsum(row_work, 1, dtype=np.int64) + np.arange(rows)[:, None]).max(0))
-    if min(a.min(), w.min()) == max(a.max(), w.max()) and not any(d.any() for d in decode):
+    alike = min(a.min(), w.min()) == max(a.max(), w.max()) and not any(d.any() for d in decode)
+    if alike and element.lockstep == "array":
         each = int(a[0, 0]) if pair else int(a[0, 0] * w[0, 0])
-        hops = (rows + columns - 2) * (1 if element.lockstep == "elastic" else each)
-        return hops + each * np.arange(1, steps + 1)
+        return each * np.arange(rows + columns - 1, rows + columns - 1 + steps)
     from ._timing_kernels import elastic, in_step
 
     streams: Any = [np.ascontiguousarray(x.T) for x in (a, w, *decode)]

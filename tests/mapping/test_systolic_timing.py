@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import MappingError
@@ -21,7 +21,9 @@ def drawn(rng: np.random.Generator, lines: int, depth: int, long: float) -> np.n
     return np.where(rng.random((lines, depth)) < long, rng.integers(8, 256, (lines, depth)), rng.integers(0, 8, 1))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example((2, 2, 1), 0.0, Element(4, "serial", "elastic"), (0, 0), 0)
+@example((3, 2, 4), 1.0, Element(4, "serial", "array"), (0, 0), 0)
 @given(
     size=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 9)),
     long=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
