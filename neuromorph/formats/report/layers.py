@@ -45,6 +45,9 @@ class Skipped:
 
 Found = Iterator[Layer | Skipped]
 
+_INDICES = {("u", 2), ("u", 4), ("u", 8), ("i", 4), ("i", 8)}
+"""Kinds and bytes of ints that are rather indices than numbers to store, where they stand beside other arrays."""
+
 
 def layers_of(source: Any, dt: Quantity | None = None) -> Found:
     """The arrays of ``source``, one at a time, so that not all need to be in memory.
@@ -55,8 +58,8 @@ def layers_of(source: Any, dt: Quantity | None = None) -> Found:
         Of a network, the weights of each projection (of a convolution its kernel, of plastic synapses those that they
         start with). Of a module, its weights as :func:`neuromorph.train.weights_of` lists them, behind their
         parametrizations. Of a mapping such as a state dict, every array, those of inner mappings and lists with dotted
-        names; the second name of one and the same tensor is left out, and so are ints of 32 bits and more, which are
-        taken for indices.
+        names; the second name of one and the same tensor is left out, and so are wide ints, which are taken for
+        indices: signed ones from 32 bits on, unsigned ones from 16.
     dt : Quantity, optional
         Step for delays of a network that are times; no weight depends on it. Default: 1 ms.
     """
@@ -145,8 +148,8 @@ def _holds_arrays(value: Any) -> bool:
 def layer(name: str, values: Any, channels: int | None = 0, *, ints: bool = False) -> Layer | Skipped:
     """A layer, or why it is none.
 
-    ``channels`` counts only where there are two axes or more. Without ``ints``, those of 32 bits and more are taken for
-    indices, which stand beside weights in many files.
+    ``channels`` counts only where there are two axes or more. Without ``ints``, wide ones are taken for indices, which
+    stand beside weights in many files.
     """
     numbers = array(values)
     if numbers.dtype.kind not in "iuf":
@@ -155,8 +158,8 @@ def layer(name: str, values: Any, channels: int | None = 0, *, ints: bool = Fals
         return Skipped(name, f"empty, shape {numbers.shape}")
     if numbers.size == 1:
         return Skipped(name, "a single number")
-    if numbers.dtype.kind != "f" and numbers.dtype.itemsize >= 4 and not ints:
-        return Skipped(name, f"{numbers.dtype}, taken for indices; convert them to floats if they are not")
+    if not ints and (numbers.dtype.kind, numbers.dtype.itemsize) in _INDICES:
+        return Skipped(name, f"{numbers.dtype}, taken for indices")
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
         return Skipped(name, "holds nan or infinity")
     return Layer(name, numbers, channels if numbers.ndim > 1 else None)
