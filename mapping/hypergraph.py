@@ -61,7 +61,17 @@ class Hypergraph:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one part may hold: ``bytes`` of memory and ``vertices`` neurons."""
+    """What one part may hold.
+
+    Attributes
+    ----------
+    bytes : int
+        Of memory, in units of which there are ``grain`` in a byte, as in the graph.
+    vertices : int
+        Neurons.
+    grain : int
+    """
 
     bytes: int
     vertices: int
+    grain: int = 1

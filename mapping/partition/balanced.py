@@ -51,8 +51,8 @@ def balanced(graph: Hypergraph | Level, limits: Limits, parts: int, work: npt.ND
     fewest = int(loose.max()) + 1
     if fewest > parts:
         raise MappingError(
-            f"the neurons fill {fewest:,} parts of {limits.bytes:,} bytes and {limits.vertices:,} neurons; {parts:,} "
-            "do not hold them",
+            f"the neurons fill {fewest:,} parts of {limits.bytes // limits.grain:,} bytes and {limits.vertices:,} "
+            f"neurons; {parts:,} do not hold them",
             parts=parts,
             fewest=fewest,
         )

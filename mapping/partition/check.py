@@ -36,7 +36,7 @@ def check_partition(graph: Hypergraph, limits: Limits, part: npt.NDArray[np.int3
         if count > limits.vertices:
             problems.append(f"part {p} holds {count} vertices, limit {limits.vertices}")
         if held > limits.bytes:
-            problems.append(f"part {p} holds {held} bytes, limit {limits.bytes}")
+            problems.append(f"part {p} holds {held // limits.grain} bytes, limit {limits.bytes // limits.grain}")
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise MappingError(f"partition of {n} vertices is wrong:\n{lines}", problems=tuple(problems))

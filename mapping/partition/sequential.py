@@ -102,17 +102,18 @@ def too_large(level: Level, limits: Limits, v: int) -> MappingError:
     g = level.graph
     nets = level.in_nets[level.in_ptr[v] : level.in_ptr[v + 1]]
     groups = g.vertex_groups[g.group_ptr[v] : g.group_ptr[v + 1]]
-    own, rows, shared = int(g.vertex_bytes[v]), int(g.net_bytes[nets].sum()), int(g.group_bytes[groups].sum())
+    needs = g.vertex_bytes[v], g.net_bytes[nets].sum(), g.group_bytes[groups].sum()
+    own, rows, shared, room = (-(-int(units) // limits.grain) for units in (*needs, limits.bytes))
     return MappingError(
         f"neuron {v} (population {int(g.layer[v])}): needs {own + rows + shared:,} bytes in a part of its own "
         f"(state, parameters and synapses {own:,}; row entries of {len(nets):,} sources {rows:,}; "
-        f"shared blocks {shared:,}), a part holds {limits.bytes:,} bytes and {limits.vertices:,} neurons; "
+        f"shared blocks {shared:,}), a part holds {room:,} bytes and {limits.vertices:,} neurons; "
         "use narrower weights, fewer inputs to this neuron or less recording",
         vertex=int(v),
         population=int(g.layer[v]),
         bytes_own=own,
         bytes_rows=rows,
         bytes_groups=shared,
-        limit_bytes=limits.bytes,
+        limit_bytes=room,
         limit_vertices=limits.vertices,
     )

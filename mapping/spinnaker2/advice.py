@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import MappingError
 from neuromorph.lowering.program import LoweredNetwork
-from neuromorph.network.quantise import quantise
+from neuromorph.network.quantise import quantise, spark
 from neuromorph.network.synapses import Synapses
 
 from ..hypergraph import Hypergraph
@@ -51,7 +51,7 @@ class Change:
 
 
 def single_bytes(graph: Hypergraph) -> npt.NDArray[np.int64]:
-    """Bytes that each neuron needs on a PE of its own, int64 (n,)."""
+    """Bytes, in units of the layout's grain, that each neuron needs on a PE of its own, int64 (n,)."""
     n = graph.n_vertices
     rows = np.bincount(graph.net_pins, weights=np.repeat(graph.net_bytes, np.diff(graph.net_ptr)), minlength=n).astype(
         np.int64
@@ -68,6 +68,7 @@ def _changes(lowered: LoweredNetwork, layout: Layout) -> list[tuple[str, Lowered
     if any(floats) and not lowered.plastic:  # whose weights stay as they are
         found.append(('narrower weights: weights="int16"', _with(lowered, _int16), options))
         found.append(('narrower weights: weights="int8"', _with(lowered, _int8), options))
+        found.append(('narrower weights: weights="spark"', _with(lowered, _spark), options))
     longest = max((max(ports, default=0) for ports in ring_slots(lowered)), default=0) - 1
     if longest > 1:
         half = max(1, longest // 2)
@@ -91,6 +92,10 @@ def _int16(synapses: Synapses) -> Synapses:
 
 def _int8(synapses: Synapses) -> Synapses:
     return quantise(synapses, 8) if synapses.weights.dtype.kind == "f" else synapses
+
+
+def _spark(synapses: Synapses) -> Synapses:
+    return spark(synapses) if synapses.weights.dtype.kind == "f" else synapses
 
 
 def _with(lowered: LoweredNetwork, change: Callable[[Synapses], Synapses]) -> LoweredNetwork:
@@ -150,7 +155,7 @@ def _judge(
     layout = plan(lowered, machine, options)
     graph = hypergraph(lowered, layout)
     limits = layout.limits
-    largest = int(single_bytes(graph).max()) + layout.fixed_bytes
+    largest = layout.whole_bytes(int(single_bytes(graph).max())) + layout.fixed_bytes
     if limits.bytes <= 0 or largest > layout.sram:
         return Change(what, lowered, options, largest, None, False, None)
     found = partition(graph, limits, method="sequential")
@@ -160,7 +165,8 @@ def _judge(
         size = before if before.max() <= limits.bytes else size
     chips = valid_chips(-(-len(size) // int(machine.usable.sum())))
     fits = room is None or len(size) <= room
-    return Change(what, lowered, options, int(size.max()) + layout.fixed_bytes, len(size), fits, chips)
+    fullest = layout.whole_bytes(int(size.max())) + layout.fixed_bytes
+    return Change(what, lowered, options, fullest, len(size), fits, chips)
 
 
 def does_not_fit(
@@ -177,7 +183,7 @@ def does_not_fit(
     part[worst] = 0
     sources = np.repeat(np.arange(graph.n_nets), np.diff(graph.net_ptr))[graph.net_pins == worst]
     row = region_bytes(lowered, layout, part, 2, np.zeros(len(sources), np.int32), graph.net_source[sources])[0]
-    need = int(alone[worst]) + layout.fixed_bytes
+    need = layout.whole_bytes(int(alone[worst])) + layout.fixed_bytes
     changes = changes_that_help(lowered, layout, machine, None if chips is None else len(machine.usable_pes))
     message = (
         f"population {population.name}: neuron {worst - int(first[k])} alone needs {need:,} bytes of a PE's "

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation, StepProgram
+from neuromorph.network.synapses import Synapses
 
 from ..constants import Constants
-from .layout import Layout, offsets
+from .layout import BYTE, Layout, offsets
 from .memory import Rates, neuron_rates
 from .options import WORD
 from .plastic.footprints import Footprint
@@ -110,10 +111,23 @@ def neuron_cycles(population: LoweredPopulation, constants: Constants) -> int:
     return sum(op_cycles(population.program, constants).values())
 
 
-def neuron_work(lowered: LoweredNetwork, constants: Constants, rates: Rates | None) -> npt.NDArray[np.float64]:
+def synapse_cycles(synapses: Synapses, layout: Layout, constants: Constants) -> int:
+    """Cycles to apply one synapse: more where its fields are no whole bytes, and more where SPARK's code is read."""
+    form = layout.projections[synapses.index]
+    total = constants.count("cycles.synaptic_event")
+    if form.weight_bits % BYTE or (form.kind != "kernel" and layout.sources[synapses.pre].bit_rows):
+        total += constants.count("cycles.bit_field")
+    if form.stored == "spark":
+        total += constants.count("cycles.spark_code")
+    return total
+
+
+def neuron_work(
+    lowered: LoweredNetwork, layout: Layout, constants: Constants, rates: Rates | None
+) -> npt.NDArray[np.float64]:
     """Cycles that each neuron is expected to need in a step: its update, its synapses, its packets; float64 (n,)."""
     each = neuron_rates(lowered, rates)
-    synapse, send = constants.count("cycles.synaptic_event"), constants.count("cycles.packet_send")
+    send = constants.count("cycles.packet_send")
     work = [
         np.full(p.size, float(neuron_cycles(p, constants))) + rate * send
         for p, rate in zip(lowered.populations, each, strict=True)
@@ -121,7 +135,7 @@ def neuron_work(lowered: LoweredNetwork, constants: Constants, rates: Rates | No
     for s in lowered.projections:
         if isinstance(s, Footprint) and s.seen:
             continue
-        rate = each[s.pre]
+        rate, synapse = each[s.pre], synapse_cycles(s, layout, constants)
         if s.targets is None or s.row_ptr is None:
             work[s.post] += synapse * float(rate.sum())
         else:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from neuromorph.lowering.program import EventTable
 
 from ..machine import LONG_LINK
-from .costs import neuron_cycles
+from .costs import neuron_cycles, synapse_cycles
 from .instance import Deployed
 from .layout import REPLAYED_EVENT, offsets
 from .ledger import LEVELS, PHASES, Ledger
@@ -173,8 +173,10 @@ class _Shares:
         self.held = _normal(held, held)
         self.update = _normal(held * cycles[:, None], held)
         self.send = _normal(totals.spikes.astype(np.float64), held)
-        events = totals.synapses[: len(self.lowered.projections)].astype(np.float64)
-        self.synapse = _normal(events, np.ones_like(events)) if len(events) else events
+        layout, constants = mapped.layout, mapped.machine.constants
+        each = [synapse_cycles(s, layout, constants) for s in self.lowered.projections]
+        work = totals.synapses[: len(each)] * np.array(each, np.float64)[:, None]
+        self.synapse = _normal(work, np.ones_like(work)) if len(work) else work
 
     def populations(self, by_pe: Floats, flow: Floats, moved: Floats) -> dict[str, float]:
         phase = dict(zip(PHASES, self.phase, strict=True))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
@@ -12,6 +14,10 @@ from neuromorph.network.synapses import Synapses
 from ..graph import Block, kernel_blocks
 from ..machine import Machine
 from .layout import (
+    BIT_ADDRESS,
+    BYTE,
+    BYTE_ADDRESS,
+    LONGER,
     Layout,
     ProjectionLayout,
     RowMode,
@@ -19,11 +25,11 @@ from .layout import (
     fixed_bytes,
     population_layout,
 )
+from .narrow import field_bits, long_codes
 from .options import WORD, LayoutOptions
 from .plastic.footprints import Footprint
 from .plastic.layout import source_bytes
 
-OFFSET_BITS = 17  # a byte address inside 128 kB
 PACKED_GAIN = 0.95  # packed rows cost a scan for each packet, so they must save at least 5 % of the PEs
 CAPS = (64, 128, 256, 512, 1024)
 
@@ -37,17 +43,18 @@ def plan(lowered: LoweredNetwork, machine: Machine, options: LayoutOptions) -> L
     """
     caps = CAPS if options.neurons_per_pe is None else (options.neurons_per_pe,)
     stats = [_Fan.of(synapses) for synapses in lowered.projections]
-    blocks = [kernel_blocks(synapses, weight_bytes(synapses)) for synapses in lowered.projections]
+    blocks = [_kernel(synapses) for synapses in lowered.projections]
+    longer = [long_codes(synapses) for synapses in lowered.projections]
     best: tuple[float, Layout] | None = None
     for cap in caps:
         modes: list[RowMode] = ["packed" if options.rows == "packed" else "indexed" for _ in lowered.populations]
-        layout = _with_modes(lowered, machine, options, cap, modes, blocks)
+        layout = _with_modes(lowered, machine, options, cap, modes, blocks, longer)
         pes = estimate_pes(lowered, layout, stats)
         if options.rows == "auto":
             for k in sorted({synapses.pre for synapses in lowered.projections}):
                 trial_modes = [*modes]
                 trial_modes[k] = "packed"
-                trial = _with_modes(lowered, machine, options, cap, trial_modes, blocks)
+                trial = _with_modes(lowered, machine, options, cap, trial_modes, blocks, longer)
                 trial_pes = estimate_pes(lowered, trial, stats)
                 if trial_pes < PACKED_GAIN * pes:
                     modes, layout, pes = trial_modes, trial, trial_pes
@@ -70,23 +77,35 @@ class _Fan:
         return cls(synapses, int(np.count_nonzero(np.diff(synapses.row_ptr))))
 
 
-def weight_bytes(synapses: Synapses) -> int:
-    """Bytes of a weight field: the narrowest integer that holds every weight exactly, or the float's width.
+def weight_bits(synapses: Synapses) -> int:
+    """Bits of a weight: the narrowest integer that holds every weight exactly, or the float's width.
 
     Where synapses change, of all that each keeps.
     """
     weights = synapses.weights
     if isinstance(synapses, Footprint):
-        return synapses.fields
+        return BYTE * synapses.fields
     if weights.ndim == 0:
         return 0
     if weights.dtype.kind == "f":
-        return int(weights.dtype.itemsize)
+        return BYTE * int(weights.dtype.itemsize)
     for kind in (np.int8, np.int16):
         bounds = np.iinfo(kind)
         if not weights.size or (bounds.min <= weights.min() and weights.max() <= bounds.max):
-            return int(np.dtype(kind).itemsize)
-    return WORD
+            return BYTE * int(np.dtype(kind).itemsize)
+    return BYTE * WORD
+
+
+def _kernel(synapses: Synapses) -> Block | None:
+    """Blocks of the shared weights of a convolution; int4 weights have half a byte each, SPARK's numbers two bytes."""
+    counts = kernel_blocks(synapses, 1)
+    if counts is None:
+        return None
+    return replace(counts, bytes=-(-counts.bytes * _kernel_bits(synapses) // BYTE))
+
+
+def _kernel_bits(synapses: Synapses) -> int:
+    return field_bits("int4") if synapses.stored == "int4" else weight_bits(synapses)
 
 
 def _bits(values: int) -> int:
@@ -98,21 +117,26 @@ def key_bits(neurons: int) -> int:
     return max(1, _bits(neurons))
 
 
-def entry_bytes_for(mode: RowMode, bits: int) -> int:
-    """Bytes of a source's entry: a packed header holds the key's low bits, an indexed entry also the row's offset."""
+def entry_bytes_for(mode: RowMode, bits: int, bit_rows: bool) -> int:
+    """Bytes of a source's entry: a packed header holds the key's low bits, an indexed entry also the row's address."""
     if mode == "packed":
-        return -(-bits // 8)
-    return WORD if bits + OFFSET_BITS <= 32 else 2 * WORD
+        return -(-bits // BYTE)
+    return WORD if bits + (BIT_ADDRESS if bit_rows else BYTE_ADDRESS) <= BYTE * WORD else 2 * WORD
 
 
-def _head_bytes(projections: Sequence[Synapses], cap: int, mode: RowMode) -> int:
-    """Bytes of the head of the sparse synapses that leave one population."""
+def _head_bits(projections: Sequence[Synapses], cap: int, mode: RowMode) -> int:
+    """Bits of the head of the sparse synapses that leave one population, without gaps."""
     if not projections:
         return 0
     own_delay = [s for s in projections if s.delays.ndim > 0]
     pairs = np.bincount([s.post for s in projections])
     bits = _bits(cap) + _bits(max((s.max_delay for s in own_delay), default=1)) + _bits(int(pairs.max()))
-    return -(-(bits + (mode == "packed")) // 8)
+    return bits + (mode == "packed")
+
+
+def _bytewise(bits: int) -> int:
+    """Bits of the bytes that hold so many."""
+    return -(-bits // BYTE) * BYTE
 
 
 def _with_modes(
@@ -122,33 +146,37 @@ def _with_modes(
     cap: int,
     modes: Sequence[RowMode],
     blocks: Sequence[Block | None],
+    longer: Sequence[npt.NDArray[np.int64] | None],
 ) -> Layout:
     projections: list[ProjectionLayout] = [ProjectionLayout("dense", 0, 0)] * len(lowered.projections)
     sources = []
     for k, mode in enumerate(modes):
         mine = [s for s in lowered.projections if s.pre == k]
         sparse = [s for s in mine if s.row_ptr is not None]
-        head = _head_bytes(sparse, cap, mode)
+        bit_rows = any(s.stored is not None and blocks[s.index] is None for s in mine)
+        fit: Callable[[int], int] = int if bit_rows else _bytewise
+        head = fit(_head_bits(sparse, cap, mode))
         kernels = 0
         for synapses in mine:
-            width = weight_bytes(synapses)
-            choice = ProjectionLayout("sparse", width, head + width)
+            stored = synapses.stored if bit_rows else None
+            width = weight_bits(synapses) if stored is None else field_bits(stored)
+            long = None if stored is None else longer[synapses.index]
+            choice = ProjectionLayout("sparse", width, head + width, None, stored, long)
             if synapses.row_ptr is None:
-                extra = -(-_bits(synapses.max_delay) // 8) if synapses.delays.ndim > 0 else 0
-                choice = ProjectionLayout("dense", width, width + extra)
+                extra = fit(_bits(synapses.max_delay)) if synapses.delays.ndim > 0 else 0
+                choice = ProjectionLayout("dense", width, width + extra, None, stored, long)
             block = blocks[synapses.index]
             if block is not None:
-                fan_in = synapses.count / max(1, synapses.n_post)
                 tile = min(cap, synapses.n_post)
-                stored = min(len(block.bytes), tile) * float(block.bytes.mean()) + tile * WORD
-                if stored < tile * fan_in * choice.word_bytes:
-                    choice = ProjectionLayout("kernel", width, 0, block)
+                shared = min(len(block.bytes), tile) * float(block.bytes.mean()) + tile * WORD
+                if shared < tile * _fan_in_bytes(synapses, choice):
+                    choice = ProjectionLayout("kernel", _kernel_bits(synapses), 0, block)
                     kernels += 1
             projections[synapses.index] = choice
         low = key_bits(cap) if options.key_bits is None else options.key_bits[k]
-        entry = entry_bytes_for(mode, low)
+        entry = entry_bytes_for(mode, low, bit_rows)
         plastic = sum(source_bytes(lowered, each) for each in lowered.plastic if each.pre == k)
-        sources.append(SourceLayout(mode, (entry if mine else 0) + WORD * kernels + plastic, head))
+        sources.append(SourceLayout(mode, (entry if mine else 0) + WORD * kernels + plastic, head, bit_rows))
     return Layout(
         options=options,
         neurons_per_pe=cap,
@@ -160,22 +188,27 @@ def _with_modes(
     )
 
 
+def _fan_in_bytes(synapses: Synapses, form: ProjectionLayout) -> float:
+    """Bytes of a projection's synapses for each of its targets, on average."""
+    longer = 0 if form.long_codes is None else LONGER * int(form.long_codes.sum())
+    return (synapses.count * form.word_bits + longer) / BYTE / max(1, synapses.n_post)
+
+
 def estimate_pes(lowered: LoweredNetwork, layout: Layout, fans: Sequence[_Fan] | None = None) -> float:
     """PEs that the network would need if every PE held neurons of one population and targets were drawn at random.
 
     Only the choice of formats rests on this; partitioning counts every byte.
     """
     fans = fans or [_Fan.of(synapses) for synapses in lowered.projections]
-    room = layout.limits.bytes
+    room = layout.sram - layout.fixed_bytes
     total = 0.0
     for k, population in enumerate(lowered.populations):
         incoming = [s for s in lowered.projections if s.post == k]
         own = layout.populations[k].neuron
         per_neuron = own + sum(
-            WORD if layout.projections[s.index].kind == "kernel" else
-            layout.projections[s.index].word_bytes * s.count / max(1, s.n_post)
+            WORD if layout.projections[s.index].kind == "kernel" else _fan_in_bytes(s, layout.projections[s.index])
             for s in incoming
-        )  # fmt: skip
+        )
         kernel = sum(_kernel_bytes(layout.projections[s.index]) for s in incoming)
 
         def need(tile: float, incoming: list[Synapses] = incoming, per: float = per_neuron, k: int = k) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from neuromorph.lowering.program import LoweredNetwork
 from neuromorph.network.synapses import Synapses
 
-from .layout import OUTGOING_PACKETS, REGIONS, Layout, offsets, ring_slots
+from .layout import BYTE, LONGER, OUTGOING_PACKETS, REGIONS, Layout, offsets, ring_slots
+from .narrow import is_long
 from .options import WORD
 from .plastic.footprints import view_words
 
@@ -174,6 +176,7 @@ def image_bytes(image: Image, lowered: LoweredNetwork, layout: Layout) -> npt.ND
         if any(s.pre == k for s in lowered.projections):
             table["keys"] += held * WORD
             table["rows"] += layout.sources[k].entry_bytes * _listeners(image, lowered, k)
+    bits = np.zeros(image.parts, np.int64)
     for synapses, rows in zip(lowered.projections, image.rows, strict=True):
         form_p = layout.projections[synapses.index]
         post = image.slices[synapses.post]
@@ -184,8 +187,23 @@ def image_bytes(image: Image, lowered: LoweredNetwork, layout: Layout) -> npt.ND
                 used = np.unique(form_p.kernel.group[post.order[post.begin[p] : post.begin[p + 1]]])
                 table["kernels"][p] += int(form_p.kernel.bytes[used[used >= 0]].sum())
         else:
-            table["synapses"] += np.diff(rows.image_begin) * form_p.word_bytes
+            bits += np.diff(rows.image_begin) * form_p.word_bits
+            if form_p.stored == "spark":
+                bits += LONGER * _long_words(rows, post)
+    table["synapses"] += -(-bits // BYTE)
     return np.stack([table[name] for name in REGIONS], axis=1)
+
+
+def _long_words(rows: Rows, post: Slices) -> npt.NDArray[np.int64]:
+    """Weights of each part that have a long code, int64 (parts,)."""
+    weights = rows.weights if rows.index is None else rows.weights[rows.index]
+    if rows.dense:
+        ends = post.begin
+        by_target = is_long(weights.reshape(-1, len(post.order))).sum(0)
+        ordered = by_target[post.order]
+    else:
+        ends, ordered = rows.image_begin, is_long(weights)
+    return np.array([np.sum(ordered[a:b]) for a, b in pairwise(ends)], np.int64)
 
 
 def _listeners(image: Image, lowered: LoweredNetwork, population: int) -> npt.NDArray[np.int64]:

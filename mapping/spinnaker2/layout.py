@@ -15,12 +15,12 @@ state          4 B per state and per own parameter of a neuron; 4 B for its glob
 keys           4 B per neuron that sends, and per kind of its events: its routing key
 ring           delay ring: per port, 1 + (longest delay of the projections that end there) slots of 4 B per neuron, so
                that packets may be applied while neurons are still being updated
-synapses       sparse rows: (head + weight field) bytes per synapse; dense rows: the weight field only; regenerated
+synapses       sparse rows: head and weight field of each synapse; dense rows: the weight field only; regenerated
                rows: 4 B per neuron and projection (its coordinates); where synapses change, see :mod:`.plastic.layout`
 kernels        kernels of regenerated rows, each block of shared weights once per PE that has a neuron using it
 rows           look-up entry per source whose packets reach the PE's neurons
-directory      4 B per PE that this PE hears from (15 bits of its key, 17 of where its rows begin), or 8 B where keys
-               are too spread for that; room for a fixed number
+directory      4 B per PE that this PE hears from (15 bits of its key, 17 of where its rows begin; for packed bit rows
+               12 and 20), or 8 B where keys are too spread for that; room for a fixed number
 fifo           event FIFO: 4 B per packet, 8 B if any event carries a value (fixed)
 outgoing       packets waiting to be sent: room for 32 (fixed)
 recording      events: 1 bit per neuron and step of the flush interval (4 B more per step for graded events);
@@ -41,6 +41,12 @@ A row holds first the dense sub-rows of its source population's projections, who
 populations, then the sparse synapses of all its projections, in the order of the projections. The head of a synapse
 is a bit field: target neuron on the PE, delay (where synapses have their own), projection (only where two sparse
 projections join the same two populations), end-of-row flag (packed rows).
+
+Heads and weight fields are whole bytes. Not so in the rows of a source population if weights of any of its projections
+are stored in fewer bits (*bit rows*): there, fields follow one another without gaps, and a row begins at any bit. A
+field of int4 weights has 4 bits. One of SPARK has a sign bit and the 4 or 8 bits of the code, whose first bit says
+which; so the bytes of a PE depend on the weights of its neurons. What all rows of a PE leave of their last byte is
+lost. Kernels of regenerated rows are addressed by index, so they hold the numbers of SPARK codes, 2 bytes each.
 """
 
 from __future__ import annotations
@@ -85,6 +91,12 @@ REPLAYED_EVENT = 2 * WORD
 """Bytes of an event that a PE fetches from DRAM: its step and its neuron."""
 PAYLOAD_BITS = 8 * WORD
 """Payload of a packet that carries a value: one word."""
+BYTE = 8
+"""Bits."""
+BYTE_ADDRESS, BIT_ADDRESS = 17, 20
+"""Bits of an address of a byte, or of a bit, in 128 kB."""
+LONGER = 4
+"""Bits by which SPARK's long codes exceed the short ones."""
 
 RowKind = Literal["dense", "sparse", "kernel"]
 RowMode = Literal["indexed", "packed"]
@@ -98,18 +110,24 @@ class ProjectionLayout:
     ----------
     kind : {"dense", "sparse", "kernel"}
         "kernel": rows regenerated from shared weights.
-    weight_bytes : int
-        Of each synapse's weight field (0: one weight for all), or of each weight of a kernel.
-    word_bytes : int
+    weight_bits : int
+        Of each synapse's weight field (0: one weight for all), or of each weight of a kernel; of SPARK's short codes.
+    word_bits : int
         Of each synapse: head and weight field; 0 for regenerated rows.
     kernel : Block or None
         Blocks of the shared weights of regenerated rows, and the block that each target neuron uses.
+    stored : {"int4", "spark"} or None
+        What the weight fields of bit rows hold.
+    long_codes : int64 (n_post,) or None
+        By target neuron, how many of its weights have SPARK's long codes, each of :data:`LONGER` bits more.
     """
 
     kind: RowKind
-    weight_bytes: int
-    word_bytes: int
+    weight_bits: int
+    word_bits: int
     kernel: Block | None = None
+    stored: str | None = None
+    long_codes: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +139,16 @@ class SourceLayout:
     mode : {"indexed", "packed"}
     entry_bytes : int
         Per source neuron and PE: table entry, or header of a packed row.
-    head_bytes : int
+    head_bits : int
         Of each sparse synapse: target, delay, projection and end flag.
+    bit_rows : bool
+        Whether rows begin at any bit and their fields have no gaps.
     """
 
     mode: RowMode
     entry_bytes: int
-    head_bytes: int
+    head_bits: int
+    bit_rows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +197,24 @@ class Layout:
         return sum(self.fixed.values())
 
     @property
+    def grain(self) -> int:
+        """Units of memory in a byte, for partitioners: they count bits where any rows are bit rows."""
+        return BYTE if any(source.bit_rows for source in self.sources) else 1
+
+    @property
     def limits(self) -> Limits:
-        """What the neurons of one PE may need."""
-        return Limits(bytes=self.sram - self.fixed_bytes, vertices=self.neurons_per_pe)
+        """What the neurons of one PE may need, in units of the grain."""
+        return Limits((self.sram - self.fixed_bytes) * self.grain, self.neurons_per_pe, self.grain)
+
+    @property
+    def directory_key_bits(self) -> int:
+        """Bits of a key in a directory entry of one word: what is left beside the address of the rows."""
+        packed = any(source.bit_rows and source.mode == "packed" for source in self.sources)
+        return BYTE * WORD - (BIT_ADDRESS if packed else BYTE_ADDRESS)
+
+    def whole_bytes(self, units: int) -> int:
+        """Bytes that hold so many units of the grain."""
+        return -(-units // self.grain)
 
 
 def offsets(lowered: LoweredNetwork) -> npt.NDArray[np.int64]:

@@ -47,6 +47,8 @@ SERIES = (
     "busy",
     "packet_energy",
     "plastic_cycles",
+    "input_cycles",
+    "recurrent_cycles",
     "last_part",
     *(f"last_{name}" for name in PHASES),
     "last_wait",
@@ -83,7 +85,6 @@ NUMBERS = (
     "ticked",
     "level",
     "send_cycles",
-    "synapse_cycles",
     "bins",
     "worst",
     "series_rows",
@@ -133,7 +134,8 @@ ARRAYS: Mapping[str, tuple[str, str]] = {
     "touched": ("int32", "MANY"),
     "link_load": ("int64", "MANY"),
     "synapses": ("int64", "(projections, parts)"),
-    "synapses_seen": ("int64", "(2, parts)"),  # of input and recurrent ones, before this step
+    "synapse_cycles": ("int64", "MANY"),  # of each projection
+    "cycles_seen": ("int64", "(2, parts)"),  # of input and recurrent synapses, before this step
     "projection_seen": ("int64", "MANY"),
     "lag": ("int64", "MANY"),
     "late": ("float64", "MANY"),
@@ -235,7 +237,7 @@ class Ledger:
         for name in (
             "cycles", "spikes", "received", "g_total", "dropped", "late_steps", "crowded", "clock", "part_bins",
             "link_bins",
-            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "synapses_seen", "counted",
+            "worst_step", "worst_time", "worst_work", "worst_links", "synapses", "cycles_seen", "counted",
             "projection_seen", "active_steps", "cells",
         ):  # fmt: skip
             self.arrays[name][...] = 0
@@ -284,6 +286,7 @@ def open_ledger(
     tick : float
         Seconds.
     """
+    from .costs import synapse_cycles
     from .layout import offsets
     from .pipeline import recurrent
 
@@ -313,7 +316,6 @@ def open_ledger(
         "ticked": int(ticked),
         "level": DVFS[level],
         "send_cycles": constants.count("cycles.packet_send"),
-        "synapse_cycles": constants.count("cycles.synaptic_event"),
         "bins": BINS,
         "worst": WORST,
         "series_rows": 1,
@@ -345,6 +347,7 @@ def open_ledger(
         "counter_cycles": plastic.counter_cycles,
         "post": np.array([s.post for s in mapped.lowered.projections], np.int32),
         "loop": recurrent(mapped.lowered).astype(np.int8),
+        "synapse_cycles": np.array([synapse_cycles(s, mapped.layout, constants) for s in mapped.lowered.projections]),
         "joule": np.array([constants.si(f"level.{name}.energy_per_cycle") for name in LEVELS]),
         "service": costs.service,
         "ns": 1e9 / np.array([constants.si(f"level.{name}.clock") for name in LEVELS]),

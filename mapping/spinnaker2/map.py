@@ -300,7 +300,7 @@ def _spread(
     pes: int, graph: Hypergraph, lowered: LoweredNetwork, layout: Layout, machine: Machine, rates: Rates | None
 ) -> tuple[npt.NDArray[np.int32], str, tuple[tuple[str, float, int], ...]]:
     """So many parts of about equal work, predicted from the rates."""
-    work = neuron_work(lowered, machine.constants, rates)
+    work = neuron_work(lowered, layout, machine.constants, rates)
     work += target_work(lowered, machine.constants, neuron_rates(lowered, rates))
     try:
         return balanced(graph, layout.limits, pes, work), "balanced", ()
@@ -348,13 +348,14 @@ def _grown(
     needed = [int(bits[part[a:b]].max()) for a, b in pairwise(offsets(lowered))]
     room = options.key_bits or (key_bits(layout.neurons_per_pe),) * len(needed)
     short = any(
-        entry_bytes_for(source.mode, n) > entry_bytes_for(source.mode, r)
+        entry_bytes_for(source.mode, n, source.bit_rows) > entry_bytes_for(source.mode, r, source.bit_rows)
         for source, n, r in zip(layout.sources, needed, room, strict=True)
     )
-    # A 4-byte directory entry tells parts apart by 15 bits of their keys, the bits within the smallest part left out.
+    # A 4-byte directory entry tells parts apart by few bits of their keys, the bits within the smallest part left out.
     spread = int((keys.part_base.astype(np.int64) + (~keys.part_mask).astype(np.int64)).max(initial=0))
     wide = (
-        options.directory_entry < 8 and spread >> int(np.log2((~keys.part_mask).min(initial=2**32 - 1) + 1.0)) >= 2**15
+        options.directory_entry < 8
+        and spread >> int(np.log2((~keys.part_mask).min(initial=2**32 - 1) + 1.0)) >= 2**layout.directory_key_bits
     )
     if heard <= options.directory and not short and not wide:
         return None

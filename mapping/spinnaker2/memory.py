@@ -15,7 +15,7 @@ from neuromorph.network.synapses import Synapses
 from ..graph import Block, CostModel
 from ..graph import hypergraph as build
 from ..hypergraph import Hypergraph
-from .layout import REGIONS, Layout, offsets
+from .layout import BYTE, LONGER, REGIONS, Layout, offsets
 from .options import WORD
 
 Rates = Mapping[str, float | npt.NDArray[np.float64]]
@@ -27,7 +27,7 @@ def hypergraph(
     rates: Rates | None = None,
     positions: Sequence[npt.NDArray[np.float64] | None] | None = None,
 ) -> Hypergraph:
-    """One vertex for each neuron, one net for each neuron, bytes as the layout says.
+    """One vertex for each neuron, one net for each neuron, bytes as the layout says, in units of its grain.
 
     Parameters
     ----------
@@ -36,24 +36,27 @@ def hypergraph(
     positions : arrays (size, up to 3) or None, by population, optional
         For orders along space-filling curves.
     """
-    neuron = [population.neuron for population in layout.populations]
+    grain = layout.grain
+    neuron: list[int | npt.NDArray[np.int64]] = [population.neuron * grain for population in layout.populations]
     blocks = [
-        Block(k, np.zeros(population.size, np.int32), np.array([form.shared], np.int64))
+        Block(k, np.zeros(population.size, np.int32), np.array([form.shared * grain], np.int64))
         for k, (population, form) in enumerate(zip(lowered.populations, layout.populations, strict=True))
     ]
     for synapses in lowered.projections:
-        kernel = layout.projections[synapses.index].kernel
-        if kernel is not None:
-            neuron[synapses.post] += WORD
-            blocks.append(kernel)
+        form_p = layout.projections[synapses.index]
+        if form_p.kernel is not None:
+            neuron[synapses.post] = neuron[synapses.post] + WORD * grain
+            blocks.append(replace(form_p.kernel, bytes=form_p.kernel.bytes * grain))
+        if form_p.long_codes is not None:  # in bit rows, where the grain is a bit
+            neuron[synapses.post] = neuron[synapses.post] + LONGER * form_p.long_codes
     costs = CostModel(
         neuron=tuple(neuron),
-        synapse=tuple(projection.word_bytes for projection in layout.projections),
+        synapse=tuple(projection.word_bits * grain // BYTE for projection in layout.projections),
         blocks=tuple(blocks),
     )
     sizes = [population.size for population in lowered.populations]
     graph = build(lowered.projections, sizes, costs, neuron_rates(lowered, rates), positions)
-    return replace(graph, net_bytes=entry_bytes(lowered, layout)[graph.net_source])
+    return replace(graph, net_bytes=entry_bytes(lowered, layout)[graph.net_source] * grain)
 
 
 def entry_bytes(lowered: LoweredNetwork, layout: Layout) -> npt.NDArray[np.int64]:
@@ -88,14 +91,15 @@ def neuron_rates(lowered: LoweredNetwork, rates: Rates | None) -> list[npt.NDArr
     return out
 
 
-def synapse_bytes(synapses: Synapses, layout: Layout) -> npt.NDArray[np.int64]:
-    """Bytes of the incoming synapses of each target neuron, int64 (n_post,)."""
+def synapse_bits(synapses: Synapses, layout: Layout) -> npt.NDArray[np.int64]:
+    """Bits of the incoming synapses of each target neuron, int64 (n_post,)."""
     form = layout.projections[synapses.index]
     if form.kind == "kernel":
-        return np.full(synapses.n_post, WORD, np.int64)
+        return np.full(synapses.n_post, BYTE * WORD, np.int64)
+    longer = 0 if form.long_codes is None else LONGER * form.long_codes
     if synapses.targets is None:
-        return np.full(synapses.n_post, synapses.n_pre * form.word_bytes, np.int64)
-    return np.bincount(synapses.targets, minlength=synapses.n_post).astype(np.int64) * form.word_bytes
+        return np.full(synapses.n_post, synapses.n_pre * form.word_bits, np.int64) + longer
+    return np.bincount(synapses.targets, minlength=synapses.n_post).astype(np.int64) * form.word_bits + longer
 
 
 def region_bytes(
@@ -124,11 +128,10 @@ def region_bytes(
         table[:, column["descriptors"]] += (held > 0) * form.shared
         for name in ("state", "keys", "ring", "recording"):
             table[:, column[name]] += held * getattr(form, name)
+    bits = np.zeros(parts, np.int64)
     for synapses in lowered.projections:
         owner = part[first[synapses.post] : first[synapses.post + 1]]
-        table[:, column["synapses"]] += np.bincount(
-            owner, weights=synapse_bytes(synapses, layout), minlength=parts
-        ).astype(np.int64)
+        bits += np.bincount(owner, weights=synapse_bits(synapses, layout), minlength=parts).astype(np.int64)
         kernel = layout.projections[synapses.index].kernel
         if kernel is not None:
             used = kernel.group >= 0
@@ -136,6 +139,7 @@ def region_bytes(
             table[:, column["kernels"]] += np.bincount(
                 pairs // len(kernel.bytes), weights=kernel.bytes[pairs % len(kernel.bytes)], minlength=parts
             ).astype(np.int64)
+    table[:, column["synapses"]] += -(-bits // BYTE)
     table[:, column["rows"]] += np.bincount(
         dest_parts, weights=entry_bytes(lowered, layout)[dest_sources], minlength=parts
     ).astype(np.int64)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..machine import LINK_CLASSES, Machine
 from ..noc import timing
 from ..route import link_steps
-from .costs import update_schedule
+from .costs import synapse_cycles, update_schedule
 from .layout import PAYLOAD_BITS, offsets
 from .plastic.costs import source_cycles
 from .plastic.footprints import Footprint, view_words
@@ -198,7 +198,7 @@ def _receive_cycles(
     one, half of them on average.
     """
     c, keys, parts = mapped.machine.constants, mapped.routing.keys, mapped.parts
-    level, load = c.count("cycles.lookup_level"), c.count("cycles.load")
+    level, load, field = c.count("cycles.lookup_level"), c.count("cycles.load"), c.count("cycles.bit_field")
     size = np.diff(keys.ptr)
     source = np.repeat(keys.source, size).astype(np.int64)
     pair = source * parts + keys.parts
@@ -206,18 +206,18 @@ def _receive_cycles(
     directory = np.bincount(pairs % parts, minlength=parts)
     rows = _rows_by_pair(mapped, pairs)
     row_count = np.bincount(mapped.fanout.parts, minlength=parts)
-    words, work = np.zeros(parts), np.zeros(parts)
+    passing, work = np.zeros(parts), np.zeros(parts)
     changing = {plastic.index: plastic for plastic in mapped.lowered.plastic}
     for rows_p, synapses in zip(image.rows, mapped.lowered.projections, strict=True):
         if isinstance(synapses, Footprint) and synapses.seen:
             continue
         held = np.diff(rows_p.image_begin)
-        words += held
-        work += held * c.count("cycles.synaptic_event")
+        passing += held * (load + field * mapped.layout.sources[synapses.pre].bit_rows)
+        work += held * synapse_cycles(synapses, mapped.layout, c)
         if synapses.index in changing:
             visit, event = source_cycles(changing[synapses.index], c)
             work += held * visit + np.bincount(rows_p.part, minlength=parts) * event
-    per_row = words / np.maximum(row_count, 1)
+    per_row = passing / np.maximum(row_count, 1)
     first = offsets(mapped.lowered)
     member = np.full(keys.n_groups, 0, np.int64)
     sends = np.flatnonzero(keys.group >= 0)
@@ -226,7 +226,7 @@ def _receive_cycles(
     packed = np.array([s.mode == "packed" for s in mapped.layout.sources])[population]
     in_block = rows[number]
     search = level * np.ceil(np.log2(np.maximum(in_block, 1)))
-    scan = 0.5 * in_block * (level + load * per_row[keys.parts])
+    scan = 0.5 * in_block * (level + per_row[keys.parts])
     find = level * np.ceil(np.log2(np.maximum(directory, 1)))[keys.parts]
     again = np.where(np.repeat(packed, size), scan, search)
     receive = np.ceil(c.count("cycles.packet_receive") + find + again).astype(np.int64)

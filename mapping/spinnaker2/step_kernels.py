@@ -41,11 +41,13 @@ PHASES = 8
     BUSY,
     PACKET_ENERGY,
     PLASTIC,
+    INPUT_CYCLES,
+    RECURRENT_CYCLES,
     LAST,
     LAST_PHASES,
     LAST_WAIT,
     LAST_NETWORK,
-) = (*range(21), 21, 21 + PHASES, 22 + PHASES)  # columns of a step's row
+) = (*range(23), 23, 23 + PHASES, 24 + PHASES)  # columns of a step's row
 
 
 @njit(error_model="numpy")
@@ -199,12 +201,13 @@ def _overflows(
 @njit(error_model="numpy")
 def settle(
     step: Any, parts: Any, populations: Any, projections: Any, links: Any, ticked: Any, send_cycles: Any,
-    synapse_cycles: Any, bins: Any, worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any,
+    bins: Any, worst: Any, series_rows: Any, g_ptr: Any, g_links_ptr: Any, g_links: Any,
     link_class: Any, link_ns: Any, g_energy: Any, post: Any, loop: Any, joule: Any, update_cycles: Any,
     record_cycles: Any, dma_cycles: Any, counters: Any, plastic_cycles: Any, counter_cycles: Any, counted: Any,
     service: Any, ns: Any, times: Any, sent: Any, packets: Any, receive: Any,
     chosen: Any, done: Any, arrival: Any, work: Any, g_count: Any, touched: Any, link_load: Any, synapses: Any,
-    synapses_seen: Any, projection_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any, received: Any,
+    synapse_cycles: Any, cycles_seen: Any, projection_seen: Any, lag: Any, late: Any, cells: Any, cycles: Any,
+    received: Any,
     g_total: Any, late_steps: Any, clock: Any, part_bins: Any, link_bins: Any, series: Any, layers: Any,
     worst_step: Any, worst_time: Any, worst_work: Any, worst_links: Any, stop: Any,
 ) -> None:  # fmt: skip
@@ -232,16 +235,14 @@ def settle(
             row[MAX_LINK] = max(row[MAX_LINK], link_load[k])
             if link_class[k] == 1:
                 row[CHIP_LINKS] += link_load[k]
-    _synaptic_events(parts, populations, projections, post, loop, synapses, synapses_seen, projection_seen, work, row,
-                     layers[cells[0]])  # fmt: skip
+    _synaptic_events(parts, populations, projections, post, loop, synapses, synapse_cycles, cycles_seen,
+                     projection_seen, work, row, layers[cells[0]])  # fmt: skip
     elapsed = 0.0
     busiest, most, last = 0, -1, 0
     for p in range(parts):
         work[UPDATE, p] = update_cycles[p] - record_cycles[p] - dma_cycles[p]
         work[SEND, p] = sent[p] * send_cycles
         work[RECEIVE, p] = receive[p]
-        work[INPUT, p] *= synapse_cycles
-        work[RECURRENT, p] *= synapse_cycles
         work[RECORD, p] = record_cycles[p]
         work[DMA, p] = dma_cycles[p]
         work[PLASTICITY, p] = plastic_cycles[p]
@@ -309,27 +310,29 @@ def settle(
 
 @njit(error_model="numpy")
 def _synaptic_events(
-    parts: Any, populations: Any, projections: Any, post: Any, loop: Any, synapses: Any, synapses_seen: Any,
-    projection_seen: Any, work: Any, row: Any, layer: Any,
+    parts: Any, populations: Any, projections: Any, post: Any, loop: Any, synapses: Any, synapse_cycles: Any,
+    cycles_seen: Any, projection_seen: Any, work: Any, row: Any, layer: Any,
 ) -> None:  # fmt: skip
-    """Events of this step, from the sums so far: by PE into ``work``, by target population into ``layer``."""
+    """Events of this step, from the sums so far: cycles by PE into ``work``, counts by target into ``layer``."""
     layer[:, 2:] = 0
     work[INPUT, :parts] = 0
     work[RECURRENT, :parts] = 0
     for j in range(projections):
         total = 0
         for p in range(parts):
-            work[INPUT + loop[j], p] += synapses[j, p]
+            work[INPUT + loop[j], p] += synapses[j, p] * synapse_cycles[j]
             total += synapses[j, p]
-        layer[post[j], 2 + loop[j]] += total - projection_seen[j]
+        events = total - projection_seen[j]
+        layer[post[j], 2 + loop[j]] += events
+        row[EVENTS] += events
+        row[LOOPED] += loop[j] * events
         projection_seen[j] = total
     for p in range(parts):
         for k in range(2):
-            events = work[INPUT + k, p] - synapses_seen[k, p]
-            synapses_seen[k, p] = work[INPUT + k, p]
-            work[INPUT + k, p] = events
-            row[EVENTS] += events
-            row[LOOPED] += k * events
+            so_far = work[INPUT + k, p]
+            work[INPUT + k, p] -= cycles_seen[k, p]
+            cycles_seen[k, p] = so_far
+            row[INPUT_CYCLES + k] += work[INPUT + k, p]
 
 
 @njit(error_model="numpy")

@@ -12,13 +12,14 @@ from neuromorph.lowering.program import EventTable
 
 from ..readable import joules, many, seconds
 from .energy import CAUSES
-from .layout import REGIONS
+from .layout import BYTE, LONGER, REGIONS, ProjectionLayout
 from .ledger import LEVELS, PHASES
 from .plastic.footprints import Footprint
 from .tokens import SPENT
 
 if TYPE_CHECKING:
     from neuromorph.engine.tables import Table
+    from neuromorph.network.synapses import Synapses
 
     from .report import SpiNNaker2Report
 
@@ -127,7 +128,7 @@ def _storage_table(report: SpiNNaker2Report) -> Table:
     rows = []
     for s in report.lowered.projections:
         form, look = m.layout.projections[s.index], m.layout.sources[s.pre]
-        weight = f"{form.weight_bytes} B weights" if form.weight_bytes else "one weight"
+        weight = f"{form.stored or _size(form.weight_bits)} weights" if form.weight_bits else "one weight"
         if isinstance(s, Footprint):
             weight = "for values that synapses look at" if s.seen else f"{s.fields} B of states and places"
         kind = {"dense": "dense rows", "sparse": "sparse rows", "kernel": "rows regenerated from kernels"}[form.kind]
@@ -136,11 +137,24 @@ def _storage_table(report: SpiNNaker2Report) -> Table:
                 s.name,
                 f"{s.count:,}",
                 f"{kind}, {weight}",
-                f"{form.word_bytes} B",
+                _each(s, form),
                 f"{look.mode}, {look.entry_bytes} B",
             )
         )
     return "Synapses", ("projection", "synapses", "storage", "each", "look-up of a source"), rows
+
+
+def _size(bits: int) -> str:
+    """A number of bits, as bytes where it is whole ones."""
+    return f"{bits} bits" if bits % BYTE else f"{bits // BYTE} B"
+
+
+def _each(synapses: Synapses, form: ProjectionLayout) -> str:
+    """Memory of a synapse; the mean where lengths vary."""
+    if form.long_codes is None:
+        return _size(form.word_bits)
+    share = int(form.long_codes.sum()) / max(synapses.count, 1)
+    return f"{form.word_bits + LONGER * share:.4g} bits ({1 - share:.0%} short codes)"
 
 
 def _run_table(report: SpiNNaker2Report) -> Table:

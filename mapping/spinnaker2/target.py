@@ -13,6 +13,7 @@ import numpy.typing as npt
 from neuromorph.engine.target import check_choice, seconds_of, step_seconds
 from neuromorph.errors import CheckError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
+from neuromorph.network.quantise import NARROW, Narrow
 from neuromorph.progress import Progress, progress_for
 
 from .decoder import Decoder
@@ -38,8 +39,9 @@ class SpiNNaker2:
     ----------
     chips : int, optional
         1 to 48 chips of one board, or boards by threes (144, 288, ...); default: as many as the network needs.
-    weights : {"int8", "int16"}, optional
-        Quantise float weights to this width, symmetrically for each projection.
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+        Narrow float weights, with one scale for each projection: ints of so many bits, or numbers that have a SPARK
+        code, found by the published rounding or as the nearest.
     dtype : {"float32"}
         The PEs' floating-point units have single precision.
     clock : {"barrier", "tick"}
@@ -80,7 +82,7 @@ class SpiNNaker2:
     """
 
     chips: int | None = None
-    weights: Literal["int8", "int16"] | None = None
+    weights: Narrow | None = None
     dtype: Literal["float32"] = "float32"
     clock: Literal["barrier", "tick"] = "barrier"
     tick: Any = None
@@ -114,7 +116,7 @@ class SpiNNaker2:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise TargetError(f"SpiNNaker2: {name} is {value!r}; it must be a whole number of at least {least}")
 
-        check_choice(self, "weights", None, "int8", "int16")
+        check_choice(self, "weights", None, *NARROW)
         check_choice(self, "clock", "barrier", "tick")
         check_choice(self, "overflow", None, "stall", "drop")
         check_choice(self, "dvfs", None, "low", "high", "auto")

@@ -173,14 +173,12 @@ def make_tokens(
     def by_population(what: str) -> dict[str, npt.NDArray[np.int64]]:
         return {name: layers[what][done, k].astype(np.int64) for k, name in enumerate(names)}
 
-    synapse = c.count("cycles.synaptic_event")
-    looped = series["recurrent_events"][done]
     cycles = {
         "update": np.full(len(done), float((costs.update - costs.record - costs.dma).sum())),
         "send": series["packets"][done] * c.count("cycles.packet_send"),
         "receive": series["receive_cycles"][done],
-        "input": (series["synaptic_events"][done] - looped) * synapse,
-        "recurrent": looped * synapse,
+        "input": series["input_cycles"][done],
+        "recurrent": series["recurrent_cycles"][done],
         "record": np.full(len(done), float(costs.record.sum())),
         "dma": np.full(len(done), float(costs.dma.sum())),
         "plasticity": series["plastic_cycles"][done],

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from neuromorph import units
 from neuromorph.errors import NetworkError, TargetError
+from neuromorph.network.quantise import NARROW
 
 if TYPE_CHECKING:
     from neuromorph.network import Network
@@ -90,7 +91,7 @@ def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
     arrays.add_argument(
         "--profile", type=int, metavar="STEPS", help="run on the CPU first, to see how large graded events get"
     )
-    parser.add_argument("--weights", choices=("int8", "int16"), help="quantise float weights (default: keep them)")
+    parser.add_argument("--weights", choices=NARROW, help="narrow float weights (default: keep them)")
 
 
 def chip_options(options: argparse.Namespace) -> dict[str, Any]:

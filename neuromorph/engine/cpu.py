@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import TargetError
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
+from neuromorph.network.quantise import NARROW, Narrow
 from neuromorph.progress import Progress, progress_for
 
 from .checkpoint import Checkpoint
@@ -53,8 +54,9 @@ class CPU:
     threads : int, optional
         Threads that share the work of a step. Default: one or all cores, whichever is faster, as measured while runs
         go on. Results are the same bit for bit.
-    weights : {"int8", "int16"}, optional
-        Quantise float weights to this width, symmetrically for each projection.
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+        Narrow float weights, with one scale for each projection: ints of so many bits, or numbers that have a SPARK
+        code, found by the published rounding or as the nearest.
     lanes : {1, 8, 16, 32, 64}, optional
         Samples of a batch that a thread runs side by side; 1: one after another. Default: measured while long batches
         run. Results are the same bit for bit.
@@ -62,7 +64,7 @@ class CPU:
 
     dtype: Float = "float32"
     threads: int | None = None
-    weights: Literal["int8", "int16"] | None = None
+    weights: Narrow | None = None
     lanes: Literal[1, 8, 16, 32, 64] | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ class CPU:
         check_choice(self, "lanes", None, 1, 8, 16, 32, 64)
         if self.threads is not None and (not isinstance(self.threads, int) or not 1 <= self.threads <= 1024):
             raise TargetError(f"CPU: threads is {self.threads!r}; give an int from 1 to 1024", threads=self.threads)
-        check_choice(self, "weights", None, "int8", "int16")
+        check_choice(self, "weights", None, *NARROW)
 
     def compile(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from neuromorph.engine.target import Batch, check_choice, check_window, checkpoi
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.listing import text
 from neuromorph.lowering.program import Float, LoweredNetwork
+from neuromorph.network.quantise import NARROW, Narrow
 from neuromorph.progress import Progress, progress_for
 
 if TYPE_CHECKING:
@@ -50,16 +51,17 @@ class Reference:
     ----------
     dtype : {"float32", "float64"}
         Width of all floats.
-    weights : {"int8", "int16"}, optional
-        Quantise float weights to this width, symmetrically for each projection.
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+        Narrow float weights, with one scale for each projection: ints of so many bits, or numbers that have a SPARK
+        code, found by the published rounding or as the nearest.
     """
 
     dtype: Float = "float64"
-    weights: Literal["int8", "int16"] | None = None
+    weights: Narrow | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "dtype", "float32", "float64")
-        check_choice(self, "weights", None, "int8", "int16")
+        check_choice(self, "weights", None, *NARROW)
 
     def compile(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,19 +17,17 @@ from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_pr
 
 if TYPE_CHECKING:
     from neuromorph.network import Network, Population, Reading
+    from neuromorph.network.quantise import Narrow
     from neuromorph.network.synapses import Synapses
     from neuromorph.progress import Progress
     from neuromorph.units import Quantity
-
-Weights = Literal["int8", "int16"]
-_BITS = {"int8": 8, "int16": 16}
 
 
 def lower(
     network: Network,
     dt: Quantity | float,
     dtype: Float = "float32",
-    weights: Weights | None = None,
+    weights: Narrow | None = None,
     *,
     allow_memory: bool = False,
     progress: Progress | None = None,
@@ -44,9 +42,9 @@ def lower(
         Length of a step; seconds if a plain number.
     dtype : {"float32", "float64"}
         Width of every float.
-    weights : {"int8", "int16"}, optional
-        Round each projection's weights to ints with one scale for the projection; default: `dtype`, and int32 at int
-        ports.
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+        Narrow each projection's weights, with one scale for the projection, as :mod:`neuromorph.network.quantise` says;
+        default: `dtype`, and int32 at int ports.
     allow_memory : bool
         Try even if the forecast says that the memory will not suffice.
     progress : Progress, optional
@@ -64,12 +62,12 @@ def lower(
     """
     from neuromorph.network.builders import build_each
     from neuromorph.network.forecast import forecast
-    from neuromorph.network.quantise import quantise
+    from neuromorph.network.quantise import NARROW, narrowed
 
     if dtype not in ("float32", "float64"):
         raise NetworkError(f"dtype {dtype!r}; choose float32 or float64")
-    if weights is not None and weights not in _BITS:
-        raise NetworkError(f"weights {weights!r}; choose int8, int16 or None (as wide as dtype)")
+    if weights is not None and weights not in NARROW:
+        raise NetworkError(f"weights {weights!r}; choose {', '.join(NARROW)} or None (as wide as dtype)")
     step = _seconds(dt)
     if not allow_memory:  # before anything: lowering a population takes memory for each of its neurons
         forecast(network, step, dtype).require()
@@ -96,7 +94,7 @@ def lower(
             plastic.append(replace(made, records=state_records(made, recorded)))
             continue
         if weights is not None:
-            synapses = quantise(synapses, _BITS[weights])
+            synapses = narrowed(synapses, weights)
         if take is None:
             projections.append(synapses)
         else:

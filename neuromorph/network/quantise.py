@@ -1,9 +1,9 @@
-"""Weights as narrow integers with one scale for each projection."""
+"""Weights as narrow numbers with one scale for each projection: ints, and the numbers that SPARK codes stand for."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,25 @@ import numpy.typing as npt
 from neuromorph.errors import NetworkError
 from neuromorph.network.synapses import Synapses
 
+if TYPE_CHECKING:
+    from neuromorph.formats.tables import Rounding
+
 CHUNK = 1 << 18
+
+Narrow = Literal["int4", "int8", "int16", "spark", "spark-nearest"]
+"""How a chip may store weights."""
+NARROW: tuple[Narrow, ...] = ("int4", "int8", "int16", "spark", "spark-nearest")
+_BITS = {"int4": 4, "int8": 8, "int16": 16}
+_ROUNDING: dict[str, Rounding] = {"spark": "paper", "spark-nearest": "nearest"}
+
+
+def narrowed(synapses: Synapses, how: Narrow) -> Synapses:
+    """A projection with the weights that a chip reads back if it stores them so: :func:`quantise` or :func:`spark`."""
+    return spark(synapses, _ROUNDING[how]) if how in _ROUNDING else quantise(synapses, _BITS[how])
 
 
 def quantise(synapses: Synapses, bits: int) -> Synapses:
-    """Round a projection's weights to ints of 8 or 16 bits.
+    """Round a projection's weights to ints of 4, 8 or 16 bits.
 
     Float weights w become ``q = rint(w / scale)`` (halves to even), limited to ``-top .. top`` with
     ``top = 2**(bits - 1) - 1``, and stand for ``q * scale``. The scale is ``max|w| / top``, rounded to the weights' own
@@ -27,31 +41,76 @@ def quantise(synapses: Synapses, bits: int) -> Synapses:
     Parameters
     ----------
     synapses : Synapses
-    bits : {8, 16}
+    bits : {4, 8, 16}
 
     Returns
     -------
     Synapses
-        ``weights`` are int8 or int16; ``weight_scale`` is set if they were floats.
+        ``weights`` are int8 or int16; ``weight_scale`` is set if they were floats, and ``stored`` where the ints are
+        narrower than their type.
 
     Raises
     ------
     NetworkError
         If weights are quantised already, not finite, or ints beyond the range.
     """
-    if bits not in (8, 16):
-        raise NetworkError(f"projection {synapses.name}: weights of {bits} bits; choose 8 or 16", bits=bits)
+    if bits not in (4, 8, 16):
+        raise NetworkError(f"projection {synapses.name}: weights of {bits} bits; choose 4, 8 or 16", bits=bits)
+    top = 2 ** (bits - 1) - 1
+    made = _whole(synapses, top, -top - 1, f"{bits} bits", np.dtype("i1" if bits <= 8 else "i2"))
+    return replace(made, stored="int4") if bits == 4 and made.weights.ndim else made
+
+
+def spark(synapses: Synapses, rounding: Rounding = "paper") -> Synapses:
+    """Weights as SPARK codes of their sizes, with signs: 4 bits for 0 to 7, 8 bits for 8 to 255, and a sign bit.
+
+    Float weights are rounded as :func:`quantise` rounds them, to ``-255 .. 255`` with the scale ``max|w| / 255``. Then
+    each size becomes the number that its code stands for (:func:`neuromorph.formats.spark_table`), which differs by 16
+    at most. Sizes that are such numbers stay, so a network that was trained under the code keeps its weights. One
+    weight for all synapses is exact. Int weights (of int ports) become the codes' numbers as they are.
+
+    Parameters
+    ----------
+    synapses : Synapses
+    rounding : {"paper", "nearest"}
+        To a number that has a code: as published, or to the nearest one.
+
+    Returns
+    -------
+    Synapses
+        ``weights`` are int16, the codes' numbers; ``weight_scale`` is set if they were floats; ``stored`` is "spark"
+        unless there is one weight for all.
+
+    Raises
+    ------
+    NetworkError
+        If weights are quantised already, not finite, or ints beyond -255 to 255.
+    """
+    from neuromorph.formats import spark_table
+
+    made = _whole(synapses, 255, -255, "SPARK codes", np.dtype("i2"))
+    if made.weights.ndim == 0:
+        return made
+    numbers = spark_table(rounding).astype(np.int16)
+    both = np.concatenate((-numbers[:0:-1], numbers))  # of -255 to 255
+    flat = made.weights.reshape(-1)
+    for start in range(0, flat.size, CHUNK):
+        part = flat[start : start + CHUNK]
+        part[...] = both[part + 255]
+    return replace(made, weights=flat.reshape(made.weights.shape), stored="spark")
+
+
+def _whole(synapses: Synapses, top: int, low: int, what: str, kept: np.dtype[Any]) -> Synapses:
+    """Float weights as ints of ``-top .. top`` with a scale, int weights as they are if they are in ``low .. top``."""
     subject = f"projection {synapses.name}"
     if synapses.weight_scale is not None:
         raise NetworkError(f"{subject}: weights are quantised already (scale {synapses.weight_scale:g})")
-    kept: np.dtype[Any] = np.dtype(f"i{bits // 8}")
     weights = synapses.weights
-    top = 2 ** (bits - 1) - 1
     if weights.dtype.kind == "i":
-        if weights.size and not (-top - 1 <= weights.min() and weights.max() <= top):
+        if weights.size and not (low <= weights.min() and weights.max() <= top):
             raise NetworkError(
-                f"{subject}: int weights from {weights.min()} to {weights.max()} do not fit {bits} bits "
-                f"({-top - 1} to {top}); use wider ones",
+                f"{subject}: int weights from {weights.min()} to {weights.max()} do not fit {what} "
+                f"({low} to {top}); use wider ones",
                 low=int(weights.min()),
                 high=int(weights.max()),
             )

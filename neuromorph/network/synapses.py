@@ -44,6 +44,9 @@ class Synapses:
     weight_scale : float or None
         For quantised float weights: ``weights`` are ints, and a contribution is ``weight * (weight_scale * value)``,
         each product rounded to the program's float type.
+    stored : {"int4", "spark"} or None
+        How a chip stores these ints where that takes fewer bits than their type; see
+        :mod:`neuromorph.network.quantise`. None: in their type.
     geometry : Window or None
         A convolution or pooling that is not listed: ``row_ptr``, ``targets`` and ``weight_index`` are None, ``delays``
         has shape () and ``weights`` is the kernel or one number. Built only where it is asked for; see
@@ -63,6 +66,7 @@ class Synapses:
     weight_index: npt.NDArray[Any] | None
     delays: npt.NDArray[Any]
     weight_scale: float | None = None
+    stored: str | None = None
     geometry: Window | None = None
 
     @property

@@ -214,7 +214,7 @@ def test_bytes_cycles_and_synaptic_events_are_those_counted_by_hand() -> None:
     program.run(3, progress=False)
     report = program.report()
     mapped, column = program.mapping, {name: k for k, name in enumerate(REGIONS)}
-    head = mapped.layout.sources[0].head_bytes
+    head = mapped.layout.sources[0].head_bits // 8
     # weight, place in the target's list and row of its source; an entry has x and the events of 2 steps besides its key
     assert mapped.regions[:, column["synapses"]].tolist() == [0, 200 * (head + 4 + 4 + 2), 100 * (head + 4 + 4 + 2)]
     assert mapped.regions[:, column["rows"]].tolist() == [0, 100 * (4 + 4 + 1), 100 * (4 + 4 + 1)]
@@ -295,7 +295,7 @@ def test_mapping_counts_the_same_bytes_before_anything_is_built() -> None:
     np.testing.assert_array_equal(image_bytes(image, mapped.lowered, mapped.layout), mapped.regions)
     with_states = mapped.layout.projections[lowered.plastic[0].index]
     # four states, a place in the target's list with a source row, and two pathways with delays of their own
-    assert with_states.weight_bytes == 4 * 4 + 4 + 2 + 1 + 1
+    assert with_states.weight_bits == 8 * (4 * 4 + 4 + 2 + 1 + 1)
 
 
 def test_steps_that_are_taken_one_by_one_are_those_of_a_run() -> None:

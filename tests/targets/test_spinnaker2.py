@@ -54,7 +54,7 @@ def assert_accounts(report: SpiNNaker2Report) -> None:
     chips=st.sampled_from([None, 1, 2, 5, 48]),
     seed=st.integers(0, 1000),
     rows=st.sampled_from(["auto", "packed"]),
-    weights=st.sampled_from([None, "int8", "int16"]),
+    weights=st.sampled_from([None, "int8", "spark"]),
 )
 @QUICK
 def test_events_do_not_depend_on_partition_placement_or_chips(
@@ -366,7 +366,7 @@ def test_reports_print_with_and_without_a_run() -> None:
         ({"clock": "sun"}, "clock is 'sun'"),
         ({"dvfs": "turbo"}, "dvfs is 'turbo'"),
         ({"overflow": "wait"}, "overflow is 'wait'"),
-        ({"weights": "int4"}, "weights is 'int4'"),
+        ({"weights": "int5"}, "weights is 'int5'"),
         ({"fifo": 0}, "fifo is 0"),
         ({"rates": {"a": 1.0}, "profile": 10}, "not both"),
         ({"chips": 1.5}, "chips is 1.5; it must be a whole number of at least 1"),

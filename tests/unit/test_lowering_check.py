@@ -126,8 +126,8 @@ def test_lowered_network():
     assert lowered.projections[1].weights.dtype == np.int32
     with pytest.raises(NetworkError, match="float16"):
         lower(net, 1 * ms, dtype="float16")
-    with pytest.raises(NetworkError, match="int4"):
-        lower(net, 1 * ms, weights="int4")
+    with pytest.raises(NetworkError, match="int5"):
+        lower(net, 1 * ms, weights="int5")
 
 
 def test_populations_of_one_model_draw_their_own_values():

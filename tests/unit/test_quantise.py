@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as hnp
 
 from neuromorph.errors import NetworkError
 from neuromorph.network import Synapses
-from neuromorph.network.quantise import quantise
+from neuromorph.network.quantise import narrowed, quantise, spark
 
-BITS = st.sampled_from([8, 16])
+BITS = st.sampled_from([4, 8, 16])
 
 
 def synapses(weights: npt.NDArray[Any]) -> Synapses:
@@ -42,7 +42,8 @@ def arrays(draw: st.DrawFn) -> npt.NDArray[Any]:
 def test_weights_are_within_half_a_scale(w: npt.NDArray[Any], bits: int) -> None:
     top = 2 ** (bits - 1) - 1
     q = quantise(synapses(w), bits)
-    assert q.weights.dtype == f"i{bits // 8}"
+    assert q.weights.dtype == ("i2" if bits == 16 else "i1")
+    assert q.stored == ("int4" if bits == 4 else None)
     assert q.weights.shape == w.shape
     assert q.weight_scale is not None
     assert q.weight_scale > 0
@@ -112,14 +113,75 @@ def test_the_rest_is_untouched() -> None:
     assert replace(after, weights=before.weights, weight_scale=None) == before
 
 
+def published(value: int) -> int:
+    """What SPARK makes of 0 to 255, by the cases of its paper."""
+    b0, b3 = value >> 7, value >> 4 & 1
+    if value < 8 or b0 == b3:
+        return value
+    return (value & 0b1110_1111) | 0b1111 if b3 else (value | 0b0001_0000) & 0b1111_0000
+
+
+@given(arrays())
+def test_spark_rounds_as_ints_of_511_steps_and_then_to_the_codes_numbers(w: npt.NDArray[Any]) -> None:
+    q = spark(synapses(w))
+    assert q.weights.dtype == np.int16
+    assert q.stored == "spark"
+    largest = float(np.abs(w).max())
+    if largest == 0:
+        assert q.weight_scale == 1.0
+        assert not q.weights.any()
+        return
+    scale = q.weight_scale or 0.0
+    if largest < 0.99 * np.finfo(w.dtype).max:
+        assert scale == max(float(w.dtype.type(largest / 255)), float(np.finfo(w.dtype).smallest_subnormal))
+    sizes = [min(255, round(abs(float(x)) / scale)) for x in w]
+    assert q.weights.tolist() == [published(k) * (1 if x > 0 else -1) for k, x in zip(sizes, w, strict=True)]
+
+
+def test_spark_has_every_number_of_the_table_and_keeps_those_that_it_has() -> None:
+    w = np.arange(-255, 256).astype(np.float32)
+    once = spark(synapses(w))
+    assert once.weight_scale == 1.0
+    assert once.weights.tolist() == [published(abs(k)) * (1 if k > 0 else -1) for k in range(-255, 256)]
+    again = spark(synapses(once.weights.astype(np.float32)))
+    assert (again.weights == once.weights).all()
+    assert again.weight_scale == 1.0
+    ints = spark(synapses(np.arange(-255, 256, dtype=np.int32)))
+    assert (ints.weights == once.weights).all()
+    assert ints.weight_scale is None
+
+
+def test_one_weight_for_all_needs_no_code() -> None:
+    for how in ("int4", "spark"):
+        q = narrowed(synapses(np.array(-0.3, np.float32)), how)
+        assert q.stored is None
+        assert q.weights * np.float32(q.weight_scale or 0) == np.float32(-0.3)
+    assert spark(synapses(np.empty(0, np.float32))).weights.dtype == np.int16
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.array([1, -256], np.int32), r"int weights from -256 to 1 do not fit SPARK codes \(-255 to 255\)"),
+        (np.array([1.0, np.nan]), "a weight is not finite"),
+    ],
+)
+def test_errors_of_spark(weights: Any, message: str) -> None:
+    with pytest.raises(NetworkError, match=f"^projection p: .*{message}"):
+        spark(synapses(weights))
+    with pytest.raises(NetworkError, match=r"quantised already \(scale 0.5\)"):
+        spark(replace(synapses(weights), weight_scale=0.5))
+
+
 @pytest.mark.parametrize(
     ("weights", "scale", "bits", "message"),
     [
-        (np.ones(3, np.float32), None, 4, "weights of 4 bits; choose 8 or 16"),
+        (np.ones(3, np.float32), None, 5, "weights of 5 bits; choose 4, 8 or 16"),
         (np.ones(3, np.int8), 0.5, 8, r"quantised already \(scale 0.5\)"),
         (np.array([1.0, np.nan]), None, 8, "a weight is not finite"),
         (np.array([1.0, np.inf]), None, 8, "a weight is not finite"),
         (np.array([1, 200], np.int32), None, 8, r"int weights from 1 to 200 do not fit 8 bits \(-128 to 127\)"),
+        (np.array([-9, 7], np.int32), None, 4, r"int weights from -9 to 7 do not fit 4 bits \(-8 to 7\)"),
     ],
 )
 def test_errors(weights: Any, scale: Any, bits: int, message: str) -> None:

@@ -74,7 +74,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     (r"is not a torch.nn.Module; wrap it", lambda: built().after("cells", abs)),
     (r"expected a Network, got 'net'", lambda: train.Module("net", 1 * ms)),
     (r"Ordered: expected a train.Module, got Linear", lambda: train.Ordered(torch.nn.Linear(2, 2))),
-    (r"weights 'int4'; choose int8, int16 or None", lambda: train.Ordered(built(), weights="int4")),
+    (r"weights 'int5'; choose int4, .* or None", lambda: train.Ordered(built(), weights="int5")),
     (r"compare: expected a train.Module, got Linear", lambda: train.compare(torch.nn.Linear(2, 2), X)),
     (r"'cpu' is not a target; give one such as CPU\(\)", lambda: train.compare(built(), X, "cpu")),
     (r"give a list of states, as in \['cells.v'\]", lambda: train.compare(built(), X, states="cells.v")),
