@@ -14,6 +14,7 @@ import numpy as np
 
 from neuromorph.engine.target import check_choice, seconds_of, step_seconds
 from neuromorph.errors import TargetError
+from neuromorph.network.quantise import NARROW, Narrow
 from neuromorph.progress import Progress, progress_for
 
 from .cells.clipping import Clip, check_clip
@@ -94,8 +95,9 @@ class Crossbar:
         Where blocks may lie in an array, for example beside columns that are bad; default: the machine's.
     dtype : {"float32", "float64"}
         Of the digital neurons.
-    weights : {"int8", "int16"}, optional
-        Quantise float weights to this width, symmetrically for each projection, before they are mapped.
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+        Narrow float weights, with one scale for each projection, before they are mapped: ints of so many bits, or the
+        numbers of SPARK codes. :func:`~.machine.number_formats.with_formats` gives a machine whose cells hold them.
     constants : mapping, optional
         Other numbers for the machine's prices, dots as double underscores: ``{"energy__row_pulse": 1.0}``.
     threads : int
@@ -119,7 +121,7 @@ class Crossbar:
     share: bool | Literal["auto", "turns"] = "auto"
     rules: Rules | None = None
     dtype: Literal["float32", "float64"] = "float32"
-    weights: Literal["int8", "int16"] | None = None
+    weights: Narrow | None = None
     constants: Mapping[str, float] | None = field(default=None, repr=False)
     threads: int = 1
 
@@ -135,7 +137,7 @@ class Crossbar:
         check_choice(self, "share", "auto", "turns", True, False)
         check_choice(self, "convolution", "auto", "unrolled", "stationary")
         check_choice(self, "dtype", "float32", "float64")
-        check_choice(self, "weights", None, "int8", "int16")
+        check_choice(self, "weights", None, *NARROW)
         for name, least in (("seed", 0), ("profile", 0), ("threads", 1), ("chips", 1), ("replicate", 1)):
             value = getattr(self, name)
             if value is None or (name == "replicate" and value == "auto"):

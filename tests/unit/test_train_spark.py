@@ -17,7 +17,9 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn.utils import parametrize  # noqa: E402
 
-from neuromorph import formats, train  # noqa: E402
+from neuromorph import Dense, Live, Network, formats, ms, train  # noqa: E402
+from neuromorph.lowering import lower  # noqa: E402
+from neuromorph.models import LeakyIntegrator  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -171,6 +173,23 @@ def test_a_layer_learns_under_the_code_and_goes_on_from_a_checkpoint() -> None:
     other = coarse()
     other.load_state_dict(layer.state_dict())
     assert torch.equal(loss(other), loss(layer))
+
+
+def test_targets_store_the_codes_that_training_saw() -> None:
+    """``weights="spark"`` finds, in the floats behind a trained module, its codes and scale bit for bit."""
+    net = Network(name="coded")
+    source, cells = net.population(Live(9), name="in"), net.population(LeakyIntegrator(tau_s=1 * ms), 6, name="out")
+    net.project(source, cells.i_in, Dense(numbers().numpy()[:9, :6]), name="w")
+    module = train.Module(net, dt=1 * ms, outputs=["out.v"])
+    train.parametrise(module, lambda: train.Quantised(train.Spark()))
+    codes = train.codes(module)["w"]
+    with train.unquantised(module):
+        floats = module.network()
+    (stored,) = lower(floats, 1e-3, weights="spark").projections
+    np.testing.assert_array_equal(np.asarray(stored.weights).reshape(9, 6), codes.codes.numpy())
+    assert stored.weight_scale == float(codes.scale)
+    (again,) = lower(module.network(), 1e-3, weights="spark").projections
+    np.testing.assert_array_equal(again.weights, stored.weights)
 
 
 def test_what_is_none_is_refused() -> None:
