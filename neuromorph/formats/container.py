@@ -3,8 +3,9 @@
 All numbers are little-endian.
 
 ========  =============================================================================================================
-header    magic ``NMFT``, version u8, format u8 with its options i16 and i16, 1 if scales were given u8, type of the
-          numbers 2 characters, values in a tile u32, axis i16 (-1: none), scales u32, the scales f64; CRC32
+header    magic ``NMFT``, version u8, format u8 with its options i16 and i16, scales that the format itself names u8 (0:
+          none, 1: one, 2: one for each channel), type of the numbers 2 characters, values in a tile u32, axis i16 (-1:
+          none), scales u32; those of the format, f64; the scales, f64; CRC32
 frame     values u64 (not 0), bytes of the payload u64; CRC32; for each tile its bytes u32 and CRC32 (of the tile in the
           payload, then in the plane); CRC32 of these; the payload; the plane of signs, if the format has one
 end       0 u64, axes u64; CRC32; shape, u64 each; CRC32
@@ -111,11 +112,10 @@ def write_header(out: BinaryIO, encoded: Encoded) -> None:
     kind, first, second, given = _options(encoded.format)
     axis = -1 if encoded.axis is None else encoded.axis
     dtype = f"{encoded.dtype.kind}{encoded.dtype.itemsize}".encode()
-    scale = encoded.scale.astype("<f8")
-    _checked(
-        out,
-        HEADER.pack(MAGIC, VERSION, kind, first, second, given, dtype, TILE, axis, scale.size) + scale.tobytes(),
-    )
+    scale = np.append(given, encoded.scale).astype("<f8")
+    how = 0 if not given.size else 1 + given.ndim
+    head = HEADER.pack(MAGIC, VERSION, kind, first, second, how, dtype, TILE, axis, encoded.scale.size)
+    _checked(out, head + scale.tobytes())
 
 
 def write_frame(out: BinaryIO, encoded: Encoded) -> None:
@@ -152,15 +152,18 @@ def read_header(source: BinaryIO) -> Header:
         raise FormatError(f"encoded numbers: begins with {magic!r}, not {MAGIC!r}; this is another kind of file")
     if version != VERSION:
         raise FormatError(f"encoded numbers: version {version}; this one reads version {VERSION}", version=version)
-    rest = _read(source, 8 * scales, "the scales")
+    own = scales if given == 2 else given
+    rest = _read(source, 8 * (own + scales), "the scales")
     _check(source, head + rest, "the header")
-    scale = np.frombuffer(rest, "<f8").astype(np.float64)
+    both = np.frombuffer(rest, "<f8").astype(np.float64)
+    scale = both[own:]
     kept = dtype.decode("latin-1")
     sound = kept in KINDS and tile == TILE and axis >= -1 and (np.isfinite(scale) & (scale > 0)).all()
-    if not sound or (axis == -1 and scales != 1):
+    if not sound or given > 2 or (axis == -1 and scales != 1):
         raise FormatError(f"encoded numbers: no type {kept!r}, tile of {tile}, axis {axis} with {scales} scales")
     scale = scale.reshape(()) if axis == -1 else scale
-    form = _format(kind, first, second, _given(scale) if given else "absmax")
+    named: Scale = tuple(both[:own].tolist()) if given == 2 else float(both[0]) if given else "absmax"
+    form = _format(kind, first, second, named)
     return Header(form, np.dtype(kept), None if axis == -1 else axis, scale)
 
 
@@ -224,16 +227,16 @@ def _tile_checks(encoded: Encoded) -> npt.NDArray[np.uint32]:
     return out
 
 
-def _options(form: NumberFormat) -> tuple[int, int, int, bool]:
-    """Number of the format, its options, and whether its scale was given."""
+def _options(form: NumberFormat) -> tuple[int, int, int, npt.NDArray[np.float64]]:
+    """Number of the format, its options, and the scales that it names: of shape (0,), () or (channels,)."""
     if isinstance(form, Spark):
-        return 1, ROUNDINGS.index(form.rounding), SIGNS.index(form.sign), form.scale != "absmax"
+        return 1, ROUNDINGS.index(form.rounding), SIGNS.index(form.sign), _given(form.scale)
     if isinstance(form, Int):
-        return 2, form.bits, 0, form.scale != "absmax"
+        return 2, form.bits, 0, _given(form.scale)
     if isinstance(form, Fixed):
-        return 3, form.bits, form.fraction, False
+        return 3, form.bits, form.fraction, _given("absmax")
     if isinstance(form, Float):
-        return 4, form.bits, 0, False
+        return 4, form.bits, 0, _given("absmax")
     raise FormatError(f"{form.name}: only this package's own formats go to bytes")
 
 
@@ -252,8 +255,8 @@ def _format(kind: int, first: int, second: int, scale: Scale) -> NumberFormat:
     raise FormatError(f"encoded numbers: no format {kind} with options {first}, {second}")
 
 
-def _given(scale: npt.NDArray[np.float64]) -> Scale:
-    return tuple(scale.tolist()) if scale.ndim else float(scale)
+def _given(scale: Scale) -> npt.NDArray[np.float64]:
+    return np.empty(0) if isinstance(scale, str) else np.asarray(scale, np.float64)
 
 
 def _planes(form: NumberFormat) -> int:
