@@ -14,10 +14,11 @@ Array = Any
 def elastic(a: Array, w: Array, decode_a: Array, decode_w: Array, pair: bool, registers: int) -> Array:
     """Cycles at which an array with handshakes has done the k-th work of all its elements: int32 (steps,).
 
-    An element takes an activation at the edge ``A(i, j, k)``, the latest of: a cycle after its left neighbour took it;
-    a cycle after it took the one before; when the register of ``k - registers`` is free, which is when its work is
-    done and the right neighbour has taken it. Weights ``W(i, j, k)`` likewise, from the top. Its work begins when both
-    are there and the work before is done, and takes its cycles. A decoder works ahead by one operand.
+    An element takes an activation at the edge ``A(i, j, k)``, the later of: a cycle after its left neighbour took it;
+    when the register of ``k - registers`` is free, which is when its work is done and the right neighbour has taken
+    it. Weights ``W(i, j, k)`` likewise, from the top. Its work begins when both are there and the work before is done,
+    and takes its cycles. A decoder works ahead by one operand. (A neighbour hands on one operand a cycle; that follows,
+    as no work is shorter.)
 
     Parameters
     ----------
@@ -41,25 +42,24 @@ def elastic(a: Array, w: Array, decode_a: Array, decode_w: Array, pair: bool, re
     for k in range(steps):
         now, before = k % registers, (k - 1) % registers
         last = np.int32(0)
-        edge = np.int32(1 if k else 0)
         for j in range(columns):
             ready_w[j] = max(ready_w[j] + decode_w[k, j], taken_w[before, 0, j])
         for i in range(rows):
-            a_now, a_before = taken_a[now, i], taken_a[before, i]
-            w_now, w_before, w_below = taken_w[now, i], taken_w[before, i], taken_w[now, i + 1]
+            a_now = taken_a[now, i]
+            w_now, w_below = taken_w[now, i], taken_w[now, i + 1]
             end_now, end_before = ended[now, i], ended[before, i]
             weights = w[k]
             if i == 0:
                 for j in range(columns):
-                    top[j] = max(np.int32(w_before[j] + edge), ready_w[j])
+                    top[j] = ready_w[j]
             else:
                 w_above = taken_w[now, i - 1]
                 for j in range(columns):
-                    top[j] = max(np.int32(w_before[j] + edge), np.int32(w_above[j] + 1))
+                    top[j] = np.int32(w_above[j] + 1)
             for j in range(columns):
                 top[j] = max(top[j], max(end_now[j], w_below[j]))
-                left[j] = max(np.int32(a_before[j] + edge), max(end_now[j], a_now[j + 1]))
-            ready_a[i] = max(ready_a[i] + decode_a[k, i], a_before[0])
+                left[j] = max(end_now[j], a_now[j + 1])
+            ready_a[i] = max(ready_a[i] + decode_a[k, i], taken_a[before, i, 0])
             arrives = ready_a[i]
             for j in range(columns):
                 arrives = max(left[j], arrives)

@@ -25,8 +25,8 @@ def drawn(rng: np.random.Generator, lines: int, depth: int, long: float) -> np.n
 @example((2, 2, 1), 0.0, Element(4, "serial", "elastic"), (0, 0), 0)
 @example((3, 2, 4), 1.0, Element(4, "serial", "array"), (0, 0), 0)
 @given(
-    size=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 9)),
-    long=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    size=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 40)),
+    long=st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]),
     element=st.builds(
         Element,
         st.just(4),
