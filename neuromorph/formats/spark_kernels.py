@@ -146,7 +146,7 @@ def unpack(payload, offsets, bounds, pairs, out):
         word[words] = NONE
         copy(payload[begin : begin + size], word_bytes)
         wrong = split(word[: words + 1], head, even, odd, ends)
-        at = emit(even[:words].view(np.uint16), odd[:words].view(np.uint16), ends[:words].view(np.uint8), pairs, found)
+        at = emit(even[:words].view(np.uint16), odd[:words].view(np.uint16), ends[:words], pairs, found)
         spare = at - (16 * words - 2 * size) - n
         if wrong or not sound(head[1:], word[1:], 2 * size - 1, spare):
             return t
@@ -159,14 +159,18 @@ def split(word, head, even, odd, ends):
     """Find where values begin, and prepare what :func:`emit` takes; returns whether a word occurs that no value has."""
     for i in range(len(word)):
         word[i] = swapped(word[i])
-    open_ = NONE
-    for i in range(1, len(word)):
+    for i in range(len(word) - 1):
         # Which nibbles begin a long word: every second one of a row of set first bits, from where a word may begin.
-        # The subtraction finds the rows' ends in all sixteen at once.
-        first = (word[i] >> THREE) & NIBBLES
-        free = first & ~open_
-        head[i] = ((((free << FOUR) | ODD) - free) ^ ODD) & first
-        open_ = head[i] >> LAST
+        # The subtraction finds the rows' ends in all sixteen at once. Here if no word is open before, and
+        # what changes if one is.
+        first = (word[i + 1] >> THREE) & NIBBLES
+        free = first & ~ONE
+        even[i] = ((((first << FOUR) | ODD) - first) ^ ODD) & first
+        odd[i] = (((((free << FOUR) | ODD) - free) ^ ODD) & first) ^ even[i]
+    open_ = NONE  # or all bits
+    for i in range(len(word) - 1):
+        head[i + 1] = even[i] ^ (odd[i] & open_)
+        open_ = (NONE - (even[i] >> LAST)) ^ ((NONE - (odd[i] >> LAST)) & open_)
     for i in range(len(word) - 1):  # two loops: the compiler vectorises those that write few arrays
         last, h, w = head[i], head[i + 1], word[i + 1]
         before = (word[i] & ((last << FOUR) - last)) >> LAST
@@ -190,19 +194,18 @@ def split(word, head, even, odd, ends):
 def emit(even, odd, ends, pairs, found):
     """The values, one or two for each byte; a second that is none is written over. Returns how many."""
     at = NONE
-    for i in range(len(even) // 4):
-        base, bytes_ = np.uint64(4 * i), np.uint64(8 * i)
+    for i in range(len(ends)):
+        past, base = ends[i], np.uint64(4 * i)
         for k in range(4):
-            quarter, two = np.uint64(k), np.uint64(2 * k)
-            place = at if k == 0 else at + ends[bytes_ + two - ONE]
-            values = pairs[even[base + quarter]]
+            place = at if k == 0 else at + ((past >> np.uint64(16 * k - 8)) & BYTE)
+            values = pairs[even[base + np.uint64(k)]]
             found[place] = np.uint8(values)
             found[place + ONE] = np.uint8(values >> 8)
-            place = at + ends[bytes_ + two]
-            values = pairs[odd[base + quarter]]
+            place = at + ((past >> np.uint64(16 * k)) & BYTE)
+            values = pairs[odd[base + np.uint64(k)]]
             found[place] = np.uint8(values)
             found[place + ONE] = np.uint8(values >> 8)
-        at += ends[bytes_ + SEVEN]
+        at += past >> np.uint64(56)
     return np.int64(at)
 
 
