@@ -32,13 +32,13 @@ from .encoded import TILE, Encoded, NumberFormat
 from .plain import Fixed, Float, Int
 from .scales import Scale
 from .spark import SIGNS, Spark
-from .tables import ROUNDINGS
+from .tables import ROUNDINGS, Bytes
 
 MAGIC, VERSION = b"NMFT", 1
 HEADER, FRAME, CHECK = struct.Struct("<4sBBhhB2sIhI"), struct.Struct("<QQ"), struct.Struct("<I")
 KINDS = ("i1", "u1", "i2", "i4", "f2", "f4", "f8")
 MOST_AXES = 64
-PART = 1 << 24
+PART = 1 << 26
 """Bytes that are read at a time, so that a false length does not take memory before the file ends."""
 
 
@@ -84,10 +84,8 @@ def from_bytes(data: bytes | bytearray | memoryview) -> Encoded:
     return replace(
         empty,
         shape=shape,
-        payload=np.concatenate([empty.payload, *(frame.payload for frame in frames)]),
-        planes=tuple(
-            np.concatenate([plane, *(frame.planes[k] for frame in frames)]) for k, plane in enumerate(empty.planes)
-        ),
+        payload=_joined([frame.payload for frame in frames]),
+        planes=tuple(_joined([frame.planes[k] for frame in frames]) for k in range(len(empty.planes))),
         offsets=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
     )
 
@@ -257,6 +255,11 @@ def _format(kind: int, first: int, second: int, scale: Scale) -> NumberFormat:
 
 def _given(scale: Scale) -> npt.NDArray[np.float64]:
     return np.empty(0) if isinstance(scale, str) else np.asarray(scale, np.float64)
+
+
+def _joined(parts: list[Bytes]) -> Bytes:
+    """One after another; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint8), *parts])
 
 
 def _planes(form: NumberFormat) -> int:
