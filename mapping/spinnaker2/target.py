@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.engine.target import check_choice, seconds_of, step_seconds
+from neuromorph.engine.target import check_choice, check_weights, seconds_of, step_seconds
 from neuromorph.errors import CheckError, TargetError
 from neuromorph.lowering.program import LoweredNetwork
-from neuromorph.network.quantise import NARROW, Narrow
+from neuromorph.network.quantise import Weights
 from neuromorph.progress import Progress, progress_for
 
 from .decoder import Decoder
@@ -39,9 +39,9 @@ class SpiNNaker2:
     ----------
     chips : int, optional
         1 to 48 chips of one board, or boards by threes (144, 288, ...); default: as many as the network needs.
-    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"} or mapping of projection to one, optional
         Narrow float weights, with one scale for each projection: ints of so many bits, or numbers that have a SPARK
-        code, found by the published rounding or as the nearest.
+        code, found by the published rounding or as the nearest. With a mapping, of the projections named.
     dtype : {"float32"}
         The PEs' floating-point units have single precision.
     clock : {"barrier", "tick"}
@@ -82,7 +82,7 @@ class SpiNNaker2:
     """
 
     chips: int | None = None
-    weights: Narrow | None = None
+    weights: Weights = None
     dtype: Literal["float32"] = "float32"
     clock: Literal["barrier", "tick"] = "barrier"
     tick: Any = None
@@ -116,7 +116,7 @@ class SpiNNaker2:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise TargetError(f"SpiNNaker2: {name} is {value!r}; it must be a whole number of at least {least}")
 
-        check_choice(self, "weights", None, *NARROW)
+        check_weights(self)
         check_choice(self, "clock", "barrier", "tick")
         check_choice(self, "overflow", None, "stall", "drop")
         check_choice(self, "dvfs", None, "low", "high", "auto")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from neuromorph.errors import TargetError
 from neuromorph.lowering.program import Float, LoweredNetwork, LoweredPopulation
-from neuromorph.network.quantise import NARROW, Narrow
+from neuromorph.network.quantise import Weights
 from neuromorph.progress import Progress, progress_for
 
 from .checkpoint import Checkpoint
@@ -29,7 +29,7 @@ from .report import CPUReport, population_costs, projection_costs
 from .restoring import checked, restored_neuron, stretches, take
 from .run_meta import description, run_meta
 from .schedule import Compiled
-from .target import Batch, check_choice, checkpoint_steps, duration_steps, step_seconds
+from .target import Batch, check_choice, check_weights, checkpoint_steps, duration_steps, step_seconds
 
 if TYPE_CHECKING:
     from neuromorph.engine.batch.choice import Batching
@@ -54,9 +54,9 @@ class CPU:
     threads : int, optional
         Threads that share the work of a step. Default: one or all cores, whichever is faster, as measured while runs
         go on. Results are the same bit for bit.
-    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"} or mapping of projection to one, optional
         Narrow float weights, with one scale for each projection: ints of so many bits, or numbers that have a SPARK
-        code, found by the published rounding or as the nearest.
+        code, found by the published rounding or as the nearest. With a mapping, of the projections named.
     lanes : {1, 8, 16, 32, 64}, optional
         Samples of a batch that a thread runs side by side; 1: one after another. Default: measured while long batches
         run. Results are the same bit for bit.
@@ -64,7 +64,7 @@ class CPU:
 
     dtype: Float = "float32"
     threads: int | None = None
-    weights: Narrow | None = None
+    weights: Weights = None
     lanes: Literal[1, 8, 16, 32, 64] | None = None
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class CPU:
         check_choice(self, "lanes", None, 1, 8, 16, 32, 64)
         if self.threads is not None and (not isinstance(self.threads, int) or not 1 <= self.threads <= 1024):
             raise TargetError(f"CPU: threads is {self.threads!r}; give an int from 1 to 1024", threads=self.threads)
-        check_choice(self, "weights", None, *NARROW)
+        check_weights(self)
 
     def compile(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True

@@ -27,11 +27,19 @@ from neuromorph.engine.plastic.synapse_values import SynapseValues, read_synapse
 from neuromorph.engine.reference import RunningPopulation, advance
 from neuromorph.engine.restoring import checked, fill_ring, restored_neuron, ring_rows, stretches, take
 from neuromorph.engine.run_meta import description, run_meta
-from neuromorph.engine.target import Batch, check_choice, check_window, checkpoint_steps, duration_steps, step_seconds
+from neuromorph.engine.target import (
+    Batch,
+    check_choice,
+    check_weights,
+    check_window,
+    checkpoint_steps,
+    duration_steps,
+    step_seconds,
+)
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.listing import text
 from neuromorph.lowering.program import Float, LoweredNetwork
-from neuromorph.network.quantise import NARROW, Narrow
+from neuromorph.network.quantise import Weights
 from neuromorph.progress import Progress, progress_for
 
 if TYPE_CHECKING:
@@ -51,17 +59,17 @@ class Reference:
     ----------
     dtype : {"float32", "float64"}
         Width of all floats.
-    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"} or mapping of projection to one, optional
         Narrow float weights, with one scale for each projection: ints of so many bits, or numbers that have a SPARK
-        code, found by the published rounding or as the nearest.
+        code, found by the published rounding or as the nearest. With a mapping, of the projections named.
     """
 
     dtype: Float = "float64"
-    weights: Narrow | None = None
+    weights: Weights = None
 
     def __post_init__(self) -> None:
         check_choice(self, "dtype", "float32", "float64")
-        check_choice(self, "weights", None, *NARROW)
+        check_weights(self)
 
     def compile(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from neuromorph.errors import CheckpointError
 from neuromorph.language.neuron import Neuron
 from neuromorph.lowering.program import LoweredNetwork
+from neuromorph.network.quantise import weights_text
 
 from .checkpoint import Checkpoint, PopulationState
 from .run_meta import versions
@@ -188,7 +189,7 @@ def _identity(program: Checkpointed) -> dict[str, Any]:
         "key": network_key(program.about["network"]),
         "dt": lowered.dt,
         "dtype": lowered.dtype,
-        "weights": getattr(program.target, "weights", None) or "",
+        "weights": weights_text(getattr(program.target, "weights", None)),
     }
 
 

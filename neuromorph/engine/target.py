@@ -285,6 +285,28 @@ def check_choice(target: object, name: str, *allowed: object) -> None:
         raise TargetError(f"{kind}: {name} is {value!r}; it can be {choices}", **{name: value})
 
 
+def check_weights(target: object, name: str = "weights") -> None:
+    """Refuse a target's ``weights`` if they are neither a way to store weights nor a mapping of projections to such.
+
+    Raises
+    ------
+    TargetError
+    """
+    from neuromorph.network.quantise import NARROW
+
+    value = getattr(target, name)
+    if not isinstance(value, Mapping):
+        check_choice(target, name, None, *NARROW)
+        return
+    for projection, how in value.items():
+        if how not in NARROW:
+            raise TargetError(
+                f"{type(target).__name__}: {name} of projection {projection} are {how!r}; they can be "
+                f"{', '.join(NARROW)}; a projection that is not named keeps its own",
+                **{name: value},
+            )
+
+
 def seconds_of(time: Quantity, subject: str) -> float:
     """A time in seconds. Plain numbers are refused: other simulators take them as milliseconds.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from neuromorph.lowering.synapse import lower_plastic, lower_synapse, plastic_pr
 
 if TYPE_CHECKING:
     from neuromorph.network import Network, Population, Reading
-    from neuromorph.network.quantise import Narrow
+    from neuromorph.network.quantise import Weights
     from neuromorph.network.synapses import Synapses
     from neuromorph.progress import Progress
     from neuromorph.units import Quantity
@@ -27,7 +27,7 @@ def lower(
     network: Network,
     dt: Quantity | float,
     dtype: Float = "float32",
-    weights: Narrow | None = None,
+    weights: Weights = None,
     *,
     allow_memory: bool = False,
     progress: Progress | None = None,
@@ -42,9 +42,9 @@ def lower(
         Length of a step; seconds if a plain number.
     dtype : {"float32", "float64"}
         Width of every float.
-    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
-        Narrow each projection's weights, with one scale for the projection, as :mod:`neuromorph.network.quantise` says;
-        default: `dtype`, and int32 at int ports.
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"} or mapping, optional
+        Narrow each projection's weights, or those of the projections named, with one scale for the projection, as
+        :mod:`neuromorph.network.quantise` says; default: `dtype`, and int32 at int ports.
     allow_memory : bool
         Try even if the forecast says that the memory will not suffice.
     progress : Progress, optional
@@ -62,23 +62,30 @@ def lower(
     """
     from neuromorph.network.builders import build_each
     from neuromorph.network.forecast import forecast
-    from neuromorph.network.quantise import NARROW, narrowed
+    from neuromorph.network.quantise import NARROW, narrowed, stored_as
 
     if dtype not in ("float32", "float64"):
         raise NetworkError(f"dtype {dtype!r}; choose float32 or float64")
-    if weights is not None and weights not in NARROW:
-        raise NetworkError(f"weights {weights!r}; choose {', '.join(NARROW)} or None (as wide as dtype)")
+    for each in weights.values() if isinstance(weights, Mapping) else [weights]:
+        if each is not None and each not in NARROW:
+            raise NetworkError(f"weights {each!r}; choose {', '.join(NARROW)} or None (as wide as dtype)")
     step = _seconds(dt)
     if not allow_memory:  # before anything: lowering a population takes memory for each of its neurons
         forecast(network, step, dtype).require()
     populations, problems = _populations(network, step, dtype)
     problems += network_problems(network, step) + _plastic_problems(network, step, dtype)
-    if weights is not None:
+    problems += [
+        f"projection {j.name}: its synapses ({j.synapse.name}) change, and {stored_as(weights, j.name)} weights "
+        "cannot; leave weights= out"
+        for j in network.projections
+        if j.synapse is not None and stored_as(weights, j.name) is not None
+    ]
+    if isinstance(weights, Mapping):
+        known = {j.name for j in network.projections}
         problems += [
-            f"projection {j.name}: its synapses ({j.synapse.name}) change, and {weights} weights cannot; leave "
-            "weights= out"
-            for j in network.projections
-            if j.synapse is not None
+            f"weights of projection {name}: there is none of that name; there are {', '.join(sorted(known)) or 'none'}"
+            for name in weights
+            if name not in known
         ]
     if problems:
         raise CheckError(_subject(network, step), problems)
@@ -93,8 +100,8 @@ def lower(
             recorded = [r for r in network.synapse_recordings if r.projection == described.index]
             plastic.append(replace(made, records=state_records(made, recorded)))
             continue
-        if weights is not None:
-            synapses = narrowed(synapses, weights)
+        if (how := stored_as(weights, described.name)) is not None:
+            synapses = narrowed(synapses, how)
         if take is None:
             projections.append(synapses)
         else:

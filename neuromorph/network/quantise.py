@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,8 +20,22 @@ CHUNK = 1 << 18
 Narrow = Literal["int4", "int8", "int16", "spark", "spark-nearest"]
 """How a chip may store weights."""
 NARROW: tuple[Narrow, ...] = ("int4", "int8", "int16", "spark", "spark-nearest")
+Weights = Narrow | Mapping[str, Narrow] | None
+"""How weights are stored: all alike, or by the names of projections; the others are as wide as the target's floats."""
 _BITS = {"int4": 4, "int8": 8, "int16": 16}
 _ROUNDING: dict[str, Rounding] = {"spark": "paper", "spark-nearest": "nearest"}
+
+
+def stored_as(weights: Weights, projection: str) -> Narrow | None:
+    """How the weights of a projection are stored; None: as wide as the target's floats."""
+    return weights.get(projection) if isinstance(weights, Mapping) else weights
+
+
+def weights_text(weights: Weights) -> str:
+    """The choice as text, equal where it is the same; empty if there is none."""
+    if isinstance(weights, Mapping):
+        return ", ".join(f"{name}: {how}" for name, how in sorted(weights.items()))
+    return weights or ""
 
 
 def narrowed(synapses: Synapses, how: Narrow) -> Synapses:

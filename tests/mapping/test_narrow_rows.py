@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import DT, Delta, Graded
 
-from neuromorph import Conv2D, Dense, EventSource, FixedProbability, Network, Normal, Uniform, mV
+from neuromorph import (
+    CPU,
+    Conv2D,
+    Dense,
+    EventSource,
+    FixedProbability,
+    Network,
+    Normal,
+    Reference,
+    Uniform,
+    first_difference,
+    mV,
+)
+from neuromorph.errors import CheckError, CheckpointError, NetworkError, TargetError
 from neuromorph.formats import Int, Spark
 from neuromorph.lowering import LoweredNetwork, lower
 from neuromorph.mapping.machine import spinnaker2
+from neuromorph.mapping.partition import part_bytes
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.mapping.spinnaker2.image import Image, image_bytes
 from neuromorph.mapping.spinnaker2.layout import REGIONS
 from neuromorph.mapping.spinnaker2.map import Mapping, map_network
+from neuromorph.mapping.spinnaker2.memory import hypergraph
 from neuromorph.mapping.spinnaker2.options import LayoutOptions
+from neuromorph.network.quantise import NARROW, narrowed
 
 COLUMN = {name: k for k, name in enumerate(REGIONS)}
 PARTS = np.concatenate((np.zeros(25), 1 + np.arange(40) % 3)).astype(np.int32)
@@ -108,6 +127,57 @@ def test_rows_written_bit_by_bit_fill_the_region_and_read_back_as_they_were(how:
                 assert at == len(stream)
         assert mapped.regions[part, COLUMN["synapses"]] == -(-len(stream) // 8)
     assert read_back == sum(s.count for s in lowered.projections)
+
+
+@given(
+    choices=st.lists(st.sampled_from([None, *NARROW]), min_size=4, max_size=4),
+    rows=st.sampled_from(["auto", "indexed", "packed"]),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=10, deadline=None, derandomize=True)
+def test_projections_stored_in_different_ways_share_rows(choices: list[str | None], rows: str, seed: int) -> None:
+    net = network(seed)
+    weights = {p.name: how for p, how in zip(net.projections, choices, strict=True) if how is not None}
+    lowered = lower(net, DT, weights=weights)
+    mapped = mapped_with(lowered, rows)
+    image = Image.build(lowered, mapped.part, mapped.parts)
+    np.testing.assert_array_equal(image_bytes(image, lowered, mapped.layout), mapped.regions)
+    own = part_bytes(hypergraph(lowered, mapped.layout), mapped.part, mapped.parts)
+    assert (-(-own // mapped.layout.grain) + mapped.layout.fixed_bytes).tolist() == mapped.regions.sum(1).tolist()
+    plain = {synapses.name: synapses for synapses in lower(net, DT).projections}
+    for synapses in lowered.projections:
+        how = weights.get(synapses.name)
+        expected = plain[synapses.name] if how is None else narrowed(plain[synapses.name], how)
+        assert synapses.weights.dtype == expected.weights.dtype
+        assert (synapses.weights == expected.weights).all()
+
+
+def test_a_choice_for_each_projection_runs_alike_and_wrong_ones_are_refused(tmp_path: Path) -> None:
+    net = network()
+    last = net.projections[-1].name
+    weights = {net.projections[0].name: "spark", last: "int4"}
+    traces = [
+        target.compile(net, dt=DT).run(30, progress=False)
+        for target in (
+            Reference("float32", weights),
+            CPU(weights=weights),
+            SpiNNaker2(partition=PARTS, rows="packed", weights=weights),
+        )
+    ]
+    assert traces[0].count("b") > 50
+    assert first_difference(traces[0], traces[1]) is None
+    assert first_difference(traces[0], traces[2]) is None
+    with pytest.raises(CheckError, match=f"weights of projection c: there is none of that name; there are .*{last}"):
+        CPU(weights={"c": "spark"}).compile(net, dt=DT)
+    with pytest.raises(TargetError, match="SpiNNaker2: weights of projection b are 'int5'; they can be int4, int8"):
+        SpiNNaker2(weights={"b": "int5"})
+    with pytest.raises(NetworkError, match="weights 'int5'; choose int4"):
+        lower(net, DT, weights={last: "int5"})
+    saved = CPU(weights=weights).compile(net, dt=DT)
+    saved.run(5, progress=False)
+    saved.checkpoint(tmp_path / "state.h5")
+    with pytest.raises(CheckpointError, match="another quantisation of weights"):
+        CPU(weights={last: "int4"}).compile(net, dt=DT).restore(tmp_path / "state.h5")
 
 
 def test_a_dense_row_takes_the_bits_of_the_codec() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from neuromorph.errors import NetworkError
 from neuromorph.lowering.network import lower
 from neuromorph.lowering.program import Float
-from neuromorph.network.quantise import Narrow
+from neuromorph.network.quantise import Weights
 from neuromorph.train.modules.mode import evaluated
 from neuromorph.train.modules.module import Module
 from neuromorph.train.modules.outputs import Output, Outputs
@@ -36,7 +36,7 @@ class Ordered(nn.Module):
     ----------
     module : Module
         Its present parameters are taken.
-    weights : {"int4", "int8", "int16", "spark", "spark-nearest"}, optional
+    weights : {"int4", "int8", "int16", "spark", "spark-nearest"} or mapping, optional
         Narrow weights as ``CPU(weights="int8")`` and the others do.
     outputs : Outputs, optional
         What to return; default: what the module returns.
@@ -47,7 +47,7 @@ class Ordered(nn.Module):
         Those of the module.
     """
 
-    def __init__(self, module: Module, weights: Narrow | None = None, outputs: Outputs | None = None) -> None:
+    def __init__(self, module: Module, weights: Weights = None, outputs: Outputs | None = None) -> None:
         super().__init__()
         if not isinstance(module, Module):
             raise NetworkError(f"Ordered: expected a train.Module, got {type(module).__name__}")
