@@ -1,8 +1,8 @@
 """How the events of a trained EGRU travel between PEs: floats, ints or SPARK, one or several to a packet.
 
-An EGRU that tells Braille letters by touch runs on simulated SpiNNaker2. The events of that run are replayed under every
-encoding (packets, bits, link load, energy), and the network is run again with the values that each code sends, so that
-what rounding costs is seen in letters. Values are written in the ranges that other touches had.
+An EGRU that tells Braille letters by touch runs on simulated SpiNNaker2. The events of that run are replayed under
+every encoding (packets, bits, link load, energy), and the network is run again with the values that each code sends, so
+that what rounding costs is seen in letters. Values are written in the ranges that other touches had.
 
     python examples/payloads.py [--touches N] [--neurons-per-pe N] [--out FOLDER]
 """

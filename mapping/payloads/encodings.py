@@ -4,16 +4,18 @@ A packet goes to the destinations of one group of keys (:class:`~neuromorph.mapp
 step, one PE and one group can share it. Its payload has one of the machine's sizes, and what an encoding does not fill
 is sent as zeros. Bits stand one after another, first the events of lower keys.
 
-========  ==========================================================================================================
-layout    packets
-========  ==========================================================================================================
-single    One for each event. The key names the neuron, the payload is the value; a spike has none.
-packed    As many events as fit the largest payload. The key names the first neuron and the payload begins with its
-          value; then follow, for each further event, the neuron's number in its block of keys and its value. Numbers
-          ascend, so the zeros at the end are told from an event.
-bitmap    One message for each group that has an event in a step: a bit for each neuron of the group, then the values
-          of those whose bit is 1, cut into largest payloads. The low bits of the key number a message's packets.
-========  ==========================================================================================================
+=========  =============================================================================================================
+layout     packets
+=========  =============================================================================================================
+single     One for each event. The key names the neuron, the payload is the value; a spike has none.
+packed     As many events as fit the largest payload. The key names the first neuron and the payload begins with its
+           value; then follow, for each further event, the neuron's number in its block of keys and its value. Numbers
+           ascend, so the zeros at the end are told from an event.
+bitmap     One message for each group that has an event in a step: a bit for each neuron of the group, then the values
+           of those whose bit is 1, cut into largest payloads. The low bits of the key number a message's packets.
+broadcast  The same with one group for each PE: one message for all its neurons goes wherever any of their events is
+           needed. What reaches a PE in vain is looked up there, and found to have no row.
+=========  =============================================================================================================
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from neuromorph.errors import MappingError
 
 from .values import ValueCode, value_code
 
-Layout = Literal["single", "packed", "bitmap"]
+Layout = Literal["single", "packed", "bitmap", "broadcast"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 DEFAULT_VALUES = ("float32", "int16", "int8", "int4", "spark")
 

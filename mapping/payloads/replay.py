@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy.typing as npt
 from neuromorph.errors import MappingError, TargetError
 
 from ..noc import timing
-from ..spinnaker2.network_costs import energy_per_bit, link_bits
-from .encodings import Encoding, encodings
+from ..route import route_parts
+from ..spinnaker2.network_costs import energy_per_bit, link_bits, packet_costs
+from .encodings import LAYOUTS, Encoding, encodings
 from .packets import Sent, packets_of, sent_events, value_bits
 from .software import cycles
 from .values import Range, ValueCode
@@ -214,7 +215,7 @@ def replay(
     trace : Trace, optional
         Of the same network, on any target; default: the program's last run.
     names : iterable of str, optional
-        As in ``"spark/packed"``, see :func:`encodings`.
+        As in ``"spark/packed"``, see :func:`encodings`; where only spikes are sent, by default each layout once.
     ranges : mapping of str to Range, optional
         Of populations that send graded events; default: what just holds the values of the trace.
 
@@ -230,6 +231,7 @@ def replay(
         raise TargetError(f"{program.network.name} has not run yet: there are no events to send; give a trace")
     deployed = program.deployed
     sent = sent_events(deployed, trace)
+    chosen = encodings(names)
     held = sent.ranges()
     if unknown := sorted(set(ranges or {}) - set(held)):
         raise MappingError(
@@ -237,6 +239,12 @@ def replay(
             f"{', '.join(held) or 'none'}"
         )
     held |= ranges or {}
+    if names is None and not held:
+        chosen = encodings(f"float32/{layout}" for layout in LAYOUTS)
+    ways: dict[str, tuple[Deployed, Sent]] = dict.fromkeys(LAYOUTS, (deployed, sent))
+    if any(encoding.layout == "broadcast" for encoding in chosen):
+        wide = broadcasting(deployed)
+        ways["broadcast"] = wide, sent_events(wide, trace)
     machine = deployed.mapping.machine
     return PayloadComparison(
         network=program.network.name,
@@ -245,8 +253,15 @@ def replay(
         events=len(sent),
         graded=int(np.array(sent.graded, bool)[sent.population].sum()),
         ranges=held,
-        outcomes=tuple(_outcome(deployed, sent, encoding, held) for encoding in encodings(names)),
+        outcomes=tuple(_outcome(*ways[encoding.layout], encoding, held) for encoding in chosen),
     )
+
+
+def broadcasting(deployed: Deployed) -> Deployed:
+    """The same network on the same PEs with one group of keys for each PE, and what its packets then cost."""
+    mapped = deployed.mapping
+    wide = replace(mapped, routing=route_parts(mapped.fanout, mapped.placement, mapped.machine))
+    return replace(deployed, mapping=wide, costs=packet_costs(wide, deployed.image, deployed.clock.level))
 
 
 def _outcome(deployed: Deployed, sent: Sent, encoding: Encoding, ranges: Mapping[str, Range]) -> Outcome:

@@ -21,15 +21,17 @@ from .packets import Packets, Sent, message_starts
 
 Ints = npt.NDArray[np.int64]
 
-FIELD = ("shift", "shift", "logic", "int_add")
-"""Write or read a few bits that may lie across two words, and move on."""
+WRITE = ("shift", "shift", "logic", "int_add")
+"""A few bits into a word or two, and on to the next."""
+READ = ("bit_field",)
+"""A few bits from anywhere, as from rows whose fields are no whole bytes."""
 TO_INT = ("float_mul", "float_convert", "int_add", "select")
 """A value over its scale, rounded, limited to the largest code."""
 TO_FLOAT = ("float_convert", "float_mul")
 TO_SPARK = ("load", "load")
 """Code word and its length, from tables of 256 bytes."""
-FROM_SPARK = ("load", "load", "shift", "logic", "select")
-"""Value and length of the next code from tables of 256 bytes, and the sign."""
+FROM_SPARK = ("spark_code",)
+"""Value and length of a code, and its sign, as of a weight in SPARK."""
 ORDER = ("int_add", "select")
 """Whether a number is above the last one: otherwise the packet ends."""
 NEXT_BIT = ("logic", "shift", "logic")
@@ -66,13 +68,13 @@ def cycles(
     reads = np.zeros(len(sent), np.int64)
     reads[graded] = reading
     words = np.zeros(keys.n_groups, np.int64)  # of bitmaps
-    field = _sum(FIELD, constants)
+    write, read = _sum(WRITE, constants), _sum(READ, constants)
     if encoding.layout == "packed":
-        per_event += field + graded * field
-        reads += field + _sum(ORDER, constants) + graded * field
-    elif encoding.layout == "bitmap":
-        per_event += _sum(SET_BIT, constants) + graded * field
-        reads += _sum(NEXT_BIT, constants) + graded * field
+        per_event += write + graded * write
+        reads += read + _sum(ORDER, constants) + graded * read
+    elif encoding.layout in ("bitmap", "broadcast"):
+        per_event += _sum(SET_BIT, constants) + graded * write
+        reads += _sum(NEXT_BIT, constants) + graded * read
         members = np.bincount(keys.group[keys.group >= 0], minlength=keys.n_groups)
         words = _count(sent.group[message_starts(sent)], keys) * -(-members // 32)
     each = constants.count("cycles.packet_send")

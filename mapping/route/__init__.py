@@ -2,7 +2,7 @@
 
 from .check import RouteCheck, check_routes
 from .fanout import Fanout, fanout
-from .fit import Routing, route_network
+from .fit import Routing, route_network, route_parts
 from .keys import Groups, Keys, assign_keys, exact_groups, merge_groups, one_group_per_part
 from .tables import Table, build_tables, lookup, minimise
 from .trees import Routes, link_loads, link_steps, paths, presence, route
@@ -30,4 +30,5 @@ __all__ = [
     "presence",
     "route",
     "route_network",
+    "route_parts",
 ]

@@ -63,8 +63,7 @@ def route_network(fanout: Fanout, placement: npt.NDArray[np.int32], machine: Mac
         ``limit``.
     """
     limit = machine.router_entries
-    rank = np.empty(len(placement), np.int32)
-    rank[np.argsort(placement, kind="stable")] = np.arange(len(placement), dtype=np.int32)
+    rank = _rank(placement)
     groups = exact_groups(fanout, rank)
     exact = len(groups.source)
     for attempt in range(_ROUNDS):
@@ -84,7 +83,20 @@ def route_network(fanout: Fanout, placement: npt.NDArray[np.int32], machine: Mac
         if len(fewer.source) == len(groups.source):
             break
         groups = fewer
-    routing = _routing(one_group_per_part(groups, rank), fanout, placement, machine, exact)
+    return route_parts(fanout, placement, machine)
+
+
+def route_parts(fanout: Fanout, placement: npt.NDArray[np.int32], machine: Machine) -> Routing:
+    """The same with the coarsest keys: all packets of a part go wherever any of them is needed.
+
+    Raises
+    ------
+    MappingError
+        If a chip's table is too small even so.
+    """
+    limit, rank = machine.router_entries, _rank(placement)
+    groups = exact_groups(fanout, rank)
+    routing = _routing(one_group_per_part(groups, rank), fanout, placement, machine, len(groups.source))
     worst = int(routing.entries.argmax())
     if routing.entries[worst] > limit:
         raise MappingError(
@@ -95,6 +107,13 @@ def route_network(fanout: Fanout, placement: npt.NDArray[np.int32], machine: Mac
             limit=limit,
         )
     return routing
+
+
+def _rank(placement: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Position of each part in the order of PEs."""
+    rank = np.empty(len(placement), np.int32)
+    rank[np.argsort(placement, kind="stable")] = np.arange(len(placement), dtype=np.int32)
+    return rank
 
 
 def _routing(groups: Groups, fanout: Fanout, placement: npt.NDArray[np.int32], machine: Machine, exact: int) -> Routing:

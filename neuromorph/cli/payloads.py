@@ -50,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
         found = replay(program, trace, names)
         again = reruns(job.network, job.dt, trace, found) if options.rerun else ()
     print(found)
-    if again:
-        print(rerun_table(again))
+    if options.rerun:
+        print(rerun_table(again) if again else "\nevery code is exact: there is nothing to run again")
     if options.json:
         content = found.to_dict() | ({"reruns": [each.to_dict() for each in again]} if again else {})
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -131,7 +131,7 @@ def written(encoding: Encoding, keys: Any, sent: Sent, held: Range) -> list[tupl
         own = np.flatnonzero((sent.step == s) & (sent.group == g))
         coded = ["" if sent.population[e] else to_bits(encoding.values, sent.value[e], held) for e in own]
         number = sent.number[own].tolist()
-        if encoding.layout == "bitmap":
+        if encoding.layout in ("bitmap", "broadcast"):
             fired = "".join(str(int(k in number)) for k in range(members[g]))
             message = fired + "".join(coded)
             pieces = [message[k : k + MOST] for k in range(0, len(message), MOST)]
@@ -160,7 +160,7 @@ def read(encoding: Encoding, keys: Any, packets: list[tuple[int, int, int, str]]
     messages: dict[tuple[int, int], str] = {}
     for s, g, low, payload in packets:
         bits = payload.ljust(next(int(size) for size in SIZES if size >= len(payload)), "0")
-        if encoding.layout == "bitmap":
+        if encoding.layout in ("bitmap", "broadcast"):
             assert low < 1 << wide[g], "the block of keys has no room for the number of the packet"
             messages[s, g] = messages.get((s, g), "") + bits
             continue
@@ -258,17 +258,18 @@ def test_a_float_in_each_packet_costs_what_the_run_did(program: SpiNNaker2Progra
 
 
 def test_what_shares_packets_and_what_is_short(compared: PayloadComparison) -> None:
-    single, packed, bitmap = (
+    single, packed, bitmap, broadcast = (
         {c: compared[f"{c}/{layout}"] for c in ("float32", "int16", "int8", "spark")} for layout in LAYOUTS
     )
     assert len({(each.packets, each.sent_bits) for each in single.values()}) == 1  # a payload has 32 bits at least
-    for layout in (packed, bitmap):
+    for layout in (packed, bitmap, broadcast):
         assert layout["float32"].sent_bits > layout["int16"].sent_bits > layout["int8"].sent_bits
         assert all(each.packets < single["float32"].packets for each in layout.values())
     errors = [packed[name].errors for name in ("float32", "int16", "int8", "spark")]
     assert [e.sqnr_db for e in errors] == sorted((e.sqnr_db for e in errors), reverse=True)
     assert [e.lossy_share > 0 for e in errors] == [False, False, False, True]
-    assert all(packed[name].errors == bitmap[name].errors for name in packed)
+    assert all(packed[name].errors == bitmap[name].errors == broadcast[name].errors for name in packed)
+    assert broadcast["int8"].packets < bitmap["int8"].packets  # neurons with other targets share messages, too
     assert 4 < packed["spark"].value_bits < 9
 
 
