@@ -69,6 +69,23 @@ def test_values_are_those_of_the_number_formats(numbers: list[float], name: str)
         assert (np.abs(read - values) <= code.scale(held) * (0.5 + 1e-5)).all()
 
 
+def test_short_codes_pay_for_long_tails_alone() -> None:
+    rng = np.random.default_rng(0)
+    tailed, even = rng.standard_t(3, 100_000), rng.uniform(0.3, 1.0, 100_000)
+
+    def told(name: str, values: Any) -> tuple[float, float]:
+        code, held = value_code(name), Range.of(values)
+        noise = ((code.numbers(values, held) - values) ** 2).mean()
+        return float(code.lengths(values, held).mean()), float(10 * np.log10((values**2).mean() / noise))
+
+    (short, close), (byte, closest), (_, far) = (told(name, tailed) for name in ("spark", "int8", "int4"))
+    assert short < 5.5 < byte  # the sign is one of them
+    assert far < close <= closest + 7
+    (bits, ratio), (byte, better) = (told(name, even) for name in ("spark", "int8"))
+    assert bits == byte == 8
+    assert ratio < better - 15
+
+
 # -------------------------------------------------------------------------------------------------------- packets
 @st.composite
 def sendings(draw: st.DrawFn) -> tuple[Any, Sent]:
