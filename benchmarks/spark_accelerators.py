@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from spark_accelerators_report import PEERS, READINGS, Result, Run, write
 
-from neuromorph import Reference, ms
+from neuromorph import Lookup, Network, Reference, ms
 from neuromorph.mapping.constants import load_constants
 from neuromorph.mapping.systolic.energy import by_part, joules
 from neuromorph.mapping.systolic.layers import Layer, batched
@@ -30,6 +31,7 @@ from neuromorph.mapping.systolic.simulate import simulate
 from neuromorph.mapping.systolic.tails import paper_like
 from neuromorph.mapping.systolic.values import MAGNITUDES, Codes, Distribution
 
+Operands = tuple[tuple[Layer, ...], Distribution]
 SCRATCH = Path(__file__).resolve().parents[1] / "out" / "benchmarks"
 BATCH = 64
 """Samples side by side, as in ANT's public simulator; SPARK's paper does not tell."""
@@ -145,23 +147,16 @@ def our_networks(result: Result) -> None:
     """Our own trained networks with their real weights and events, a step of 64 samples at a time."""
     from neuromorph.models import braille_letters, mnist
 
-    letters = braille_letters.trained("egru")
+    touches = {"touch": braille_letters.recordings().pressure[:4]}
+    images = {"pixels": {"pixel": mnist.images()[:4]}}
     cases = {
-        "MNIST, 784-128-64-10, spikes": (mnist.classifier(), {"pixels": {"pixel": mnist.images()[:4]}}, 23),
-        "Braille letters, 64 EGRU units": (
-            letters,
-            {"touch": braille_letters.recordings().pressure[:4]},
-            braille_letters.RUN["egru"],
+        "MNIST, 784-128-64-10, spikes": _run(mnist.classifier(), images, 23, 4),
+        "Braille letters, 64 EGRU units": _run(
+            braille_letters.trained("egru"), touches, braille_letters.RUN["egru"], 4
         ),
+        "language model, EGRU 320-512-320": language_model(),
     }
-    for label, (network, inputs, steps) in cases.items():
-        with TemporaryDirectory() as folder:
-            batch = (
-                Reference()
-                .compile(network, dt=1 * ms)
-                .run_batch(inputs, steps, progress=False, out=Path(folder) / "trace.h5")
-            )
-            layers, values = read_network(network, 1 * ms, batch.trace, 4 * steps)
+    for label, (layers, values) in cases.items():
         layers = batched(layers, BATCH)
         short = np.array([[codes.share[:8].sum() for codes in values.of(layer)] for layer in layers])
         sizes = np.array([[layer.inputs, layer.seconds] for layer in layers], float)
@@ -169,6 +164,27 @@ def our_networks(result: Result) -> None:
         result.own[label] = {
             name: run(array, layers, operands)[0] for name, array, operands in designs(layers, None, values)
         }
+
+
+def _run(network: Network, inputs: Mapping[str, Any], steps: int, samples: int) -> Operands:
+    program = Reference().compile(network, dt=1 * ms)
+    with TemporaryDirectory() as folder:
+        batch = program.run_batch(inputs, steps, progress=False, out=Path(folder) / "trace.h5")
+        return read_network(network, 1 * ms, batch.trace, samples * steps)
+
+
+def language_model(words: int = 64) -> Operands:
+    """The first words of WikiText-2's test text; the softmax is no part of the network."""
+    from neuromorph.models import wikitext
+    from neuromorph.models.egru_layers import egru_stack
+    from neuromorph.models.language_model import LanguageModel
+
+    model = LanguageModel.load(Path(wikitext.__file__).parent / "data" / "language_model" / "egru.h5")
+    network = Network(name="language_model")
+    ids = wikitext.tokens("test")[:words]
+    egru_stack(network, network.population(Lookup(model.embedding, ids), name="embedding"), model.layers, start=1)
+    trace = Reference().compile(network, dt=1 * ms).run(words + model.latency, progress=False)
+    return read_network(network, 1 * ms, trace, words + model.latency)
 
 
 def main() -> None:
