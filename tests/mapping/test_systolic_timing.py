@@ -105,6 +105,23 @@ def test_operands_of_one_length(lockstep: str) -> None:
     assert (four.products, time_passes(one, *operands).products) == (4 * 150, 150)
 
 
+def test_slow_neighbours_hold_one_up() -> None:
+    """Two elements that are slow one after the other: the first cannot work ahead of the registers of the second."""
+    shared = np.full((1, 16), 8)
+    apart = np.repeat([[4, 8], [8, 4]], 8, axis=1)
+    found = []
+    for registers in (1, 2, 4, 8):
+        element = Element(4, "serial", "elastic", registers)
+        along = time_passes(element, shared, apart).cycles
+        assert along == time_passes(element, apart, shared).cycles
+        assert along == walk(element, codes(shared, shared), codes(apart, apart)).cycles
+        found.append(along)
+    assert found[0] == 1 + 4 * 16 - 4  # each step takes the slower one's 4 cycles, but for one that they share
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) > 2
+    assert found[-1] == 1 + 8 * 2 + 8 * 4  # all that either has to do
+
+
 def test_passes_follow_one_another() -> None:
     """Two passes in one stream are the stream of both; the second does not fill the array again."""
     rng = np.random.default_rng(3)
