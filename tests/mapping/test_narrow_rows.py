@@ -24,7 +24,7 @@ from neuromorph import (
     first_difference,
     mV,
 )
-from neuromorph.errors import CheckError, CheckpointError, NetworkError, TargetError
+from neuromorph.errors import CheckError, CheckpointError, MappingError, NetworkError, TargetError
 from neuromorph.formats import Int, Spark
 from neuromorph.lowering import LoweredNetwork, lower
 from neuromorph.mapping.machine import spinnaker2
@@ -106,6 +106,7 @@ def test_rows_written_bit_by_bit_fill_the_region_and_read_back_as_they_were(how:
     mapped = mapped_with(lowered, rows)
     image = Image.build(lowered, mapped.part, mapped.parts)
     np.testing.assert_array_equal(image_bytes(image, lowered, mapped.layout), mapped.regions)
+    assert mapped.layout.directory_key_bits == (12 if rows == "packed" else 15)  # of 32, beside 20 or 17 of an address
     read_back = 0
     for part in range(1, mapped.parts):
         stream = ""
@@ -214,6 +215,23 @@ def test_more_synapses_fit_where_codes_are_short() -> None:
     net.project(a, b.v_in, Dense(np.where(rng.random((1500, 900)) < 0.01, 60, 1) * rng.normal(size=(1500, 900)) * mV))
     pes = {w: SpiNNaker2(weights=w).map(net, DT, progress=False).parts for w in ("int4", "int8", "spark")}
     assert pes["int4"] < pes["spark"] < pes["int8"]
+
+
+def test_errors_speak_of_bytes_where_partitioners_count_bits() -> None:
+    net = Network(name="wide")
+    a, b = net.population(EventSource(30_000), name="a"), net.population(Delta, 2, name="b")
+    net.project(a, b.v_in, Dense(np.random.default_rng(0).normal(size=(30_000, 2)) * mV))
+    with pytest.raises(MappingError, match="neuron 0 alone needs") as caught:
+        SpiNNaker2(weights="spark", rows="indexed").map(net, DT, progress=False)
+    found = vars(caught.value)
+    assert found["bytes"] == sum(found["regions"].values())
+    assert 30_000 * 5 / 8 < found["regions"]["synapses"] < 30_000 * 9 / 8
+    assert found["regions"]["rows"] == 30_000 * 4
+    layout = mapped_with(lower(network(), DT, weights="spark"), "auto").layout
+    room = layout.sram - layout.fixed_bytes
+    assert layout.limits.bytes == 8 * room
+    with pytest.raises(MappingError, match=f"the neurons fill 4 parts of {room:,} bytes and 20 neurons"):
+        SpiNNaker2(weights="spark", pes=1, neurons_per_pe=20).map(network(), DT, progress=False)
 
 
 @pytest.mark.parametrize(("how", "extra"), [("int8", 0), ("int4", 7), ("spark", 7 + 8)])
