@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuromorph.engine.tables import Table, as_text
+from neuromorph.engine.tables import Table, text_table
 
 from ..canvas import save
 
@@ -167,4 +167,4 @@ def rerun_table(found: Sequence[Rerun]) -> str:
         (each.code, f"{each.events:,}", f"{each.missing:,}", f"{each.extra:,}", f"{each.changed:.2%}") for each in found
     ]
     head = ("code", "events", "missing", "extra", "changed")
-    return as_text("", [("run again with the values of each code", head, rows)])
+    return "\nrun again with the values of each code\n" + text_table(head, rows)

@@ -14,6 +14,9 @@ from pathlib import Path
 from neuromorph.cli.source import add_source_arguments, load
 from neuromorph.errors import TargetError
 
+DRAWN = (".png", ".svg", ".pdf")
+"""What figures are written as."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``neuromorph payloads``."""
@@ -38,8 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
     names = None if options.encodings is None else [name.strip() for name in options.encodings.split(",")]
     encodings(names)  # rather than after what may be minutes of running
-    if options.figure and find_spec("matplotlib") is None:
-        raise TargetError(f"--figure {options.figure}: needs matplotlib; pip install 'neuromorph[plot]'")
+    _check_files(options.json, options.figure)
     target = SpiNNaker2(chips=options.chips, neurons_per_pe=options.neurons_per_pe)
     job = load(options)
     if job.note:
@@ -60,3 +62,14 @@ def run(options: argparse.Namespace) -> int:
     if options.figure:
         print(save_figure(found, options.figure))
     return 0
+
+
+def _check_files(numbers: Path | None, figure: Path | None) -> None:
+    """That both can be written, rather than after what may be minutes of running."""
+    for option, path in (("--json", numbers), ("--figure", figure)):
+        if path is not None and path.is_dir():
+            raise TargetError(f"{option} {path}: is a folder; give a file")
+    if figure is not None and figure.suffix not in DRAWN:
+        raise TargetError(f"--figure {figure}: expected a file that ends in {', '.join(DRAWN)}")
+    if figure is not None and find_spec("matplotlib") is None:
+        raise TargetError(f"--figure {figure}: needs matplotlib; pip install 'neuromorph[plot]'")

@@ -135,5 +135,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [each["encoding"] for each in content["outcomes"]] == names.split(",")
     assert [each["code"] for each in content["reruns"]] == ["int8", "spark"]
     assert figure.read_bytes().startswith(b"\x89PNG")
-    assert main(["payloads", str(script), "--encodings", "spark"]) == 2
-    assert "expected a code for values and a layout" in capsys.readouterr().err
+    for wrong, said in (
+        (["--encodings", "spark"], "expected a code for values and a layout"),
+        (["--figure", str(tmp_path / "all.xls")], "expected a file that ends in .png, .svg, .pdf"),
+        (["--json", str(tmp_path)], "is a folder; give a file"),
+    ):
+        assert main(["payloads", str(script), *wrong]) == 2
+        assert said in capsys.readouterr().err
