@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
+from neuromorph.formats import absmax_scale, spark_table
 from neuromorph.network.synapses import Synapses
 
 if TYPE_CHECKING:
@@ -101,8 +102,6 @@ def spark(synapses: Synapses, rounding: Rounding = "paper") -> Synapses:
     NetworkError
         If weights are quantised already, not finite, or ints beyond -255 to 255.
     """
-    from neuromorph.formats import spark_table
-
     made = _whole(synapses, 255, -255, "SPARK codes", np.dtype("i2"))
     if made.weights.ndim == 0:
         return made
@@ -137,16 +136,8 @@ def _whole(synapses: Synapses, top: int, low: int, what: str, kept: np.dtype[Any
         return replace(synapses, weights=np.zeros(weights.shape, kept), weight_scale=1.0)
     if weights.ndim == 0:
         return replace(synapses, weights=np.sign(weights).astype(kept), weight_scale=largest)
-    scale = _scale(largest, top, weights.dtype)
+    scale = float(absmax_scale(largest, top, weights.dtype))
     return replace(synapses, weights=_rounded(weights, scale, top, kept), weight_scale=scale)
-
-
-def _scale(largest: float, top: int, dtype: np.dtype[Any]) -> float:
-    """``largest / top`` in ``dtype``: never zero, and one step less where ``top * scale`` would be infinite."""
-    scale = max(dtype.type(largest / top), np.finfo(dtype).smallest_subnormal)
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(dtype.type(top) * scale)
-    return float(scale if finite else np.nextafter(scale, dtype.type(0)))
 
 
 def _largest(weights: npt.NDArray[Any]) -> float:
