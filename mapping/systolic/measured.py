@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuromorph.errors import MappingError
 
 from .values import MAGNITUDES, Codes
+
+_BLOCK = 1 << 22
+"""Values that are worked on at once, so that large tensors need little memory beside themselves."""
 
 
 def measured(values: ArrayLike, *, axis: int = -1, per_line: bool = False) -> Codes:
@@ -32,14 +37,22 @@ def measured(values: ArrayLike, *, axis: int = -1, per_line: bool = False) -> Co
     given = np.asarray(values)
     if given.dtype.kind not in "buif":
         raise MappingError(f"operand of {given.dtype}: expected an array of real numbers")
-    array = np.atleast_1d(given).astype(np.float64)
+    array = np.atleast_1d(given)
     if not array.size or not np.isfinite(array).all():
         raise MappingError(f"operand of the shape {array.shape}: expected at least one value, and finite ones alone")
-    lines: NDArray[np.float64] = np.moveaxis(np.abs(array), axis, -1).reshape(-1, array.shape[axis])
-    largest = lines.max(axis=1, keepdims=True) if per_line else lines.max()
-    scale = np.where(largest > 0.0, largest / (MAGNITUDES - 1), 1.0)
-    if given.dtype.kind in "bui" and lines.max() < MAGNITUDES:
-        scale = np.ones(())
-    magnitudes = np.rint(lines / scale).astype(np.uint8)
+    lines: NDArray[Any] = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+    high, low = lines.max(axis=1).astype(np.float64), lines.min(axis=1).astype(np.float64)
+    largest = np.maximum(high, -low)
+    if not per_line:
+        largest[:] = largest.max()
+    scale = largest / (MAGNITUDES - 1)
+    scale[scale == 0.0] = 1.0  # zeros, or too small to have 255 levels
+    if given.dtype.kind in "bui" and largest.max() < MAGNITUDES:
+        scale[:] = 1.0
+    magnitudes = np.empty(lines.shape, np.uint8)
+    rows = max(_BLOCK // lines.shape[1], 1)
+    for start in range(0, len(lines), rows):
+        part = slice(start, start + rows)
+        magnitudes[part] = np.rint(np.abs(lines[part].astype(np.float64)) / scale[part, None])
     share = np.bincount(magnitudes.ravel(), minlength=MAGNITUDES) / magnitudes.size
-    return Codes(share, bool((array < 0.0).any()), magnitudes)
+    return Codes(share, bool((low < 0.0).any()), magnitudes)

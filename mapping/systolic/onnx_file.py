@@ -115,7 +115,7 @@ def _read(model: ModelProto, file: str, sizes: Mapping[str, int]) -> OnnxNetwork
         if any(not shape or 0 in shape for shape in known):
             raise MappingError(
                 f"{file}: layer {name}: its operands and output have the shapes {', '.join(map(str, known))}, where 0 "
-                "or nothing means unknown; give sizes={...} for the axes that the file leaves open",
+                f"or nothing means unknown; give sizes={{...}} for the axes that the file leaves open: {_open(graph)}",
                 layer=name,
             )
         stored = 1 if operands[1] in fixed else 0 if operands[0] in fixed else None
@@ -173,6 +173,12 @@ def _set_sizes(graph: GraphProto, file: str, sizes: Mapping[str, int]) -> None:
     del graph.value_info[:]  # told again for the sizes above
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
+
+
+def _open(graph: GraphProto) -> str:
+    """Names of the inputs' axes without a size."""
+    dims = (dim for value in graph.input for dim in value.type.tensor_type.shape.dim if not dim.dim_value)
+    return ", ".join(sorted({dim.dim_param or "one without a name" for dim in dims})) or "none by name"
 
 
 def _constants(graph: GraphProto) -> tuple[dict[str, NDArray[Any]], set[str]]:
