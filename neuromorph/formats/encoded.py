@@ -190,4 +190,4 @@ def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
         array = array.astype(np.uint8)
     if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
         raise FormatError(f"{name}: values of type {array.dtype}; formats store floats of up to 64 bits and ints")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

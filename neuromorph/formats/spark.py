@@ -163,7 +163,7 @@ def spark_pack(
     _check_bounds(bounds, len(values))
     payload = np.empty(len(values), np.uint8)
     offsets = np.zeros(len(bounds), np.int64)
-    _pack(np.ascontiguousarray(values), bounds, rounding == "nearest", payload, offsets)
+    _pack(np.ascontiguousarray(values), np.ascontiguousarray(bounds), rounding == "nearest", payload, offsets)
     return payload[: offsets[-1]].copy(), offsets
 
 
@@ -192,7 +192,9 @@ def spark_unpack(
     if not whole or (2 * sizes < counts).any() or (sizes > counts).any():
         raise FormatError(f"SPARK: pieces of {counts.sum()} values do not fit their places in {len(payload)} bytes")
     out = np.empty(int(bounds[-1]), np.uint8)
-    bad = _unpack(np.ascontiguousarray(payload), np.ascontiguousarray(offsets), bounds, _pairs(), out)
+    bad = _unpack(
+        np.ascontiguousarray(payload), np.ascontiguousarray(offsets), np.ascontiguousarray(bounds), _pairs(), out
+    )
     if bad >= 0:
         raise FormatError(
             f"SPARK: tile {first + bad} does not hold its {counts[bad]} values: the stream is damaged", tile=first + bad

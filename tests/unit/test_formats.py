@@ -150,6 +150,7 @@ def test_arrays_that_do_not_lie_in_order() -> None:
     for form in FORMATS:
         strided = form.encode(x.T[::2], axis=0).decode()
         assert (strided == form.encode(x.T[::2].copy(), axis=0).decode()).all()
+        assert (form.encode(x.astype(">f8")).decode() == form.encode(x).decode()).all()
 
 
 def test_what_cannot_be_stored() -> None:
