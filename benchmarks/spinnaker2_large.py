@@ -16,6 +16,7 @@ from time import perf_counter
 from neuromorph import ms
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import balanced
+from neuromorph.network.quantise import NARROW
 from neuromorph.progress import Silent
 
 
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--in-degree", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=100, help="steps of 0.1 ms")
     parser.add_argument("--partition", default="sequential")
-    parser.add_argument("--weights", choices=("int8", "int16"))
+    parser.add_argument("--weights", choices=NARROW)
     options = parser.parse_args()
 
     network = balanced.brunel(options.neurons, options.in_degree)

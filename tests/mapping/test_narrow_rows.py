@@ -217,6 +217,17 @@ def test_more_synapses_fit_where_codes_are_short() -> None:
     assert pes["int4"] < pes["spark"] < pes["int8"]
 
 
+def test_the_benchmark_measures_what_its_weights_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    import spinnaker2_weights as benchmark
+
+    net = benchmark.network(benchmark.DISTRIBUTIONS["Student t, 3"], 60, 4)
+    coded = [Spark().encode(synapses.weights).bits for synapses in lower(net, DT).projections]
+    found = benchmark.measured(net, "spark", 4)
+    assert found["bits"] == pytest.approx(sum(coded) / (2 * 60 * 60), abs=8 * found["pes"] / (2 * 60 * 60))
+    assert found["time"] > 0
+
+
 def test_errors_speak_of_bytes_where_partitioners_count_bits() -> None:
     net = Network(name="wide")
     a, b = net.population(EventSource(30_000), name="a"), net.population(Delta, 2, name="b")
