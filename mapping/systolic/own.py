@@ -58,7 +58,7 @@ def read_network(
             continue
         pre = network.populations[synapses.pre]
         if synapses.pre not in events:
-            if pre.name not in trace.populations:
+            if pre.name not in trace.recorded_events:
                 raise MappingError(
                     f"network {network.name}: the trace has no events of {pre.name}, which projection {synapses.name} "
                     "sends; record them",

@@ -218,12 +218,16 @@ def test_a_trace_without_the_events_is_refused() -> None:
 
 
 @given(networks(max_neurons=20, max_populations=2, max_projections=3))
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_network_has_a_layer_for_each_projection_with_synapses(net: Network) -> None:
     trace = Reference().compile(net, dt=1 * ms).run(4, progress=False)
     built = [s for s in build(net, 1e-3) if s.count]
     if not built:
         with pytest.raises(MappingError, match="no synapses"):
+            read_network(net, 1 * ms, trace, 4)
+        return
+    if {net.populations[s.pre].name for s in built} - set(trace.recorded_events):
+        with pytest.raises(MappingError, match="has no events of"):
             read_network(net, 1 * ms, trace, 4)
         return
     layers, values = read_network(net, 1 * ms, trace, 4)
