@@ -23,6 +23,7 @@ ARGUMENTS = {
     "nengo_dynamics.py": ["--models", "oscillator", "--neurons", "30", "--duration", "0.2"],
     "nengo_learning.py": ["--neurons", "30", "--duration", "0.4"],
     "payloads.py": ["--touches", "20"],
+    "spark.py": ["--touches", "5"],
     "train_braille.py": ["egru", "--epochs", "1"],
     "train_digits.py": ["spiking", "--trained", "--images", "20"],
 }
@@ -42,6 +43,7 @@ PROMISES = {
     "nengo_learning.py": "spikes that are not the same: 0",
     "payloads.py": "float32  100.00%",
     "sonata_circuit.py": "first difference between the CPU and the chip: none",
+    "spark.py": "│ spark         │ 14,913            │ 6   │",
     "train_braille.py": "first difference: none",
     "train_digits.py": "spiking, split 0, int8, CPU: 100.00% of 20",
 }
