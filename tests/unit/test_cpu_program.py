@@ -230,7 +230,7 @@ def test_the_report_counts_what_is_there(program: CPUProgram) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"dtype": "float16"}, "dtype"), ({"threads": 0}, "threads"), ({"weights": "int4"}, "weights")],
+    [({"dtype": "float16"}, "dtype"), ({"threads": 0}, "threads"), ({"weights": "int5"}, "weights")],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TargetError, match=message):
