@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import brian2 as b
 import numpy as np
+import pytest
 
 from neuromorph import Reference, from_brian2, ms
 from neuromorph.interchange.brian2.samples import is_late, sampled
 from neuromorph.interchange.brian2.schedule import Schedule, slots_of
+
+
+@pytest.fixture(autouse=True)
+def numpy_code() -> None:
+    """Brian 2 without compiling, from one seed, and silent."""
+    b.prefs.codegen.target = "numpy"
+    b.start_scope()
+    b.defaultclock.dt = 0.1 * b.ms
+    b.seed(11)
+    logging.getLogger("brian2").setLevel(logging.WARNING)  # what it says of every object takes longer than all else
 
 
 def compare(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,7 @@ from neuromorph import CPU, CheckError, Network, Reference, from_brian2, ms
 
 b = pytest.importorskip("brian2")
 
-
-@pytest.fixture(autouse=True)
-def numpy_code() -> None:
-    b.prefs.codegen.target = "numpy"
-    b.start_scope()
-    b.defaultclock.dt = 0.1 * b.ms
-    b.seed(11)
-    logging.getLogger("brian2").setLevel(logging.WARNING)  # what it says of every object takes longer than all else
+from brian2_networks import numpy_code  # noqa: E402, F401  it acts by itself
 
 
 def compare(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,9 @@ from neuromorph.language import make_neuron
 
 b = pytest.importorskip("brian2")
 
-from brian2_networks import compare  # noqa: E402
+from brian2_networks import compare, numpy_code  # noqa: E402, F401  numpy_code acts by itself
 
 from neuromorph.interchange.brian2.functions import binomial  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def numpy_code() -> None:
-    b.prefs.codegen.target = "numpy"
-    b.start_scope()
-    b.defaultclock.dt = 0.1 * b.ms
-    b.seed(11)
-    logging.getLogger("brian2").setLevel(logging.WARNING)  # what it says of every object takes longer than all else
 
 
 def test_powers_with_a_variable_for_exponent() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,7 @@ from neuromorph import CheckError, from_brian2
 
 b = pytest.importorskip("brian2")
 
-from brian2_networks import compare  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def numpy_code() -> None:
-    b.prefs.codegen.target = "numpy"
-    b.start_scope()
-    b.defaultclock.dt = 0.1 * b.ms
-    b.seed(11)
-    logging.getLogger("brian2").setLevel(logging.WARNING)  # what it says of every object takes longer than all else
+from brian2_networks import compare, numpy_code  # noqa: E402, F401  numpy_code acts by itself
 
 
 def test_a_value_that_all_synapses_of_a_neuron_set_alike() -> None:
