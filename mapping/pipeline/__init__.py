@@ -1,0 +1,1 @@
+"""Networks laid out in space: a pipeline of stages that FIFOs join."""
