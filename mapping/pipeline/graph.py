@@ -11,8 +11,7 @@ from neuromorph.errors import MappingError
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``count`` iterations in a row, each of which reads one token from every FIFO of ``reads`` and writes one to each of
-    ``writes``.
+    """``count`` iterations in a row that each read a token from all of ``reads`` and write one to all of ``writes``.
 
     Attributes
     ----------
@@ -36,8 +35,8 @@ class Loop:
     runs : tuple of Run
     repeats : int
     depth : int
-        Cycles of the pipeline, at least 1: what an iteration writes leaves ``depth - 1`` cycles of progress after what it
-        reads has come in. A pipeline that waits, for an input or for room behind an output, holds what is in it.
+        Cycles of the pipeline, at least 1: what an iteration writes leaves ``depth - 1`` cycles of progress after what
+        it reads has come in. A pipeline that waits, for an input or for room behind an output, holds what is in it.
     interval : int
         Cycles from one iteration to the next.
     """
@@ -90,7 +89,7 @@ class Stage:
     inputs, outputs : tuple of str
         Names of FIFOs.
     part_of : str
-        The operator of the design that it belongs to, as "attn0.q"; of several stages of one operator all have one name.
+        The operator of the design that it belongs to, as "attn0.q", the same for all stages of an operator.
     block : str
         The larger unit, as "attn0".
     multipliers : int
@@ -162,8 +161,8 @@ class StageGraph:
     Raises
     ------
     MappingError
-        A FIFO that nobody uses, that several stages write or read, or whose writer and reader disagree on the tokens of an
-        item; a pattern that is empty; a depth that can never work.
+        A FIFO that nobody uses, that several stages write or read, or whose writer and reader disagree on the tokens of
+        an item; a pattern that is empty; a depth that can never work.
     """
 
     name: str
@@ -242,8 +241,8 @@ class StageGraph:
             raise MappingError(f"FIFO {name!r}: no stage of pipeline {self.name!r} uses it", name=name)
         if fifo.depth < 1 or fifo.bits < 1 or fifo.grain < 1 or not 0 <= fifo.initial <= fifo.depth:
             raise MappingError(
-                f"FIFO {name!r}: depth {fifo.depth}, {fifo.bits} bits, grain {fifo.grain}, {fifo.initial} initial tokens; "
-                "depth, bits and grain are at least 1, and initial tokens fit into the depth",
+                f"FIFO {name!r}: depth {fifo.depth}, {fifo.bits} bits, grain {fifo.grain}, {fifo.initial} initial "
+                "tokens; depth, bits and grain are at least 1, and initial tokens fit into the depth",
                 name=name,
             )
         if fifo.depth < fifo.grain:
