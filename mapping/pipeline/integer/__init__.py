@@ -1,1 +1,1 @@
-"""Integer arithmetic of a pipelined transformer: operators of tables and shifts, what they cost, how they are chosen."""
+"""Integer arithmetic of a pipelined transformer: operators of tables and shifts, how they are chosen, their cost."""

@@ -14,7 +14,7 @@ from neuromorph.errors import MappingError
 Floats = NDArray[np.float64]
 
 ClassToken = Literal["overwrite", "extra"]
-"""``"overwrite"``: the class token takes the place of patch 0, which is lost; ``"extra"``: it comes before all patches."""
+"""``"overwrite"``: the class token takes the place of patch 0, which is lost; ``"extra"``: it comes before patch 0."""
 
 POINTS = ("norm1", "q", "k", "v", "softmax", "a", "norm2", "gelu")
 """Activations of a block that are kept in few bits, in the order in which they appear."""
@@ -159,8 +159,8 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
         ========================================  ======================================================================
 
         A signed value is ``scale * clamp(round(x / scale), -2^(bits - 1), 2^(bits - 1) - 1)``, an unsigned one
-        ``scale * (clamp(round(x / scale) + zero, 0, 2^bits - 1) - zero)``. Everything else stays in float when training:
-        biases, positions, the residual stream, products before they are quantised (q is not scaled: softmax takes
+        ``scale * (clamp(round(x / scale) + zero, 0, 2^bits - 1) - zero)``. All else stays in float when training: biases,
+        positions, the residual stream, products before they are quantised (q is not scaled: softmax takes
         ``q @ k.T / sqrt(channels / heads)``).
     heads : int
     token : {"extra", "overwrite"}
@@ -207,7 +207,7 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
     def norm(name: str) -> Norm:
         return Norm(array(f"{name}.weight", channels), array(f"{name}.bias", channels))
 
-    blocks = []
+    blocks: list[BlockParameters] = []
     while any(name.startswith(f"block{len(blocks)}.") for name in state):
         name = f"block{len(blocks)}"
         fc1 = linear(f"{name}.fc1", None, channels)
