@@ -5,6 +5,7 @@ Every format encodes an array of any shape (``Spark().encode(weights, axis=0)``)
 """
 
 from .encoded import TILE, Encoded, NumberFormat
+from .kept import kept_scale
 from .plain import Fixed, Float, Int
 from .scales import absmax_scale
 from .spark import Spark, spark_pack, spark_unpack
@@ -24,6 +25,7 @@ __all__ = [
     "Statistics",
     "Writer",
     "absmax_scale",
+    "kept_scale",
     "spark_codes",
     "spark_length",
     "spark_pack",

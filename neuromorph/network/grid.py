@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromorph.formats.kept import best_scale, common_steps
 from neuromorph.network.synapses import Synapses
-
-_LOOKED_AT = 1 << 14
-_TOLERANCE = 1e-5  # of a step: some roundings to float32, far from what numbers not on a grid would be
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Grid:
 
 
 def uniform_grid(weights: npt.NDArray[Any], most: int) -> Grid | None:
-    """The coarsest grid through zero on which all weights lie, or None.
+    """The coarsest grid through zero on which all weights lie, rather one that gives their very bits, or None.
 
     A network that was trained in few bits (:mod:`neuromorph.train`: ``Integers``, ``LSQ``, ``TQT``, ``PACT``,
     ``Asymmetric``) gives its weights as floats. This finds the whole numbers behind them, so that a target which stores
@@ -51,24 +49,9 @@ def uniform_grid(weights: npt.NDArray[Any], most: int) -> Grid | None:
     Grid or None
         None if they are on no grid with codes so small. If all are zero the scale is 1.
     """
-    flat = np.asarray(weights).reshape(-1)
-    for part in (flat[:_LOOKED_AT], flat):
-        sizes = np.unique(np.abs(part))
-        if len(sizes) > 4 * most or not np.isfinite(sizes).all():  # roundings may make some of one
-            return None
-    sizes = sizes[sizes > 0].astype(np.float64)
-    if not len(sizes):
-        return Grid(np.zeros(np.shape(weights), np.int32), 1.0, True)
-    # a few of the weights rule out nearly every grid, when codes go far; twice the tolerance leaves room for rounding
-    tried = np.arange(1, most + 1)
-    few = sizes[np.linspace(0, len(sizes) - 1, 16).astype(np.int64)] / sizes[-1]
-    steps = np.multiply.outer(tried, few)
-    for largest in tried[np.abs(steps - np.rint(steps)).max(axis=1) <= 2 * _TOLERANCE].tolist():
-        scale = sizes[-1] / largest
-        codes = np.rint(sizes / scale)
-        if codes[0] >= 1 and np.abs(sizes / scale - codes).max() <= _TOLERANCE:
-            return _found(np.asarray(weights), scale)
-    return None
+    array = np.asarray(weights)
+    found = best_scale(array, common_steps(array, np.arange(most + 1)))
+    return None if found is None else Grid(*found)
 
 
 def on_grid(synapses: Synapses, most: int) -> Synapses:
@@ -86,14 +69,3 @@ def on_grid(synapses: Synapses, most: int) -> Synapses:
     wider = most // largest
     kept = np.int8 if most < 1 << 7 else np.int16 if most < 1 << 15 else np.int32
     return replace(synapses, weights=(grid.codes * wider).astype(kept), weight_scale=grid.scale / wider)
-
-
-def _found(weights: npt.NDArray[Any], scale: float) -> Grid:
-    """Codes, and of the scales that differ by roundings one that gives the weights' bits, if there is one."""
-    kind = weights.dtype.type
-    codes = np.rint(weights.astype(np.float64) / scale).astype(np.int32)
-    below = np.nextafter(kind(scale), kind(0))
-    for candidate in (kind(scale), below, np.nextafter(below, kind(0)), np.nextafter(kind(scale), kind(np.inf))):
-        if np.array_equal(codes.astype(kind) * candidate, weights):
-            return Grid(codes, float(candidate), True)
-    return Grid(codes, float(scale), False)

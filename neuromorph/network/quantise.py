@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import NetworkError
-from neuromorph.formats import absmax_scale, spark_table
+from neuromorph.formats import absmax_scale, kept_scale, spark_table
 from neuromorph.network.synapses import Synapses
 
 if TYPE_CHECKING:
@@ -80,10 +80,12 @@ def quantise(synapses: Synapses, bits: int) -> Synapses:
 def spark(synapses: Synapses, rounding: Rounding = "paper") -> Synapses:
     """Weights as SPARK codes of their sizes, with signs: 4 bits for 0 to 7, 8 bits for 8 to 255, and a sign bit.
 
-    Float weights are rounded as :func:`quantise` rounds them, to ``-255 .. 255`` with the scale ``max|w| / 255``. Then
-    each size becomes the number that its code stands for (:func:`neuromorph.formats.spark_table`), which differs by 16
-    at most. Sizes that are such numbers stay, so a network that was trained under the code keeps its weights. One
-    weight for all synapses is exact. Int weights (of int ports) become the codes' numbers as they are.
+    Float weights that are numbers of the code already, by some scale, stay as they are, with the largest such scale
+    (:func:`neuromorph.formats.kept_scale`): so a network that was trained under the code keeps its weights, and as few
+    bits as it was trained to need. Others are rounded as :func:`quantise` rounds them, to ``-255 .. 255`` with the
+    scale ``max|w| / 255``. Then each size becomes the number that its code stands for
+    (:func:`neuromorph.formats.spark_table`), which differs by 16 at most. One weight for all synapses is exact. Int
+    weights (of int ports) become the codes' numbers as they are.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def spark(synapses: Synapses, rounding: Rounding = "paper") -> Synapses:
     NetworkError
         If weights are quantised already, not finite, or ints beyond -255 to 255.
     """
-    made = _whole(synapses, 255, -255, "SPARK codes", np.dtype("i2"))
+    made = _whole(synapses, 255, -255, "SPARK codes", np.dtype("i2"), kept_scale)
     if made.weights.ndim == 0:
         return made
     numbers = spark_table(rounding).astype(np.int16)
@@ -114,8 +116,18 @@ def spark(synapses: Synapses, rounding: Rounding = "paper") -> Synapses:
     return replace(made, weights=flat.reshape(made.weights.shape), stored="spark")
 
 
-def _whole(synapses: Synapses, top: int, low: int, what: str, kept: np.dtype[Any]) -> Synapses:
-    """Float weights as ints of ``-top .. top`` with a scale, int weights as they are if they are in ``low .. top``."""
+def _whole(
+    synapses: Synapses,
+    top: int,
+    low: int,
+    what: str,
+    kept: np.dtype[Any],
+    known: Callable[[npt.NDArray[Any]], float | None] = lambda weights: None,
+) -> Synapses:
+    """Float weights as ints of ``-top .. top`` with a scale, int weights as they are if they are in ``low .. top``.
+
+    ``known`` gives the scale of weights that need no rounding, or None.
+    """
     subject = f"projection {synapses.name}"
     if synapses.weight_scale is not None:
         raise NetworkError(f"{subject}: weights are quantised already (scale {synapses.weight_scale:g})")
@@ -136,7 +148,7 @@ def _whole(synapses: Synapses, top: int, low: int, what: str, kept: np.dtype[Any
         return replace(synapses, weights=np.zeros(weights.shape, kept), weight_scale=1.0)
     if weights.ndim == 0:
         return replace(synapses, weights=np.sign(weights).astype(kept), weight_scale=largest)
-    scale = float(absmax_scale(largest, top, weights.dtype))
+    scale = known(weights) or float(absmax_scale(largest, top, weights.dtype))
     return replace(synapses, weights=_rounded(weights, scale, top, kept), weight_scale=scale)
 
 

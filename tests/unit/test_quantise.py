@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from neuromorph.errors import NetworkError
+from neuromorph.formats import kept_scale
 from neuromorph.network import Synapses
 from neuromorph.network.quantise import narrowed, quantise, spark
 
@@ -132,6 +133,9 @@ def test_spark_rounds_as_ints_of_511_steps_and_then_to_the_codes_numbers(w: npt.
         assert not q.weights.any()
         return
     scale = q.weight_scale or 0.0
+    if kept_scale(w) is not None:  # numbers of the code already, as of a few weights
+        assert np.allclose(q.weights * scale, w.astype(np.float64), rtol=1e-3, atol=0)
+        return
     if largest < 0.99 * np.finfo(w.dtype).max:
         assert scale == max(float(w.dtype.type(largest / 255)), float(np.finfo(w.dtype).smallest_subnormal))
     sizes = [min(255, round(abs(float(x)) / scale)) for x in w]
@@ -149,6 +153,20 @@ def test_spark_has_every_number_of_the_table_and_keeps_those_that_it_has() -> No
     ints = spark(synapses(np.arange(-255, 256, dtype=np.int32)))
     assert (ints.weights == once.weights).all()
     assert ints.weight_scale is None
+
+
+@given(
+    st.lists(st.sampled_from(sorted({published(k) for k in range(256)})), min_size=1, max_size=40),
+    st.floats(1e-6, 1e4),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(0, 99),
+)
+def test_spark_keeps_numbers_that_it_has_by_any_scale(sizes: list[int], scale: float, kind: Any, seed: int) -> None:
+    levels = np.array(sizes) * np.random.default_rng(seed).choice([-1, 1], len(sizes))
+    w = levels.astype(kind) * kind(scale)
+    q = spark(synapses(w))
+    assert np.array_equal(q.weights.astype(kind) * kind(q.weight_scale or 0), w)
+    assert np.abs(q.weights).max() <= max(np.abs(levels).max(), 0)  # the largest scale has the fewest long codes
 
 
 def test_one_weight_for_all_needs_no_code() -> None:

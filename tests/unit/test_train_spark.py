@@ -18,6 +18,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn.utils import parametrize  # noqa: E402
 
 from neuromorph import Dense, Live, Network, formats, ms, train  # noqa: E402
+from neuromorph.formats.report import bits_report  # noqa: E402
 from neuromorph.lowering import lower  # noqa: E402
 from neuromorph.models import LeakyIntegrator  # noqa: E402
 
@@ -175,13 +176,19 @@ def test_a_layer_learns_under_the_code_and_goes_on_from_a_checkpoint() -> None:
     assert torch.equal(loss(other), loss(layer))
 
 
-def test_targets_store_the_codes_that_training_saw() -> None:
-    """``weights="spark"`` finds, in the floats behind a trained module, its codes and scale bit for bit."""
+def coded_module(code: train.Spark) -> train.Module:
+    """One projection, 9 to 6, under the code."""
     net = Network(name="coded")
     source, cells = net.population(Live(9), name="in"), net.population(LeakyIntegrator(tau_s=1 * ms), 6, name="out")
     net.project(source, cells.i_in, Dense(numbers().numpy()[:9, :6]), name="w")
     module = train.Module(net, dt=1 * ms, outputs=["out.v"])
-    train.parametrise(module, lambda: train.Quantised(train.Spark()))
+    train.parametrise(module, lambda: train.Quantised(code))
+    return module
+
+
+def test_targets_store_the_codes_that_training_saw() -> None:
+    """``weights="spark"`` finds, in the floats behind a trained module, its codes and scale bit for bit."""
+    module = coded_module(train.Spark())
     codes = train.codes(module)["w"]
     with train.unquantised(module):
         floats = module.network()
@@ -190,6 +197,19 @@ def test_targets_store_the_codes_that_training_saw() -> None:
     assert stored.weight_scale == float(codes.scale)
     (again,) = lower(module.network(), 1e-3, weights="spark").projections
     np.testing.assert_array_equal(again.weights, stored.weights)
+
+
+@pytest.mark.parametrize("largest", [47, 15])
+def test_targets_keep_the_few_bits_that_training_left(largest: int) -> None:
+    """Where the largest code is small, the network under the code is stored by the scale that it was trained with."""
+    module = coded_module(train.Spark(largest=largest))
+    learned = train.codes(module)["w"]
+    (stored,) = lower(module.network(), 1e-3, weights="spark").projections
+    assert np.abs(stored.weights).max() == int(learned.codes.abs().max()) <= largest
+    assert stored.weight_scale == float(learned.scale)
+    report = bits_report(module.network(), ["spark"])["w"].formats["spark"]
+    assert report.rms_error == 0
+    assert report.bits_per_value == pytest.approx(1 + float(formats.spark_length()[np.abs(stored.weights)].mean()))
 
 
 def test_what_is_none_is_refused() -> None:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import FormatError
-from neuromorph.formats import Int, NumberFormat, Spark, Statistics, statistics
+from neuromorph.formats import Int, NumberFormat, Spark, Statistics, kept_scale, statistics
 from neuromorph.formats.report.choose import read_formats
 from neuromorph.formats.report.layers import Layer, Skipped, layers_of
 from neuromorph.formats.report.text import table
@@ -239,7 +239,8 @@ def _measured(layer: Layer, formats: Mapping[str, NumberFormat], per_channel: bo
     largest = max(float(values.max()), -float(values.min()))
     sizes = _sizes(values.reshape(-1), largest)
     found, errors = {}, {}
-    for name, each in formats.items():
+    for name, form in formats.items():
+        each = _with_kept_scale(form, values, axis)
         stored = _stored(values, each)
         try:
             found[name] = statistics(each, stored, axis)
@@ -258,6 +259,16 @@ def _stored(values: npt.NDArray[Any], form: NumberFormat) -> npt.NDArray[Any]:
         return values
     low = form.low - isinstance(form, Int)
     return values if low <= values.min() and values.max() <= form.high else values.astype(np.float64)
+
+
+def _with_kept_scale(form: NumberFormat, values: npt.NDArray[Any], axis: int | None) -> NumberFormat:
+    """SPARK with the scale by which the values are its numbers already, if there is one, as targets store weights."""
+    if axis is not None or values.dtype.kind != "f" or not values.ndim:
+        return form
+    if not isinstance(form, Spark) or form.scale != "absmax" or form.sign != "plane":
+        return form
+    scale = kept_scale(values, form.rounding)
+    return form if scale is None else replace(form, scale=scale)
 
 
 def _sizes(values: npt.NDArray[Any], largest: float) -> npt.NDArray[np.uint8]:
