@@ -2,9 +2,10 @@
 
 Each is trained on a random 80 % of 1,080 recordings and tested on the rest; what was learnt goes back into the network,
 which runs on the CPU engine and on SpiNNaker2, with the weights as they are and in 8 bits. Takes about 20 s for each
-network and split on one core.
+network and split on one core. ``egru_spark`` trains the EGRU that comes with neuromorph on, with its weights in SPARK's
+code of 4 or 8 bits.
 
-    python examples/train_braille.py [spiking] [egru] [--splits N] [--out FOLDER]
+    python examples/train_braille.py [spiking] [egru] [egru_spark] [--splits N] [--out FOLDER]
     python examples/train_braille.py --trained        # no training: the parameters that come with neuromorph
 """
 
@@ -13,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from neuromorph import CPU, Network
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
@@ -22,8 +25,10 @@ from neuromorph.models import braille_letters, classifier
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from neuromorph.network.quantise import Narrow
+
 #: Epochs, learning rate and the price of activity, by network.
-RECIPES = {"spiking": (30, 5e-3, 1.0), "egru": (60, 1e-2, 0.3)}
+RECIPES = {"spiking": (30, 5e-3, 1.0), "egru": (60, 1e-2, 0.3), "egru_spark": (30, 3e-3, 0.3)}
 
 
 def trained(kind: braille_letters.Kind, seed: int, epochs: int) -> Network:
@@ -34,12 +39,15 @@ def trained(kind: braille_letters.Kind, seed: int, epochs: int) -> Network:
 
     _, rate, price = RECIPES[kind]
     recordings, (chosen, held_out) = braille_letters.recordings(), braille_letters.split(seed)
-    untrained = braille_letters.UNTRAINED[kind](seed=seed)
-    inside = [p.name for p in untrained.populations[1:-1]]
+    coded = kind == "egru_spark"
+    start = braille_letters.trained("egru") if coded else braille_letters.UNTRAINED[kind](seed=seed)
+    inside = [p.name for p in start.populations[1:-1]]
     fired = [f"{name}.fired" for name in inside]
-    module = train.Module(untrained, classifier.DT, outputs=["letters", *fired])
-    if kind == "egru":
+    module = train.Module(start, classifier.DT, outputs=["letters", *fired])
+    if kind != "spiking":
         module.population("egru").theta.requires_grad_(False)
+    if coded:  # few large codes, so that most weights take 4 bits and a sign
+        train.parametrise(module, lambda: train.Quantised(train.Spark(largest=47)))
 
     def loss(y: dict[str, Tensor], letters: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         # the evidence is sent in the last step
@@ -67,8 +75,9 @@ def on_targets(network: Network, kind: braille_letters.Kind, seed: int) -> list[
     recordings, (_, held_out) = braille_letters.recordings(), braille_letters.split(seed)
     pressure, letters, steps = recordings.pressure[held_out], recordings.letters[held_out], braille_letters.RUN[kind]
     rows = []
-    for weights in ("float32", "int8"):
-        kept: Literal["int8"] | None = "int8" if weights == "int8" else None
+    narrow: Narrow = "spark" if kind == "egru_spark" else "int8"
+    for kept in (None, narrow):
+        weights = kept or "float32"
         targets = {"CPU": CPU(weights=kept), "SpiNNaker2": SpiNNaker2(weights=kept, neurons_per_pe=16)}
         for row in classifier.compare(targets, network, pressure, letters, steps):
             print(f"{kind}, split {seed}, {weights}, {classifier.told(row)}")
@@ -79,7 +88,7 @@ def on_targets(network: Network, kind: braille_letters.Kind, seed: int) -> list[
 def main() -> None:
     """Train, map, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="spiking or egru (default: both)")
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="spiking, egru (default: both), egru_spark")
     parser.add_argument("--splits", type=int, default=1, help="train anew on so many random splits (default: 1)")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--trained", action="store_true", help="train nothing, take what comes with neuromorph")
@@ -87,11 +96,12 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.networks) - set(RECIPES):
         parser.error(f"no network {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
-    if options.trained and options.splits > 1:
-        parser.error("--trained goes with one split: the others' tests were trained with")
+    chosen = options.networks or ["spiking", "egru"]
+    if options.splits > 1 and (options.trained or "egru_spark" in chosen):
+        parser.error("what comes with neuromorph goes with one split: the others' tests were trained with")
     options.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for kind in options.networks or RECIPES:
+    for kind in chosen:
         accuracies = []
         for seed in range(options.splits):
             if options.trained:
@@ -99,8 +109,9 @@ def main() -> None:
             else:
                 file = options.out / f"{kind}.h5" if seed == 0 else options.out / f"{kind}_{seed}.h5"
                 epochs = options.epochs or RECIPES[kind][0]
-                classifier.save(file, trained(kind, seed, epochs), {"split": seed, "epochs": epochs})
-                network = classifier.load(file, braille_letters.UNTRAINED[kind]())  # as it will be read: in 16 bits
+                width = np.float32 if kind == "egru_spark" else np.float16
+                classifier.save(file, trained(kind, seed, epochs), {"split": seed, "epochs": epochs}, width)
+                network = classifier.load(file, braille_letters.UNTRAINED[kind]())  # as it will be read
             found = on_targets(network, kind, seed)
             accuracies.append(found[0]["accuracy"])
             rows += found

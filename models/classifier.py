@@ -231,16 +231,19 @@ def with_parameters(network: Network, values: Mapping[str, _Array]) -> Network:
     return made
 
 
-def save(path: str | PathLike[str], network: Network, about: Mapping[str, Any]) -> None:
+def save(
+    path: str | PathLike[str], network: Network, about: Mapping[str, Any], dtype: type[np.floating[Any]] = np.float16
+) -> None:
     """Write a network's :func:`parameters` to an HDF5 file, in 16 bits; ``about`` become its attributes.
 
-    Rounding to 16 bits changes a network a little: :func:`load` gives the one to be measured.
+    Rounding to 16 bits changes a network a little: :func:`load` gives the one to be measured. Weights that are numbers
+    of a code times a scale need ``dtype=np.float32``.
     """
     import h5py
 
     with h5py.File(path, "w") as file:
         for name, value in parameters(network).items():
-            file.create_dataset(name, data=value.astype(np.float16), compression="gzip", shuffle=True)
+            file.create_dataset(name, data=value.astype(dtype), compression="gzip", shuffle=True)
         file.attrs.update(about)
 
 
