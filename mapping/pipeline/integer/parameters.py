@@ -102,6 +102,8 @@ class TransformerParameters:
         Of the quantised patches, and of what goes into the head (both at the bits of the edge, 8).
     epsilon : float
         Of every norm.
+    input_signed : bool
+        Whether the codes of the patches have a sign.
     """
 
     patch: Linear
@@ -115,6 +117,7 @@ class TransformerParameters:
     input_scale: float | None = None
     norm_scale: float | None = None
     epsilon: float = 1e-6
+    input_signed: bool = True
 
     @property
     def channels(self) -> int:
@@ -155,12 +158,13 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
         ``block{i}.{norm1,q,k,v,a,norm2}.scale``  of an activation, signed; ``a`` is what ``o`` takes
         ``block{i}.{softmax,gelu}.scale``         of an activation, unsigned
         ``block{i}.gelu.zero``                    code of 0 after GeLU, an integer, 0 if absent
+        ``input.signed``                          0 if patches have codes 0 .. 255 instead of a sign; 1 if absent
         ``epsilon``                               of every norm, 1e-6 if absent
         ========================================  ======================================================================
 
         A signed value is ``scale * clamp(round(x / scale), -2^(bits - 1), 2^(bits - 1) - 1)``, an unsigned one
-        ``scale * (clamp(round(x / scale) + zero, 0, 2^bits - 1) - zero)``. All else stays in float when training: biases,
-        positions, the residual stream, products before they are quantised (q is not scaled: softmax takes
+        ``scale * (clamp(round(x / scale) + zero, 0, 2^bits - 1) - zero)``. All else stays in float when training:
+        biases, positions, the residual stream, products before they are quantised (q is not scaled: softmax takes
         ``q @ k.T / sqrt(channels / heads)``).
     heads : int
     token : {"extra", "overwrite"}
@@ -190,7 +194,7 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
             return None
         taken.add(name)
         value = float(np.asarray(state[name]).reshape(()))
-        if not (np.isfinite(value) and (value > 0 or name.endswith(".zero"))):
+        if not (np.isfinite(value) and (value > 0 or name.endswith((".zero", ".signed")))):
             raise MappingError(f"transformer's state: {name!r} is {value}, expected a number above 0", name=name)
         return value
 
@@ -238,6 +242,7 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
         input_scale=scalar("input.scale"),
         norm_scale=scalar("norm.scale"),
         epsilon=1e-6 if epsilon is None else epsilon,
+        input_signed=scalar("input.signed") != 0,
     )
     unknown = sorted(set(state) - taken)
     if unknown:
