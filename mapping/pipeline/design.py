@@ -1,4 +1,4 @@
-"""What can be laid out as a pipeline: operators with a choice of parallelism, and the stage graph that a choice gives."""
+"""What can be laid out as a pipeline: operators with a choice of parallelism, and the graph that a choice gives."""
 
 from __future__ import annotations
 

@@ -222,6 +222,22 @@ class StageGraph:
         changed = tuple(replace(fifo, depth=depths.get(fifo.name, fifo.depth)) for fifo in self.fifos)
         return replace(self, fifos=changed)
 
+    def part(self, *blocks: str) -> StageGraph:
+        """Some of the blocks alone; FIFOs from and to the others become inputs and outputs.
+
+        Raises
+        ------
+        MappingError
+            If no stage belongs to one of them.
+        """
+        known = {stage.block for stage in self.stages}
+        for block in blocks:
+            if block not in known:
+                raise MappingError(f"pipeline {self.name!r}: there is no block {block!r}", name=block)
+        stages = tuple(stage for stage in self.stages if stage.block in blocks)
+        used = {name for stage in stages for name in (*stage.inputs, *stage.outputs)}
+        return StageGraph(", ".join(blocks), stages, tuple(fifo for fifo in self.fifos if fifo.name in used))
+
     def _ends(self, *, output: bool) -> dict[str, Stage]:
         found: dict[str, Stage] = {}
         for stage in self.stages:

@@ -120,7 +120,8 @@ class TransformerDesign:
         Raises
         ------
         MappingError
-            An operator without a choice, a choice that its shape does not allow, or the name of a FIFO that is not there.
+            An operator without a choice, a choice that its shape does not allow, or depths of a FIFO that is not
+            there.
         """
         self._check(parallel)
         shape, layout = self.shape, Layout(self.numbers)
