@@ -1,7 +1,7 @@
 """What a pipeline takes, at once: interval, bottleneck, first item, and how busy each stage and operator is.
 
-Nothing is simulated here. FIFOs are taken to be deep enough, so that nothing waits for room, and the tokens of an item to
-come evenly between its first and its last. :func:`~neuromorph.mapping.pipeline.simulate.simulate` is exact.
+Nothing is simulated here. FIFOs are taken to be deep enough, so that nothing waits for room, and the tokens of an item
+to come evenly between its first and its last. :func:`~neuromorph.mapping.pipeline.simulate.simulate` is exact.
 """
 
 from __future__ import annotations

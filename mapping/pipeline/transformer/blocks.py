@@ -25,6 +25,8 @@ class Plan:
     heads : int
     residual_width, output_width : int, optional
         Channels in a token of the residual FIFO, and of the head's output; as many as its operator works on by default.
+    regroup_width : int
+        Values that the regrouping of K and V moves in a cycle.
     """
 
     layout: Layout
@@ -34,6 +36,7 @@ class Plan:
     heads: int
     residual_width: int | None
     output_width: int | None
+    regroup_width: int
 
 
 def patches(plan: Plan, source: Stream, result: str) -> Stream:
@@ -196,7 +199,14 @@ def _head(plan: Plan, block: str, number: int, query: Stream, key: Stream, value
     def matrix(source: Stream, operator: Operator, tile: int, width: int, name: str) -> Stream:
         depth = numbers.share("regrouped", source.tile * source.width * source.tokens // (tile * width))
         return pieces.regroup(
-            layout, source, tile, width, f"{block}.{name}.{place}.regrouped", Owner.of(operator), depth
+            layout,
+            source,
+            tile,
+            width,
+            plan.regroup_width,
+            f"{block}.{name}.{place}.regrouped",
+            Owner.of(operator),
+            depth,
         )
 
     at = plan.parallel[scores.name]

@@ -36,6 +36,9 @@ class TransformerDesign:
         Channels in a token of the residual FIFOs; by default as many as the addition works on.
     output_width : int, optional
         Classes in a token at the output; by default as many as the head works on.
+    regroup_width : int
+        Values that the regrouping of K and V moves in a cycle, 1 in HG-PIPE: with them no interval is shorter than
+        ``2 * tokens * head_channels / regroup_width`` cycles, whatever the parallelism of the operators.
     numbers : Numbers
         Lengths of pipelines, FIFO depths, tables.
 
@@ -50,6 +53,7 @@ class TransformerDesign:
     input_width: int | None = None
     residual_width: int | None = None
     output_width: int | None = None
+    regroup_width: int = 1
     numbers: Numbers = field(default_factory=_numbers)
 
     def __post_init__(self) -> None:
@@ -59,6 +63,7 @@ class TransformerDesign:
             ("input_width", self.input_width, shape.patch_inputs),
             ("residual_width", self.residual_width, shape.channels),
             ("output_width", self.output_width, shape.classes),
+            ("regroup_width", self.regroup_width, shape.head_channels),
         ):
             if width is not None and (width < 1 or size % width):
                 raise MappingError(
@@ -133,6 +138,7 @@ class TransformerDesign:
             shape.heads,
             self.residual_width,
             self.output_width,
+            self.regroup_width,
         )
         width = self.input_width or parallel["patch_embed.project"].inputs
         source = Stream(

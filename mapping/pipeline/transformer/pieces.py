@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import lcm
+from math import ceil, lcm
 
 from ..design import Operator, Parallel
 from ..graph import Memory, Run
@@ -165,38 +165,29 @@ def _cache(layout: Layout, operator: Operator, parallel: Parallel, matrix: Strea
     return weights
 
 
-def regroup(layout: Layout, source: Stream, tile: int, width: int, name: str, owner: Owner, depth: int) -> Stream:
-    """Other rows and channels in a token, value by value through a buffer of the rows that both tilings share."""
-    values = layout.fifo(f"{name}.values", source.bits)
-    group = source.tile * source.width
-    layout.stage(
-        f"{name}.elements",
-        "elements",
-        [
-            loop(
-                Run(1, IN, OUT),
-                Run(group - 1, (), OUT),
-                repeats=source.tokens,
-                depth=layout.numbers.pipeline("elements"),
-            )
-        ],
-        [source.name],
-        [values],
-        owner,
-    )
+def regroup(
+    layout: Layout, source: Stream, tile: int, width: int, lanes: int, name: str, owner: Owner, depth: int
+) -> Stream:
+    """Other rows and channels in a token, through a buffer of the rows that both tilings share.
+
+    The buffer is filled, then emptied, ``lanes`` values a cycle.
+    """
+    group, size = source.tile * source.width, tile * width
+    flat = replace(source, rows=source.tiles, channels=source.tile * source.channels, tile=1, width=group)
+    values = adapt(layout, flat, lanes, f"{name}.values", name, owner, of="values")
     result = layout.stream(replace(source, name=name, tile=tile, width=width), depth)
     rows = lcm(source.tile, tile)
-    held, lanes = rows * source.channels, tile * width
-    load = loop(Run(held, IN), depth=layout.numbers.pipeline("reorder_load"))
-    store = loop(Run(lanes - 1), Run(1, (), OUT), repeats=held // lanes, depth=layout.numbers.pipeline("reorder_store"))
+    held, turn = rows * source.channels, ceil(size / lanes)
+    load = loop(Run(held // lanes, IN), depth=layout.numbers.pipeline("reorder_load"))
+    store = loop(Run(turn - 1), Run(1, (), OUT), repeats=held // size, depth=layout.numbers.pipeline("reorder_store"))
     layout.stage(
         f"{name}.reorder",
         "reorder",
         [load, store] * (source.rows // rows),
-        [values],
+        [values.name],
         [name],
         owner,
-        memories=[Memory("rows", held, source.bits)],
+        memories=[Memory("rows", held, source.bits, lanes)],
     )
     return result
 
