@@ -1,0 +1,278 @@
+"""An exact run of a pipeline: when every token is written and read, for stages and FIFOs of given depths.
+
+The result does not depend on the order in which stages are evaluated: a stage reads and writes in an order that is
+known beforehand, so each time follows from earlier times alone. :mod:`.stepwise` says the same cycle by cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuromorph.errors import MappingError
+from neuromorph.progress import Progress, progress_for
+
+from . import _kernel as kernel
+from .deadlock import Wait, deadlock
+from .graph import Fifo, Loop, Run, Stage, StageGraph
+from .timing import Pipelines, Rules, Timing
+
+SLICE = 4_000_000
+"""Iterations between two looks at the keyboard."""
+
+
+def simulate(
+    graph: StageGraph,
+    items: int = 3,
+    *,
+    slots: int = 2,
+    block_slots: int = 8,
+    restart: int = 0,
+    pipelines: Pipelines = "rigid",
+    progress: bool | Progress = False,
+) -> Timing:
+    """Run items through a pipeline, one behind the other, as fast as they are taken in.
+
+    Parameters
+    ----------
+    graph : StageGraph
+    items : int
+        At least 1; 2 give an interval.
+    slots, block_slots : int
+        Register places that every FIFO has beside its depth, within a block and between blocks.
+    restart : int
+        Cycles that a stage loses between two items.
+    pipelines : {"rigid", "ideal"}
+        Whether a loop that waits for a token holds what it has in flight; see :class:`.timing.Rules`.
+    progress : bool or Progress
+        True: a bar on a terminal.
+
+    Returns
+    -------
+    Timing
+
+    Raises
+    ------
+    MappingError
+        A parameter out of its range, or a FIFO whose tokens an item are no multiple of those handed over together.
+    DeadlockError
+        Stages wait for each other for ever; it names them, the FIFOs between them and what those hold.
+    """
+    rules = Rules(slots, block_slots, restart, pipelines)
+    if items < 1 or min(slots, block_slots, restart) < 0 or pipelines not in get_args(Pipelines):
+        raise MappingError(
+            f"pipeline {graph.name!r}: {items} items, {rules}; items are at least 1, the others at least 0, and "
+            f"pipelines one of {', '.join(get_args(Pipelines))}"
+        )
+    return _run(_lay(closed(graph), rules), graph, items, rules, progress)
+
+
+def closed(graph: StageGraph) -> StageGraph:
+    """The graph with a source of one token a cycle at every input, and a sink at every output."""
+    sources = [
+        Stage(f"source of {name}", "source", (Loop((Run(graph.tokens(name), (), (0,)),)),), (), (name,))
+        for name in graph.inputs
+    ]
+    sinks = [
+        Stage(f"sink of {name}", "sink", (Loop((Run(graph.tokens(name), (0,)),)),), (name,)) for name in graph.outputs
+    ]
+    open_ends = set(graph.outputs)
+    fifos = tuple(
+        replace(fifo, depth=max(2, fifo.depth), grain=1) if fifo.name in open_ends else fifo for fifo in graph.fifos
+    )
+    return replace(graph, stages=(*graph.stages, *sources, *sinks), fifos=fifos)
+
+
+def rooms(graph: StageGraph, rules: Rules) -> dict[str, int]:
+    """Tokens that each FIFO of a closed graph holds with its register places."""
+    found = {}
+    for fifo in graph.fifos:
+        apart = graph.writer[fifo.name].block != graph.reader[fifo.name].block
+        slots = 0 if fifo.grain > 1 else rules.block_slots if apart else rules.slots
+        found[fifo.name] = fifo.depth + slots
+    return found
+
+
+def restarts(graph: StageGraph, rules: Rules) -> dict[str, int]:
+    """Cycles between two items of each stage of a closed graph; sources and sinks lose none."""
+    return {stage.name: 0 if stage.operator in ("source", "sink") else rules.restart for stage in graph.stages}
+
+
+@dataclass(frozen=True, eq=False)
+class _Laid:
+    """A closed graph as the kernel takes it; rows as they are before a run."""
+
+    graph: StageGraph
+    stages: NDArray[np.int64]
+    fifos: NDArray[np.int64]
+    loops: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    uses: NDArray[np.int64]
+    flight: int
+    """Places for iterations in flight, over all stages."""
+
+
+def _lay(graph: StageGraph, rules: Rules) -> _Laid:
+    number = {fifo.name: k for k, fifo in enumerate(graph.fifos)}
+    at = {stage.name: k for k, stage in enumerate(graph.stages)}
+    restart = restarts(graph, rules)
+    stages = np.zeros((len(graph.stages), kernel.STAGE_COLUMNS), np.int64)
+    fifos = np.zeros((len(graph.fifos), kernel.FIFO_COLUMNS), np.int64)
+    loops: list[tuple[int, ...]] = []
+    runs: list[tuple[int, ...]] = []
+    uses: list[int] = []
+    flight = 0
+    for row, stage in zip(stages, graph.stages, strict=True):
+        places = _power_of_two(max(loop.depth for loop in stage.loops) + 1)
+        row[kernel.FIRST_LOOP] = row[kernel.LOOP] = len(loops)
+        row[kernel.END_LOOP] = len(loops) + len(stage.loops)
+        row[kernel.FLIGHT], row[kernel.FLIGHT_MASK] = flight, places - 1
+        row[kernel.RESTART] = restart[stage.name]
+        row[kernel.RUN] = len(runs)
+        row[kernel.LAST_EXIT] = -1
+        flight += places
+        for loop in stage.loops:
+            writes = any(run.writes for run in loop.runs)
+            loops.append(
+                (len(runs), len(runs) + len(loop.runs), loop.repeats, loop.depth - 1, loop.interval, int(writes))
+            )
+            for run in loop.runs:
+                reading = [number[stage.inputs[p]] for p in run.reads]
+                writing = [number[stage.outputs[p]] for p in run.writes]
+                first = len(uses)
+                uses += reading + writing
+                runs.append((run.count, first, first + len(reading), len(uses)))
+    for line, fifo in zip(fifos, graph.fifos, strict=True):
+        _check_grain(graph, fifo)
+        line[kernel.GRAIN] = fifo.grain
+        line[kernel.WRITTEN] = line[kernel.PEAK] = fifo.initial
+        line[kernel.WRITER], line[kernel.READER] = at[graph.writer[fifo.name].name], at[graph.reader[fifo.name].name]
+    return _Laid(
+        graph,
+        stages,
+        fifos,
+        np.array(loops, np.int64),
+        np.array(runs, np.int64),
+        np.array(uses or [0], np.int64),
+        flight,
+    )
+
+
+def _check_grain(graph: StageGraph, fifo: Fifo) -> None:
+    if graph.tokens(fifo.name) % fifo.grain or fifo.initial % fifo.grain:
+        raise MappingError(
+            f"FIFO {fifo.name!r}: {graph.tokens(fifo.name)} tokens an item and {fifo.initial} initial ones are handed "
+            f"over {fifo.grain} together; both must be multiples of that",
+            name=fifo.name,
+        )
+
+
+def _run(laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: bool | Progress) -> Timing:
+    """Evaluate a laid out graph with the depths of `graph`."""
+    stages, fifos = laid.stages.copy(), laid.fifos.copy()
+    room = rooms(laid.graph, rules)
+    for line, fifo in zip(fifos, laid.graph.fifos, strict=True):
+        line[kernel.ROOM] = room[fifo.name]
+    useful = np.array([fifo.initial + items * laid.graph.tokens(fifo.name) for fifo in laid.graph.fifos], np.int64)
+    sizes = [_power_of_two(2 * min(int(a), int(b))) for a, b in zip(fifos[:, kernel.ROOM], useful, strict=True)]
+    fifos[:, kernel.MASK] = np.array(sizes, np.int64) - 1
+    fifos[:, kernel.OFFSET] = np.cumsum([0, *sizes[:-1]])
+    written, read = np.empty(sum(sizes), np.int64), np.empty(sum(sizes), np.int64)
+    for line in fifos:
+        written[line[kernel.OFFSET] : line[kernel.OFFSET] + line[kernel.WRITTEN]] = -1
+    records = np.zeros((len(stages), items, 4), np.int64)
+    records[:, :, kernel.START] = -1
+    flight = np.zeros((laid.flight, 4), np.int64)
+    ahead = np.zeros((laid.flight, 2), np.int64)
+    queue, queued = np.arange(len(stages)), np.ones(len(stages), np.bool_)
+    state = np.array([0, len(stages)], np.int64)
+    ideal = rules.pipelines == "ideal"
+    iterations = ended = 0
+    with progress_for(progress) as shown:
+        shown.stage(f"{graph.name}: stages and items timed", len(stages) * items)
+        while state[kernel.QUEUE_LENGTH]:
+            iterations += kernel.evaluate(
+                stages, records, fifos, written, read, laid.loops, laid.runs, laid.uses, flight, ahead,
+                items, ideal, queue, queued, state, SLICE,
+            )  # fmt: skip
+            now = int(stages[:, kernel.ITEM].sum())
+            shown.advance(now - ended)
+            ended = now
+    closed_timing = _Outcome(laid.graph, stages, fifos, records, room)
+    if ended < len(stages) * items or (stages[:, kernel.HEAD] < stages[:, kernel.TAIL]).any():
+        closed_timing.stuck(items)
+    return closed_timing.timing(graph, rules, iterations, partial(_again, laid, graph, items, rules, progress))
+
+
+def _again(
+    laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: bool | Progress, depths: Mapping[str, int]
+) -> Timing:
+    changed = graph.with_depths(depths)
+    return _run(replace(laid, graph=closed(changed)), changed, items, rules, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """The kernel's rows after a run."""
+
+    graph: StageGraph
+    stages: NDArray[np.int64]
+    fifos: NDArray[np.int64]
+    records: NDArray[np.int64]
+    room: Mapping[str, int]
+
+    def timing(
+        self, graph: StageGraph, rules: Rules, iterations: int, again: Callable[[Mapping[str, int]], Timing]
+    ) -> Timing:
+        inner = slice(0, len(graph.stages))
+        sources = [k for k, stage in enumerate(self.graph.stages) if k >= inner.stop and stage.operator == "source"]
+        sinks = [k for k, stage in enumerate(self.graph.stages) if k >= inner.stop and stage.operator == "sink"]
+        start, end = self.records[:, :, kernel.START], self.records[:, :, kernel.END]
+        nothing = np.zeros(self.records.shape[1], np.int64)
+        return Timing(
+            graph,
+            rules,
+            start[sources].min(0) if sources else nothing,
+            end[sources].max(0) if sources else nothing,
+            start[sinks].min(0) - 1 if sinks else nothing,
+            end[sinks].max(0) - 1 if sinks else nothing,
+            start[inner],
+            end[inner],
+            self.records[inner, :, kernel.WAITING],
+            self.records[inner, :, kernel.HELD],
+            np.array([stage.trips for stage in graph.stages], np.int64),
+            self.fifos[:, kernel.PEAK],
+            self.fifos[:, kernel.WRITER_BLOCKED],
+            self.fifos[:, kernel.READER_WAITED],
+            iterations,
+            again,
+        )
+
+    def stuck(self, items: int) -> None:
+        """Raise the error that says who waits for whom."""
+        waits: dict[str, list[Wait]] = {}
+        for fifo, row in zip(self.graph.fifos, self.fifos, strict=True):
+            writer, reader = self.graph.stages[row[kernel.WRITER]], self.graph.stages[row[kernel.READER]]
+            fill = int(row[kernel.WRITTEN] - row[kernel.READ])
+            sides: tuple[tuple[int, Stage, Stage, Literal["token", "room"]], ...] = (
+                (row[kernel.WRITER_WAITS], writer, reader, "room"),
+                (row[kernel.READER_WAITS], reader, writer, "token"),
+            )
+            for waiting, stage, other, wants in sides:
+                if waiting:
+                    item = int(self.stages[self.graph.stages.index(stage), kernel.ITEM])
+                    waits.setdefault(stage.name, []).append(
+                        Wait(stage.name, item, wants, fifo.name, other.name, fill, fifo.depth, self.room[fifo.name])
+                    )
+        sinks = [k for k, stage in enumerate(self.graph.stages) if stage.operator == "sink"]
+        done = int(self.stages[sinks, kernel.ITEM].min()) if sinks else 0
+        raise deadlock(self.graph.name, waits, done, items)
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << max(3, (at_least - 1).bit_length())
