@@ -89,7 +89,7 @@ def packet_costs(mapped: Mapping, image: Image, level: str = "high") -> PacketCo
     graded = words.any() or any(p.graded for p in mapped.lowered.populations)
     speed = timing(machine, PAYLOAD_BITS if graded else 0)
     times = hop_times(link, parent, ptr, speed.latency * 1e9)
-    latency = part_latency(ptr, link, times, keys.ptr, keys.parts, _entrance(mapped))
+    latency = part_latency(ptr, link, times, keys.ptr, keys.parts, entrances(mapped))
     passed = np.bincount(link, minlength=machine.links) > 0
     used, index = np.flatnonzero(passed), (np.cumsum(passed) - 1)[link]
     kind = machine.link_class[used]
@@ -144,7 +144,7 @@ def link_bits(machine: Machine, bits: npt.NDArray[np.float64]) -> npt.NDArray[np
     return np.asarray(np.ceil((bits + c.count("link.overhead")) / block) * block, np.float64)
 
 
-def _entrance(mapped: Mapping) -> npt.NDArray[np.int64]:
+def entrances(mapped: Mapping) -> npt.NDArray[np.int64]:
     """Link into the tile of each part."""
     from ..machine import EJECT, LINKS_PER_CELL
 
