@@ -1,0 +1,374 @@
+"""Schedules across PEs and chips: counts against the target's own, times against plain recurrences and cycle means."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuromorph import CPU, EventSource, Lookup, Network, first_difference, ms, mV
+from neuromorph.errors import MappingError, TargetError
+from neuromorph.mapping.pipeline.chips import Schedules, handshake, schedules
+from neuromorph.mapping.pipeline.chips._kernels import longest_path, run
+from neuromorph.mapping.pipeline.chips.handshake import Ways
+from neuromorph.mapping.spinnaker2 import Decoder, SpiNNaker2
+from neuromorph.mapping.spinnaker2.program import SpiNNaker2Program
+from neuromorph.models import EGRUEvNN, LIFDelta
+from neuromorph.models.plasticity import PairSTDP
+from neuromorph.network import AllToAll, Dense, FixedProbability
+
+STEPS = 24
+WAKE = 1.5
+
+
+# --------------------------------------------------------------------------------------------------- the recurrence
+@st.composite
+def systems(draw: st.DrawFn, steps: int | None = None) -> dict[str, Any]:
+    """PEs that send to one another, with what each step costs them; whole numbers, so that sums are exact."""
+    parts = draw(st.integers(1, 4))
+    steps = steps or draw(st.integers(1, 6))
+    pairs = sorted(draw(st.sets(st.tuples(st.integers(0, parts - 1), st.integers(0, parts - 1)), max_size=8)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+    def costs(low: int, high: int) -> npt.NDArray[np.float64]:
+        return rng.integers(low, high, (steps, parts)).astype(float)
+
+    sender, receiver = np.array(pairs, np.int64).reshape(-1, 2).T
+    latency = rng.integers(0, 6, len(pairs)).astype(float)
+    return {
+        "work": costs(2, 20),
+        "take": costs(0, 20),
+        "network": costs(0, 25) * (rng.random((steps, parts)) < 0.2),
+        "last": costs(0, 4),
+        "senders": Ways.of(receiver, sender, latency, parts),
+        "room": Ways.of(sender, receiver, latency, parts),
+    }
+
+
+def kernel(system: dict[str, Any], depth: int, pace: float = 0.0) -> tuple[npt.NDArray[np.float64], ...]:
+    work, s, r = system["work"], system["senders"], system["room"]
+    costs = (work, system["take"], system["network"], system["last"])
+    ways = (s.ptr, s.other, s.latency, r.ptr, r.other, r.latency)
+    times: Any = run(*costs, *ways, depth, WAKE, np.full(work.shape[1], pace))  # type: ignore[call-arg]
+    return times  # type: ignore[no-any-return]
+
+
+def plain(system: dict[str, Any], depth: int, pace: float = 0.0) -> npt.NDArray[np.float64]:
+    """When each PE is done with each step, by recursion over what it waits for; (steps, parts)."""
+    work, known = system["work"], {}
+
+    def begins(k: int, p: int) -> float:
+        waits = [k * pace]
+        if k:
+            waits += [done(k - 1, p), begins(k - 1, p) + system["network"][k - 1, p]]
+        waits += [done(k - depth, q) + way for q, way in others(system["room"], p) if k >= depth]
+        return max(waits)
+
+    def arrives(k: int, q: int) -> float:
+        return max(begins(k, q) + work[k, q], begins(k, q) + WAKE + system["network"][k, q])
+
+    def done(k: int, p: int) -> float:
+        if (k, p) not in known:
+            waits = [begins(k, p) + work[k, p] + system["take"][k, p]]
+            waits += [arrives(k, q) + way + system["last"][k, p] for q, way in others(system["senders"], p)]
+            known[k, p] = max(waits)
+        return known[k, p]
+
+    return np.array([[done(k, p) for p in range(work.shape[1])] for k in range(len(work))])
+
+
+def others(ways: Ways, part: int) -> list[tuple[int, float]]:
+    own = slice(ways.ptr[part], ways.ptr[part + 1])
+    return list(zip(ways.other[own].tolist(), ways.latency[own].tolist(), strict=True))
+
+
+@settings(max_examples=60)
+@given(systems(), st.integers(1, 4), st.sampled_from([0.0, 17.0]))
+def test_times_are_those_of_a_plain_recursion(system: dict[str, Any], depth: int, pace: float) -> None:
+    assert np.array_equal(kernel(system, depth, pace)[2], plain(system, depth, pace))
+
+
+@settings(max_examples=40)
+@given(systems())
+def test_more_room_never_delays_a_step(system: dict[str, Any]) -> None:
+    done = [kernel(system, depth)[2] for depth in (1, 2, 3, len(system["work"]))]
+    for less, more in pairwise(done):
+        assert (more <= less).all()
+
+
+@settings(max_examples=40)
+@given(systems(), st.integers(1, 3))
+def test_the_longest_path_is_all_of_the_time(system: dict[str, Any], depth: int) -> None:
+    times = kernel(system, depth)
+    work, s, r = system["work"], system["senders"], system["room"]
+    costs = (work, system["take"], system["network"], system["last"])
+    ways = (s.ptr, s.other, s.latency, r.ptr, r.other, r.latency)
+    spent: Any = longest_path(*costs, *ways, depth, WAKE, *times)  # type: ignore[call-arg]
+    assert spent.sum() == times[2][-1].max()
+    assert (spent >= 0).all()
+
+
+def cycle_mean(system: dict[str, Any]) -> float:
+    """Largest mean time a step of any cycle of waits, without limits of room, by Karp's theorem on plain lists."""
+    work, take, last, network = (system[name][0] for name in ("work", "take", "last", "network"))
+    parts = len(work)
+    weight = np.full((parts, parts), -np.inf)  # from the beginning of one's step to that of another's next one
+    for p in range(parts):
+        weight[p, p] = max(work[p] + take[p], network[p])
+        for q, way in others(system["senders"], p):
+            weight[q, p] = max(weight[q, p], max(work[q], WAKE + network[q]) + way + last[p])
+    best = -np.inf
+    for root in range(parts):
+        far = np.full((parts + 1, parts), -np.inf)
+        far[0, root] = 0.0
+        for n in range(parts):
+            far[n + 1] = (far[n][:, None] + weight).max(0)
+        for p in range(parts):
+            if np.isfinite(far[parts, p]):
+                best = max(best, min((far[parts, p] - far[n, p]) / (parts - n) for n in range(parts)))
+    return best
+
+
+@settings(max_examples=40)
+@given(systems(steps=1))
+def test_with_endless_room_the_slowest_cycle_sets_the_pace(system: dict[str, Any]) -> None:
+    many = 240
+    same = {name: np.repeat(system[name], many, 0) for name in ("work", "take", "network", "last")}
+    done = kernel(system | same, many)[2]
+    period = 12  # of four PEs at most, cycles have one to four steps
+    assert (done[-1] - done[-1 - period]).max() / period == pytest.approx(cycle_mean(system), rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------------ a whole run
+def stack(recurrent: bool = True, record: bool = True) -> Network:
+    """A table of words, two EGRU layers and a readout: three steps from a word to its answer."""
+    rng = np.random.default_rng(0)
+    net = Network(name="stack")
+    ids = rng.integers(0, 20, STEPS)
+    table = rng.normal(0, 1, (20, 12)).astype(np.float32) * (rng.random((20, 12)) < 0.7)
+    pre = net.population(Lookup(table, ids), name="words", record=record)
+    for k in (1, 2):
+        layer = net.population(EGRUEvNN(theta=np.full(16, 0.1)), 16, name=f"egru{k}")
+        for port in ("a_u", "a_r", "a_x"):
+            net.project(pre, getattr(layer, port), Dense(rng.normal(0, 0.5, (pre.size, 16)).astype(np.float32)))
+        if recurrent:
+            net.project(layer, layer.a_y, Dense(rng.normal(0, 0.3, (16, 16)).astype(np.float32)))
+        pre = layer
+    out = net.population(LIFDelta, 5, name="out")
+    net.project(pre, out, FixedProbability(0.5), weight=30 * mV)
+    return net
+
+
+PARTS = np.repeat([0, 1, 2, 3, 4, 5], [12, 8, 8, 8, 8, 5]).astype(np.int32)
+"""The words, halves of both layers, the readout."""
+
+
+@pytest.fixture(scope="module")
+def program() -> SpiNNaker2Program:
+    """The stack, each layer on PEs of its own, after a run."""
+    made = SpiNNaker2(partition=PARTS).compile(stack(), dt=1 * ms, progress=False)
+    made.run(STEPS, progress=False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def found(program: SpiNNaker2Program) -> Schedules:
+    return schedules(program, progress=False)
+
+
+def test_counts_are_those_of_the_run(program: SpiNNaker2Program, found: Schedules) -> None:
+    report, work = program.report(), found.work
+    assert np.array_equal(work.time * 1e-9, report.series["time"])
+    assert report.totals is not None
+    for name in ("cycles", "spikes", "received", "groups", "synapses", "crowded", "active_steps"):
+        assert np.array_equal(getattr(work.totals, name), getattr(report.totals, name)), name
+    steps = found["step by step"]
+    assert report.energy is not None
+    assert report.tokens is not None
+    assert steps.energy == pytest.approx(report.energy.by_cause, rel=1e-12)
+    assert steps.seconds == pytest.approx(report.time, rel=1e-12)
+    assert len(steps.answers) == len(report.tokens)
+    assert (steps.latencies < report.tokens.latency).all()
+    assert work.stages == (("words",), ("egru1",), ("egru2",), ("out",))
+
+
+def test_outputs_are_those_of_the_cpu_and_any_trace_of_the_network_will_do(
+    program: SpiNNaker2Program, found: Schedules
+) -> None:
+    trace = CPU().compile(stack(), dt=1 * ms, progress=False).run(STEPS, progress=False)
+    assert program.last_trace is not None
+    assert first_difference(trace, program.last_trace) is None
+    assert schedules(program, trace, progress=False).to_dict() == found.to_dict()
+    # the words are replayed: what they send need not be recorded
+    unrecorded = SpiNNaker2(partition=PARTS).compile(stack(record=False), dt=1 * ms, progress=False)
+    unrecorded.run(STEPS, progress=False)
+    work = schedules(unrecorded, progress=False).work
+    for name in ("taking", "packets", "network", "fired_ptr", "fired", "count"):
+        assert np.array_equal(getattr(work, name), getattr(found.work, name)), name
+
+
+def test_no_pe_begins_before_what_it_needs_has_come(program: SpiNNaker2Program, found: Schedules) -> None:
+    """Every PE has the packets of all steps before when it begins one, and its receivers have room for its own."""
+    keys, latency = program.mapping.routing.keys, program.deployed.costs.latency * 1e-9
+    shake = handshake(program.deployed, found.depth)
+    for g in range(keys.n_groups):
+        for k in range(keys.ptr[g], keys.ptr[g + 1]):
+            q, p = keys.source[g], keys.parts[k]
+            # a packet leaves after the update of its sender has begun, and acts in the next step
+            assert (found.start[1:, p] >= found.start[:-1, q] + latency[k]).all()
+    for p in range(program.mapping.parts):
+        for r, way in others(shake.room, p):
+            d = found.depth
+            assert (found.start[d:, p] >= found.done[:-d, r] + way * 1e-9 - 1e-15).all()
+    assert (np.diff(found.start, axis=0) > 0).all()
+
+
+def test_latency_is_no_less_than_the_work_along_a_path(program: SpiNNaker2Program, found: Schedules) -> None:
+    clock = program.mapping.machine.constants.si("level.high.clock")
+    own, stages = found.work.own / clock, found.work.member
+    least = [
+        sum(own[t + lag, stages[s]].min() for s, lag in enumerate(found.work.lag)) for t in range(found.work.tokens)
+    ]
+    for row in found.rows:
+        assert (row.latencies >= least).all(), row.name
+        assert (row.paced <= row.latencies + 1e-12).all()
+        assert len(row.answers) == found.work.tokens
+        assert (np.diff(row.answers) > 0).all()
+
+
+def test_layers_that_overlap_are_faster_and_the_bottleneck_bounds_them(found: Schedules) -> None:
+    layers, steps, flow = found.rows
+    assert flow.interval < layers.interval
+    assert steps.interval < layers.interval
+    # the first layer's two PEs wait for each other and nobody makes them faster
+    assert found.bottleneck.layer in ("egru1", "egru2")
+    assert len(found.bottleneck.parts) == 2
+    assert flow.seconds >= found.bottleneck.interval * (found.work.steps - 1)
+    assert sum(sum(each.values()) for each in found.spent.values()) == pytest.approx(flow.seconds)
+    assert flow.messages == 5 + 5  # ends of all but the readout; room of all but the words
+    assert all(0 < share <= 1 for row in found.rows for share in row.busy)
+    core = [row.energy["core"] for row in found.rows]
+    assert core[1] == min(core)  # wake-ups by layer, and the handshake, are work, too
+
+
+def test_queues_hold_what_is_under_way(program: SpiNNaker2Program, found: Schedules) -> None:
+    keys, work = program.mapping.routing.keys, found.work
+    deeper = schedules(program, depth=4, progress=False)
+    for each in (found, deeper):
+        most = np.zeros(program.mapping.parts, np.int64)
+        for p in range(len(most)):
+            for now in each.done[:, p]:
+                waiting = 0
+                for k in range(work.steps):
+                    for i in range(work.fired_ptr[k], work.fired_ptr[k + 1]):
+                        g = work.fired[i]
+                        heard = p in keys.parts[keys.ptr[g] : keys.ptr[g + 1]]
+                        if heard and each.start[k, keys.source[g]] <= now <= each.done[k, p]:
+                            waiting += work.count[i]
+                most[p] = max(most[p], waiting)
+        assert np.array_equal(each["pipelined"].waiting, most)
+        entry = 8  # key and value
+        assert np.array_equal(each["pipelined"].queue_bytes, entry * most + 4 * (each.depth + 1))
+        assert each.fits()
+    assert (deeper["pipelined"].waiting >= work.packets.max(0)).all()
+    assert deeper.depth == 4
+    small = replace(found, free_bytes=np.zeros_like(found.free_bytes))
+    assert not small.fits()
+
+
+def test_a_feed_forward_network_is_as_fast_as_its_slowest_pe() -> None:
+    net = stack(recurrent=False)
+    program = SpiNNaker2(partition=PARTS).compile(net, dt=1 * ms, progress=False)
+    program.run(STEPS, progress=False)
+    found = schedules(program, progress=False, tolerance=0.0)
+    assert all(len(loop.parts) == 1 for loop in found.loops)
+    assert min(found.depths.values()) >= found.bottleneck.interval * (1 - 1e-9) * (STEPS - 4) / (STEPS - 1)
+    assert found.depths[found.depth] == min(found.depths.values())
+
+
+def test_chips_apart_are_counted_with_their_links() -> None:
+    place = np.array([0, 4, 8, 152, 156, 160], np.int32)
+    one, two = (
+        SpiNNaker2(chips=chips, partition=PARTS, place=where).compile(stack(), dt=1 * ms, progress=False)
+        for chips, where in ((1, np.array([0, 4, 8, 12, 16, 20], np.int32)), (2, place))
+    )
+    trace = one.run(STEPS, progress=False)
+    near, far = (schedules(each, trace, depth=2, progress=False) for each in (one, two))
+    assert near.machine == "1 chip, 6 PEs"
+    assert far.machine == "2 chips, 6 PEs"
+    link = two.mapping.machine.constants.si("link.board_latency")
+    assert far["pipelined"].latency > near["pipelined"].latency
+    assert (far["pipelined"].answers >= near["pipelined"].answers).all()
+    assert far["layer by layer"].latency > near["layer by layer"].latency + link
+    assert far["pipelined"].energy["links"] > 0 == near["pipelined"].energy["links"]
+
+
+def test_more_handshake_costs_more(program: SpiNNaker2Program) -> None:
+    dear = SpiNNaker2(partition=PARTS, constants={"handshake__take": 400}).compile(stack(), dt=1 * ms, progress=False)
+    assert program.last_trace is not None
+    slow = schedules(dear, program.last_trace, depth=2, progress=False)
+    fast = schedules(program, depth=2, progress=False)
+    assert slow["pipelined"].interval > fast["pipelined"].interval
+    assert slow["step by step"].interval == fast["step by step"].interval
+
+
+def test_reports_show_all_schedules(found: Schedules, tmp_path: Path) -> None:
+    text = str(found)
+    for row in found.rows:
+        assert row.name in text
+        assert f"{row.throughput:,.4g}" in text
+    assert "Bottleneck of the pipeline: 2 PEs of egru" in text
+    assert f"{found.depth} (taken)" in text
+    again = json.loads(json.dumps(found.to_dict()))
+    assert again["schedules"]["pipelined"]["throughput"] == found["pipelined"].throughput
+    assert again["depths"] == {str(depth): each for depth, each in found.depths.items()}
+    slices = [event for event in found.trace_events()["traceEvents"] if event["ph"] == "X"]
+    assert len(slices) == STEPS * 6
+    assert max(e["ts"] + e["dur"] for e in slices) == pytest.approx(found["pipelined"].seconds * 1e6)
+    assert "<table>" in found._repr_html_()
+    with pytest.raises(MappingError, match="no schedule 'fast'; there are layer by layer, step by step, pipelined"):
+        found["fast"]
+
+
+def test_what_cannot_be_scheduled_is_said(program: SpiNNaker2Program) -> None:
+    def compiled(net: Network, **options: Any) -> SpiNNaker2Program:
+        return SpiNNaker2(**options).compile(net, dt=1 * ms, progress=False)
+
+    with pytest.raises(TargetError, match="has not run yet"):
+        schedules(compiled(stack()), progress=False)
+    with pytest.raises(MappingError, match="depth is 0"):
+        schedules(program, depth=0, progress=False)
+    with pytest.raises(TargetError, match='clock="barrier"'):
+        schedules(compiled(stack(), clock="tick"), progress=False)
+    with pytest.raises(TargetError, match='dvfs="low" or dvfs="high"'):
+        schedules(compiled(stack(), dvfs="auto"), progress=False)
+    short = compiled(stack())
+    short.run(3, progress=False)
+    with pytest.raises(TargetError, match="answers after 3 steps and the trace has 3"):
+        schedules(short, progress=False)
+    decoder = Decoder("egru2", np.ones((4, 16), np.float32))
+    with pytest.raises(TargetError, match="without a decoder"):
+        schedules(compiled(stack(), decoder=decoder), progress=False)
+    net = Network()
+    drive = net.population(EventSource(4, steps=[1, 2], indices=[0, 1]), name="drive")
+    cells = net.population(LIFDelta, 4, name="cells", record=False)
+    net.project(drive, cells, AllToAll(), weight=1 * mV, synapse=PairSTDP(w_max=2.0), name="learning")
+    with pytest.raises(TargetError, match=r"change \(learning\)"):
+        schedules(compiled(net), progress=False)
+    quiet = Network()
+    drive = quiet.population(EventSource(4, steps=[1, 2], indices=[0, 1]), name="drive")
+    cells = quiet.population(LIFDelta, 4, name="cells", record=False)
+    quiet.project(drive, cells, AllToAll(), weight=1 * mV)
+    quiet.project(cells, cells, AllToAll(), weight=1 * mV)
+    unheard = compiled(quiet)
+    unheard.run(8, progress=False)
+    with pytest.raises(TargetError, match="population cells sends packets but its events are not recorded"):
+        schedules(unheard, progress=False)
