@@ -1,0 +1,367 @@
+"""The parallelism of every operator: as fast as a budget allows, or as small as an interval allows."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from neuromorph.errors import MappingError
+
+from .board import Board, load_board
+from .candidates import Candidates, priced
+from .design import Design, Parallel
+from .graph import StageGraph
+from .resources import WORDS, Resources, Styles, capacity, describe_excess, exceeded
+from .storage import Cost
+
+ROUNDS = 40
+"""How often prices change before an interval counts as out of reach."""
+
+NEAR = 4
+"""Intervals that are tried below the shortest that seems possible: what is not arithmetic is estimated there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a design may take; None is no limit beyond the board.
+
+    Attributes
+    ----------
+    multipliers, luts, dsps, block_rams, ultra_rams : float, optional
+        Block RAMs of 36 kbit, in halves.
+    """
+
+    multipliers: float | None = None
+    luts: float | None = None
+    dsps: float | None = None
+    block_rams: float | None = None
+    ultra_rams: float | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and value < 0:
+                raise MappingError(f"budget: {value} {WORDS[item.name]}; at least 0, or None", name=item.name)
+
+    @classmethod
+    def of(cls, cost: Cost | Resources) -> Budget:
+        """As much of everything as another design takes."""
+        cost = cost.total if isinstance(cost, Resources) else cost
+        return cls(**{item.name: getattr(cost, item.name) for item in fields(cls)})
+
+    @classmethod
+    def share(cls, board: str | Path | Board, share: float) -> Budget:
+        """A share of everything that a board has."""
+        whole = capacity(load_board(board))
+        return cls(
+            **{item.name: getattr(whole, item.name) * share for item in fields(cls) if item.name != "multipliers"}
+        )
+
+    def limit(self, board: Board) -> Cost:
+        """The smaller of budget and board, of each resource."""
+        whole = capacity(board)
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        return Cost(
+            **{
+                name: getattr(whole, name) if value is None else min(value, getattr(whole, name))
+                for name, value in given.items()
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One operator of a balanced design.
+
+    Attributes
+    ----------
+    operator : str
+    parallel : Parallel
+    trips : int
+        Cycles an item of its busiest stage.
+    stage : str
+        That stage.
+    slack : float
+        Share of the interval in which that stage has nothing to do.
+    """
+
+    operator: str
+    parallel: Parallel
+    trips: int
+    stage: str
+    slack: float
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """A design with its parallelism chosen.
+
+    Attributes
+    ----------
+    design : Design
+    board : Board
+    parallel : mapping of str to Parallel
+    interval : int
+        Cycles from item to item if no FIFO makes a stage wait: the trips of the busiest stage.
+    loads : tuple of Load
+        Of every operator, in the design's order.
+    resources : Resources
+    limit : Cost
+        What it had to fit into.
+    """
+
+    design: Design
+    board: Board
+    parallel: Mapping[str, Parallel]
+    interval: int
+    loads: tuple[Load, ...] = field(repr=False)
+    resources: Resources = field(repr=False)
+    limit: Cost
+
+    @cached_property
+    def bottleneck(self) -> tuple[str, ...]:
+        """Operators whose busiest stage never rests."""
+        return tuple(load.operator for load in self.loads if load.trips == self.interval)
+
+    @property
+    def rate(self) -> float:
+        """Items a second at the board's clock, ideally."""
+        return self.board.rate(self.interval)
+
+    def graph(self, depths: Mapping[str, int] | None = None) -> StageGraph:
+        """Its stages and FIFOs."""
+        return self.design.graph(self.parallel, depths)
+
+    def text(self) -> str:
+        """Operators with parallelism, trips and slack, equal ones of different blocks in one line; then resources."""
+        rows = [("operator", "TP", "CIP", "COP", "trips", "slack", "blocks")]
+        groups: dict[tuple[Any, ...], list[str]] = {}
+        for load in self.loads:
+            name = load.operator.rsplit(".", 1)[-1]
+            key = (name, load.parallel.tokens, load.parallel.inputs, load.parallel.outputs, load.trips, load.slack)
+            groups.setdefault(key, []).append(load.operator)
+        for (name, tokens, inputs, outputs, trips, slack), members in groups.items():
+            rows.append((name, str(tokens), str(inputs), str(outputs), f"{trips:,}", f"{slack:.1%}", str(len(members))))
+        widths = [max(len(row[k]) for row in rows) for k in range(7)]
+        lines = ["  ".join([row[0].ljust(widths[0]), *(row[k].rjust(widths[k]) for k in range(1, 7))]) for row in rows]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        total, limit = self.resources.total, self.limit
+        taken = ", ".join(
+            f"{getattr(total, name):,.10g} of {getattr(limit, name):,.10g} {word}"
+            if getattr(limit, name) < 2**61
+            else f"{getattr(total, name):,.10g} {word}"
+            for name, word in WORDS.items()
+        )
+        return "\n".join([*lines, "", f"interval {self.interval:,} cycles, {self.rate:,.0f} items/s; {taken}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: parallelism can be read back as ``{name: Parallel(**value)}``."""
+        return {
+            "design": self.design.name,
+            "board": self.board.name,
+            "interval": self.interval,
+            "rate": self.rate,
+            "bottleneck": list(self.bottleneck),
+            "operators": {
+                load.operator: {
+                    "parallel": {item.name: getattr(load.parallel, item.name) for item in fields(Parallel)},
+                    "trips": load.trips,
+                    "slack": load.slack,
+                }
+                for load in self.loads
+            },
+            "resources": self.resources.to_dict()["all"],
+        }
+
+
+def balance(
+    design: Design | Sequence[Design],
+    board: str | Path | Board,
+    interval: int | None = None,
+    budget: Budget | None = None,
+    *,
+    rate: float | None = None,
+    styles: Styles | None = None,
+) -> Balanced:
+    """Choose the parallelism of every operator.
+
+    Without ``interval`` and ``rate``: the smallest interval that fits into board and budget, and for it the cheapest
+    choices. With one of them: the cheapest choices that reach it. Operators of equal shape whose names
+    differ in numbers only get equal parallelism, and all share the rows of a tile, as far as they have so many.
+
+    An interval is a choice for each operator of the cheapest parallelism whose stages all have at most so many trips;
+    intervals are bisected over all trips that there are, so the result is the best one of this model for one scarce
+    resource. If several are scarce, prices trade them against each other, and a better mixture can be missed. What a
+    choice costs is counted in the design's own stage graph (:func:`resources`), and so is the final design.
+
+    Parameters
+    ----------
+    design : Design or sequence of Design
+        Of several, which may differ in what all operators share, such as the rows of a tile, the best.
+    board : str, Path or Board
+    interval : int, optional
+        Cycles from item to item, at most.
+    budget : Budget, optional
+        Beyond the board's own limits.
+    rate : float, optional
+        Items a second, at least, at the board's clock, instead of ``interval``.
+    styles : Styles, optional
+        In which memories weights, tables and activations are.
+
+    Raises
+    ------
+    MappingError
+        Not even the least parallel design fits, or none is so fast; the message names the resource.
+    """
+    board, budget = load_board(board), budget or Budget()
+    if interval is not None and rate is not None:
+        raise MappingError("balance: give an interval or a rate, not both", interval=interval, rate=rate)
+    if rate is not None:
+        if rate <= 0:
+            raise MappingError(f"balance: a rate of {rate} items/s; it must be above 0", rate=rate)
+        interval = int(board.clock / rate)
+    if interval is not None and interval < 1:
+        raise MappingError(f"balance: an interval of {interval} cycles; at least 1", interval=interval)
+    designs = list(design) if isinstance(design, Sequence) else [design]
+    searches = [
+        _Search(candidates, budget.limit(board))
+        for one in designs
+        for candidates in Candidates.of(one, board, styles or Styles())
+    ]
+    found = [answer for search in searches for answer in [search.best(interval)] if answer is not None]
+    if not found:
+        raise _failure(designs[0], searches, interval)
+    return min(found, key=lambda answer: (answer.interval if interval is None else 0, _worth(answer)))
+
+
+@dataclass
+class _Search:
+    """The best choice for one tile of rows."""
+
+    candidates: Candidates
+    limit: Cost
+    closest: tuple[float, int, Cost] | None = None
+    """Of designs that did not fit: by what factor a resource was exceeded, at which interval, and what they took."""
+    _answers: dict[int, Balanced | None] = field(default_factory=dict, repr=False)
+
+    def best(self, interval: int | None) -> Balanced | None:
+        """The fastest that fits, or the cheapest at ``interval``; None if there is none."""
+        if interval is not None:
+            return self._at(interval)
+        steps = self.candidates.intervals
+        first = bisect_left(steps, True, key=self._plausible)
+        first = max(first - NEAR, bisect_left(steps, True, key=self._possible))
+        return next((answer for trips in steps[first:] if (answer := self._at(trips)) is not None), None)
+
+    def _possible(self, interval: int) -> bool:
+        """Whether the multipliers suffice; nothing slower needs more."""
+        bound = self.candidates.bound(interval)
+        return bound is not None and bound.multipliers <= self.limit.multipliers
+
+    def _plausible(self, interval: int) -> bool:
+        """Whether multipliers, LUTs and DSPs are about enough."""
+        bound = self.candidates.bound(interval)
+        if bound is None:
+            return False
+        return all(getattr(bound, name) <= getattr(self.limit, name) for name in ("multipliers", "luts", "dsps"))
+
+    def _at(self, interval: int) -> Balanced | None:
+        """The cheapest choices with at most so many trips, if they fit."""
+        if interval not in self._answers:
+            self._answers[interval] = self._choose(interval)
+        return self._answers[interval]
+
+    def _choose(self, interval: int) -> Balanced | None:
+        if not self._possible(interval):
+            return None
+        prices = _prices(self.limit, self.candidates.board)
+        drift, seen = Cost(), set()
+        for turn in range(ROUNDS):
+            found = self.candidates.cheapest(interval, prices)
+            if found is None:
+                return None
+            chosen, estimate = found
+            over = exceeded(estimate + drift, self.limit)
+            key = tuple(chosen.values())
+            if key not in seen and (not seen or not over):
+                seen.add(key)
+                taken = self.candidates.evaluate(chosen)
+                if taken.trips > interval:
+                    return None
+                over = exceeded(taken.resources.total, self.limit)
+                if not over:
+                    return self._result(chosen)
+                self._note(interval, taken.resources.total)
+                drift = taken.resources.total + estimate.times(-1)
+            prices = {name: price * (1 + 4 / (turn + 1) if name in over else 1) for name, price in prices.items()}
+        return None
+
+    def _note(self, interval: int, cost: Cost) -> None:
+        """Remember the design that came closest to fitting."""
+        factor = max(
+            getattr(cost, item.name) / getattr(self.limit, item.name)
+            if getattr(self.limit, item.name)
+            else 1 + getattr(cost, item.name)
+            for item in fields(Cost)
+        )
+        if self.closest is None or factor < self.closest[0]:
+            self.closest = factor, interval, cost
+
+    def _result(self, chosen: Mapping[str, Parallel]) -> Balanced:
+        taken, design = self.candidates.evaluate(chosen), self.candidates.design
+        loads = tuple(
+            Load(name, chosen[name], trips, stage, 1 - trips / taken.trips)
+            for name, (trips, stage) in taken.busiest.items()
+        )
+        return Balanced(design, self.candidates.board, dict(chosen), taken.trips, loads, taken.resources, self.limit)
+
+
+def _prices(limit: Cost, board: Board) -> dict[str, float]:
+    """What one of each resource is worth: its share of the limit. Multipliers have no price: LUTs and DSPs have."""
+    whole = capacity(board)
+    shares = {item.name: getattr(limit, item.name) or getattr(whole, item.name) for item in fields(Cost)}
+    return {name: 1 / share if share else 0.0 for name, share in shares.items()}
+
+
+def _worth(answer: Balanced) -> float:
+    """The price of a whole design."""
+    return priced(answer.resources.total, _prices(answer.limit, answer.board))
+
+
+def _failure(design: Design, searches: Sequence[_Search], interval: int | None) -> MappingError:
+    """Says what is short, at the wanted interval or at the one that comes closest to fitting."""
+    board = searches[0].candidates.board
+    tried = [(search.closest, search.limit) for search in searches if search.closest is not None]
+    nearest, limit = min(tried, key=lambda entry: entry[0][0]) if tried else (None, searches[0].limit)
+    over = exceeded(nearest[2], limit) if nearest else {}
+    if interval is None:
+        if not nearest:
+            least = min(search.candidates.least_multipliers for search in searches)
+            return MappingError(
+                f"{design.name} on {board.name}: even the least parallel design has {least:,} multipliers, and the "
+                f"budget {limit.multipliers:,}; give it more",
+                multipliers=least,
+            )
+        return MappingError(
+            f"{design.name} on {board.name}: no choice of parallelism fits; the closest, at {nearest[1]:,} cycles an "
+            f"item: {describe_excess(nearest[2], limit, over)}; give it a larger board or budget, fewer bits, or lay "
+            "out a part of it",
+            **over,
+        )
+    if nearest:
+        short = describe_excess(nearest[2], limit, over)
+    elif any(search.candidates.bound(interval) for search in searches):
+        short = f"{limit.multipliers:,} multipliers are too few"
+    else:
+        short = "no choice of parallelism has so few trips"
+    quick = [answer for search in searches if (answer := search.best(None)) is not None]
+    instead = f"the shortest that fits is {min(answer.interval for answer in quick):,}" if quick else "no other fits"
+    return MappingError(
+        f"{design.name} on {board.name}: an interval of {interval:,} cycles cannot be had: {short}; {instead}",
+        interval=interval,
+        **over,
+    )
