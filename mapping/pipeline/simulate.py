@@ -6,7 +6,7 @@ known beforehand, so each time follows from earlier times alone. :mod:`.stepwise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
@@ -34,6 +34,7 @@ def simulate(
     block_slots: int = 8,
     restart: int = 0,
     pipelines: Pipelines = "rigid",
+    record: Collection[str] = (),
     progress: bool | Progress = False,
 ) -> Timing:
     """Run items through a pipeline, one behind the other, as fast as they are taken in.
@@ -49,6 +50,8 @@ def simulate(
         Cycles that a stage loses between two items.
     pipelines : {"rigid", "ideal"}
         Whether a loop that waits for a token holds what it has in flight; see :class:`.timing.Rules`.
+    record : collection of str
+        FIFOs of which every write and read is kept, 16 bytes a token.
     progress : bool or Progress
         True: a bar on a terminal.
 
@@ -59,7 +62,8 @@ def simulate(
     Raises
     ------
     MappingError
-        A parameter out of its range, or a FIFO whose tokens an item are no multiple of those handed over together.
+        A parameter out of its range, a FIFO to be recorded that is not there, or a FIFO whose tokens an item are no
+        multiple of those handed over together.
     DeadlockError
         Stages wait for each other for ever; it names them, the FIFOs between them and what those hold.
     """
@@ -69,7 +73,10 @@ def simulate(
             f"pipeline {graph.name!r}: {items} items, {rules}; items are at least 1, the others at least 0, and "
             f"pipelines one of {', '.join(get_args(Pipelines))}"
         )
-    return _run(_lay(closed(graph), rules), graph, items, rules, progress)
+    for name in record:
+        if name not in graph.fifo:
+            raise MappingError(f"pipeline {graph.name!r}: there is no FIFO {name!r} to record", name=name)
+    return _run(replace(_lay(closed(graph), rules), record=frozenset(record)), graph, items, rules, progress)
 
 
 def closed(graph: StageGraph) -> StageGraph:
@@ -115,6 +122,8 @@ class _Laid:
     uses: NDArray[np.int64]
     flight: int
     """Places for iterations in flight, over all stages."""
+    record: frozenset[str] = frozenset()
+    """FIFOs of which every write and read is kept."""
 
 
 def _lay(graph: StageGraph, rules: Rules) -> _Laid:
@@ -180,6 +189,10 @@ def _run(laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: boo
         line[kernel.ROOM] = room[fifo.name]
     useful = np.array([fifo.initial + items * laid.graph.tokens(fifo.name) for fifo in laid.graph.fifos], np.int64)
     sizes = [_power_of_two(2 * min(int(a), int(b))) for a, b in zip(fifos[:, kernel.ROOM], useful, strict=True)]
+    sizes = [
+        max(size, _power_of_two(int(whole))) if fifo.name in laid.record else size
+        for size, whole, fifo in zip(sizes, useful, laid.graph.fifos, strict=True)
+    ]
     fifos[:, kernel.MASK] = np.array(sizes, np.int64) - 1
     fifos[:, kernel.OFFSET] = np.cumsum([0, *sizes[:-1]])
     written, read = np.empty(sum(sizes), np.int64), np.empty(sum(sizes), np.int64)
@@ -206,7 +219,18 @@ def _run(laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: boo
     closed_timing = _Outcome(laid.graph, stages, fifos, records, room)
     if ended < len(stages) * items or (stages[:, kernel.HEAD] < stages[:, kernel.TAIL]).any():
         closed_timing.stuck(items)
-    return closed_timing.timing(graph, rules, iterations, partial(_again, laid, graph, items, rules, progress))
+    recorded = {
+        fifo.name: (_times(written, line, fifo.initial, kernel.WRITTEN), _times(read, line, 0, kernel.READ))
+        for fifo, line in zip(laid.graph.fifos, fifos, strict=True)
+        if fifo.name in laid.record
+    }
+    again = partial(_again, laid, graph, items, rules, progress)
+    return closed_timing.timing(graph, rules, iterations, recorded, again)
+
+
+def _times(times: NDArray[np.int64], line: NDArray[np.int64], first: int, count: int) -> NDArray[np.int64]:
+    """The times of a recorded FIFO, those of its initial tokens left out."""
+    return times[line[kernel.OFFSET] + first : line[kernel.OFFSET] + line[count]].copy()
 
 
 def _again(
@@ -227,7 +251,12 @@ class _Outcome:
     room: Mapping[str, int]
 
     def timing(
-        self, graph: StageGraph, rules: Rules, iterations: int, again: Callable[[Mapping[str, int]], Timing]
+        self,
+        graph: StageGraph,
+        rules: Rules,
+        iterations: int,
+        recorded: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
+        again: Callable[[Mapping[str, int]], Timing],
     ) -> Timing:
         inner = slice(0, len(graph.stages))
         sources = [k for k, stage in enumerate(self.graph.stages) if k >= inner.stop and stage.operator == "source"]
@@ -250,6 +279,7 @@ class _Outcome:
             self.fifos[:, kernel.WRITER_BLOCKED],
             self.fifos[:, kernel.READER_WAITED],
             iterations,
+            recorded,
             again,
         )
 

@@ -67,6 +67,8 @@ class Timing:
         was none.
     iterations : int
         Iterations that entered or left, over all stages and items.
+    recorded : mapping of str to (NDArray[np.int64], NDArray[np.int64])
+        Of FIFOs that were recorded: the cycle of every write and of every read, in order.
     """
 
     graph: StageGraph
@@ -84,6 +86,7 @@ class Timing:
     writer_blocked: Int64
     reader_waited: Int64
     iterations: int
+    recorded: Mapping[str, tuple[Int64, Int64]]
     _again: Callable[[Mapping[str, int]], Timing] = field(repr=False)
 
     @property
