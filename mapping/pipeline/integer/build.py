@@ -166,7 +166,7 @@ def calibrated(
         table_bits=recipe.content("rsqrt"),
         name="head.layernorm",
     )
-    head, logit = _matmul(parameters.head, scales["norm"], edge, edge, "head")
+    head, logit = _matmul(parameters.head, scales["norm"], edge, edge, "head.classes")
     return IntegerTransformer(embedding, tuple(blocks), norm, head, scales["input"], logit)
 
 
@@ -314,13 +314,13 @@ def _embedding(
     """The patch embedding and the scale of its tokens, which fill half of their word on the sample images."""
     taken, kept = Width(recipe.edge_bits, parameters.input_signed), Width(recipe.edge_bits)
     layer = Linear(parameters.patch.weight, np.zeros(parameters.channels), parameters.patch.scale)
-    bare, unit = _matmul(layer, scales["input"], taken, kept, "patch_embed")
+    bare, unit = _matmul(layer, scales["input"], taken, kept, "patch_embed.project")
     bias = np.rint((parameters.patch.bias + parameters.position) / unit).astype(np.int64)
     token = np.rint((parameters.class_token + parameters.position[0]) / unit).astype(np.int64)
     bias[0] = token
     low, high = _reach(bare.weight, taken)
     ends = int(min((bias + low).min(), bias.min(), -1)), int(max((bias + high).max(), bias.max()))
-    matmul = Matmul(bare.weight, bare.bias, taken, kept, Width.of(*ends), "patch_embed")
+    matmul = Matmul(bare.weight, bare.bias, taken, kept, Width.of(*ends), "patch_embed.project")
     sums = matmul.apply(quantise(images[:, parameters.token == "overwrite" :], scales["input"], taken)) + bias[1:]
     largest = max(int(np.abs(sums).max()), int(np.abs(token).max()), 1)
     shift = max(1, ceil(log2(largest / (1 << (recipe.residual_bits - 2)))))

@@ -190,7 +190,7 @@ class IntegerTransformer:
 
     def operators(self) -> Iterator[tuple[str, IntegerOperator]]:
         """Every operator by the name that a hook gets, in the order of the work."""
-        yield "patch_embed", self.patch_embed
+        yield "patch_embed.project", self.patch_embed
         for number, (attention, mlp) in enumerate(self.blocks):
             yield f"attn{number}.layernorm", attention.norm
             for part in ("q", "k", "v"):
@@ -205,18 +205,18 @@ class IntegerTransformer:
             for part in ("fc1", "gelu", "fc2", "residual"):
                 yield f"mlp{number}.{part}", getattr(mlp, part)
         yield "head.layernorm", self.norm
-        yield "head", self.head
+        yield "head.classes", self.head
 
     def _run(self, patches: Integers, hook: Hook) -> Integers:
         values = self.patch_embed.apply(patches)
-        hook("patch_embed", values)
+        hook("patch_embed.project", values)
         for number, (attention, mlp) in enumerate(self.blocks):
             values = attention.apply(values, hook, f"attn{number}")
             values = mlp.apply(values, hook, f"mlp{number}")
         normed = self.norm.apply(values[:, 0])
         hook("head.layernorm", normed)
         logits = self.head.apply(normed)
-        hook("head", logits)
+        hook("head.classes", logits)
         return logits
 
     def _batch(self) -> int:

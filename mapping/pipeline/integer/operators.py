@@ -215,7 +215,7 @@ class PatchEmbedding:
     shift: int
     output: Width
     extra: bool = False
-    name: str = "patch_embed"
+    name: str = "patch_embed.project"
 
     def __post_init__(self) -> None:
         bias, token = np.array(self.bias, np.int64), np.array(self.class_token, np.int64)

@@ -84,7 +84,7 @@ def published(folder: str | Path) -> IntegerTransformer:
     patch, head = files.widths("PATCH_EMBED"), files.widths("HEAD")
     weight = files["patch_embed_matmul_weight"].reshape(192, -1)
     embedding = PatchEmbedding(
-        Matmul(weight, np.zeros(192), patch["if_t"], patch["we_t"], patch["ml_t"], "patch_embed"),
+        Matmul(weight, np.zeros(192), patch["if_t"], patch["we_t"], patch["ml_t"], "patch_embed.project"),
         files["patch_embed_matmul_bias"].reshape(-1, 192),
         files["patch_embed_cls"],
         int(files["patch_embed_scalars"][0]),
@@ -94,7 +94,7 @@ def published(folder: str | Path) -> IntegerTransformer:
         embedding,
         blocks,
         layer_norm(files, "head_lnq", head, head["if_t"], head["ln_t"], "head.layernorm"),
-        _matmul(files, "head_matmul", head["ln_t"], head["we_t"], head["mc_t"], "head"),
+        _matmul(files, "head_matmul", head["ln_t"], head["we_t"], head["mc_t"], "head.classes"),
     )
 
 
@@ -114,7 +114,7 @@ def attention(files: Mapping[str, NDArray[Any]], number: int, widths: Widths, he
         for part in "qkv"
     }
     requant = {
-        part: _lookup(
+        part: lookup(
             Requant,
             files,
             f"{name}_{part}_q",
@@ -157,7 +157,7 @@ def mlp(files: Mapping[str, NDArray[Any]], number: int, widths: Widths) -> Mlp:
         fc1=_matmul(
             files, f"{name}_matmul1", widths["mlp_ln_t"], widths["m1_we_t"], widths["mlp_m1_t"], f"{label}.fc1"
         ),
-        gelu=_lookup(GeluRequant, files, f"{name}_geluq", widths["mlp_m1_t"], widths["mlp_ge_t"], f"{label}.gelu"),
+        gelu=lookup(GeluRequant, files, f"{name}_geluq", widths["mlp_m1_t"], widths["mlp_ge_t"], f"{label}.gelu"),
         fc2=_matmul(
             files, f"{name}_matmul2", widths["mlp_ge_t"], widths["m2_we_t"], widths["mlp_m2_t"], f"{label}.fc2"
         ),
@@ -214,9 +214,10 @@ def softmax(files: Mapping[str, NDArray[Any]], name: str, widths: Widths, label:
     )
 
 
-def _lookup(
+def lookup(
     kind: type[_Kind], files: Mapping[str, NDArray[Any]], name: str, taken: Width, given: Width, label: str
 ) -> _Kind:
+    """A table of rescaling or GeLU, from the arrays whose names begin with ``name``."""
     offset, shift, bound = (int(value) for value in files[f"{name}_scalars"])
     table = files[f"{name}_table_m"][: bound + 1].astype(np.int32)
     return kind(offset, shift, table, taken, given, label)

@@ -41,9 +41,7 @@ class Width:
     @classmethod
     def of(cls, low: int, high: int) -> Width:
         """The narrowest that holds ``low`` to ``high``; signed if ``low`` is below 0."""
-        if low < 0:
-            return cls(max(int(high).bit_length(), int(-low - 1).bit_length()) + 1)
-        return cls(max(1, int(high).bit_length()), signed=False)
+        return cls(_bits(low, high), signed=low < 0)
 
     def check(self, values: Integers | int, owner: str, what: str) -> None:
         """Raise if a value does not fit.
@@ -59,7 +57,7 @@ class Width:
             kind = "signed" if self.signed else "unsigned"
             raise FormatError(
                 f"{owner}: {what} reaches {found}, but it has {self.bits} bits ({kind}, {self.low} to {self.high}); "
-                f"give it {Width.of(min(low, -1 if self.signed else 0), high).bits} bits, or calibrate on data that "
+                f"give it {_bits(min(low, -1 if self.signed else 0), high)} bits, or calibrate on data that "
                 "reach so far",
                 owner=owner,
                 what=what,
@@ -97,3 +95,9 @@ def indices(values: Integers, offset: int, shift: int, entries: int) -> Integers
 
 def _range(values: Integers) -> tuple[int, int]:
     return (int(values.min()), int(values.max())) if values.size else (0, 0)
+
+
+def _bits(low: int, high: int) -> int:
+    if low < 0:
+        return max(int(high).bit_length(), int(-low - 1).bit_length()) + 1
+    return max(1, int(high).bit_length())
