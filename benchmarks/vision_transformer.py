@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from engine_report import machine
-from vision_transformer_report import VARIANTS, Result, Row, compared_with, write
+from vision_transformer_report import VARIANTS, Result, Row, compared_with, row_of, write
 
 from neuromorph.mapping.pipeline.integer.build import from_float
 from neuromorph.mapping.pipeline.integer.network import IntegerTransformer
@@ -32,8 +31,8 @@ from neuromorph.models.vision_transformer_training import VisionTransformer, fit
 
 Array = npt.NDArray[Any]
 MODELS = Path("out/vision_transformer")
-CALIBRATION = 128
-"""Training images that tables are calibrated on."""
+CALIBRATION, DRAWS = 256, 3
+"""Training images that tables are calibrated on, and how many sets of them."""
 LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
     "full": {},
     "no_inverted_exp": {"anchor": "minimum"},
@@ -77,7 +76,7 @@ def integers(weights: Weights, images: Array, variant: str) -> IntegerTransforme
     return from_float(weights.state(), real, heads=weights.shape.heads, bits=weights.bits, **LEFT_OUT[variant])
 
 
-def scored(split: int, models: Mapping[str, Weights], count: int | None = None) -> list[Row]:
+def scored(split: int, models: Mapping[str, Weights], draws: int, count: int | None = None) -> list[Row]:
     """Every precision of a split, in PyTorch and in integers with each part left out, on the held-out images."""
     images, labels = digits.images()
     chosen, held_out = digits.split(split)
@@ -85,20 +84,23 @@ def scored(split: int, models: Mapping[str, Weights], count: int | None = None) 
     wanted, rows = labels[held_out], []
     right: dict[tuple[str, str], Array] = {}
 
-    def add(precision: str, variant: str, classes: Array) -> None:
-        found = right[precision, variant] = classes == wanted
-        row = Row(split, precision, variant, len(found), int(found.sum()))
-        other = right[compared_with(row)]
-        rows.append(replace(row, lost=int((other & ~found).sum()), gained=int((found & ~other).sum())))
-        print(f"split {split}, {precision}, {variant}: {found.mean():.2%} of {len(found):,}", flush=True)
+    def add(precision: str, variant: str, classes: list[Array]) -> None:
+        right[precision, variant] = np.array(classes) == wanted
+        other = right[compared_with(precision, variant)]
+        rows.append(row_of(split, precision, variant, right[precision, variant], other))
+        print(f"split {split}, {precision}, {variant}: {rows[-1].accuracy:.2%} of {len(wanted):,}", flush=True)
 
     for precision, weights in models.items():
-        add(precision, "torch", told(module_of(weights), images[held_out]))
+        add(precision, "torch", [told(module_of(weights), images[held_out])])
         if weights.bits is None:
             continue
         for variant in VARIANTS:
-            network = integers(weights, images[chosen[:CALIBRATION]], variant)
-            add(precision, variant, network.run(patches(images[held_out], weights.shape)).argmax(1))
+            found = []
+            for draw in range(draws):
+                seen = images[chosen[draw * CALIBRATION : (draw + 1) * CALIBRATION]]
+                network = integers(weights, seen, variant)
+                found.append(network.run(patches(images[held_out], weights.shape)).argmax(1))
+            add(precision, variant, found)
     return rows
 
 
@@ -118,6 +120,9 @@ def main() -> None:
     parser.add_argument(
         "--splits", type=int, default=1, help="score: so many; all but the first must be trained before"
     )
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help=f"score: sets of images to calibrate on; default: {DRAWS}"
+    )
     parser.add_argument("--images", type=int, help="score: on so many held-out images instead of 2,000")
     parser.add_argument("--models", type=Path, default=MODELS, help=f"where trained models are; default: {MODELS}")
     parser.add_argument("--out", type=Path, help="score: folder for vision_transformer.json and .md")
@@ -128,7 +133,7 @@ def main() -> None:
         return
     rows: list[Row] = []
     for split in range(options.splits):
-        rows += scored(split, models_of(split, options.models), options.images)
+        rows += scored(split, models_of(split, options.models), options.draws, options.images)
     if options.out is not None:
         write(Result(machine(), CALIBRATION, tuple(rows)), options.out)
 

@@ -9,13 +9,17 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from engine_report import markdown
 from readme_blocks import RESULTS
 
+Array = npt.NDArray[np.bool_]
 VARIANTS = {
     "full": "nothing",
     "no_inverted_exp": "exponential not inverted",
@@ -49,7 +53,7 @@ PUBLISHED: Mapping[int, Mapping[str, float]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One network on the images that its split holds out.
+    """One network on the images that its split holds out; means over draws of images that tables are calibrated on.
 
     Attributes
     ----------
@@ -58,19 +62,26 @@ class Row:
         "float", "8", "4", "3".
     variant : str
         "torch": in PyTorch, float arithmetic on quantised numbers; else of :data:`VARIANTS`, in integers.
-    images, right : int
-    lost, gained : int
-        Images that the network is compared with, see :func:`compared_with`, tells rightly and this one does not, and
-        the other way round.
+    images, draws : int
+    accuracy, error : float
+        And its standard error, over images.
+    least, most : float
+        Accuracy of the draw that gave the smallest and the largest.
+    change, change_error : float
+        Of accuracy against the network of :func:`compared_with`, image by image, and its standard error.
     """
 
     split: int
     precision: str
     variant: str
     images: int
-    right: int
-    lost: int = 0
-    gained: int = 0
+    draws: int
+    accuracy: float
+    error: float
+    least: float
+    most: float
+    change: float
+    change_error: float
 
 
 @dataclass(frozen=True)
@@ -82,11 +93,30 @@ class Result:
     rows: tuple[Row, ...]
 
 
-def compared_with(row: Row) -> tuple[str, str]:
-    """Precision and variant that lost and gained images count against."""
-    if row.variant == "torch":
+def compared_with(precision: str, variant: str) -> tuple[str, str]:
+    """Precision and variant of the network that one's change counts against."""
+    if variant == "torch":
         return "float", "torch"
-    return (row.precision, "torch" if row.variant == "full" else "full")
+    return precision, "torch" if variant == "full" else "full"
+
+
+def row_of(split: int, precision: str, variant: str, right: Array, other: Array) -> Row:
+    """A row of what is right, bool (draws, images), of a network and of that which it is compared with."""
+    share, more = right.mean(0), right.mean(0) - other.mean(0)
+    of_draws, root = right.mean(1), sqrt(right.shape[1])
+    return Row(
+        split,
+        precision,
+        variant,
+        right.shape[1],
+        len(right),
+        float(share.mean()),
+        float(share.std() / root),
+        float(of_draws.min()),
+        float(of_draws.max()),
+        float(more.mean()),
+        float(more.std() / root),
+    )
 
 
 def found(result: Result, precision: str, variant: str) -> list[Row]:
@@ -95,18 +125,13 @@ def found(result: Result, precision: str, variant: str) -> list[Row]:
 
 
 def score(rows: list[Row]) -> tuple[float, float]:
-    """Accuracy over all splits and its standard error, of as many draws as there are images."""
-    images = sum(row.images for row in rows)
-    share = sum(row.right for row in rows) / images
-    return share, sqrt(share * (1 - share) / images)
+    """Mean accuracy of splits and its standard error."""
+    return fmean(row.accuracy for row in rows), hypot(*(row.error for row in rows)) / len(rows)
 
 
 def change(rows: list[Row]) -> tuple[float, float]:
-    """Change of accuracy against :func:`compared_with`, and its standard error, image by image."""
-    images = sum(row.images for row in rows)
-    lost, gained = sum(row.lost for row in rows), sum(row.gained for row in rows)
-    mean = (gained - lost) / images
-    return mean, sqrt(max((gained + lost) / images - mean**2, 0) / images)
+    """Mean change of splits and its standard error."""
+    return fmean(row.change for row in rows), hypot(*(row.change_error for row in rows)) / len(rows)
 
 
 def _share(value: tuple[float, float]) -> str:
@@ -139,7 +164,9 @@ def ablations(result: Result) -> str:
             rows = found(result, precision, variant)
             if not rows:
                 continue
-            line = [precision, title, _share(score(rows)), "" if variant == "full" else _points(change(rows))]
+            between = f" ({min(row.least for row in rows):.2%} to {max(row.most for row in rows):.2%})"
+            line = [precision, title, _share(score(rows)) + between]
+            line.append("" if variant == "full" else _points(change(rows)))
             theirs = paper.get(variant)
             line.append("" if theirs is None else f"{theirs:.2%}")
             known = theirs is not None and variant != "full"
@@ -151,15 +178,16 @@ def ablations(result: Result) -> str:
 def page(result: Result) -> str:
     """The whole report in Markdown."""
     m = result.machine
-    splits = len({row.split for row in result.rows})
+    splits, draws = len({row.split for row in result.rows}), max(row.draws for row in result.rows)
     parts = [
         "# A vision transformer in few bits and in integers",
         f"{m['date']}, Python {m['python']}. `python benchmarks/vision_transformer.py` writes this page. MNIST's "
         "10,000 test images; 3 blocks of 64 channels, 4 heads, MLP of 128, patches of 4 x 4 pixels, 50 tokens. "
-        f"{splits} random split{'s' if splits > 1 else ''}, each with 8,000 images to train with and 2,000 that "
-        f"neither training nor calibration saw; tables are calibrated on {result.calibration} of the first. ± is one "
-        "standard error of the images that were drawn; those of points are of the images that one network tells and "
-        "the other does not. Splits share images, so errors over several splits are a little too small.",
+        f"{splits} random split{'s' if splits > 1 else ''}, each with 8,000 images to train with and "
+        f"{result.rows[0].images:,} that neither training nor calibration saw. Accuracy in integers is the mean of "
+        f"{draws} sets of {result.calibration} training images that tables are calibrated on, in brackets the worst "
+        "and the best of them. ± is one standard error over images; points are compared image by image. Splits share "
+        "images, so errors over several splits are a little too small.",
         "*PyTorch*: float arithmetic on quantised weights and activations, exact softmax, GeLU and LayerNorm, as it "
         "was trained. *Integers*: tables, shifts and integer products alone, without any training after it.",
         precisions(result),

@@ -6,10 +6,15 @@ from math import sqrt
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+from neuromorph.models import digits
+from neuromorph.models.vision_transformer import load, patches
 
 ROOT = Path(__file__).resolve().parents[2]
 pytest.importorskip("torch")
+from neuromorph.models.vision_transformer_training import module_of, told  # noqa: E402
 
 
 @pytest.fixture
@@ -21,27 +26,49 @@ def report(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return vision_transformer_report
 
 
-def test_scores_are_over_all_images_and_changes_over_those_that_differ(report: ModuleType) -> None:
-    rows = [report.Row(0, "3", "full", 100, 90, 6, 1), report.Row(1, "3", "full", 100, 80, 4, 1)]
-    assert report.score(rows) == pytest.approx((0.85, sqrt(0.85 * 0.15 / 200)))
-    mean, error = report.change(rows)
-    assert mean == pytest.approx(-0.04)
-    assert error == pytest.approx(sqrt((12 / 200 - 0.04**2) / 200))
-    same = [report.Row(0, "3", "full", 100, 90, 0, 0)]
-    assert report.change(same) == (0, 0)
+@pytest.fixture
+def benchmark(report: ModuleType) -> ModuleType:
+    import vision_transformer
+
+    return vision_transformer
 
 
-def test_the_page_sets_differences_beside_the_papers(report: ModuleType) -> None:
-    rows = (
-        report.Row(0, "float", "torch", 100, 98),
-        report.Row(0, "3", "torch", 100, 95, 3, 0),
-        report.Row(0, "3", "full", 100, 94, 2, 1),
-        report.Row(0, "3", "no_inverted_exp", 100, 50, 44, 0),
-    )
-    page = report.page(report.Result({"date": "2026-11-22", "python": "3.11"}, 256, rows))
-    assert "1 random split, each with 8,000" in page
-    assert "| 3 bits | 95.00% ± 2.18 | -3.00 ± 1.71 | 94.00% ± 2.37 | -1.00 ± 1.73 |" in page
-    assert "| 3 | exponential not inverted | 50.00% ± 5.00 | -44.00 ± 4.96 | 28.80% | -42.25 |" in page
-    assert report.compared_with(rows[3]) == ("3", "full")
-    assert report.compared_with(rows[2]) == ("3", "torch")
-    assert report.compared_with(rows[1]) == ("float", "torch")
+def test_changes_are_counted_image_by_image(report: ModuleType) -> None:
+    right = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], bool)
+    other = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
+    row = report.row_of(0, "3", "full", right, other)
+    assert (row.images, row.draws, row.accuracy, row.least, row.most) == (4, 2, 0.375, 0.25, 0.5)
+    assert row.error == pytest.approx(np.std([1, 0.5, 0, 0]) / 2)
+    assert row.change == pytest.approx(-0.25)
+    assert row.change_error == pytest.approx(np.std([0, -0.5, -0.5, 0]) / 2)
+    two = [row, report.row_of(1, "3", "full", right, right)]
+    assert report.score(two) == pytest.approx((0.375, row.error / sqrt(2)))
+    assert report.change(two) == pytest.approx((-0.125, row.change_error / 2))
+    assert report.compared_with("3", "no_inverted_exp") == ("3", "full")
+    assert report.compared_with("3", "full") == ("3", "torch")
+    assert report.compared_with("3", "torch") == ("float", "torch")
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+def test_integers_are_the_network_that_was_trained(
+    report: ModuleType, benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 300 images: a network in integers tells what its twin in PyTorch tells, all but a few."""
+    images, count = digits.images()[0], 300
+    held_out = images[digits.split(0)[1][:count]]
+    assert set(benchmark.LEFT_OUT) == set(report.VARIANTS)
+    monkeypatch.setattr(benchmark, "VARIANTS", ["full", "no_inverted_exp"])
+    monkeypatch.setattr(benchmark, "CALIBRATION", 16)
+    weights = load(4)
+    network = benchmark.integers(weights, images[digits.split(0)[0][:64]], "full")
+    found = network.run(patches(held_out)).argmax(1)
+    assert (found == told(module_of(weights), held_out)).mean() > 0.93
+    rows = benchmark.scored(0, {"float": load(), "3": load(3)}, 2, 50)
+    assert [row.variant for row in rows] == ["torch", "torch", "full", "no_inverted_exp"]
+    assert {row.images for row in rows} == {50}
+    report.write(report.Result({"date": "today", "python": "3.11"}, 256, tuple(rows)), tmp_path)
+    text = (tmp_path / "vision_transformer.md").read_text()
+    assert report.page(report.read(tmp_path / "vision_transformer.json")) == text
+    line = next(line for line in text.splitlines() if line.startswith("| 3 | exponential not inverted |"))
+    assert line.endswith("| 28.80% | -42.25 |")
+    assert f"| 3 bits | {rows[1].accuracy:.2%} ± " in text
