@@ -21,7 +21,7 @@ from .vision_transformer import EPSILON, LINEAR, OUTER_BITS, SIGNED, UNSIGNED, A
 #: Samples in a batch, weight decay, label smoothing, and share of the rate that a learned step has.
 BATCH, DECAY, SMOOTHING, STEP_RATE = 100, 0.05, 0.1, 0.2
 #: Epochs and learning rate by precision; those with bits go on from the float model.
-RECIPES: dict[str | int, tuple[int, float]] = {"float": (40, 1.5e-3), 8: (6, 3e-4), 4: (12, 5e-4), 3: (20, 7e-4)}
+RECIPES: dict[str | int, tuple[int, float]] = {"float": (40, 1.5e-3), 8: (6, 3e-4), 4: (20, 7e-4), 3: (20, 7e-4)}
 
 _OF_WEIGHT = ".parametrizations.weight.0"  # ends the path of what quantises a layer's weight
 
