@@ -176,6 +176,8 @@ def reciprocal_error(operator: Softmax, values: Integers) -> float:
     _, sums = operator.powers(values)
     root, _, shift = operator.reciprocals(sums)
     product = root * sums.astype(np.float64) / 2.0**shift
+    if not product.any():
+        return 1.0
     # In the units of the output, whose scale is the factor that fits all rows best.
     factor = float(np.sum(product) / np.sum(product**2))
     return float(np.mean((product * factor - 1.0) ** 2))
@@ -243,11 +245,12 @@ def _inverted(rows: Integers, scale: float, exact: NDArray[np.float64], entries:
 
 
 def _plain(rows: Integers, scale: float, anchor: Anchor, entries: int, top: int) -> Exponential:
-    """Bins from the smallest value of the data on; the largest of the data has exp(0)."""
+    """Bins from the smallest value of the data on; the largest that a bin reaches has exp(0)."""
     distance = rows if anchor == "zero" else rows - rows.max(1, keepdims=True)
     low, high = int(distance.min()), int(distance.max())
     shift = max(0, round(log2(max(high - low + 1, 1) / entries)))
-    real = np.minimum((centres(-low, shift, entries) - high) * scale, 0.0)
+    middle = centres(-low, shift, entries)
+    real = np.minimum((middle - min(float(high), float(middle[-1]))) * scale, 0.0)
     return Exponential(-low, shift, np.rint(top * np.exp(real)).astype(np.int32), anchor)
 
 
