@@ -1,4 +1,4 @@
-"""``neuromorph`` on the command line: demo, run, map, bits, payloads, inspect, compare, doctor."""
+"""``neuromorph`` on the command line: demo, run, map, pipeline, bits, payloads, inspect, compare, doctor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "classify MNIST digits on simulated SpiNNaker2 chips and say what it costs",
     "run": "run a network from a script or a file on a target and keep its trace",
     "map": "map a network onto SpiNNaker2 or a crossbar chip without running it, and report",
+    "pipeline": "simulate a network laid out in space as a pipeline: interval, latency, stalls, FIFOs, schedules",
     "bits": "report what SPARK and other number formats make of weights: bits, bytes, errors",
     "payloads": "send one run's events under many encodings, SPARK among them, and compare what they cost",
     "inspect": "show what a trace holds",
