@@ -100,6 +100,16 @@ def _residual(operator: Operator, parallel: Parallel) -> Cost:
     return Cost(luts=product + operator.output_bits, dsps=known.si("dsp.residual"))
 
 
+def _neurons(operator: Operator, parallel: Parallel) -> Cost:
+    """Every operation of a step program in a place of its own, floats as ints of their width.
+
+    A division is a subtraction for every bit.
+    """
+    bits = operator.input_bits
+    luts = operator.additions * bits + operator.divisions * bits * bits
+    return Cost(luts=luts, dsps=operator.multiplications * dsps_of(bits, bits))
+
+
 def _other(operator: Operator, parallel: Parallel) -> Cost:
     return Cost(luts=2.0 * (operator.input_bits + operator.output_bits))
 
@@ -117,4 +127,5 @@ _LANES: dict[str, Callable[[Operator, Parallel], Cost]] = {
     "requant": _table,
     "gelu": _table,
     "residual": _residual,
+    "neurons": _neurons,
 }

@@ -49,6 +49,9 @@ class Operator:
         Of a value.
     block : str
         As "attn0".
+    additions, multiplications, divisions : int
+        Operations on each channel, of kinds that are described by them: "neurons". Comparisons and choices are
+        additions, roots are divisions.
     """
 
     name: str
@@ -62,6 +65,9 @@ class Operator:
     weight_bits: int = 8
     output_bits: int = 8
     block: str = ""
+    additions: int = 0
+    multiplications: int = 0
+    divisions: int = 0
 
     def trips(self, parallel: Parallel) -> int:
         """Cycles an item at this parallelism, if it never waits: the facts' II."""

@@ -11,6 +11,7 @@ import pytest
 from neuromorph import CPU, Reference
 from neuromorph.engine import Target
 from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, load_machine
+from neuromorph.mapping.pipeline.target import Pipeline
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 
@@ -28,6 +29,11 @@ def crossbar(
     return Crossbar(machine, dtype=dtype, weights=weights, **options)
 
 
+def pipeline(dtype: str = "float32", weights: str | None = None, **options: object) -> Target:
+    """A pipeline on VCK190, balanced for it."""
+    return Pipeline(dtype=dtype, weights=weights, **options)
+
+
 TARGETS: dict[str, Callable[..., Target]] = {  # of (dtype, weights): comparisons are with the reference of the same
     "reference": Reference,
     "cpu": partial(CPU, threads=1),
@@ -37,6 +43,7 @@ TARGETS: dict[str, Callable[..., Target]] = {  # of (dtype, weights): comparison
     "crossbar-small": partial(
         crossbar, machine=load_machine("ideal", rows=7, columns=20), convolution="stationary", replicate=2
     ),
+    "pipeline": pipeline,
     "spinnaker2-3-chips": partial(spinnaker2, chips=3, neurons_per_pe=7, partition="sequential", rows="packed"),
 }
 

@@ -1,0 +1,176 @@
+"""A network's pipelined schedule beside the step-by-step one: interval, latency, buffers, throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..board import Board
+from ..design import Parallel
+from ..graph import StageGraph
+from ..schedule import buffers
+from ..simulate import simulate
+from ..timing import Timing
+from .bound import Bound, bound
+from .design import NetworkDesign
+from .steps import StepTimes, one_by_one, overlapped, rounds, works
+
+Products = Literal["stream", "events"]
+MORE = 4
+"""Items that are simulated beyond those that fill the pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One schedule.
+
+    Attributes
+    ----------
+    name : str
+    interval : float
+        Cycles from step to step.
+    first : float
+        Cycles from the first word in to the last word out of the first step, which waits for no other.
+    latency : float
+        The same of a step among others that come as fast as they are taken in: FIFOs are full then.
+    rate : float
+        Steps a second at the board's clock.
+    cycles : float
+        Of all steps of the run, 0 before one.
+    buffers : int
+        Bits of activations: FIFOs, windows, states.
+    """
+
+    name: str
+    interval: float
+    first: float
+    latency: float
+    rate: float
+    cycles: float
+    buffers: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """How the steps of a network follow one another on a board.
+
+    Attributes
+    ----------
+    design : NetworkDesign
+    parallel : mapping of operator to Parallel
+    graph : StageGraph
+        Stages and FIFOs; products that work by events take time that is not in it.
+    board : Board
+    products : {"stream", "events"}
+    steps : int
+        Steps of the run.
+    counted : int64 (steps, products) or None
+        What the run's events were to each product, of schedules by events.
+    """
+
+    design: NetworkDesign
+    parallel: Mapping[str, Parallel]
+    graph: StageGraph
+    board: Board
+    products: Products
+    steps: int = 0
+    counted: npt.NDArray[np.int64] | None = None
+
+    @cached_property
+    def bound(self) -> Bound:
+        """Closed form of the streaming pipeline: slowest stage, or the mean of a loop."""
+        return bound(self.graph)
+
+    @cached_property
+    def timing(self) -> Timing:
+        """An exact run of the streaming pipeline, of as many items as fill it and a few more."""
+        held = [-(-fifo.initial // self.graph.tokens(fifo.name)) for fifo in self.graph.fifos]
+        return simulate(self.graph, 2 * self.design.order.depth + 2 * max(held, default=0) + MORE + self._period)
+
+    @property
+    def _period(self) -> int:
+        """Items over which an interval is taken: as many as times repeat after, some times over."""
+        return self.bound.items * -(-MORE // self.bound.items)
+
+    @property
+    def interval(self) -> float:
+        """Cycles from step to step of the pipelined schedule."""
+        return self.pipelined.interval
+
+    @cached_property
+    def overlap(self) -> StepTimes:
+        """When operators did each step, of schedules by events."""
+        return overlapped(self.design, self.parallel, self.busy(max(self.steps, 1)))
+
+    def busy(self, steps: int) -> npt.NDArray[np.int64]:
+        """Cycles that each operator works on each step, int64 (steps, operators)."""
+        if self.products == "stream":
+            return works(self.design, self.parallel, None, steps)
+        counted = np.zeros((steps, len(self.design.products)), np.int64)
+        if self.counted is not None:
+            for k in range(len(self.design.products)):
+                counted[:, k] = rounds(self.design, self.parallel, k, self.counted[:, k])
+        return works(self.design, self.parallel, counted, steps)
+
+    @cached_property
+    def pipelined(self) -> Figures:
+        """All layers at once, each on a step of its own."""
+        memory = buffers(self.graph).activations
+        if self.products == "events":
+            times = self.overlap
+            cycles = float(times.cycles) if self.steps else 0.0
+            return self._figures("pipelined", times.interval, times.first, times.latency, cycles, memory)
+        out, end, over = self.timing.last_out, self.timing.end, self._period
+        interval = float((end[:, -1] - end[:, -1 - over]).max()) / over  # parts that nothing joins have their own
+        known = min(self.steps, len(out))
+        cycles = float(out[known - 1]) + 1 + (self.steps - known) * interval if self.steps else 0.0
+        latency = self.timing.latency
+        return self._figures("pipelined", interval, float(latency[0]), float(latency[-1]), cycles, memory)
+
+    @cached_property
+    def step_by_step(self) -> Figures:
+        """One layer after the other, the next step when all are done."""
+        times = one_by_one(self.design, self.busy(max(self.steps, 1) if self.products == "events" else 2))
+        cycles = times.interval * self.steps
+        return self._figures("step by step", times.interval, times.first, times.latency, cycles, self._one_step())
+
+    def _figures(self, name: str, interval: float, first: float, latency: float, cycles: float, memory: int) -> Figures:
+        rate = self.board.clock / interval if interval else 0.0
+        return Figures(name, interval, first, latency, rate, cycles, memory)
+
+    def _one_step(self) -> int:
+        """Bits of activations, step by step: events as long as they are under way, sums, what stages keep."""
+        design = self.design
+        bits = buffers(self.graph).kept
+        for each in design.products:
+            kept = 1 + design.order.kept(each.link)
+            bits += kept * design.sizes[each.pre] * design.neurons[each.pre].event_bits
+            bits += design.sizes[each.post] * each.sum_bits
+        return bits
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "network": self.design.name,
+            "board": self.board.name,
+            "products": self.products,
+            "steps": self.steps,
+            "pipelined": self.pipelined.to_dict(),
+            "step_by_step": self.step_by_step.to_dict(),
+            "closed_form": {
+                "interval": float(self.bound.interval),
+                "slowest": self.bound.slowest,
+                "stage": self.bound.stage,
+                "loop": float(self.bound.loop),
+                "around": list(self.bound.around),
+            },
+        }
