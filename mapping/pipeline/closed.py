@@ -145,7 +145,7 @@ def closed_form(graph: StageGraph) -> ClosedForm:
     """
     order = _in_order(graph)
     interval = max(stage.trips for stage in graph.stages)
-    times = _arrivals(graph, order)
+    times = _arrivals(graph, order, None)
     stages = tuple(
         StageForm(
             stage.name,
@@ -161,6 +161,26 @@ def closed_form(graph: StageGraph) -> ClosedForm:
     operators = _operators(graph, interval)
     first, last = _spread(times[name] for name in graph.outputs)
     return ClosedForm(graph.name, stages, operators, _fill(graph), first, last, _coarse(graph, order))
+
+
+def arrivals(graph: StageGraph) -> dict[str, tuple[int, int]]:
+    """When the first and the last token of an item are in each FIFO while items come at the pipeline's interval.
+
+    Tokens come in evenly over the interval, and a pipeline moves as fast as its stage has something to do: what is in
+    flight waits for what follows. A FIFO whose reader waits for something else holds what comes in until then: of its
+    tokens the share that this is of an interval.
+
+    Returns
+    -------
+    dict of str to (int, int)
+        Cycles since the item's first token came in, by FIFO.
+
+    Raises
+    ------
+    MappingError
+        As :func:`closed_form`.
+    """
+    return _arrivals(graph, _in_order(graph), max(stage.trips for stage in graph.stages))
 
 
 def _spread(times: Iterable[tuple[int, int]]) -> tuple[int, int]:
@@ -302,12 +322,13 @@ class _Steps:
         return [span for span in self._spans if position in (span.writes if output else span.reads)]
 
 
-def _arrivals(graph: StageGraph, order: list[Stage]) -> dict[str, tuple[int, int]]:
-    """When the first and the last token of the first item are in each FIFO."""
-    times = {name: (0, graph.tokens(name) - 1) for name in graph.inputs}
+def _arrivals(graph: StageGraph, order: list[Stage], interval: int | None) -> dict[str, tuple[int, int]]:
+    """When the first and the last token of the first item are in each FIFO, or of any at that interval."""
+    times = {name: (0, (interval or graph.tokens(name)) - 1) for name in graph.inputs}
     times |= {fifo.name: (0, 0) for fifo in graph.fifos if fifo.initial}
     for stage in order:
         steps = _Steps(stage)
+        depth = steps.depth * (interval or stage.trips) // stage.trips
         known = [(p, *times[name], graph.tokens(name)) for p, name in enumerate(stage.inputs)]
         for position, name in enumerate(stage.outputs):
             begin, end = steps.first(position, output=True), steps.last(position, output=True)
@@ -323,6 +344,6 @@ def _arrivals(graph: StageGraph, order: list[Stage]) -> dict[str, tuple[int, int
                     late = max(late, shift)
                     if cycle == begin:
                         early = max(early, shift)
-            left = early + begin + steps.depth
-            times.setdefault(name, (left, max(left + end - begin, late + end + steps.depth)))
+            left = early + begin + depth
+            times.setdefault(name, (left, max(left + end - begin, late + end + depth)))
     return times

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..design import Operator, Parallel
-from ..graph import Memory
+from ..graph import Memory, StageGraph
 from . import pieces
 from .layout import Layout, Owner, Stream
 
@@ -255,3 +255,30 @@ def _softmax_memories(plan: Plan, score: Stream) -> tuple[Memory, ...]:
         Memory("exponential", table("exponential_entries"), table("exponential_bits"), lanes, "table"),
         Memory("reciprocal", table("reciprocal_entries"), table("reciprocal_bits"), score.tile, "table"),
     )
+
+
+def needed(graph: StageGraph, block: str, heads: int, times: Mapping[str, tuple[int, int]]) -> dict[str, float]:
+    """Tokens that the deep FIFOs of a block hold while one branch waits for the other, at the pipeline's interval.
+
+    Parameters
+    ----------
+    graph : StageGraph
+    block : str
+        "attn0", "mlp3", ...
+    heads : int
+    times : mapping
+        What :func:`~neuromorph.mapping.pipeline.closed.arrivals` found.
+    """
+    interval = max(stage.trips for stage in graph.stages)
+
+    def share(early: str, late: str) -> float:
+        return max(0, times[late][0] - times[early][0]) / interval
+
+    held = {f"{block}.residual": share(f"{block}.residual.out", graph.stage[f"{block}.residual"].inputs[1])}
+    for place in (f"head{number + 1}" for number in range(heads if block.startswith("attn") else 0)):
+        scores, sums = f"{block}.qk.{place}", f"{block}.rv.{place}"
+        held[f"{block}.q.{place}"] = share(f"{scores}.window", f"{scores}.weights")
+        # the next item's K or V, whole, and what comes until the cache has been played to its end
+        held[f"{block}.k.{place}.regrouped"] = 1 + share(f"{scores}.weights", f"{scores}.window")
+        held[f"{block}.v.{place}.regrouped"] = 1 + share(f"{sums}.weights", f"{sums}.window")
+    return {name: part * graph.tokens(name) for name, part in held.items()}

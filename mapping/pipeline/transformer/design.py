@@ -10,6 +10,7 @@ from math import ceil, log2
 from neuromorph.errors import MappingError
 
 from ...constants import load_constants
+from ..closed import arrivals
 from ..design import PRODUCTS, Operator, Parallel
 from ..graph import StageGraph
 from . import blocks
@@ -120,7 +121,8 @@ class TransformerDesign:
         parallel : mapping of str to Parallel
             One of :meth:`choices` for each operator, by its name.
         depths : mapping of str to int, optional
-            Of FIFOs by name; the others have HG-PIPE's, scaled to the size of what they hold.
+            Of FIFOs by name; the others have HG-PIPE's, scaled to the size of what they hold, and where one branch
+            waits for another at least as much as comes in meanwhile.
 
         Raises
         ------
@@ -152,8 +154,16 @@ class TransformerDesign:
                 plan, f"mlp{number}", stream, "head.input" if last else f"attn{number + 1}.input"
             )
         blocks.head(plan, stream, "head.output")
-        graph = layout.graph(self.name)
-        return graph.with_depths(depths) if depths else graph
+        return self._deep(layout.graph(self.name), depths or {})
+
+    def _deep(self, graph: StageGraph, depths: Mapping[str, int]) -> StageGraph:
+        """The graph with those depths, and with FIFOs deep enough for branches that wait for others."""
+        found: dict[str, int] = {}
+        times = arrivals(graph)
+        for block in dict.fromkeys(stage.block for stage in graph.stages if stage.block.startswith(("attn", "mlp"))):
+            for name, tokens in blocks.needed(graph, block, self.shape.heads, times).items():
+                found[name] = max(graph.fifo[name].depth, self.numbers.margin(tokens))
+        return graph.with_depths(found | dict(depths))
 
     def _check(self, parallel: Mapping[str, Parallel]) -> None:
         known = {operator.name: operator for operator in self.operators}

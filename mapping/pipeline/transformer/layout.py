@@ -72,6 +72,10 @@ class Numbers:
         """Depth of a kind of FIFO that holds a share of a tensor of so many tokens."""
         return max(self.depth("other"), ceil(self.constants[f"share.{kind}"].si * tokens))
 
+    def margin(self, tokens: float) -> int:
+        """Depth of a FIFO that has to hold so many tokens."""
+        return ceil(self.constants["share.margin"].si * tokens)
+
     def table(self, name: str) -> int:
         """Entries or bits of a table."""
         return self.constants.count(f"table.{name}")

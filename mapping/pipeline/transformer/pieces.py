@@ -92,13 +92,16 @@ def product(
     of : str
         Which pipelines: "dynamic", "patches", "classes".
     adapted, depth : int, optional
-        Depths of the FIFOs behind the first adapter, and behind the last.
+        Depths of the FIFOs behind the first adapter, which holds at least one tile of rows, so that the next one comes
+        in while the window plays, and behind the last.
     matrix : Stream, optional
         Tokens of ``parallel.inputs`` x ``parallel.outputs`` values.
     memories : sequence of Memory
         Of the multipliers: weights.
     """
     owner = Owner.of(operator)
+    if adapted is not None:
+        adapted = max(adapted, source.channels // parallel.inputs)
     rows = adapt(layout, source, parallel.inputs, f"{prefix}.adapted", f"{prefix}.in", owner, depth=adapted, of=of)
     steps, columns = operator.inputs // parallel.inputs, operator.outputs // parallel.outputs
     window = layout.fifo(f"{prefix}.window", rows.tile * rows.width * rows.bits)
