@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromorph import CPU, EventSource, Lookup, Network, first_difference, ms, mV
+from neuromorph import CPU, Event, EventSource, Lookup, Network, Port, State, first_difference, ms, mV, neuron
 from neuromorph.errors import MappingError, TargetError
-from neuromorph.mapping.pipeline.chips import Schedules, handshake, schedules
+from neuromorph.mapping.pipeline.chips import Schedules, handshake, layer_partition, schedules
 from neuromorph.mapping.pipeline.chips._kernels import longest_path, run
 from neuromorph.mapping.pipeline.chips.handshake import Ways
 from neuromorph.mapping.spinnaker2 import Decoder, SpiNNaker2
@@ -231,6 +231,61 @@ def test_no_pe_begins_before_what_it_needs_has_come(program: SpiNNaker2Program, 
     assert (np.diff(found.start, axis=0) > 0).all()
 
 
+@neuron
+class Leaky:
+    """Whole sums and halves: a plain model gets the same bits."""
+
+    a = Port()
+    v = State(0.0)
+    v.next = v * 0.5 + a
+    out = Event(when=v > 2.5)
+    v.reset = v - 2.5
+
+
+def test_pes_that_act_in_the_order_of_the_schedule_send_the_same_events() -> None:
+    rng = np.random.default_rng(3)
+    drive = rng.random((STEPS, 6)) < 0.4
+    sizes, net = {"drive": 6, "first": 8, "second": 8}, Network(name="leaky")
+    net.population(EventSource.from_dense(drive), name="drive")
+    for name in ("first", "second"):
+        net.population(Leaky, 8, name=name)
+    weights = {}
+    for pre, post in (("drive", "first"), ("first", "first"), ("first", "second"), ("second", "second")):
+        weights[pre, post] = rng.integers(-1, 3, (sizes[pre], sizes[post])).astype(np.float32)
+        net.project(net[pre], net[post], Dense(weights[pre, post]))
+    part = np.repeat([0, 1, 2, 3, 4], [6, 4, 4, 4, 4]).astype(np.int32)
+    program = SpiNNaker2(partition=part).compile(net, dt=1 * ms, progress=False)
+    trace = program.run(STEPS, progress=False)
+    found = schedules(program, depth=2, progress=False)
+    held = {0: ("drive", slice(0, 6))} | {
+        1 + k: (("first", "second")[k // 2], slice(k % 2 * 4, k % 2 * 4 + 4)) for k in range(4)
+    }
+    v = {name: np.zeros(size, np.float32) for name, size in sizes.items()}
+    sent: dict[tuple[int, int], npt.NDArray[np.bool_]] = {}  # by part and step
+    ahead = 0
+    for flat in np.argsort(found.start, axis=None, kind="stable"):
+        k, p = (int(i) for i in np.unravel_index(flat, found.start.shape))
+        name, own = held[p]
+        if name == "drive":
+            sent[p, k] = drive[k]
+            continue
+        total = np.zeros(4, np.float32)
+        for q, (source, theirs) in held.items():
+            if (source, name) in weights and k:
+                total += weights[source, name][theirs, own].T @ sent[q, k - 1].astype(np.float32)
+                ahead += (q, k) in sent and (q, k + 1) in sent
+        v[name][own] = v[name][own] * np.float32(0.5) + total
+        sent[p, k] = v[name][own] > 2.5
+        v[name][own] -= np.float32(2.5) * sent[p, k]
+    assert ahead  # some PEs were a step ahead of those that they send to
+    for p, (name, own) in held.items():
+        spikes = np.zeros((STEPS, sizes[name]), bool)
+        events = trace.events(name)
+        spikes[events.steps, events.ids] = True
+        assert np.array_equal(np.array([sent[p, k] for k in range(STEPS)]), spikes[:, own]), p
+    assert all(trace.count(name) for name in sizes)
+
+
 def test_latency_is_no_less_than_the_work_along_a_path(program: SpiNNaker2Program, found: Schedules) -> None:
     clock = program.mapping.machine.constants.si("level.high.clock")
     own, stages = found.work.own / clock, found.work.member
@@ -292,6 +347,29 @@ def test_a_feed_forward_network_is_as_fast_as_its_slowest_pe() -> None:
     assert all(len(loop.parts) == 1 for loop in found.loops)
     assert min(found.depths.values()) >= found.bottleneck.interval * (1 - 1e-9) * (STEPS - 4) / (STEPS - 1)
     assert found.depths[found.depth] == min(found.depths.values())
+
+
+def test_layers_get_pes_of_their_own_by_their_work(program: SpiNNaker2Program, found: Schedules) -> None:
+    mapped = program.mapping
+    first = np.cumsum([0, *(p.size for p in mapped.lowered.populations)])
+    for pes in (4, 9, 14):
+        part = layer_partition(program, pes)
+        owners = [set(part[a:b].tolist()) for a, b in pairwise(first)]
+        assert sum(len(each) for each in owners) == pes == len(set().union(*owners))
+        assert all((np.diff(part[a:b]) >= 0).all() for a, b in pairwise(first))
+    assert len(owners[1]) > len(owners[3])  # layers have more to do than the readout
+    more = SpiNNaker2(partition=layer_partition(program, 14)).compile(stack(), dt=1 * ms, progress=False)
+    more.run(STEPS, progress=False)
+    assert schedules(more, progress=False)["pipelined"].interval < found["pipelined"].interval
+    assert layer_partition(program, 1000).max() == first[-1] - 1  # a neuron each, and no PE without any
+    with pytest.raises(
+        MappingError, match=r"3 PEs do not hold .* at least 4 are needed \(words 1, egru1 1, egru2 1, out 1\)"
+    ):
+        layer_partition(program, 3)
+    room = int(mapped.layout.sram * 0.6)
+    assert len(set(layer_partition(program, 60, room=room).tolist())) <= 60
+    with pytest.raises(MappingError, match="at least"):
+        layer_partition(program, 4, room=mapped.layout.limits.bytes - 1500)
 
 
 def test_chips_apart_are_counted_with_their_links() -> None:

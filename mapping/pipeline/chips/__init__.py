@@ -1,6 +1,7 @@
 """Layers that overlap in time on SpiNNaker2: a pipelined schedule across PEs and chips beside the step-by-step one."""
 
 from .handshake import Handshake, Ways, handshake
+from .partition import layer_partition
 from .result import CAUSES, NAMES, Loop, Schedule, Schedules
 from .schedules import schedules
 from .work import Work, count_work
@@ -16,5 +17,6 @@ __all__ = [
     "Work",
     "count_work",
     "handshake",
+    "layer_partition",
     "schedules",
 ]

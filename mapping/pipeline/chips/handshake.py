@@ -2,8 +2,9 @@
 
 After its last packet of a step a PE sends one *end* to every PE that it reaches, so a receiver knows that it has all.
 Where the receiver sends nothing back, it tells the sender when it has taken a step, by one packet for *room*; where it
-does, its own ends say so, at least if two steps or more may wait. Packets of so many steps as the hardware's filters
-can tell apart wait in FIFOs of their own; with more, the software puts them aside.
+does, its own ends say so, at least if two steps or more may wait. Keys say of which step a packet is, as far as may
+wait: one bit for two. Packets of so many steps as the hardware's filters can tell apart wait in FIFOs of their own;
+with more, the software puts each aside.
 """
 
 from __future__ import annotations

@@ -85,18 +85,16 @@ def schedules(
         _require_entries(deployed, name, (lock, queued))
         shown.stage("scheduling")
         filters = deployed.mapping.machine.constants.count("fifo.filters")
-        found: dict[int, tuple[Costs, tuple[Floats, Floats, Floats]]] = {}
         intervals: dict[int, float] = {}
         for each in _depths(work.steps) if depth is None else (depth,):
             costs = Costs.of(deployed, work, handshake_of(lock, queued, deployed, each), each)
-            found[each] = costs, costs.run()
-            intervals[each] = mean_interval(ends(work, found[each][1])[1])
+            intervals[each] = mean_interval(ends(work, costs.run())[1])
             if each // 2 > filters and intervals[each] == intervals.get(each // 2):
                 break  # nobody waits for room any more
         best = min(intervals.values())
         chosen = next(each for each in intervals if intervals[each] <= best * (1 + tolerance))
-        costs, times = found[chosen]
-        return _collected(program, work, costs, times, chosen, intervals)
+        costs = Costs.of(deployed, work, handshake_of(lock, queued, deployed, chosen), chosen)
+        return _collected(program, work, costs, costs.run(), chosen, intervals)
 
 
 def _depths(steps: int) -> Iterator[int]:
