@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from neuromorph.engine.target import check_choice, check_weights, step_seconds
-from neuromorph.errors import CheckError, TargetError
+from neuromorph.errors import CheckError, MappingError, TargetError
 from neuromorph.network.quantise import Weights
 from neuromorph.progress import Progress, progress_for
 
@@ -201,25 +201,46 @@ class Pipeline:
         return NetworkDesign.of(lowered, code.bits + (code.rounding is not None))
 
     def _balanced(self, design: NetworkDesign) -> tuple[NetworkDesign, Mapping[str, Parallel], Resources]:
-        """The design, the parallelism of every operator, and what it takes.
-
-        Where a loop of populations is slower than every stage, what is outside the loops is balanced again, for the
-        interval that the loop leaves it.
-        """
-        from .network.bound import bound
-
+        """The design, the parallelism of every operator, and what it takes."""
         given = dict(self.parallel or {})
         if not set(given) >= set(design.operator):
-            found = balance(design.fixed(given), self.on, self.interval, self.budget, rate=self.rate)
-            loop = bound(design.graph(found.parallel)).loop
-            if loop > found.interval:
-                design = replace(design, pace=int(loop))
-                inside = {name: found.parallel[name] for name in design.looped} | given
-                found = balance(design.fixed(inside), self.on, int(loop), self.budget)
-            given = dict(found.parallel)
+            design, given = self._chosen(design.fixed(given), given)
         taken = resources(design, given, self.on, self.depths)
         taken.check()
         return design, given, taken
+
+    def _chosen(
+        self, design: NetworkDesign, given: Mapping[str, Parallel]
+    ) -> tuple[NetworkDesign, dict[str, Parallel]]:
+        """Balanced operators; where a loop is slower than every stage, the others are as slow as the loop allows.
+
+        Raises
+        ------
+        MappingError
+            Nothing fits, or a loop cannot be made as fast as was asked for.
+        """
+        from .network.bound import bound
+
+        wanted = int(self.on.clock / self.rate) if self.rate else self.interval
+        aim, found = wanted, balance(design, self.on, self.interval, self.budget, rate=self.rate)
+        known = bound(design.graph(found.parallel))
+        while wanted is not None and aim is not None and known.loop > wanted:
+            aim = min(aim - 1, int(aim * wanted / known.loop))
+            try:
+                found = balance(design, self.on, aim, self.budget)
+            except MappingError as error:
+                raise MappingError(
+                    f"{design.name} on {self.on.name}: a step every {wanted:,} cycles is asked for, and the loop "
+                    f"{' -> '.join(known.around)} needs {float(known.loop):,.10g}; ask for that, or make operators of "
+                    "the loop more parallel",
+                    interval=wanted,
+                ) from error
+            known = bound(design.graph(found.parallel))
+        pace = wanted or int(known.loop)
+        if known.loop and pace > found.interval:
+            design = replace(design.fixed({n: found.parallel[n] for n in design.looped} | dict(given)), pace=pace)
+            found = balance(design, self.on, pace, self.budget)
+        return design, dict(found.parallel)
 
     def __repr__(self) -> str:
         """Only what differs from the defaults, and no mappings."""

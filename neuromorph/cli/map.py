@@ -1,4 +1,4 @@
-"""Map a network onto SpiNNaker2 or a crossbar chip without running it, and report what it needs."""
+"""Map a network onto SpiNNaker2, crossbars or a pipeline without running it, and report what it needs."""
 
 from __future__ import annotations
 
@@ -48,6 +48,13 @@ def _figures(target: str, program: Any, folder: Path) -> list[Path]:
         from neuromorph.mapping.figures import save_mapping_figures
 
         return save_mapping_figures(program, folder)
+    if target == "pipeline":
+        from neuromorph.mapping.pipeline.figures import save_figure
+        from neuromorph.mapping.pipeline.report import report
+
+        folder.mkdir(parents=True, exist_ok=True)
+        found = program.schedule()
+        return [save_figure(found.timing, report(found.timing, found.board.clock), folder / "pipeline.png")]
     from neuromorph.mapping.crossbar.results.figures import save_figures
 
     return save_figures(program.report(), folder)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``neuromorph run``."""
     add_source_arguments(parser)
-    parser.add_argument("--target", choices=("cpu", "reference", "spinnaker2", "crossbar"), default="cpu")
+    parser.add_argument("--target", choices=("cpu", "reference", *CHIP_OPTIONS), default="cpu")
     parser.add_argument(
         "--out", type=Path, default=Path("trace.h5"), help="where the trace goes (default: %(default)s)"
     )

@@ -69,6 +69,7 @@ GIVEN = "a Python script (.py), a SONATA configuration (.json) or a NIR graph (.
 CHIP_OPTIONS = {
     "spinnaker2": ("chips", "neurons_per_pe", "clock", "tick"),
     "crossbar": ("chips", "machine", "effects", "readout", "age", "seed", "profile"),
+    "pipeline": ("board", "products", "rate"),
 }
 """Options that targets with a machine have, and others do not."""
 
@@ -90,6 +91,12 @@ def add_chip_arguments(parser: argparse.ArgumentParser) -> None:
     arrays.add_argument("--seed", type=int, help="of what programming and reading draw (default: 0)")
     arrays.add_argument(
         "--profile", type=int, metavar="STEPS", help="run on the CPU first, to see how large graded events get"
+    )
+    boards = parser.add_argument_group("Pipeline")
+    boards.add_argument("--board", help="vck190, zcu102 or a .toml file (default: vck190)")
+    boards.add_argument("--products", choices=("stream", "events"), help="all weights in a step, or by events")
+    boards.add_argument(
+        "--rate", type=float, metavar="STEPS", help="a second, to balance for (default: as many as fit)"
     )
     parser.add_argument("--weights", choices=NARROW, help="narrow float weights (default: keep them)")
 
@@ -115,7 +122,7 @@ def chip_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def chip_target(options: argparse.Namespace, **others: Any) -> Any:
-    """The SpiNNaker2 or Crossbar target that the options describe.
+    """The SpiNNaker2, Crossbar or Pipeline target that the options describe.
 
     Raises
     ------
@@ -126,6 +133,12 @@ def chip_target(options: argparse.Namespace, **others: Any) -> Any:
         from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
         return SpiNNaker2(**given)
+    if options.target == "pipeline":
+        from neuromorph.mapping.pipeline import Pipeline
+
+        if str(given.get("board", "")).endswith(".toml"):
+            given["board"] = Path(given["board"])
+        return Pipeline(**given)
     from neuromorph.mapping.crossbar import Crossbar
 
     if "age" in given:

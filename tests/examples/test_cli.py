@@ -66,7 +66,7 @@ def test_what_is_not_installed_is_said(
     assert "`neuromorph doctor`" in printed
 
 
-@pytest.mark.parametrize("target", ["cpu", "reference", "spinnaker2", "crossbar"])
+@pytest.mark.parametrize("target", ["cpu", "reference", "spinnaker2", "crossbar", "pipeline"])
 def test_run_leaves_a_trace(script: Path, tmp_path: Path, target: str) -> None:
     out = tmp_path / f"{target}.h5"
     assert main(["run", str(script), "--target", target, "--dtype", "float32", "--out", str(out)]) == 0
@@ -84,7 +84,7 @@ def test_a_crossbar_without_synapses_has_nothing_to_multiply(script: Path, tmp_p
         assert trace.run["costs/steps"].shape[:2] == (200, 0)
 
 
-@pytest.mark.parametrize("target", ["spinnaker2", "crossbar"])
+@pytest.mark.parametrize("target", ["spinnaker2", "crossbar", "pipeline"])
 def test_figures_go_to_a_folder(script: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
     assert main(["map", str(script), "--target", target, "--figures", str(script)]) == 2
     assert "is a file; give a folder" in capsys.readouterr().err
@@ -115,6 +115,17 @@ def test_compare_tells_equal_from_different(script: Path, tmp_path: Path) -> Non
 def test_map_reports_without_running(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["map", str(script), "--chips", "2"]) == 0
     assert "synapses" in capsys.readouterr().out
+
+
+def test_pipelines_are_mapped_and_drawn(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = tmp_path / "figures"
+    options = ["--target", "pipeline", "--board", "zcu102", "--products", "stream", "--rate", "1000"]
+    assert main(["map", str(script), *options, "--figures", str(figures)]) == 0
+    printed = capsys.readouterr().out
+    assert "step by step" in printed
+    assert (figures / "pipeline.png").stat().st_size > 1000
+    assert main(["map", str(script), "--target", "pipeline", "--board", "none.toml"]) == 2
+    assert "none.toml" in capsys.readouterr().err
 
 
 def test_crossbars_are_mapped_run_inspected_and_compared(

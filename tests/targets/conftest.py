@@ -11,7 +11,7 @@ import pytest
 from neuromorph import CPU, Reference
 from neuromorph.engine import Target
 from neuromorph.mapping.crossbar import Crossbar, CrossbarMachine, load_machine
-from neuromorph.mapping.pipeline.target import Pipeline
+from neuromorph.mapping.pipeline import Pipeline
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 
 

@@ -32,6 +32,7 @@ from neuromorph import (
 from neuromorph.formats import Int, Spark
 from neuromorph.mapping.payloads.coded import coded
 from neuromorph.mapping.payloads.values import Range
+from neuromorph.mapping.pipeline import Pipeline
 from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.network.bound import bound
 from neuromorph.mapping.pipeline.network.design import NetworkDesign, divisors, smooth
@@ -39,7 +40,6 @@ from neuromorph.mapping.pipeline.network.order import Link, order_of
 from neuromorph.mapping.pipeline.network.schedules import Schedule
 from neuromorph.mapping.pipeline.network.steps import one_by_one, overlapped, works
 from neuromorph.mapping.pipeline.simulate import simulate
-from neuromorph.mapping.pipeline.target import Pipeline
 from neuromorph.models.egru_layers import EGRUWeights, egru_stack
 from neuromorph.progress import Silent
 
@@ -365,6 +365,12 @@ def test_where_a_loop_is_slower_the_rest_is_made_no_faster_than_that() -> None:
     assert found.bound.loop > found.bound.stage
     assert found.design.pace == int(found.bound.loop)
     assert found.interval == float(found.bound.loop)
+    wanted = 2 * int(found.interval)
+    slow = Pipeline(interval=wanted).compile(stack(), dt=DT)
+    assert found.interval < slow.schedule().interval <= wanted  # the loop, too
+    assert slow.resources.total.dsps < program.resources.total.dsps
+    with pytest.raises(MappingError, match=r"a step every 100 cycles is asked for, and the loop .*egru.* needs"):
+        Pipeline(rate=4.25e6).compile(stack(), dt=DT)
 
 
 # ---------------------------------------------------------------------------------------------------------- refusals
@@ -378,7 +384,7 @@ def test_what_cannot_run_is_refused_by_name() -> None:
         ({"weights": "int5"}, "weights is 'int5'"),
     ):
         with pytest.raises(TargetError, match=said):
-            Pipeline(**options)  # type: ignore[arg-type]
+            Pipeline(**options)
     with pytest.raises(MappingError, match="no board 'vck999'"):
         Pipeline("vck999")
     with pytest.raises(MappingError, match="no operator 'to9'; it has inp, layer1, to1"):
