@@ -24,6 +24,7 @@ from neuromorph.mapping.pipeline.integer import (
     evaluate,
     from_float,
     from_state,
+    operator_errors,
 )
 from neuromorph.mapping.pipeline.integer.costs import costs
 from neuromorph.mapping.pipeline.transformer import Bits, TransformerDesign, VisionTransformer, published
@@ -226,6 +227,18 @@ def test_inverted_exponential_and_segments_lose_less() -> None:
 def test_recipes_that_cannot_be(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(MappingError, match=message):
         calibrated(parameters(), images(2), Recipe(**choices))
+
+
+def test_operators_are_near_the_exact_functions_of_their_inputs() -> None:
+    patches = images(12, 11)
+    found = {error.name: error for error in operator_errors(network(4), parameters(), network(4).encode(patches))}
+    tables = [name for name, _ in network(4).operators() if name.endswith(("norm", "requant", "softmax", "gelu"))]
+    assert list(found) == tables
+    assert all(each.error < 1.25 * each.rounding + 0.01 for each in found.values())
+    naive = calibrated(parameters(), images(16), Recipe(bits=4, anchor="minimum", requant="type", segments=1))
+    worse = {error.name: error for error in operator_errors(naive, parameters(), naive.encode(patches))}
+    for name in ("attn0.q_requant", "attn0.softmax"):
+        assert worse[name].error > 2 * found[name].error
 
 
 # ------------------------------------------------------------------------------------------------------------ states

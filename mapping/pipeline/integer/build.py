@@ -3,88 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import ceil, log2, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuromorph.errors import MappingError
 from neuromorph.progress import Progress, progress_for
 
 from . import calibrate, calibrate_rows
-from .calibrate import Ranges
-from .float_model import checked_patches, evaluate
+from .float_model import checked_patches
 from .network import Attention, IntegerTransformer, Mlp
 from .operators import DynamicMatmul, Matmul, PatchEmbedding, Requant, Residual
-from .parameters import POINTS, UNSIGNED, BlockParameters, ClassToken, Linear, TransformerParameters, from_state
-from .rows import Anchor, LayerNorm
-from .scales import least_squares_scale, quantise
+from .parameters import BlockParameters, ClassToken, Linear, TransformerParameters, from_state
+from .recipe import Recipe
+from .rows import LayerNorm
+from .scales import activation_scales, least_squares_scale, quantise
 from .words import Integers, Width
-
-_SEEN = 1 << 15
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How integers are chosen.
-
-    Attributes
-    ----------
-    bits : int
-        Of weights and activations in the blocks.
-    edge_bits : int
-        Of patches, patch embedding, and of what the head multiplies.
-    residual_bits : int
-        Of the tokens that leave the patch embedding.
-    headroom : int
-        Bits that the residual stream has above the largest value of the sample images.
-    requant, gelu : {"joint", "data", "type"}
-        Ranges of the tables; ``"data"`` and ``"type"`` are without calibration.
-    anchor : {"maximum", "minimum", "zero"}
-        Of the exponential; ``"maximum"`` is the inverted one.
-    segments : {1, 2}
-        Of the reciprocal.
-    entries : mapping of str to int
-        Of ``"requant"``, ``"gelu"``, ``"rsqrt"``, ``"exp"`` and ``"recip"`` tables, where others than HG-PIPE's 64,
-        64, 128, 32 and 64 are wanted. Above 4 bits the defaults are 4 * 2^bits, the same, 512, 256 and 256.
-    contents : mapping of str to int
-        Bits of the ``"rsqrt"``, ``"exp"`` and ``"recip"`` tables' contents: 12, 16 and 8; above 4 bits 16, 16, 12.
-    """
-
-    bits: int = 3
-    edge_bits: int = 8
-    residual_bits: int = 13
-    headroom: int = 2
-    requant: Ranges = "joint"
-    gelu: Ranges = "joint"
-    anchor: Anchor = "maximum"
-    segments: int = 2
-    entries: Mapping[str, int] = field(default_factory=dict)
-    contents: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for what, bits in (("bits", self.bits), ("edge_bits", self.edge_bits)):
-            if not 2 <= bits <= 12:
-                raise MappingError(f"recipe: {what} is {bits}; 2 to 12 are possible", bits=bits)
-        for given, known in ((self.entries, _ENTRIES), (self.contents, _CONTENTS)):
-            for name in given:
-                if name not in known:
-                    raise MappingError(f"recipe: no table {name!r}; there are {', '.join(known)}", name=name)
-
-    def table(self, name: str) -> int:
-        """Entries of a table."""
-        fine = {"requant": 4 << self.bits, "gelu": 4 << self.bits, "rsqrt": 512, "exp": 256, "recip": 256}
-        return self.entries.get(name, (_ENTRIES if self.bits <= 4 else fine)[name])
-
-    def content(self, name: str) -> int:
-        """Bits of a table's contents."""
-        return self.contents.get(name, (_CONTENTS if self.bits <= 4 else {"rsqrt": 16, "exp": 16, "recip": 12})[name])
-
-
-_ENTRIES = {"requant": 64, "gelu": 64, "rsqrt": 128, "exp": 32, "recip": 64}
-_CONTENTS = {"rsqrt": 12, "exp": 16, "recip": 8}
 
 
 def from_float(
@@ -139,9 +75,10 @@ def calibrated(
     images = checked_patches(parameters, patches)
     with progress_for(progress) as shown:
         shown.stage("integer transformer: scales")
-        scales, zeros = _scales(parameters, images, recipe)
+        scales, zeros = activation_scales(parameters, images, recipe)
         shown.stage("integer transformer: tables", len(parameters.blocks))
         embedding, unit = _embedding(parameters, images, recipe, scales)
+        units = {"patch_embed.project": unit}
         word = Width(recipe.edge_bits, parameters.input_signed)
         values = embedding.apply(quantise(images, scales["input"], word))
         width = embedding.output
@@ -152,6 +89,7 @@ def calibrated(
             mlp, values, unit = build.mlp(values, attention.residual.output, unit)
             width = mlp.residual.output
             blocks.append((attention, mlp))
+            units |= build.units
             shown.advance()
     edge = Width(recipe.edge_bits)
     norm = calibrate_rows.layer_norm(
@@ -167,7 +105,9 @@ def calibrated(
         name="head.layernorm",
     )
     head, logit = _matmul(parameters.head, scales["norm"], edge, edge, "head.classes")
-    return IntegerTransformer(embedding, tuple(blocks), norm, head, scales["input"], logit)
+    units |= {"head.layernorm": scales["norm"], "head.classes": logit}
+    codes = {f"mlp{number}.gelu": zero for number, zero in enumerate(zeros) if zero}
+    return IntegerTransformer(embedding, tuple(blocks), norm, head, scales["input"], units, codes)
 
 
 class _Block:
@@ -188,6 +128,7 @@ class _Block:
             name.split(".")[1]: scale for name, scale in scales.items() if name.startswith(f"block{number}.")
         }
         self.signed, self.unsigned = Width(recipe.bits), Width(recipe.bits, signed=False)
+        self.units: dict[str, float] = {}
 
     def attention(self, values: Integers, width: Width, unit: float) -> tuple[Attention, Integers, float]:
         recipe, heads = self.recipe, self.parameters.heads
@@ -199,11 +140,13 @@ class _Block:
             sums = matmul[part].apply(normed)
             requant[part] = self._requant(sums, scale, part, matmul[part].output)
             split[part] = _split(requant[part].apply(sums), heads)
+            self.units |= {f"{self.attn}.{part}": scale, f"{self.attn}.{part}_requant": self.scales[part]}
         qk = _dynamic(split["q"].shape[-1], self.signed, self.signed, f"{self.attn}.qk")
         relation = qk.apply(split["q"], split["k"])
+        scores = self.scales["q"] * self.scales["k"] / sqrt(qk.inputs)
         softmax = calibrate_rows.softmax(
             relation,
-            self.scales["q"] * self.scales["k"] / sqrt(qk.inputs),
+            scores,
             self.scales["softmax"],
             input=qk.output,
             output=self.unsigned,
@@ -218,19 +161,23 @@ class _Block:
         rv = _dynamic(values.shape[1], self.unsigned, self.signed, f"{self.attn}.rv")
         mixed = rv.apply(softmax.apply(relation), split["v"].swapaxes(-1, -2))
         mixed = mixed.swapaxes(1, 2).reshape(values.shape)
-        requant["a"] = self._requant(mixed, self.scales["softmax"] * self.scales["v"], "a", rv.output)
+        mean = self.scales["softmax"] * self.scales["v"]
+        requant["a"] = self._requant(mixed, mean, "a", rv.output)
         o, scale = self._weights("o", "a", self.signed, self.attn)
         residual, total = self._residual(unit / scale, values, width, o, requant["a"].apply(mixed), self.attn)
+        own = {"layernorm": self.scales["norm1"], "qk": scores, "softmax": self.scales["softmax"], "rv": mean}
+        own |= {"a_requant": self.scales["a"], "o": scale, "residual": scale}
+        self.units |= {f"{self.attn}.{part}": value for part, value in own.items()}
         made = Attention(norm, matmul["q"], matmul["k"], matmul["v"], requant, qk, softmax, rv, o, residual, heads)
         return made, total, scale
 
     def mlp(self, values: Integers, width: Width, unit: float) -> tuple[Mlp, Integers, float]:
         norm = self._norm(values, width, unit, "norm2", self.mlp_)
-        fc1, scale = self._weights("fc1", "norm2", self.signed, self.mlp_)
+        fc1, first = self._weights("fc1", "norm2", self.signed, self.mlp_)
         sums = fc1.apply(norm.apply(values))
         gelu = calibrate.gelu_requant(
             sums,
-            scale,
+            first,
             self.scales["gelu"],
             input=fc1.output,
             output=self.unsigned,
@@ -241,6 +188,9 @@ class _Block:
         )
         fc2, scale = self._weights("fc2", "gelu", self.unsigned, self.mlp_, self.zero)
         residual, total = self._residual(unit / scale, values, width, fc2, gelu.apply(sums), self.mlp_)
+        own = {"layernorm": self.scales["norm2"], "fc1": first, "gelu": self.scales["gelu"]}
+        own |= {"fc2": scale, "residual": scale}
+        self.units |= {f"{self.mlp_}.{part}": value for part, value in own.items()}
         return Mlp(norm, fc1, gelu, fc2, residual), total, scale
 
     def _residual(
@@ -328,51 +278,3 @@ def _embedding(
     output = Width.of((ends[0] + half) >> shift, (ends[1] + half) >> shift)
     extra = parameters.token == "extra"
     return PatchEmbedding(matmul, bias, token, shift, output, extra), unit * 2.0**shift
-
-
-def _scales(
-    parameters: TransformerParameters, images: NDArray[np.float64], recipe: Recipe
-) -> tuple[dict[str, float], list[int]]:
-    """The scale of every activation by name, and the code of 0 after each GeLU; from a float run where not given."""
-    known: dict[str, float | None] = {"input": parameters.input_scale, "norm": parameters.norm_scale}
-    for number, block in enumerate(parameters.blocks):
-        known |= {f"block{number}.{point}": block.scales.get(point) for point in POINTS}
-    seen: dict[str, NDArray[np.float64]] = {}
-
-    def see(name: str, values: NDArray[np.float64]) -> None:
-        if known[name] is None:
-            flat = values.ravel()
-            seen[name] = flat[:: -(-len(flat) // _SEEN)].copy()
-
-    if None in known.values():
-        evaluate(parameters, images, see=see)
-    zeros = [block.gelu_zero for block in parameters.blocks]
-    scales: dict[str, float] = {}
-    for name, given in known.items():
-        point = name.split(".")[-1]
-        if given is not None:
-            scales[name] = given
-        elif name in ("input", "norm"):
-            signed = parameters.input_signed if name == "input" else True
-            scales[name] = least_squares_scale(seen[name], Width(recipe.edge_bits, signed), owner=name)
-        elif point == "gelu":
-            number = int(name.split(".")[0].removeprefix("block"))
-            scales[name], zeros[number] = _gelu_scale(seen[name], recipe.bits, name)
-        else:
-            word = Width(recipe.bits, point not in UNSIGNED)
-            scales[name] = least_squares_scale(seen[name], word, owner=name)
-    return scales, zeros
-
-
-def _gelu_scale(values: NDArray[np.float64], bits: int, name: str) -> tuple[float, int]:
-    """Scale and code of 0 with the least squared error: codes below 0's stand for GeLU's negative part."""
-    word = Width(bits, signed=False)
-    first = least_squares_scale(values, word, owner=name)
-    least = float(-values.min())
-    best, error = (first, 0), np.inf
-    for zero in {0, *range(1, 1 + max(1, ceil(least / first)))}:
-        scale = least_squares_scale(values, word, zero, owner=name)
-        found = float(np.sum(((quantise(values, scale, word, zero) - zero) * scale - values) ** 2))
-        if found < error:
-            best, error = (scale, zero), found
-    return best

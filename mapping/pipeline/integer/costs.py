@@ -11,7 +11,7 @@ from neuromorph.errors import MappingError
 
 from ...constants import Constants, load_constants
 from ..design import PRODUCTS, Design, Operator, Parallel
-from .build import Recipe
+from .recipe import Recipe
 
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "layernorm": ("rsqrt",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -120,8 +120,12 @@ class IntegerTransformer:
     norm : LayerNorm
         Of the class token, before the head.
     head : Matmul
-    input_scale, logit_scale : float
-        Value of 1 in the patches and in the logits: for people, the arithmetic does without.
+    input_scale : float
+        Value of 1 in the patches. This and what follows is for people: the arithmetic does without.
+    scales : mapping of str to float
+        Value of 1 in what an operator gives, by its name (``qk`` with the division by the root of a head's channels).
+    zeros : mapping of str to int
+        Codes that stand for 0 where it is not 0 itself: of ``mlp{i}.gelu``.
     """
 
     patch_embed: PatchEmbedding
@@ -129,7 +133,13 @@ class IntegerTransformer:
     norm: LayerNorm
     head: Matmul
     input_scale: float = 1.0
-    logit_scale: float = 1.0
+    scales: Mapping[str, float] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def logit_scale(self) -> float:
+        """Value of 1 in the logits; 1 where no scales are known."""
+        return self.scales.get("head.classes", 1.0)
 
     def encode(self, patches: NDArray[Any]) -> Integers:
         """Real-valued patches as the codes that :meth:`run` takes: rounded, and clamped to the input's word."""
