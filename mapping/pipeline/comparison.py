@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..constants import Constants
 from . import schedule
 from .closed import closed_form
 from .graph import StageGraph
-from .schedule import Buffers, buffers
+from .memory import Buffers, buffers
 from .simulate import simulate
 from .timing import Timing
 
@@ -53,9 +52,10 @@ class Scheduled:
         Cycles from item to item, and of the first item from first in to last out.
     closed_interval : int
         Trips of the slowest stage: what the interval is if no FIFO slows it.
-    closed_first : (int, int) or None
-        What closed forms say of the first item. Hybrid: stage by stage, twice the same. Coarse: the operators' trips
-        alone, and with what fills them (:func:`.schedule.alone`). Fine: none, as small FIFOs decide.
+    closed_first : tuple of int
+        What the first item takes without simulating the whole. Hybrid: by closed forms, stage by stage. Coarse: the
+        operators' trips alone, then with all that fills them (:func:`.schedule.one_by_one`). Fine: nothing, as it is
+        the small FIFOs that decide.
     memory : Buffers
     """
 
@@ -64,7 +64,7 @@ class Scheduled:
     interval: int
     first: int
     closed_interval: int
-    closed_first: tuple[int, int] | None
+    closed_first: tuple[int, ...]
     memory: Buffers
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,7 +135,10 @@ class ScheduleComparison:
         return as_html(self._summary(), self._tables())
 
     def _summary(self) -> str:
-        lines = [f"{self.name}: cycles (simulated, {self.items} items, and by closed forms), memory in kbit"]
+        lines = [
+            f"{self.name}: cycles, simulated with {self.items} items, and by closed forms (of the coarse one: the "
+            "operators' trips / with what fills them); memory in kbit"
+        ]
         return "\n".join([*lines, *(f"  {each.name}: {MEANING[each.name]}" for each in self.schedules)])
 
     def _tables(self) -> list[Table]:
@@ -173,14 +176,12 @@ class ScheduleComparison:
 
 def _row(each: Scheduled) -> tuple[str, ...]:
     m = each.memory
-    low, high = each.closed_first or (0, 0)
-    closed = "" if each.closed_first is None else f"{low:,}" if low == high else f"{low:,} to {high:,}"
     return (
         each.name,
         f"{each.interval:,}",
         f"{each.closed_interval:,}",
         f"{each.first:,}",
-        closed,
+        " / ".join(f"{cycles:,}" for cycles in each.closed_first),
         *(_kbit(bits) for bits in (m.streams + m.tensors, m.kept, m.activations, m.weights + m.tables, m.total)),
     )
 
@@ -235,18 +236,15 @@ def compare_schedules(
         raise MappingError(f"schedules of {graph.name!r}: {items} items; an interval needs at least 2")
     form = closed_form(graph)
     graphs = schedules(graph, progress)
-    first: Mapping[str, tuple[int, int]] = {
-        "hybrid": (form.latency, form.latency),
-        "coarse": (form.coarse, schedule.alone(graphs["coarse"])),
-    }
+    first = {"hybrid": (form.latency,), "coarse": (form.coarse, schedule.one_by_one(graphs["coarse"]))}
     found = []
     for name, one in graphs.items():
         timing = simulate(one, items, progress=progress, **rules)
-        found.append(_scheduled(name, timing, form.interval, first.get(name)))
+        found.append(_scheduled(name, timing, form.interval, first.get(name, ())))
     return ScheduleComparison(graph.name, items, tuple(found), figures)
 
 
-def _scheduled(name: str, timing: Timing, interval: int, first: tuple[int, int] | None) -> Scheduled:
+def _scheduled(name: str, timing: Timing, interval: int, first: tuple[int, ...]) -> Scheduled:
     return Scheduled(
         name, timing.graph, timing.interval, int(timing.latency[0]), interval, first, buffers(timing.graph)
     )

@@ -10,8 +10,8 @@ from neuromorph.engine.tables import Table, as_html, as_rich, as_text
 from neuromorph.errors import MappingError
 
 from ..readable import many, percent, seconds
+from .memory import Buffers, buffers
 from .names import alike
-from .schedule import Buffers, buffers
 from .timeline import tracks
 from .timing import Timing
 

@@ -19,78 +19,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from neuromorph.errors import MappingError
 from neuromorph.progress import Progress, progress_for
 
 from .deadlock import DeadlockError
-from .graph import StageGraph
+from .graph import Loop, Run, Stage, StageGraph
 from .names import alike
 from .simulate import simulate
 from .timing import Timing
 
 STREAM_DEPTH = 2
 """Tokens of the smallest FIFO that lets its writer and its reader work in every cycle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Buffers:
-    """Memory on chip, in bits.
-
-    Attributes
-    ----------
-    streams : int
-        FIFOs that hand over token by token, at full depth.
-    tensors : int
-        FIFOs that hand over whole tensors.
-    kept : int
-        Activations that stages keep to themselves: windows of rows, whole K and V.
-    weights, tables : int
-    """
-
-    streams: int
-    tensors: int
-    kept: int
-    weights: int
-    tables: int
-
-    @property
-    def activations(self) -> int:
-        """All activations."""
-        return self.streams + self.tensors + self.kept
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.activations + self.weights + self.tables
-
-
-def buffers(graph: StageGraph) -> Buffers:
-    """Bits of all FIFOs and memories of a graph.
-
-    Raises
-    ------
-    MappingError
-        A memory of a kind that is none of "weights", "table", "activations".
-    """
-    kinds = dict.fromkeys(("weights", "table", "activations"), 0)
-    for stage in graph.stages:
-        for memory in stage.memories:
-            if memory.kind not in kinds:
-                raise MappingError(
-                    f"stage {stage.name!r}: memory {memory.name!r} is of kind {memory.kind!r}; expected one of "
-                    f"{', '.join(kinds)}",
-                    name=stage.name,
-                )
-            kinds[memory.kind] += memory.words * memory.bits
-    return Buffers(
-        streams=sum(fifo.depth * fifo.bits for fifo in graph.fifos if fifo.grain == 1),
-        tensors=sum(fifo.depth * fifo.bits for fifo in graph.fifos if fifo.grain > 1),
-        kept=kinds["activations"],
-        weights=kinds["weights"],
-        tables=kinds["table"],
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------ fine
@@ -211,30 +152,47 @@ def _shape(graph: StageGraph) -> object:
 
 
 # ---------------------------------------------------------------------------------------------------------- coarse
-def alone(graph: StageGraph) -> int:
-    """The longest path through the operators of a coarse pipeline, each as long as it takes by itself.
+def one_by_one(graph: StageGraph) -> int:
+    """When the first item of a coarse pipeline is through, put together from its operators.
 
-    That is when the first item comes out at the latest: every operator is simulated with all of its inputs there at
-    once. In the pipeline an input may come earlier than another, so that what is done with it alone is done by then.
+    The longest path through them, where each counts from when the tensor of one operator before it is complete to its
+    own last token, all other tensors being there already: what it can do with those is done by then. Each operator is
+    simulated alone for that; equal ones once.
 
     Raises
     ------
     MappingError
         Operators that wait for one another in a circle.
     """
+    unit = units(graph)
     members: dict[str, list[str]] = {}
-    for stage, name in units(graph).items():
+    for stage, name in unit.items():
         members.setdefault(name, []).append(stage)
     known: dict[object, int] = {}
     done: dict[str, int] = {}
-    for name, before in operators(graph, units(graph)).items():
+    for name, before in operators(graph, unit).items():
         piece = _piece(graph, members[name])
-        shape = _shape(piece)
-        if shape not in known:
-            timing = simulate(piece, 1)
-            known[shape] = int(timing.last_out[0] - timing.first_in[0]) + 1
-        done[name] = known[shape] + max((done[one] for one in before), default=0)
+        ends = []
+        for one in before:
+            late = [f for f in piece.inputs if f in graph.writer and unit[graph.writer[f].name] == one]
+            waiting, cycles = _waiting(piece, late)
+            shape = _shape(waiting)
+            if shape not in known:
+                known[shape] = int(simulate(waiting, 1).last_out[0]) - cycles + 1
+            ends.append(done[one] + known[shape])
+        done[name] = max(ends, default=0) or int(simulate(piece, 1).latency[0]) + 1
     return max(done.values())
+
+
+def _waiting(graph: StageGraph, late: Iterable[str]) -> tuple[StageGraph, int]:
+    """The graph with some inputs that come only when all else has been done, and the cycles before they do."""
+    cycles = sum(stage.trips + sum(loop.depth for loop in stage.loops) for stage in graph.stages)
+    stages, fifos = list(graph.stages), list(graph.fifos)
+    for name in late:
+        loops = (Loop((Run(cycles),)), Loop((Run(graph.tokens(name), (0,), (0,)),)))
+        stages.append(Stage(f"wait for {name}", "wait", loops, (f"{name} before",), (name,)))
+        fifos.append(replace(graph.fifo[name], name=f"{name} before"))
+    return StageGraph(graph.name, tuple(stages), tuple(fifos)), cycles
 
 
 def coarse(graph: StageGraph) -> StageGraph:

@@ -21,6 +21,7 @@ from neuromorph.mapping.pipeline.comparison import compare_schedules
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Memory, Run, Stage, StageGraph
+from neuromorph.mapping.pipeline.memory import buffers
 from neuromorph.mapping.pipeline.report import report
 from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.mapping.pipeline.timing import Timing
@@ -77,13 +78,13 @@ def run(small: StageGraph) -> Timing:
 def test_memory_is_counted_by_kind() -> None:
     stages = passed().stages
     tables = replace(stages[0], memories=(*ROW, Memory("w", 7, 3, kind="weights"), Memory("t", 16, 2, kind="table")))
-    found = schedule.buffers(replace(passed(), stages=(tables, *stages[1:])))
+    found = buffers(replace(passed(), stages=(tables, *stages[1:])))
     assert (found.streams, found.tensors) == (6 * 4 * 8 + 100 * 8, 0)
     assert (found.kept, found.weights, found.tables) == (2 * 40 + 4 * TOKENS, 21, 32)
     assert found.activations == found.streams + found.kept
     assert found.total == found.activations + 21 + 32
     with pytest.raises(MappingError, match="memory 'w' is of kind 'coffee'; expected one of weights, table"):
-        schedule.buffers(
+        buffers(
             replace(passed(), stages=(replace(stages[0], memories=(Memory("w", 1, 1, kind="coffee"),)), *stages[1:]))
         )
 
@@ -111,7 +112,7 @@ def test_coarse_buffers_hold_a_tensor_more_for_each_operator_that_they_skip() ->
     assert coarse.fifo["skip"].depth == 4 * TOKENS
     timing = simulate(coarse, 6)
     assert timing.interval == TOKENS
-    assert 4 * TOKENS <= timing.latency[0] <= schedule.alone(coarse) == 4 * TOKENS + 4
+    assert 4 * TOKENS <= timing.latency[0] <= schedule.one_by_one(coarse) <= 4 * TOKENS + 4 * 4
     for tensors in (2, 3):
         out = timing.retime({"skip": tensors * TOKENS}).last_out
         assert out[-1] - out[0] > 5 * TOKENS, f"{tensors} tensors slow it down"
@@ -149,8 +150,11 @@ def test_a_coarse_transformer_lies_between_its_closed_forms(small: StageGraph) -
     timing = simulate(coarse, 4)
     form = closed_form(small)
     assert timing.interval == form.interval
-    assert form.coarse <= timing.latency[0] <= schedule.alone(coarse)
-    assert schedule.alone(coarse) < 2 * form.coarse
+    derived = schedule.one_by_one(coarse)
+    assert form.coarse <= timing.latency[0] <= derived
+    handed_over = 4 * len(schedule.operators(small, schedule.units(small)))
+    assert derived - timing.latency[0] <= handed_over, "a few cycles from operator to operator"
+    assert simulate(coarse, 20).interval == form.interval, "no buffer of tensors is too small"
 
 
 # -------------------------------------------------------------------------------------------------------------- fine
@@ -172,7 +176,7 @@ def test_fine_keeps_what_is_shallow_and_shares_depths(small: StageGraph) -> None
     raised = {fifo.name for fifo in joined if fifo.depth > min(16, max(2, small.fifo[fifo.name].depth))}
     assert raised <= {fifo.name for fifo in joined if "residual" in fifo.name or ".q." in fifo.name}
     assert found.fifo["attn0.q.head1"].depth == found.fifo["attn1.q.head2"].depth
-    assert schedule.buffers(schedule.fine(small)).streams <= schedule.buffers(found).streams
+    assert buffers(schedule.fine(small)).streams <= buffers(found).streams
     with pytest.raises(MappingError, match="depth 1; at least 2"):
         schedule.fine(small, 1)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from neuromorph.engine.tables import Table, as_html, as_rich, as_text
 
 from ...readable import many, percent, seconds
+from ..memory import buffers
 from ..resources import Resources
-from ..schedule import buffers
 from .schedules import Figures, Schedule
 
 if TYPE_CHECKING:

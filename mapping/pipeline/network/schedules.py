@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..board import Board
 from ..design import Parallel
 from ..graph import StageGraph
-from ..schedule import buffers
+from ..memory import buffers
 from ..simulate import simulate
 from ..timing import Timing
 from .bound import Bound, bound
