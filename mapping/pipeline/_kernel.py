@@ -20,55 +20,58 @@ STAGE_COLUMNS = 20
 LOOP_FIRST_RUN, LOOP_END_RUN, LOOP_REPEATS, LOOP_LEAD, LOOP_INTERVAL, LOOP_WRITES = range(6)
 RUN_COUNT, RUN_READS, RUN_WRITES, RUN_END = range(4)
 # Columns of an iteration in flight, of a record, and of the queue's state.
-LEAVES, SINCE, LEAVING_RUN, LEAVING_ITEM = range(4)
+LEAVES, SINCE, FIRST_WRITE, END_WRITE, LEAVING_ITEM = range(5)
+FLIGHT_COLUMNS = 5
 START, END, WAITING, HELD = range(4)
 QUEUE_HEAD, QUEUE_LENGTH = range(2)
 
+BEFORE = -(2**61)
+"""A time before everything."""
 UNKNOWN = -(2**62)
 """A time that depends on something that has not been evaluated yet."""
-NEVER = 2**62
 
 
 @njit(cache=True, error_model="numpy")
-def _ready(fifo: Array, written: Array) -> Any:
-    """Cycle from which the next token can be read."""
-    token = fifo[READ]
-    if fifo[GRAIN] > 1:
-        token = (token // fifo[GRAIN] + 1) * fifo[GRAIN] - 1
-    if token >= fifo[WRITTEN]:
+def _ready(fifos: Array, f: int, written: Array) -> Any:
+    """Cycle from which the next token of a FIFO can be read."""
+    token, grain = fifos[f, READ], fifos[f, GRAIN]
+    if grain > 1:
+        token = (token // grain + 1) * grain - 1
+    if token >= fifos[f, WRITTEN]:
         return UNKNOWN
-    return written[fifo[OFFSET] + (token & fifo[MASK])] + 1
+    return written[fifos[f, OFFSET] + (token & fifos[f, MASK])] + 1
 
 
 @njit(cache=True, error_model="numpy")
-def _room(fifo: Array, read: Array) -> Any:
-    """Cycle from which there is room for the next token."""
-    token = fifo[WRITTEN] - fifo[ROOM]
+def _room(fifos: Array, f: int, read: Array) -> Any:
+    """Cycle from which there is room for the next token of a FIFO."""
+    token, grain = fifos[f, WRITTEN] - fifos[f, ROOM], fifos[f, GRAIN]
     if token < 0:
-        return 0
-    if fifo[GRAIN] > 1:
-        token = (token // fifo[GRAIN] + 1) * fifo[GRAIN] - 1
-    if token >= fifo[READ]:
+        return BEFORE
+    if grain > 1:
+        token = (token // grain + 1) * grain - 1
+    if token >= fifos[f, READ]:
         return UNKNOWN
-    return read[fifo[OFFSET] + (token & fifo[MASK])] + 1
+    return read[fifos[f, OFFSET] + (token & fifos[f, MASK])] + 1
 
 
 @njit(cache=True, error_model="numpy")
-def _see(fifo: Array, written: Array, read: Array, last: bool) -> None:
-    """Merge the times of writes and reads, as far as both are known, into the peak of what the FIFO holds."""
-    offset, mask = fifo[OFFSET], fifo[MASK]
-    writes, reads, peak = fifo[SEEN_WRITES], fifo[SEEN_READS], fifo[PEAK]
-    while reads < fifo[READ]:
+def _see(fifos: Array, f: int, written: Array, read: Array, last: bool) -> None:
+    """Merge the times of writes and reads, as far as both are known, into the peak of what a FIFO holds."""
+    offset, mask = fifos[f, OFFSET], fifos[f, MASK]
+    writes, reads, peak = fifos[f, SEEN_WRITES], fifos[f, SEEN_READS], fifos[f, PEAK]
+    all_writes, all_reads = fifos[f, WRITTEN], fifos[f, READ]
+    while reads < all_reads:
         at = read[offset + (reads & mask)]
-        while writes < fifo[WRITTEN] and written[offset + (writes & mask)] < at:
+        while writes < all_writes and written[offset + (writes & mask)] < at:
             writes += 1
-        if writes == fifo[WRITTEN] and not last:
+        if writes == all_writes and not last:
             break  # a write that is not known yet may come before this read
         peak = max(peak, writes - reads)
         reads += 1
     if last:
-        peak = max(peak, fifo[WRITTEN] - reads)
-    fifo[SEEN_WRITES], fifo[SEEN_READS], fifo[PEAK] = writes, reads, peak
+        peak = max(peak, all_writes - reads)
+    fifos[f, SEEN_WRITES], fifos[f, SEEN_READS], fifos[f, PEAK] = writes, reads, peak
 
 
 @njit(cache=True, error_model="numpy")
@@ -78,6 +81,30 @@ def _wake(stage: int, queue: Array, queued: Array, state: Array) -> None:
         at = state[QUEUE_HEAD] + state[QUEUE_LENGTH]
         queue[at - len(queue) if at >= len(queue) else at] = stage
         state[QUEUE_LENGTH] += 1
+
+
+@njit(cache=True, error_model="numpy")
+def _write(
+    fifos: Array, f: int, at: int, written: Array, read: Array, queue: Array, queued: Array, state: Array
+) -> None:
+    token, mask = fifos[f, WRITTEN], fifos[f, MASK]
+    if token - fifos[f, SEEN_READS] > mask:
+        _see(fifos, f, written, read, False)
+    written[fifos[f, OFFSET] + (token & mask)] = at
+    fifos[f, WRITTEN] = token + 1
+    if fifos[f, READER_WAITS]:
+        fifos[f, READER_WAITS] = 0
+        _wake(fifos[f, READER], queue, queued, state)
+
+
+@njit(cache=True, error_model="numpy")
+def _read(fifos: Array, f: int, at: int, read: Array, queue: Array, queued: Array, state: Array) -> None:
+    token = fifos[f, READ]
+    read[fifos[f, OFFSET] + (token & fifos[f, MASK])] = at
+    fifos[f, READ] = token + 1
+    if fifos[f, WRITER_WAITS]:
+        fifos[f, WRITER_WAITS] = 0
+        _wake(fifos[f, WRITER], queue, queued, state)
 
 
 @njit(cache=True, error_model="numpy")
@@ -98,55 +125,52 @@ def _step(
     queued: Array,
     state: Array,
 ) -> int:
-    """Take one stage as far as what is known of its FIFOs allows; how many iterations entered or left.
+    """Take one stage as far as what is known of its FIFOs allows; how many iterations entered, or left apart from that.
 
     The stage counts ticks, which are cycles of progress. Iteration k enters at its tick ``g`` and leaves at ``g +
-    depth - 1``; a tick is in cycle ``tick + offset``, and offsets only grow: that of entering (ENTRY) with every wait
-    for a token, that of leaving (EXIT) with every wait for room. What enters at a tick waits for what leaves up to that
-    tick. What leaves waits for the iteration itself to have entered (ideal), or for all that enter until then (rigid);
-    in a rigid pipeline what enters and what leaves at a tick of one loop does so together.
+    lead``; a tick is in cycle ``tick + offset``, and offsets only grow. A rigid pipeline has one for what enters
+    (ENTRY) and, as loops drain while the next one enters already, one for what leaves (EXIT). What enters at a tick
+    waits for what leaves up to that tick; what leaves, for what enters in its own loop up to that tick; at one tick of
+    one loop they happen together. An ideal pipeline has ENTRY alone: an iteration enters when it will find room.
     """
     base, mask = own[FLIGHT], own[FLIGHT_MASK]
     loop, run, tick, entry = own[LOOP], own[RUN], own[TICK], own[ENTRY]
-    leave, head, tail = own[EXIT], own[HEAD], own[TAIL]
+    leave, head, tail, settled = own[EXIT], own[HEAD], own[TAIL], own[SETTLED]
     done, item = own[DONE], own[ITEM]
-    lead, interval = loops[loop, LOOP_LEAD], loops[loop, LOOP_INTERVAL]
+    lead, interval, end_run = loops[loop, LOOP_LEAD], loops[loop, LOOP_INTERVAL], loops[loop, LOOP_END_RUN]
     starved = False
     work = 0
     while True:
         over = item == items
-        ended = not over and run == loops[loop, LOOP_END_RUN]
-        until = NEVER if over else tick
+        ended = not over and run == end_run
         stuck = False
         while head < tail:
-            out = flight[base + (head & mask)]
-            at = out[LEAVES]
-            settled = ideal or head < own[SETTLED]
-            if settled:
-                if at > until and not starved:
+            out = base + (head & mask)
+            at, first, last = flight[out, LEAVES], flight[out, FIRST_WRITE], flight[out, END_WRITE]
+            if head < settled:
+                if not over and at > tick and not starved:
                     break
-                since = max(leave, out[SINCE])
+                free = max(leave, flight[out, SINCE]) + at
             else:
-                if at > until or (at == until and not ended):
+                if at > tick or (at == tick and not ended):
                     break
-                since = entry
-            free = since + at
+                free = entry + at
             wait = free
-            for u in range(runs[out[LEAVING_RUN], RUN_WRITES], runs[out[LEAVING_RUN], RUN_END]):
-                room = _room(fifos[uses[u]], read)
+            for u in range(first, last):
+                room = _room(fifos, uses[u], read)
                 if room == UNKNOWN:
                     fifos[uses[u], WRITER_WAITS] = 1
                     stuck = True
                 wait = max(wait, room)
             if stuck:
                 break
-            for u in range(runs[out[LEAVING_RUN], RUN_WRITES], runs[out[LEAVING_RUN], RUN_END]):
-                fifo = fifos[uses[u]]
-                fifo[WRITER_BLOCKED] += max(0, _room(fifo, read) - free)
-                _write(fifo, wait, written, read, queue, queued, state)
+            for u in range(first, last):
+                if wait > free:
+                    fifos[uses[u], WRITER_BLOCKED] += max(0, _room(fifos, uses[u], read) - free)
+                _write(fifos, uses[u], wait, written, read, queue, queued, state)
             leave = wait - at
-            record[out[LEAVING_ITEM], END] = wait
-            if at > until:
+            record[flight[out, LEAVING_ITEM], END] = wait
+            if not over and at > tick:
                 place = base + (own[AHEAD_TAIL] & mask)
                 ahead[place, 0], ahead[place, 1] = at, leave
                 own[AHEAD_TAIL] += 1
@@ -155,7 +179,7 @@ def _step(
                 entry = leave
             head += 1
             work += 1
-        if over or (stuck and flight[base + (head & mask), LEAVES] <= until):
+        if over or (stuck and flight[base + (head & mask), LEAVES] <= tick):
             break
         while own[AHEAD_HEAD] < own[AHEAD_TAIL] and ahead[base + (own[AHEAD_HEAD] & mask), 0] <= tick:
             held = ahead[base + (own[AHEAD_HEAD] & mask), 1]
@@ -164,114 +188,105 @@ def _step(
                 entry = held
             own[AHEAD_HEAD] += 1
         if ended:
-            for k in range(max(head, own[SETTLED]), tail):
-                if not ideal:
-                    flight[base + (k & mask), SINCE] = entry
-            own[SETTLED] = tail
+            for k in range(max(head, settled), tail):
+                flight[base + (k & mask), SINCE] = entry
+            settled = tail
             tick += interval  # `tick` was that of the last iteration
             loop += 1
             if loop == own[END_LOOP]:
                 loop = own[FIRST_LOOP]
                 item += 1
                 tick += own[RESTART]
-            lead, interval = loops[loop, LOOP_LEAD], loops[loop, LOOP_INTERVAL]
+            lead, interval, end_run = loops[loop, LOOP_LEAD], loops[loop, LOOP_INTERVAL], loops[loop, LOOP_END_RUN]
             if loops[loop, LOOP_WRITES]:
                 tick = max(tick, own[LAST_EXIT] + 1 - lead)
             run = loops[loop, LOOP_FIRST_RUN]
             own[REPEAT] = 0
             done = 0
+            continue
+        count, reads, writes, end = (
+            runs[run, RUN_COUNT],
+            runs[run, RUN_READS],
+            runs[run, RUN_WRITES],
+            runs[run, RUN_END],
+        )
+        if reads == end:
+            tick += count * interval
+            done = count
         else:
-            reads, writes, end = runs[run, RUN_READS], runs[run, RUN_WRITES], runs[run, RUN_END]
-            count = runs[run, RUN_COUNT]
-            if reads == end:
-                tick += count * interval
-                done = count
-            else:
-                together = run  # the run whose writes leave with this iteration
-                joined = 0
-                if not ideal:
-                    if lead == 0:
-                        joined = 1
-                    elif head < tail and head >= own[SETTLED] and flight[base + (head & mask), LEAVES] == tick:
-                        together, joined = flight[base + (head & mask), LEAVING_RUN], 1
-                free = entry + tick
-                come = free
-                missing = False
+            # What is written together with this entering: its own tokens, or in a rigid pipeline those that leave now.
+            first, last, later, leaving = writes, end, 0, False
+            if ideal:
+                later = lead
+            elif lead > 0:
+                leaving = head < tail and head >= settled and flight[base + (head & mask), LEAVES] == tick
+                if leaving:
+                    first, last = flight[base + (head & mask), FIRST_WRITE], flight[base + (head & mask), END_WRITE]
+                else:
+                    last = first
+            free = entry + tick
+            come = free
+            missing = False
+            for u in range(reads, writes):
+                ready = _ready(fifos, uses[u], written)
+                if ready == UNKNOWN:
+                    fifos[uses[u], READER_WAITS] = 1
+                    missing = True
+                come = max(come, ready)
+            wait = come
+            for u in range(first, last):
+                room = _room(fifos, uses[u], read)
+                if room == UNKNOWN:
+                    fifos[uses[u], WRITER_WAITS] = 1
+                    missing = True
+                wait = max(wait, room - later)
+            if missing:
+                if starved or head == tail:
+                    break
+                starved = True
+                continue
+            starved = False
+            if wait > free:
                 for u in range(reads, writes):
-                    ready = _ready(fifos[uses[u]], written)
-                    if ready == UNKNOWN:
-                        fifos[uses[u], READER_WAITS] = 1
-                        missing = True
-                    come = max(come, ready)
-                wait = come
-                if joined:
-                    for u in range(runs[together, RUN_WRITES], runs[together, RUN_END]):
-                        room = _room(fifos[uses[u]], read)
-                        if room == UNKNOWN:
-                            fifos[uses[u], WRITER_WAITS] = 1
-                            missing = True
-                        wait = max(wait, room)
-                if missing:
-                    if starved:
-                        break
-                    starved = True
-                    continue
-                starved = False
-                for u in range(reads, writes):
-                    fifo = fifos[uses[u]]
-                    fifo[READER_WAITED] += max(0, _ready(fifo, written) - free)
-                    read[fifo[OFFSET] + (fifo[READ] & fifo[MASK])] = wait
-                    fifo[READ] += 1
-                    if fifo[WRITER_WAITS]:
-                        fifo[WRITER_WAITS] = 0
-                        _wake(fifo[WRITER], queue, queued, state)
-                entry = wait - tick
-                if record[item, START] < 0:
-                    record[item, START] = wait
+                    fifos[uses[u], READER_WAITED] += max(0, _ready(fifos, uses[u], written) - free)
+                for u in range(first, last):
+                    fifos[uses[u], WRITER_BLOCKED] += max(0, _room(fifos, uses[u], read) - later - free)
                 record[item, WAITING] += come - free
                 record[item, HELD] += wait - come
-                record[item, END] = max(record[item, END], wait)
-                if writes < end and (ideal or lead > 0):
-                    out = flight[base + (tail & mask)]
-                    out[LEAVES], out[SINCE], out[LEAVING_RUN], out[LEAVING_ITEM] = tick + lead, entry, run, item
+                entry = wait - tick
+            if record[item, START] < 0:
+                record[item, START] = wait
+            for u in range(reads, writes):
+                _read(fifos, uses[u], wait, read, queue, queued, state)
+            for u in range(first, last):
+                _write(fifos, uses[u], wait + later, written, read, queue, queued, state)
+            record[item, END] = max(record[item, END], wait + later if first < last else wait)
+            if leaving:
+                head += 1
+                leave = entry
+            if writes < end:
+                own[LAST_EXIT] = tick + lead
+                if lead > 0 and not ideal:
+                    out = base + (tail & mask)
+                    flight[out, LEAVES], flight[out, FIRST_WRITE], flight[out, END_WRITE] = tick + lead, writes, end
+                    flight[out, LEAVING_ITEM] = item
                     tail += 1
-                if writes < end:
-                    own[LAST_EXIT] = tick + lead
-                if joined:
-                    for u in range(runs[together, RUN_WRITES], runs[together, RUN_END]):
-                        fifo = fifos[uses[u]]
-                        fifo[WRITER_BLOCKED] += max(0, _room(fifo, read) - free)
-                        _write(fifo, wait, written, read, queue, queued, state)
-                    leave = entry
-                    if lead > 0:
-                        head += 1
-                tick += interval
-                done += 1
-                work += 1
-            if done == count:
-                done = 0
-                run += 1
-                if run == loops[loop, LOOP_END_RUN]:
-                    own[REPEAT] += 1
-                    if own[REPEAT] < loops[loop, LOOP_REPEATS]:
-                        run = loops[loop, LOOP_FIRST_RUN]
-                    else:
-                        tick -= interval
+            tick += interval
+            done += 1
+            work += 1
+        if done == count:
+            done = 0
+            run += 1
+            if run == end_run:
+                own[REPEAT] += 1
+                if own[REPEAT] < loops[loop, LOOP_REPEATS]:
+                    run = loops[loop, LOOP_FIRST_RUN]
+                else:
+                    tick -= interval
     own[LOOP], own[RUN], own[TICK], own[ENTRY] = loop, run, tick, entry
-    own[EXIT], own[HEAD], own[TAIL] = leave, head, tail
+    own[EXIT], own[HEAD], own[TAIL], own[SETTLED] = leave, head, tail, settled
     own[DONE], own[ITEM] = done, item
     return work
-
-
-@njit(cache=True, error_model="numpy")
-def _write(fifo: Array, at: int, written: Array, read: Array, queue: Array, queued: Array, state: Array) -> None:
-    if fifo[WRITTEN] - fifo[SEEN_READS] > fifo[MASK]:
-        _see(fifo, written, read, False)
-    written[fifo[OFFSET] + (fifo[WRITTEN] & fifo[MASK])] = at
-    fifo[WRITTEN] += 1
-    if fifo[READER_WAITS]:
-        fifo[READER_WAITS] = 0
-        _wake(fifo[READER], queue, queued, state)
 
 
 @njit(cache=True, error_model="numpy")
@@ -321,5 +336,5 @@ def evaluate(
         )
     if state[QUEUE_LENGTH] == 0:
         for f in range(len(fifos)):
-            _see(fifos[f], written, read, True)
+            _see(fifos, f, written, read, True)
     return work

@@ -200,7 +200,7 @@ def _run(laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: boo
         written[line[kernel.OFFSET] : line[kernel.OFFSET] + line[kernel.WRITTEN]] = -1
     records = np.zeros((len(stages), items, 4), np.int64)
     records[:, :, kernel.START] = -1
-    flight = np.zeros((laid.flight, 4), np.int64)
+    flight = np.zeros((laid.flight, kernel.FLIGHT_COLUMNS), np.int64)
     ahead = np.zeros((laid.flight, 2), np.int64)
     queue, queued = np.arange(len(stages)), np.ones(len(stages), np.bool_)
     state = np.array([0, len(stages)], np.int64)

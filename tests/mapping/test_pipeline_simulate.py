@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
 from neuromorph.mapping.pipeline.simulate import closed, restarts, rooms, simulate
-from neuromorph.mapping.pipeline.stepwise import walk
+from neuromorph.mapping.pipeline.stepwise import solve, walk
 from neuromorph.mapping.pipeline.timing import Rules
 
 
@@ -87,8 +87,8 @@ def test_equals_walk(rng: Random, items: int, rules: Rules) -> None:
     """Every number is the walk's: times, waits, peaks; or both are stuck, with the same tokens in the FIFOs."""
     graph = drawn(rng)
     whole = closed(graph)
-    ideal = rules.pipelines == "ideal"
-    walked = walk(whole, rooms(whole, rules), items, restart=restarts(whole, rules), ideal=ideal)
+    follow = solve if rules.pipelines == "ideal" else walk
+    walked = follow(whole, rooms(whole, rules), items, restart=restarts(whole, rules))
     told = {
         "slots": rules.slots,
         "block_slots": rules.block_slots,
