@@ -194,16 +194,6 @@ def _beside(name: str, published: float, ours: float) -> tuple[str, ...]:
     return name, f"{published:,.0f}", f"{ours:,.0f}", f"{ours / published - 1:+.2%}", "cycles"
 
 
-def schedules(graph: StageGraph, progress: bool | Progress = False) -> dict[str, StageGraph]:
-    """The graph in every schedule of :data:`MEANING`."""
-    return {
-        "hybrid": graph,
-        "fine": schedule.fine(graph, progress=progress),
-        f"fine {STREAMS}": schedule.fine(graph, STREAMS, progress=progress),
-        "coarse": schedule.coarse(graph),
-    }
-
-
 def compare_schedules(
     graph: StageGraph,
     items: int = 3,
@@ -235,8 +225,13 @@ def compare_schedules(
     if items < 2:
         raise MappingError(f"schedules of {graph.name!r}: {items} items; an interval needs at least 2")
     form = closed_form(graph)
-    graphs = schedules(graph, progress)
-    first = {"hybrid": (form.latency,), "coarse": (form.coarse, schedule.one_by_one(graphs["coarse"]))}
+    graphs = {
+        "hybrid": graph,
+        "fine": schedule.fine(graph, progress=progress, **rules),
+        f"fine {STREAMS}": schedule.fine(graph, STREAMS, progress=progress, **rules),
+        "coarse": schedule.coarse(graph),
+    }
+    first = {"hybrid": (form.latency,), "coarse": (form.coarse, schedule.one_by_one(graphs["coarse"], **rules))}
     found = []
     for name, one in graphs.items():
         timing = simulate(one, items, progress=progress, **rules)

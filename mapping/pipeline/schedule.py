@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from neuromorph.errors import MappingError
 from neuromorph.progress import Progress, progress_for
@@ -35,7 +36,9 @@ STREAM_DEPTH = 2
 
 
 # ------------------------------------------------------------------------------------------------------------ fine
-def fine(graph: StageGraph, depth: int = STREAM_DEPTH, progress: bool | Progress = False) -> StageGraph:
+def fine(
+    graph: StageGraph, depth: int = STREAM_DEPTH, *, progress: bool | Progress = False, **rules: Any
+) -> StageGraph:
     """Streams only: no FIFO deeper than ``depth``, or than the smallest depth that does not deadlock where that would.
 
     Depths are looked for in the parts of the graph between FIFOs that all data go through, by simulating one item;
@@ -50,6 +53,9 @@ def fine(graph: StageGraph, depth: int = STREAM_DEPTH, progress: bool | Progress
         Tokens, at least :data:`STREAM_DEPTH`.
     progress : bool or Progress
         True: a bar on a terminal.
+    **rules
+        ``slots``, ``block_slots``, ``restart``, ``pipelines`` of :func:`.simulate.simulate`: register places of FIFOs
+        hold tokens, too.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def fine(graph: StageGraph, depth: int = STREAM_DEPTH, progress: bool | Progress
         for part in parts:
             names, shape = _joints(part), _shape(part)
             if shape not in known:
-                depths = _smallest(part, {name: found[name] for name in names})
+                depths = _smallest(part, {name: found[name] for name in names}, rules)
                 known[shape] = [depths[name] for name in names]
             found |= dict(zip(names, known[shape], strict=True))
             shown.advance()
@@ -81,9 +87,9 @@ def _joints(graph: StageGraph) -> list[str]:
     return [f.name for f in graph.fifos if f.name in graph.writer and f.name in graph.reader and not f.initial]
 
 
-def _smallest(graph: StageGraph, shallow: Mapping[str, int]) -> dict[str, int]:
+def _smallest(graph: StageGraph, shallow: Mapping[str, int], rules: Mapping[str, Any]) -> dict[str, int]:
     """Depths of the FIFOs of one part: those given, but where that deadlocks."""
-    timing = simulate(graph, 1)
+    timing = simulate(graph, 1, **rules)
     depths = dict(shallow)
     role = {name: those for _, those in alike(depths, str) for name in those}
     raised: list[list[str]] = []
@@ -152,12 +158,19 @@ def _shape(graph: StageGraph) -> object:
 
 
 # ---------------------------------------------------------------------------------------------------------- coarse
-def one_by_one(graph: StageGraph) -> int:
+def one_by_one(graph: StageGraph, **rules: Any) -> int:
     """When the first item of a coarse pipeline is through, put together from its operators.
 
     The longest path through them, where each counts from when the tensor of one operator before it is complete to its
     own last token, all other tensors being there already: what it can do with those is done by then. Each operator is
     simulated alone for that; equal ones once.
+
+    Parameters
+    ----------
+    graph : StageGraph
+        As :func:`coarse` gives it.
+    **rules
+        As of :func:`fine`.
 
     Raises
     ------
@@ -178,9 +191,9 @@ def one_by_one(graph: StageGraph) -> int:
             waiting, cycles = _waiting(piece, late)
             shape = _shape(waiting)
             if shape not in known:
-                known[shape] = int(simulate(waiting, 1).last_out[0]) - cycles + 1
+                known[shape] = int(simulate(waiting, 1, **rules).last_out[0]) - cycles + 1
             ends.append(done[one] + known[shape])
-        done[name] = max(ends, default=0) or int(simulate(piece, 1).latency[0]) + 1
+        done[name] = max(ends, default=0) or int(simulate(piece, 1, **rules).latency[0]) + 1
     return max(done.values())
 
 

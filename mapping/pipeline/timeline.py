@@ -98,11 +98,10 @@ def tracks(timing: Timing, level: Level = "operator") -> Tracks:
     start, end = np.full(shape, np.iinfo(np.int64).max), np.zeros(shape, np.int64)
     np.minimum.at(start, row, timing.start)
     np.maximum.at(end, row, timing.end)
-    trips = np.array([stage.trips for stage in stages])
     busiest = np.zeros(len(rows), np.int64)
-    order = np.argsort(trips, kind="stable")
-    busiest[row[order]] = order  # the last one of each row stays: the one with most trips
-    busy = np.broadcast_to(trips[busiest][:, None], shape)
+    order = np.argsort(timing.busy, kind="stable")
+    busiest[row[order]] = order  # the last one of each row stays: the one with most to do
+    busy = np.broadcast_to(timing.busy[busiest][:, None], shape)
     return Tracks(
         tuple(rows),
         tuple(blocks[name] for name in rows),
@@ -224,7 +223,7 @@ def trace_events(
         _meta("process_name", pid, 0, name or timing.graph.name) for name, pid in blocks.items()
     ]
     events += [_meta("process_sort_index", pid, 0, pid, "sort_index") for pid in blocks.values()]
-    thread = 0
+    thread = 1  # viewers keep process 0 and thread 0 for themselves
     for row, name in enumerate(found.names):
         pid = blocks[found.blocks[row]]
         for lane in range(int(lanes[row].max()) + 1):
@@ -245,8 +244,9 @@ def trace_events(
         ]
         thread += int(lanes[row].max()) + 1
     if filled is not None:
-        events.append(_meta("process_name", 0, 0, "FIFOs"))
-        events += _counters(filled, scale)
+        pid = len(blocks) + 1
+        events.append(_meta("process_name", pid, 0, "FIFOs"))
+        events += _counters(filled, scale, pid)
     return {
         "traceEvents": events,
         "displayTimeUnit": "ns",
@@ -271,13 +271,13 @@ def _counts(found: Tracks, row: int, item: int) -> dict[str, int]:
     }
 
 
-def _counters(filled: Occupancy, scale: float) -> list[dict[str, Any]]:
+def _counters(filled: Occupancy, scale: float, pid: int) -> list[dict[str, Any]]:
     """An event wherever a FIFO's tokens change."""
     events = []
     for name, row in zip(filled.names, filled.tokens, strict=True):
         changed = np.flatnonzero(np.diff(row, prepend=-1))
         events += [
-            {"name": name, "ph": "C", "pid": 0, "ts": at * scale, "args": {"tokens": tokens}}
+            {"name": name, "ph": "C", "pid": pid, "ts": at * scale, "args": {"tokens": tokens}}
             for at, tokens in zip(filled.cycles[changed].tolist(), row[changed].tolist(), strict=True)
         ]
     return events

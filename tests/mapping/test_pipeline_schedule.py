@@ -167,6 +167,9 @@ def test_fine_fifos_are_the_smallest_that_do_not_deadlock() -> None:
     assert simulate(found, 3).interval >= TOKENS
     with pytest.raises(DeadlockError, match="'skip'"):
         simulate(found.with_depths({"skip": skip - 1}), 1)
+    bare = schedule.fine(passed(), slots=0)
+    assert simulate(bare, 2, slots=0).items == 2
+    assert bare.fifo["skip"].depth > skip, "no register places help"
 
 
 def test_fine_keeps_what_is_shallow_and_shares_depths(small: StageGraph) -> None:
