@@ -17,6 +17,8 @@ from .words import Integers, Width, indices
 
 _VALUES = 1 << 16
 _ROWS = 4096
+_BEYOND = 1.3
+"""Two sums of squares are added to those of the data, so far beyond their ends: rows that calibration did not see."""
 PIVOTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 """Where the first of two segments may end, in parts of the range of the sums; HG-PIPE's ends at 1/8."""
 
@@ -185,7 +187,8 @@ def reciprocal_error(operator: Softmax, values: Integers) -> float:
 
 def _roots(squares: Integers, channels: int, added: float, entries: int) -> tuple[int, int, NDArray[np.float64]]:
     """Offset, shift and contents of ``1 / sqrt(sum of squares / channels + added)``, by least relative error."""
-    points = np.sort(squares)
+    ends = [int(squares.min() / _BEYOND), int(squares.max() * _BEYOND) + 1]
+    points = np.sort(np.concatenate([squares, ends]))
     variance = points / channels + added
     deviation = np.sqrt(variance)
     widest = covering(int(points[-1] - points[0]) + 1, entries)
