@@ -78,7 +78,8 @@ class ClosedForm:
         First item, the rule of thumb: the slowest stage of the first block, of each block with a stage that must see
         all of an input before it writes, and of the last block, one after the other.
     first_out, latency : int
-        First item, first token in to first and last token out, stage by stage.
+        First item, first token in to first and last token out, stage by stage, in pipelines where what has entered
+        moves on by itself.
     coarse : int
         The same if every operator waited for all of the one before: the longest path through the operators, without
         those that work token by token.

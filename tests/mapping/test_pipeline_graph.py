@@ -9,9 +9,10 @@ import pytest
 
 from neuromorph.errors import MappingError
 from neuromorph.mapping.constants import load_constants
-from neuromorph.mapping.pipeline.closed import ClosedForm, closed_form
+from neuromorph.mapping.pipeline.closed import ClosedForm, arrivals, closed_form
 from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
+from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.mapping.pipeline.transformer import (
     Bits,
     TransformerDesign,
@@ -193,6 +194,23 @@ def test_regrouping_sets_the_shortest_interval_and_can_be_wider() -> None:
         slowest = closed_form(design.graph(most)).bottleneck
         assert slowest.operator == "reorder"
         assert slowest.trips == 2 * 36 * 12 // width
+
+
+@pytest.mark.parametrize(("tile", "cycles"), [(1, 900), (2, 400)])
+def test_depths_of_an_own_shape_keep_the_interval_of_its_slowest_stage(tile, cycles) -> None:
+    design = TransformerDesign(replace(SMALL, tokens=30, hidden=48), tile, regroup_width=2)
+    parallel = {
+        one.name: min(
+            (choice for choice in design.choices(one) if one.trips(choice) <= cycles),
+            key=lambda choice: choice.inputs * choice.outputs,
+        )
+        for one in design.operators
+    }
+    graph = design.graph(parallel)
+    form = closed_form(graph)
+    assert simulate(graph, 4).interval == form.interval
+    held = arrivals(graph)
+    assert held["attn0.qk.head1.weights"][0] - held["attn0.qk.head1.window"][0] > 0.9 * form.interval
 
 
 def test_one_block_alone_has_its_neighbours_as_input_and_output(deit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..design import Operator, Parallel
@@ -67,7 +67,7 @@ def attention(plan: Plan, block: str, source: Stream, result: str) -> Stream:
     """LayerNorm, Q, K and V; for each head scores, softmax and the weighted sum of V; a product; the residual."""
     layout, numbers = plan.layout, plan.layout.numbers
     main, skip = _branch(plan, block, source, numbers.depth("residual_adapters"))
-    norm = _layernorm(plan, f"{block}.layernorm", main)
+    norm = _layernorm(plan, f"{block}.layernorm", main, [f"{block}.{x}" for x in "qkv"])
     owner = Owner.of(plan.operators[f"{block}.layernorm"])
     copies = pieces.copy(layout, norm, {f"{block}.{x}.in": None for x in "qkv"}, f"{block}.layernorm.copy", owner)
     heads = {x: _projected(plan, f"{block}.{x}", copies["qkv".index(x)]) for x in "qkv"}
@@ -86,7 +86,7 @@ def perceptron(plan: Plan, block: str, source: Stream, result: str) -> Stream:
     """LayerNorm, a product, GeLU, a product, the residual."""
     layout, numbers = plan.layout, plan.layout.numbers
     main, skip = _branch(plan, block, source, None)
-    norm = _layernorm(plan, f"{block}.layernorm", main)
+    norm = _layernorm(plan, f"{block}.layernorm", main, [f"{block}.fc1"])
     gelu = plan.operators[f"{block}.gelu"]
     hidden = _weighted(plan, f"{block}.fc1", norm, plan.parallel[gelu.name].inputs)
     rows = pieces.lookup(layout, gelu, hidden, numbers.table("gelu_entries"))
@@ -100,14 +100,14 @@ def head(plan: Plan, source: Stream, result: str) -> Stream:
     layout = plan.layout
     norm, operator = plan.operators["head.layernorm"], plan.operators["head.classes"]
     owner = Owner.of(norm)
-    source = pieces.matched(layout, source, plan.parallel[norm.name].inputs, owner)
     token = pieces.select(layout, source, "head.token", "head.select", owner)
+    token = pieces.matched(layout, token, plan.parallel[norm.name].inputs, owner)
     parallel = plan.parallel[operator.name]
     return pieces.product(
         layout,
         operator,
         parallel,
-        _layernorm(plan, norm.name, token),
+        _layernorm(plan, norm.name, token, [operator.name]),
         result,
         plan.output_width or parallel.outputs,
         prefix=operator.name,
@@ -125,11 +125,16 @@ def _weights(operator: Operator, parallel: Parallel, sums: int) -> tuple[Memory,
 
 
 def _branch(plan: Plan, block: str, source: Stream, depth: int | None) -> list[Stream]:
-    """The main branch, and the one past it."""
+    """The main branch, and the one past it.
+
+    The main FIFO holds a tile of rows where they come in slower than the first pass of the LayerNorm could take them.
+    """
     owner = Owner.of(plan.operators[f"{block}.residual"])
-    source = pieces.matched(plan.layout, source, plan.parallel[f"{block}.layernorm"].inputs, owner)
-    names = {f"{block}.main": None, f"{block}.residual.in": depth}
-    return pieces.copy(plan.layout, source, names, f"{block}.copy", owner)
+    taken = pieces.matched(plan.layout, source, plan.parallel[f"{block}.layernorm"].inputs, owner)
+    narrower = source.width < taken.width
+    tile = max(plan.layout.numbers.depth("other"), taken.row_tokens) if narrower else None
+    names = {f"{block}.main": tile, f"{block}.residual.in": depth}
+    return pieces.copy(plan.layout, taken, names, f"{block}.copy", owner)
 
 
 def _residual(plan: Plan, block: str, skip: Stream) -> Stream:
@@ -148,7 +153,8 @@ def _joined(plan: Plan, block: str, skip: Stream, main: Stream, result: str, dep
     return pieces.add(layout, operator, out, main, result, layout.numbers.depth("blocks"))
 
 
-def _layernorm(plan: Plan, name: str, source: Stream) -> Stream:
+def _layernorm(plan: Plan, name: str, source: Stream, readers: Sequence[str]) -> Stream:
+    """LayerNorm; its FIFO holds a tile of rows where a reader takes it in slower than the last pass gives it out."""
     operator, parallel, table = plan.operators[name], plan.parallel[name], plan.layout.numbers.table
     channels = operator.inputs
     lanes = source.tile * source.width
@@ -158,7 +164,9 @@ def _layernorm(plan: Plan, name: str, source: Stream) -> Stream:
         Memory("scales", channels, table("layernorm_scale_bits"), parallel.inputs, "weights"),
         Memory("offsets", channels, table("layernorm_offset_bits"), parallel.inputs, "weights"),
     )
-    return pieces.three_passes(plan.layout, operator, source, name, memories=memories, prefix=name)
+    slower = any(plan.parallel[reader].inputs < source.width for reader in readers)
+    depth = max(plan.layout.numbers.depth("other"), source.row_tokens) if slower else None
+    return pieces.three_passes(plan.layout, operator, source, name, depth=depth, memories=memories, prefix=name)
 
 
 def _weighted(plan: Plan, name: str, source: Stream, width: int) -> Stream:
@@ -281,4 +289,10 @@ def needed(graph: StageGraph, block: str, heads: int, times: Mapping[str, tuple[
         # the next item's K or V, whole, and what comes until the cache has been played to its end
         held[f"{block}.k.{place}.regrouped"] = 1 + share(f"{scores}.weights", f"{scores}.window")
         held[f"{block}.v.{place}.regrouped"] = 1 + share(f"{sums}.weights", f"{sums}.window")
+        for matrix in "kv":
+            # what comes while the regrouping buffer is being emptied, less what the product may fall behind
+            turns = graph.stage[f"{block}.{matrix}.{place}.regrouped.reorder"].loops
+            emptied = sum(turn.trips for turn in turns[1::2])
+            idle = interval - graph.stage[f"{block}.{matrix}.multiply"].trips
+            held[f"{block}.{matrix}.{place}"] = max(0, emptied - idle) / (len(turns) // 2) / interval
     return {name: part * graph.tokens(name) for name, part in held.items()}
