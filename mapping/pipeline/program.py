@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from neuromorph.trace import Sink
     from neuromorph.units import Quantity
 
-    from .design import Parallel
-    from .network.design import NetworkDesign
+    from .network.plan import Plan
     from .network.report import NetworkReport
-    from .resources import Resources
     from .target import Pipeline
 
 
@@ -41,11 +39,8 @@ class PipelineProgram(CPUProgram):
 
     Attributes
     ----------
-    design : NetworkDesign
-        Operators, and the stage graphs that choices give.
-    parallel : mapping of operator to Parallel
-    resources : Resources
-        What it takes of the board.
+    plan : Plan
+        Operators and their parallelism, stages and FIFOs, and what they take of the board.
     """
 
     target: Pipeline  # type: ignore[assignment]
@@ -56,15 +51,11 @@ class PipelineProgram(CPUProgram):
         network: Network,
         lowered: LoweredNetwork,
         compiled: Compiled,
-        design: NetworkDesign,
-        parallel: Mapping[str, Parallel],
-        taken: Resources,
+        plan: Plan,
         seconds: Mapping[str, float],
     ) -> None:
-        self.design = design
-        self.parallel = parallel
-        self.resources = taken
-        self._graph = design.graph(parallel, target.depths)
+        self.plan = plan
+        design, parallel = plan.design, plan.parallel
         self._samples = 0
         self._batch_steps = 0
         series = target.products == "events"
@@ -79,7 +70,7 @@ class PipelineProgram(CPUProgram):
 
     def instance(self, compiled: Compiled, threads: int | None) -> Instance:
         """A running copy of the network, whose levels make different steps at a time."""
-        return SequenceInstance(compiled, self.design.order, self._watched)
+        return SequenceInstance(compiled, self.plan.design.order, self._watched)
 
     @property
     def current(self) -> SequenceInstance:
@@ -99,13 +90,14 @@ class PipelineProgram(CPUProgram):
             rows = self.current.series
             counted = self._by_product(np.concatenate(rows)) if rows else None
             steps = 0 if counted is None else len(counted)
-        return Schedule(self.design, self.parallel, self._graph, self.target.on, self.target.products, steps, counted)
+        plan = self.plan
+        return Schedule(plan.design, plan.parallel, plan.graph, plan.board, self.target.products, steps, counted)
 
     def _by_product(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Columns of the products from rows of all that was counted."""
-        after = [self._watched.first(k) + 1 for k in range(len(self.design.neurons))]
+        after = [self._watched.first(k) + 1 for k in range(len(self.plan.design.neurons))]
         columns = []
-        for each in self.design.products:
+        for each in self.plan.design.products:
             columns.append(after[each.pre])
             after[each.pre] += 1
         return rows[:, columns]
@@ -114,7 +106,7 @@ class PipelineProgram(CPUProgram):
     def events(self) -> dict[str, int]:
         """Events of every population since the last reset; batches count their own."""
         totals = self.current.totals
-        return {each.name: int(totals[self._watched.first(k)]) for k, each in enumerate(self.design.neurons)}
+        return {each.name: int(totals[self._watched.first(k)]) for k, each in enumerate(self.plan.design.neurons)}
 
     def before_run(self) -> None:
         """Forget a batch: a run has its own times."""
@@ -156,7 +148,7 @@ class PipelineProgram(CPUProgram):
             **super().provenance(),
             "machine": {"name": board.name, "constants": board.constants.describe()},
             "pipeline": {
-                name: [each.tokens, each.inputs, each.outputs] for name, each in sorted(self.parallel.items())
+                name: [each.tokens, each.inputs, each.outputs] for name, each in sorted(self.plan.parallel.items())
             },
         }
 
@@ -168,7 +160,7 @@ class PipelineProgram(CPUProgram):
             repr(self.target),
             self.network.name,
             self.schedule(),
-            self.resources,
+            self.plan.resources,
             self.events if self.current.counted else {},
             self._samples,
             int(self.current.tally[0]),
@@ -182,4 +174,4 @@ class PipelineProgram(CPUProgram):
         return "\n\n".join([super().source(), *(f"# --- {title}\n{source}" for source, title in kernels.items())])
 
     def __repr__(self) -> str:
-        return f"<PipelineProgram {self.network.name}: {len(self._graph.stages)} stages, at step {self.step}>"
+        return f"<PipelineProgram {self.network.name}: {len(self.plan.graph.stages)} stages, at step {self.step}>"

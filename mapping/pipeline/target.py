@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from neuromorph.engine.target import check_choice, check_weights, step_seconds
-from neuromorph.errors import CheckError, MappingError, TargetError
+from neuromorph.errors import CheckError, TargetError
 from neuromorph.network.quantise import Weights
 from neuromorph.progress import Progress, progress_for
 
 from ..payloads.coded import SCALE
 from ..payloads.values import VALUES, value_code
-from .balance import Budget, balance
+from .balance import Budget
 from .board import Board, load_board
 from .design import Parallel
+from .network.design import NetworkDesign
+from .network.plan import Aim, Depths, plan_network
 from .network.schedules import Products
-from .resources import Resources, resources
 
 if TYPE_CHECKING:
     from neuromorph.lowering.program import LoweredNetwork, LoweredPopulation
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from neuromorph.network.synapses import Synapses
     from neuromorph.units import Quantity
 
-    from .network.design import NetworkDesign
+    from .network.plan import Plan
     from .program import PipelineProgram
 
 
@@ -62,8 +63,9 @@ class Pipeline:
     products : {"stream", "events"}
         "stream": a projection goes through all its weights in every step. "events": through those of the neurons that
         sent an event, so steps take as long as the run's events ask for.
-    depths : mapping of FIFO to int, optional
-        Depths instead of the design's own.
+    depths : mapping of FIFO to int, or "smallest", optional
+        Depths instead of the design's own, which are generous; "smallest": so that none can be lowered alone without
+        making steps slower, found by simulation.
     dtype : {"float32", "float64"}
         Of neurons, weights and sums.
     weights : {"int4", "int8", "int16", "spark", "spark-nearest"} or mapping of projection to one, optional
@@ -84,7 +86,7 @@ class Pipeline:
     rate: float | None = None
     budget: Budget | None = None
     products: Products = "stream"
-    depths: Mapping[str, int] | None = field(default=None, repr=False)
+    depths: Depths = field(default=None, repr=False)
     dtype: Literal["float32", "float64"] = "float32"
     weights: Weights = None
     payload: str = "float32"
@@ -97,8 +99,13 @@ class Pipeline:
         check_weights(self)
         if isinstance(self.threads, bool) or not isinstance(self.threads, int | np.integer) or self.threads < 1:
             raise TargetError(f"Pipeline: threads is {self.threads!r}; it must be a whole number of at least 1")
+        if isinstance(self.depths, str):
+            check_choice(self, "depths", "smallest")
         if self.interval is not None and self.rate is not None:
             raise TargetError("Pipeline: give interval or rate, not both")
+        for name in ("interval", "rate"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise TargetError(f"Pipeline: {name} is {value!r}; it must be above 0")
         _ = self.on
 
     @cached_property
@@ -133,30 +140,26 @@ class Pipeline:
             began = perf_counter()
             lowered = self._lower(network, dt, allow_memory, shown)
             built = perf_counter()
-            design = self._design(lowered)
-            shown.stage("balancing")
-            design, parallel, taken = self._balanced(design)
+            plan = self._plan(lowered, shown)
             laid = perf_counter()
             compiled = compile_network(lowered, shown)
             for name in ("advance", "drain", "look"):
                 sequence_kernel(name, shown)
             done = perf_counter()
         seconds = {"build": built - began, "map": laid - built, "compile": done - laid}
-        return PipelineProgram(self, network, lowered, compiled, design, parallel, taken, seconds)
+        return PipelineProgram(self, network, lowered, compiled, plan, seconds)
 
     def map(
         self, network: Network, dt: Quantity, *, allow_memory: bool = False, progress: bool | Progress = True
-    ) -> tuple[NetworkDesign, Mapping[str, Parallel], Resources]:
-        """Only lay out a network: its design, the parallelism of every operator, and what that takes of the board.
+    ) -> Plan:
+        """Only lay out a network: parallelism of every operator, stages and FIFOs, and what they take of the board.
 
         Raises
         ------
         CheckError, MappingError
         """
         with progress_for(progress) as shown:
-            design = self._design(self._lower(network, dt, allow_memory, shown))
-            shown.stage("balancing")
-            return self._balanced(design)
+            return self._plan(self._lower(network, dt, allow_memory, shown), shown)
 
     def _lower(self, network: Network, dt: Quantity, allow_memory: bool, progress: Progress) -> LoweredNetwork:
         """The network, convolutions as their geometry."""
@@ -177,6 +180,12 @@ class Pipeline:
         )  # fmt: skip
         return replace(made, projections=tuple(built))
 
+    def _plan(self, lowered: LoweredNetwork, progress: Progress) -> Plan:
+        design = self._design(lowered)
+        progress.stage("balancing")
+        interval = int(self.on.clock / self.rate) if self.rate else self.interval
+        return plan_network(design, self.on, Aim(self.parallel or {}, interval, self.budget, self.depths))
+
     def _design(self, lowered: LoweredNetwork) -> NetworkDesign:
         """The design, after a check of what events travel as.
 
@@ -185,8 +194,6 @@ class Pipeline:
         CheckError
             With every population whose events have not the numbers of the payload.
         """
-        from .network.design import NetworkDesign
-
         code = value_code(self.payload)
         if code.exact:
             return NetworkDesign.of(lowered)
@@ -199,48 +206,6 @@ class Pipeline:
         if problems:
             raise CheckError(f"network {lowered.name} cannot run on Pipeline", problems)
         return NetworkDesign.of(lowered, code.bits + (code.rounding is not None))
-
-    def _balanced(self, design: NetworkDesign) -> tuple[NetworkDesign, Mapping[str, Parallel], Resources]:
-        """The design, the parallelism of every operator, and what it takes."""
-        given = dict(self.parallel or {})
-        if not set(given) >= set(design.operator):
-            design, given = self._chosen(design.fixed(given), given)
-        taken = resources(design, given, self.on, self.depths)
-        taken.check()
-        return design, given, taken
-
-    def _chosen(
-        self, design: NetworkDesign, given: Mapping[str, Parallel]
-    ) -> tuple[NetworkDesign, dict[str, Parallel]]:
-        """Balanced operators; where a loop is slower than every stage, the others are as slow as the loop allows.
-
-        Raises
-        ------
-        MappingError
-            Nothing fits, or a loop cannot be made as fast as was asked for.
-        """
-        from .network.bound import bound
-
-        wanted = int(self.on.clock / self.rate) if self.rate else self.interval
-        aim, found = wanted, balance(design, self.on, self.interval, self.budget, rate=self.rate)
-        known = bound(design.graph(found.parallel))
-        while wanted is not None and aim is not None and known.loop > wanted:
-            aim = min(aim - 1, int(aim * wanted / known.loop))
-            try:
-                found = balance(design, self.on, aim, self.budget)
-            except MappingError as error:
-                raise MappingError(
-                    f"{design.name} on {self.on.name}: a step every {wanted:,} cycles is asked for, and the loop "
-                    f"{' -> '.join(known.around)} needs {float(known.loop):,.10g}; ask for that, or make operators of "
-                    "the loop more parallel",
-                    interval=wanted,
-                ) from error
-            known = bound(design.graph(found.parallel))
-        pace = wanted or int(known.loop)
-        if known.loop and pace > found.interval:
-            design = replace(design.fixed({n: found.parallel[n] for n in design.looped} | dict(given)), pace=pace)
-            found = balance(design, self.on, pace, self.budget)
-        return design, dict(found.parallel)
 
     def __repr__(self) -> str:
         """Only what differs from the defaults, and no mappings."""

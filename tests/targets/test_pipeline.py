@@ -131,7 +131,7 @@ def test_a_loops_latency_over_its_delay_bounds_the_interval(delay: int) -> None:
 
 
 @given(net=networks(), seed=st.integers(0, 1000))
-@settings(QUICK, max_examples=25)
+@settings(QUICK, max_examples=15)
 def test_simulated_intervals_are_the_closed_form(net: Network, seed: int) -> None:
     design = design_of(net)
     joined = {0}
@@ -333,8 +333,8 @@ def test_payloads_narrow_fifos_and_need_events_with_their_numbers() -> None:
     ranges = {"cells": Range(4.0, True), "out": Range(4.0, True)}
     for payload, bits in (("float32", 32), ("int8", 8), ("spark", 9)):
         given_net = coded(net, payload, ranges)
-        design, parallel, _ = Pipeline(payload=payload).map(given_net, dt=DT)
-        assert design.graph(parallel).fifo["up.events"].bits == parallel["cells"].inputs * bits
+        plan = Pipeline(payload=payload).map(given_net, dt=DT)
+        assert plan.graph.fifo["up.events"].bits == plan.parallel["cells"].inputs * bits
         if payload == "spark":
             continue
         run = Pipeline(payload=payload).compile(given_net, dt=DT).run(30, progress=False)
@@ -350,13 +350,13 @@ def test_left_alone_it_is_balanced_for_the_board_and_budgets_are_kept() -> None:
     whole = Pipeline().compile(net, dt=DT)
     slow = Pipeline(interval=500).compile(net, dt=DT)
     assert whole.schedule().interval < slow.schedule().interval <= 500
-    assert slow.resources.total.luts < whole.resources.total.luts
+    assert slow.plan.resources.total.luts < whole.plan.resources.total.luts
     own = {"to1": Parallel(inputs=7, outputs=4)}
     mixed = Pipeline(parallel=own).compile(net, dt=DT)
-    assert mixed.parallel["to1"] == own["to1"]
+    assert mixed.plan.parallel["to1"] == own["to1"]
     small = Pipeline("zcu102", weights="int8").compile(net, dt=DT)
-    assert small.resources.total.dsps <= small.resources.available.dsps
-    assert small.resources.board.name == "zcu102"
+    assert small.plan.resources.total.dsps <= small.plan.resources.available.dsps
+    assert small.plan.resources.board.name == "zcu102"
 
 
 def test_where_a_loop_is_slower_the_rest_is_made_no_faster_than_that() -> None:
@@ -368,9 +368,24 @@ def test_where_a_loop_is_slower_the_rest_is_made_no_faster_than_that() -> None:
     wanted = 2 * int(found.interval)
     slow = Pipeline(interval=wanted).compile(stack(), dt=DT)
     assert found.interval < slow.schedule().interval <= wanted  # the loop, too
-    assert slow.resources.total.dsps < program.resources.total.dsps
+    assert slow.plan.resources.total.dsps < program.plan.resources.total.dsps
     with pytest.raises(MappingError, match=r"a step every 100 cycles is asked for, and the loop .*egru.* needs"):
         Pipeline(rate=4.25e6).compile(stack(), dt=DT)
+
+
+def test_the_smallest_fifos_keep_the_interval_and_take_less() -> None:
+    net = chain(6, 8, 4, recurrent=1)
+    own = Pipeline().compile(net, dt=DT)
+    small = Pipeline(parallel=own.plan.parallel, depths="smallest").compile(net, dt=DT)
+    before, after = own.schedule().pipelined, small.schedule().pipelined
+    assert after.interval == before.interval
+    assert after.buffers < before.buffers
+    graph = small.plan.graph
+    given_depths = {fifo.name: fifo.depth for fifo in graph.fifos}
+    again = Pipeline(parallel=own.plan.parallel, depths=given_depths).map(net, dt=DT)
+    assert again.graph.fifos == graph.fifos
+    with pytest.raises(MappingError, match="no FIFO 'nothing'"):
+        Pipeline(depths={"nothing": 3}).compile(net, dt=DT)
 
 
 # ---------------------------------------------------------------------------------------------------------- refusals
@@ -381,6 +396,8 @@ def test_what_cannot_run_is_refused_by_name() -> None:
         ({"payload": "int9"}, "payload is 'int9'"),
         ({"threads": 0}, "threads is 0"),
         ({"interval": 5, "rate": 1e6}, "interval or rate, not both"),
+        ({"interval": 0}, "interval is 0; it must be above 0"),
+        ({"depths": "deep"}, "depths is 'deep'"),
         ({"weights": "int5"}, "weights is 'int5'"),
     ):
         with pytest.raises(TargetError, match=said):
@@ -395,9 +412,9 @@ def test_what_cannot_run_is_refused_by_name() -> None:
 
 def test_what_the_board_cannot_hold_is_refused_by_what_is_short() -> None:
     net = Network(name="large")
-    inp = net.population(EventSource(3000), name="inp")
-    cells = net.population(Delta, 3000, name="cells")
-    net.project(inp, cells.v_in, Dense(np.ones((3000, 3000)) * mV), name="all")
+    inp = net.population(EventSource(1200), name="inp")
+    cells = net.population(Delta, 1000, name="cells")
+    net.project(inp, cells.v_in, Dense(np.ones((1200, 1000)) * mV), name="all")
     given_net = {o.name: Parallel() for o in design_of(net).operators}
     with pytest.raises(MappingError, match=r"large on zcu102: it takes .* block RAMs"):
         Pipeline("zcu102", parallel=given_net).compile(net, dt=DT)
