@@ -31,7 +31,7 @@ UNKNOWN = -(2**62)
 """A time that depends on something that has not been evaluated yet."""
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _ready(fifos: Array, f: int, written: Array) -> Any:
     """Cycle from which the next token of a FIFO can be read."""
     token, grain = fifos[f, READ], fifos[f, GRAIN]
@@ -42,7 +42,7 @@ def _ready(fifos: Array, f: int, written: Array) -> Any:
     return written[fifos[f, OFFSET] + (token & fifos[f, MASK])] + 1
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _room(fifos: Array, f: int, read: Array) -> Any:
     """Cycle from which there is room for the next token of a FIFO."""
     token, grain = fifos[f, WRITTEN] - fifos[f, ROOM], fifos[f, GRAIN]
@@ -74,7 +74,7 @@ def _see(fifos: Array, f: int, written: Array, read: Array, last: bool) -> None:
     fifos[f, SEEN_WRITES], fifos[f, SEEN_READS], fifos[f, PEAK] = writes, reads, peak
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _wake(stage: int, queue: Array, queued: Array, state: Array) -> None:
     if not queued[stage]:
         queued[stage] = True
@@ -83,7 +83,7 @@ def _wake(stage: int, queue: Array, queued: Array, state: Array) -> None:
         state[QUEUE_LENGTH] += 1
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _write(
     fifos: Array, f: int, at: int, written: Array, read: Array, queue: Array, queued: Array, state: Array
 ) -> None:
@@ -97,7 +97,7 @@ def _write(
         _wake(fifos[f, READER], queue, queued, state)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _read(fifos: Array, f: int, at: int, read: Array, queue: Array, queued: Array, state: Array) -> None:
     token = fifos[f, READ]
     read[fifos[f, OFFSET] + (token & fifos[f, MASK])] = at

@@ -216,16 +216,16 @@ def _run(laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: boo
             now = int(stages[:, kernel.ITEM].sum())
             shown.advance(now - ended)
             ended = now
-    closed_timing = _Outcome(laid.graph, stages, fifos, records, room)
+    outcome = _Outcome(laid.graph, stages, fifos, records, room)
     if ended < len(stages) * items or (stages[:, kernel.HEAD] < stages[:, kernel.TAIL]).any():
-        closed_timing.stuck(items)
+        outcome.stuck(items)
     recorded = {
         fifo.name: (_times(written, line, fifo.initial, kernel.WRITTEN), _times(read, line, 0, kernel.READ))
         for fifo, line in zip(laid.graph.fifos, fifos, strict=True)
         if fifo.name in laid.record
     }
     again = partial(_again, laid, graph, items, rules, progress)
-    return closed_timing.timing(graph, rules, iterations, recorded, again)
+    return outcome.timing(graph, rules, iterations, recorded, again)
 
 
 def _times(times: NDArray[np.int64], line: NDArray[np.int64], first: int, count: int) -> NDArray[np.int64]:
