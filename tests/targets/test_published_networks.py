@@ -9,6 +9,7 @@ from neuromorph import CPU, ms
 from neuromorph.engine import Program, Target
 from neuromorph.mapping.crossbar import Crossbar, load_machine
 from neuromorph.mapping.hypergraph import Hypergraph, Limits
+from neuromorph.mapping.pipeline import Pipeline
 from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.models import braille, decoder, mnist
 from neuromorph.trace import Trace
@@ -24,6 +25,7 @@ TARGETS = {
     "cpu-2-threads": CPU(threads=2),
     "crossbar": Crossbar("ideal"),
     "crossbar-small": Crossbar(load_machine("ideal", rows=48, columns=60), seed=1),
+    "pipeline": Pipeline(),
     "spinnaker2": SpiNNaker2(),
     "spinnaker2-sequential": SpiNNaker2(partition="sequential"),
     "spinnaker2-2-chips": SpiNNaker2(chips=2),
