@@ -76,10 +76,7 @@ class Costs:
         found: dict[str, OperatorCost] = {}
         for cost in self.operators:
             old = found.get(cost.kind, OperatorCost(cost.kind, cost.kind, 0, 0, 0, 0, 0))
-            sums = [
-                getattr(old, each) + getattr(cost, each)
-                for each in ("lanes", "dsps", "computed_dsps", "luts", "table_bits")
-            ]
+            sums = [getattr(old, each) + getattr(cost, each) for each in _FIELDS]
             found[cost.kind] = OperatorCost(cost.kind, cost.kind, *sums)
         return found
 
@@ -97,12 +94,15 @@ class Costs:
             "  ".join(cell.rjust(w) if k else cell.ljust(w) for k, (cell, w) in enumerate(zip(r, widths, strict=True)))
             for r in rows
         ]
-        published = self.constants
-        lines.append(
-            f"published for DeiT-tiny's 24 blocks: {published.count('published.computed_dsps'):,} DSPs computed "
-            f"(estimated there), {published.count('published.table_dsps'):,} with tables; head "
-            f"{published.count('published.head_dsps')}"
-        )
+        said = self.constants
+        computed, kept = said.count("published.computed_dsps"), said.count("published.table_dsps")
+        naive = said.count("published.naive_recip_entries") * said.count("published.naive_recip_bits")
+        lines += [
+            f"published for DeiT-tiny's 24 blocks: {computed:,} DSPs computed (estimated there), {kept:,} with tables "
+            f"({kept / computed - 1:+.1%}); {said.count('published.head_dsps')} of the head",
+            f"published for one reciprocal without segments: {naive:,} table bits",
+            "not derivable: LUTs of computed functions; DSPs of matrix products, which tools pack as they like",
+        ]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
