@@ -90,8 +90,7 @@ class PipelineProgram(CPUProgram):
             rows = self.current.series
             counted = self._by_product(np.concatenate(rows)) if rows else None
             steps = 0 if counted is None else len(counted)
-        plan = self.plan
-        return Schedule(plan.design, plan.parallel, plan.graph, plan.board, self.target.products, steps, counted)
+        return Schedule(self.plan, self.target.products, steps, counted)
 
     def _by_product(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Columns of the products from rows of all that was counted."""
@@ -160,7 +159,6 @@ class PipelineProgram(CPUProgram):
             repr(self.target),
             self.network.name,
             self.schedule(),
-            self.plan.resources,
             self.events if self.current.counted else {},
             self._samples,
             int(self.current.tally[0]),

@@ -22,7 +22,7 @@ from .balance import Budget
 from .board import Board, load_board
 from .design import Parallel
 from .network.design import NetworkDesign
-from .network.plan import Aim, Depths, plan_network
+from .network.layout import Aim, Depths, plan_network
 from .network.schedules import Products
 
 if TYPE_CHECKING:

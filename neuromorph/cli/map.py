@@ -54,7 +54,7 @@ def _figures(target: str, program: Any, folder: Path) -> list[Path]:
 
         folder.mkdir(parents=True, exist_ok=True)
         found = program.schedule()
-        return [save_figure(found.timing, report(found.timing, found.board.clock), folder / "pipeline.png")]
+        return [save_figure(found.timing, report(found.timing, found.plan.board.clock), folder / "pipeline.png")]
     from neuromorph.mapping.crossbar.results.figures import save_figures
 
     return save_figures(program.report(), folder)

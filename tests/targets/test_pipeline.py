@@ -37,8 +37,10 @@ from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.network.bound import bound
 from neuromorph.mapping.pipeline.network.design import NetworkDesign, divisors, smooth
 from neuromorph.mapping.pipeline.network.order import Link, order_of
+from neuromorph.mapping.pipeline.network.plan import Plan
 from neuromorph.mapping.pipeline.network.schedules import Schedule
 from neuromorph.mapping.pipeline.network.steps import one_by_one, overlapped, works
+from neuromorph.mapping.pipeline.resources import resources
 from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.models.egru_layers import EGRUWeights, egru_stack
 from neuromorph.progress import Silent
@@ -57,8 +59,7 @@ def design_of(net: Network, **options: Any) -> NetworkDesign:
 
 
 def scheduled(net: Network, parallel: dict[str, Parallel]) -> Schedule:
-    design = design_of(net)
-    return Schedule(design, parallel, design.graph(parallel), Pipeline().on, "stream")
+    return Schedule(Pipeline(parallel=parallel).map(net, DT), "stream")
 
 
 def chain(*sizes: int, recurrent: int = 0, seed: int = 0) -> Network:
@@ -123,7 +124,7 @@ def test_a_loops_latency_over_its_delay_bounds_the_interval(delay: int) -> None:
     net = chain(4, 12, recurrent=delay)
     wide = {"to1": Parallel(1, 4, 12), "loop1": Parallel(1, 12, 12), "inp": Parallel(inputs=4)}
     found = scheduled(net, {**one_lane(net), **wide, "layer1": Parallel(inputs=12)})
-    (once,) = {scheduled(chain(4, 12, recurrent=1), dict(found.parallel)).bound.loop}
+    (once,) = {scheduled(chain(4, 12, recurrent=1), dict(found.plan.parallel)).bound.loop}
     assert found.bound.loop == once / delay  # every operator takes one cycle: only latency is left
     assert found.bound.items == delay
     assert found.bound.stage == 1
@@ -141,7 +142,7 @@ def test_simulated_intervals_are_the_closed_form(net: Network, seed: int) -> Non
         return
     rng = np.random.default_rng(seed)
     parallel = {o.name: rng.choice(np.array(design.choices(o), object)) for o in design.operators}
-    found = Schedule(design, parallel, design.graph(parallel), Pipeline().on, "stream")
+    found = Schedule(Plan(design, parallel, design.graph(parallel), resources(design, parallel, "vck190")), "stream")
     assert found.pipelined.interval == pytest.approx(float(found.bound.interval), abs=0.5)
 
 

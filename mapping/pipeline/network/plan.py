@@ -1,48 +1,22 @@
-"""From a network's design to one layout on a board: parallelism of every operator, depths of every FIFO."""
+"""A network laid out on a board: operators with their parallelism, stages and FIFOs, and how fast they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
-
-from neuromorph.errors import MappingError
-
-from ..balance import Budget, balance
 from ..board import Board
-from ..depths import smallest_depths
 from ..design import Parallel
 from ..graph import StageGraph
-from ..resources import Resources, resources
-from .bound import bound
+from ..resources import Resources
+from ..simulate import simulate
+from ..timing import Timing
+from .bound import Bound, bound
 from .design import NetworkDesign
-from .schedules import Schedule
 
-Depths = Mapping[str, int] | Literal["smallest"] | None
-"""Of FIFOs by name, the smallest that keep the interval, or the design's own."""
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What a layout is made for.
-
-    Attributes
-    ----------
-    parallel : mapping of operator to Parallel
-        Operators that have no choice.
-    interval : int, optional
-        Cycles from step to step, at most; None: as few as fit.
-    budget : Budget, optional
-        What it may take of the board.
-    depths : mapping of FIFO to int, "smallest", or None
-    """
-
-    parallel: Mapping[str, Parallel] = field(default_factory=dict)
-    interval: int | None = None
-    budget: Budget | None = None
-    depths: Depths = None
+MORE = 4
+"""Items that are simulated beyond those that fill the pipeline, and over which an interval is taken, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,58 +44,24 @@ class Plan:
         """The board that it is laid out for."""
         return self.resources.board
 
+    @cached_property
+    def bound(self) -> Bound:
+        """Closed form: slowest stage, or the mean of a loop."""
+        return bound(self.graph)
 
-def plan_network(design: NetworkDesign, board: Board, aim: Aim) -> Plan:
-    """Lay a network out.
+    @cached_property
+    def timing(self) -> Timing:
+        """An exact run of the stages and FIFOs, of as many items as fill them and a few more."""
+        held = [-(-fifo.initial // self.graph.tokens(fifo.name)) for fifo in self.graph.fifos]
+        return simulate(self.graph, 2 * self.design.order.depth + 2 * max(held, default=0) + MORE + self._period)
 
-    Raises
-    ------
-    MappingError
-        It does not fit, naming what is short; an operator or FIFO that it does not have; or a loop that cannot be as
-        fast as was asked for.
-    """
-    parallel = dict(aim.parallel)
-    if not set(parallel) >= set(design.operator):
-        design, parallel = _chosen(design.fixed(parallel), board, aim)
-    depths: Mapping[str, int] = {}
-    if aim.depths == "smallest":
-        depths = _smallest(design, parallel, board)
-    elif aim.depths:
-        depths = aim.depths
-    taken = resources(design, parallel, board, depths)
-    taken.check()
-    return Plan(design, parallel, design.graph(parallel, depths), taken)
+    @cached_property
+    def interval(self) -> float:
+        """Simulated cycles from item to item, of the slowest part where nothing joins some of them."""
+        end, over = self.timing.end, self._period
+        return float((end[:, -1] - end[:, -1 - over]).max()) / over
 
-
-def _chosen(design: NetworkDesign, board: Board, aim: Aim) -> tuple[NetworkDesign, dict[str, Parallel]]:
-    """Balanced operators; where a loop is slower than every stage, the others are as slow as the loop allows."""
-    wanted = trips = aim.interval
-    found = balance(design, board, wanted, aim.budget)
-    known = bound(design.graph(found.parallel))
-    while wanted is not None and trips is not None and known.loop > wanted:
-        trips = min(trips - 1, int(trips * wanted / known.loop))
-        try:
-            found = balance(design, board, trips, aim.budget)
-        except MappingError as error:
-            raise MappingError(
-                f"{design.name} on {board.name}: a step every {wanted:,} cycles is asked for, and the loop "
-                f"{' -> '.join(known.around)} needs {float(known.loop):,.10g}; ask for that, or make operators of the "
-                "loop more parallel",
-                interval=wanted,
-            ) from error
-        known = bound(design.graph(found.parallel))
-    pace = wanted or int(known.loop)
-    if known.loop and pace > found.interval:
-        inside = {name: found.parallel[name] for name in design.looped}
-        design = replace(design.fixed(inside | dict(aim.parallel)), pace=pace)
-        found = balance(design, board, pace, aim.budget)
-    return design, dict(found.parallel)
-
-
-def _smallest(design: NetworkDesign, parallel: Mapping[str, Parallel], board: Board) -> Mapping[str, int]:
-    """Depths that keep the interval of the design's own, none of which can be lowered alone."""
-    graph = design.graph(parallel)
-    schedule = Schedule(design, parallel, graph, board, "stream")
-    ends = schedule.timing.last_out
-    most = int(np.diff(ends)[-schedule.bound.items :].max())  # where several items are in a loop, intervals may differ
-    return smallest_depths(graph, max(most, schedule.bound.stage), items=len(ends)).depths
+    @property
+    def _period(self) -> int:
+        """Items over which an interval is taken: as many as times repeat after, some times over."""
+        return self.bound.items * -(-MORE // self.bound.items)

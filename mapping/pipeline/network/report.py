@@ -10,7 +10,6 @@ from neuromorph.engine.tables import Table, as_html, as_rich, as_text
 
 from ...readable import many, percent, seconds
 from ..memory import buffers
-from ..resources import Resources
 from .schedules import Figures, Schedule
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ class NetworkReport:
     target, network : str
     schedule : Schedule
         Both schedules.
-    resources : Resources
-        What the layout takes of the board.
     events : mapping of population to int
         Of the run; empty before one, and after a batch.
     samples : int
@@ -44,7 +41,6 @@ class NetworkReport:
     target: str
     network: str
     schedule: Schedule
-    resources: Resources
     events: Mapping[str, int]
     samples: int
     overlapped: int
@@ -73,7 +69,7 @@ class NetworkReport:
             "events": dict(self.events),
             "samples": self.samples,
             "weight_bits": {each.name: each.stored_bits for each in self.schedule.design.products},
-            "resources": self.resources.to_dict()["all"],
+            "resources": self.schedule.plan.resources.to_dict()["all"],
             "energy": self.energy,
         }
 
@@ -92,7 +88,7 @@ class NetworkReport:
 
     def _summary(self) -> str:
         found = self.schedule
-        design, clock = found.design, found.board.clock
+        design, clock = found.design, found.plan.board.clock
         lines = [
             f"{self.network} on {self.target}: {many(len(found.graph.stages), 'stage')}, "
             f"{many(len(found.graph.fifos), 'FIFO')}, {many(design.order.depth, 'level')}"
@@ -122,7 +118,7 @@ class NetworkReport:
         return [("schedules", head, rows), self._operators(), self._resources()]
 
     def _row(self, each: Figures) -> tuple[str, ...]:
-        clock = self.schedule.board.clock
+        clock = self.schedule.plan.board.clock
         return (
             each.name,
             f"{each.interval:,.6g}",
@@ -138,7 +134,7 @@ class NetworkReport:
         found, rows = self.schedule, []
         stored = dict(zip(found.design.names[1], (p.stored_bits for p in found.design.products), strict=True))
         for operator in found.design.operators:
-            chosen = found.parallel[operator.name]
+            chosen = found.plan.parallel[operator.name]
             trips = operator.trips(chosen)
             shape = f"{operator.inputs:,}"
             if operator.kind == "matmul":
@@ -158,7 +154,7 @@ class NetworkReport:
         return "operators", ("operator", "kind", "shape", "in a cycle", "cycles", "busy", "weight bits"), rows
 
     def _resources(self) -> Table:
-        total, available = self.resources.total, self.resources.available
+        total, available = self.schedule.plan.resources.total, self.schedule.plan.resources.available
         rows = [
             (word, f"{pair[0]:,.{digits}f}", f"{pair[1]:,}", percent(*pair))
             for name, word, digits in (
@@ -169,4 +165,4 @@ class NetworkReport:
             )
             for pair in [(getattr(total, name), getattr(available, name))]
         ]
-        return f"board {self.schedule.board.name}", ("resource", "taken", "there", "share"), rows
+        return f"board {self.schedule.plan.board.name}", ("resource", "taken", "there", "share"), rows

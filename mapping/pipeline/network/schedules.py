@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -10,19 +9,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..board import Board
-from ..design import Parallel
 from ..graph import StageGraph
 from ..memory import buffers
-from ..simulate import simulate
 from ..timing import Timing
-from .bound import Bound, bound
+from .bound import Bound
 from .design import NetworkDesign
+from .plan import Plan
 from .steps import StepTimes, one_by_one, overlapped, rounds, works
 
 Products = Literal["stream", "events"]
-MORE = 4
-"""Items that are simulated beyond those that fill the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +60,8 @@ class Schedule:
 
     Attributes
     ----------
-    design : NetworkDesign
-    parallel : mapping of operator to Parallel
-    graph : StageGraph
-        Stages and FIFOs; products that work by events take time that is not in it.
-    board : Board
+    plan : Plan
+        The layout: stages and FIFOs. Products that work by events take time that is not in its stage graph.
     products : {"stream", "events"}
     steps : int
         Steps of the run.
@@ -77,29 +69,30 @@ class Schedule:
         What the run's events were to each product, of schedules by events.
     """
 
-    design: NetworkDesign
-    parallel: Mapping[str, Parallel]
-    graph: StageGraph
-    board: Board
+    plan: Plan
     products: Products
     steps: int = 0
     counted: npt.NDArray[np.int64] | None = None
 
-    @cached_property
-    def bound(self) -> Bound:
-        """Closed form of the streaming pipeline: slowest stage, or the mean of a loop."""
-        return bound(self.graph)
-
-    @cached_property
-    def timing(self) -> Timing:
-        """An exact run of the streaming pipeline, of as many items as fill it and a few more."""
-        held = [-(-fifo.initial // self.graph.tokens(fifo.name)) for fifo in self.graph.fifos]
-        return simulate(self.graph, 2 * self.design.order.depth + 2 * max(held, default=0) + MORE + self._period)
+    @property
+    def design(self) -> NetworkDesign:
+        """Operators of the network."""
+        return self.plan.design
 
     @property
-    def _period(self) -> int:
-        """Items over which an interval is taken: as many as times repeat after, some times over."""
-        return self.bound.items * -(-MORE // self.bound.items)
+    def graph(self) -> StageGraph:
+        """Stages and FIFOs."""
+        return self.plan.graph
+
+    @property
+    def bound(self) -> Bound:
+        """Closed form of the streaming pipeline: slowest stage, or the mean of a loop."""
+        return self.plan.bound
+
+    @property
+    def timing(self) -> Timing:
+        """An exact run of the streaming pipeline, of as many items as fill it and a few more."""
+        return self.plan.timing
 
     @property
     def interval(self) -> float:
@@ -109,17 +102,17 @@ class Schedule:
     @cached_property
     def overlap(self) -> StepTimes:
         """When operators did each step, of schedules by events."""
-        return overlapped(self.design, self.parallel, self.busy(max(self.steps, 1)))
+        return overlapped(self.design, self.plan.parallel, self.busy(max(self.steps, 1)))
 
     def busy(self, steps: int) -> npt.NDArray[np.int64]:
         """Cycles that each operator works on each step, int64 (steps, operators)."""
         if self.products == "stream":
-            return works(self.design, self.parallel, None, steps)
+            return works(self.design, self.plan.parallel, None, steps)
         counted = np.zeros((steps, len(self.design.products)), np.int64)
         if self.counted is not None:
             for k in range(len(self.design.products)):
-                counted[:, k] = rounds(self.design, self.parallel, k, self.counted[:, k])
-        return works(self.design, self.parallel, counted, steps)
+                counted[:, k] = rounds(self.design, self.plan.parallel, k, self.counted[:, k])
+        return works(self.design, self.plan.parallel, counted, steps)
 
     @cached_property
     def pipelined(self) -> Figures:
@@ -129,8 +122,7 @@ class Schedule:
             times = self.overlap
             cycles = float(times.cycles) if self.steps else 0.0
             return self._figures("pipelined", times.interval, times.first, times.latency, cycles, memory)
-        out, end, over = self.timing.last_out, self.timing.end, self._period
-        interval = float((end[:, -1] - end[:, -1 - over]).max()) / over  # parts that nothing joins have their own
+        out, interval = self.timing.last_out, self.plan.interval
         known = min(self.steps, len(out))
         cycles = float(out[known - 1]) + 1 + (self.steps - known) * interval if self.steps else 0.0
         latency = self.timing.latency
@@ -144,7 +136,7 @@ class Schedule:
         return self._figures("step by step", times.interval, times.first, times.latency, cycles, self._one_step())
 
     def _figures(self, name: str, interval: float, first: float, latency: float, cycles: float, memory: int) -> Figures:
-        rate = self.board.clock / interval if interval else 0.0
+        rate = self.plan.board.clock / interval if interval else 0.0
         return Figures(name, interval, first, latency, rate, cycles, memory)
 
     def _one_step(self) -> int:
@@ -161,7 +153,7 @@ class Schedule:
         """Plain data, for JSON."""
         return {
             "network": self.design.name,
-            "board": self.board.name,
+            "board": self.plan.board.name,
             "products": self.products,
             "steps": self.steps,
             "pipelined": self.pipelined.to_dict(),

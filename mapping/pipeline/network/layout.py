@@ -1,0 +1,100 @@
+"""From a network's design to one layout on a board: parallelism of every operator, depths of every FIFO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from neuromorph.errors import MappingError
+
+from ..balance import Budget, balance
+from ..board import Board
+from ..depths import smallest_depths
+from ..design import Parallel
+from ..resources import resources
+from .bound import bound
+from .design import NetworkDesign
+from .plan import Plan
+
+Depths = Mapping[str, int] | Literal["smallest"] | None
+"""Of FIFOs by name, the smallest that keep the interval, or the design's own."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a layout is made for.
+
+    Attributes
+    ----------
+    parallel : mapping of operator to Parallel
+        Operators that have no choice.
+    interval : int, optional
+        Cycles from step to step, at most; None: as few as fit.
+    budget : Budget, optional
+        What it may take of the board.
+    depths : mapping of FIFO to int, "smallest", or None
+    """
+
+    parallel: Mapping[str, Parallel] = field(default_factory=dict)
+    interval: int | None = None
+    budget: Budget | None = None
+    depths: Depths = None
+
+
+def plan_network(design: NetworkDesign, board: Board, aim: Aim) -> Plan:
+    """Lay a network out.
+
+    Raises
+    ------
+    MappingError
+        It does not fit, naming what is short; an operator or FIFO that it does not have; or a loop that cannot be as
+        fast as was asked for.
+    """
+    parallel = dict(aim.parallel)
+    if not set(parallel) >= set(design.operator):
+        design, parallel = _chosen(design.fixed(parallel), board, aim)
+    depths = {} if aim.depths is None or isinstance(aim.depths, str) else aim.depths
+    made = _plan(design, parallel, board, depths)
+    if aim.depths == "smallest":
+        made = _plan(design, parallel, board, _smallest(made))
+    made.resources.check()
+    return made
+
+
+def _plan(design: NetworkDesign, parallel: Mapping[str, Parallel], board: Board, depths: Mapping[str, int]) -> Plan:
+    return Plan(design, parallel, design.graph(parallel, depths), resources(design, parallel, board, depths))
+
+
+def _chosen(design: NetworkDesign, board: Board, aim: Aim) -> tuple[NetworkDesign, dict[str, Parallel]]:
+    """Balanced operators; where a loop is slower than every stage, the others are as slow as the loop allows."""
+    wanted = trips = aim.interval
+    found = balance(design, board, wanted, aim.budget)
+    known = bound(design.graph(found.parallel))
+    while wanted is not None and trips is not None and known.loop > wanted:
+        trips = min(trips - 1, int(trips * wanted / known.loop))
+        try:
+            found = balance(design, board, trips, aim.budget)
+        except MappingError as error:
+            raise MappingError(
+                f"{design.name} on {board.name}: a step every {wanted:,} cycles is asked for, and the loop "
+                f"{' -> '.join(known.around)} needs {float(known.loop):,.10g}; ask for that, or make operators of the "
+                "loop more parallel",
+                interval=wanted,
+            ) from error
+        known = bound(design.graph(found.parallel))
+    pace = wanted or int(known.loop)
+    if known.loop and pace > found.interval:
+        inside = {name: found.parallel[name] for name in design.looped}
+        design = replace(design.fixed(inside | dict(aim.parallel)), pace=pace)
+        found = balance(design, board, pace, aim.budget)
+    return design, dict(found.parallel)
+
+
+def _smallest(plan: Plan) -> Mapping[str, int]:
+    """Depths that keep the interval, none of which can be lowered alone."""
+    ends = plan.timing.last_out
+    most = int(np.diff(ends)[-plan.bound.items :].max())  # where several items are in a loop, intervals may differ
+    return smallest_depths(plan.graph, max(most, plan.bound.stage), items=len(ends)).depths
