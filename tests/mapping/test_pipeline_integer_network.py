@@ -25,8 +25,10 @@ from neuromorph.mapping.pipeline.integer import (
     from_float,
     from_state,
     operator_errors,
+    reference,
 )
 from neuromorph.mapping.pipeline.integer.costs import costs
+from neuromorph.mapping.pipeline.integer.parameters import ClassToken
 from neuromorph.mapping.pipeline.transformer import Bits, TransformerDesign, VisionTransformer, published
 
 SHAPE = VisionTransformer("small", tokens=10, channels=24, heads=2, blocks=2, hidden=48, patch_inputs=8, classes=5)
@@ -37,8 +39,8 @@ def parameters() -> TransformerParameters:
     return drawn(SHAPE, 1)
 
 
-def images(count: int, seed: int = 7) -> NDArray[np.float64]:
-    return np.random.default_rng(seed).normal(size=(count, 9, 8))
+def images(count: int, seed: int = 7, *, rows: int = 9) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=(count, rows, 8))
 
 
 @cache
@@ -54,6 +56,13 @@ def test_logits_follow_those_in_float(bits: int, least: float) -> None:
     patches = images(200, 8)
     found = network(bits).run(network(bits).encode(patches)) * network(bits).logit_scale
     assert np.corrcoef(found.ravel(), evaluate(parameters(), patches).ravel())[0, 1] > least
+
+
+@pytest.mark.parametrize(("bits", "token"), [(3, "extra"), (8, "overwrite")])
+def test_a_whole_network_equals_plain_python(bits: int, token: ClassToken) -> None:
+    made = calibrated(drawn(SHAPE, 2, token=token), images(6, 3, rows=9 + (token == "overwrite")), Recipe(bits=bits))
+    codes = made.encode(images(2, 4, rows=made.patch_embed.patches))
+    assert made.run(codes).tolist() == [reference.transformer(made, image) for image in codes.tolist()]
 
 
 def test_a_hook_sees_every_operator_of_the_design_in_its_order() -> None:
@@ -165,10 +174,11 @@ def test_a_joint_range_loses_least(gelu: bool) -> None:
     assert errors[0] < 1.1 * ideal
 
 
-def test_a_table_whose_bins_are_single_values_rounds_exactly() -> None:
-    values = np.arange(-20, 20)
-    table = calibrate.requant(values, 0.2, input=Width(8), output=Width(4))
-    exact = np.clip(values * 0.2, -8, 7)
+@pytest.mark.parametrize(("entries", "reach"), [(64, 20), (4096, 2000)])
+def test_a_table_whose_bins_are_single_values_rounds_exactly(entries: int, reach: int) -> None:
+    values = np.arange(-reach, reach)
+    table = calibrate.requant(values, 4 / reach, input=Width(12), output=Width(4), entries=entries)
+    exact = np.clip(values * 4 / reach, -8, 7)
     assert np.abs(table.apply(values) - exact).max() <= 0.5 + 1e-9
 
 

@@ -161,7 +161,7 @@ def centres(offset: int, shift: int, entries: int) -> NDArray[np.float64]:
     return middles
 
 
-def histogram(values: Integers, at_most: int = _HISTOGRAM) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+def histogram(values: Integers, at_most: int) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
     """Values, or the middles of groups of ``2^k`` of them so that there are at most so many; their counts; k."""
     low, high = int(values.min()), int(values.max())
     group = covering(high - low + 1, at_most)
@@ -173,7 +173,7 @@ def histogram(values: Integers, at_most: int = _HISTOGRAM) -> tuple[NDArray[np.i
 
 def _joint(values: Integers, target: Target, output: Width, entries: int) -> tuple[int, int, NDArray[np.float64]]:
     """Offset, shift and contents with the least squared error, in the range where they differ."""
-    points, counts, group = histogram(values)
+    points, counts, group = histogram(values, max(_HISTOGRAM, 8 * entries))
     wanted = np.clip(target(points.astype(np.float64)), output.low, output.high)
     weighted = counts * wanted
     widest = covering(int(points[-1] - points[0]) + 1, entries)

@@ -51,8 +51,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for what, bits in (("bits", self.bits), ("edge_bits", self.edge_bits)):
-            if not 2 <= bits <= 12:
-                raise MappingError(f"recipe: {what} is {bits}; 2 to 12 are possible", bits=bits)
+            if not 2 <= bits <= 8:
+                raise MappingError(f"recipe: {what} is {bits}; 2 to 8 are possible", bits=bits)
         for given, known in ((self.entries, _ENTRIES), (self.contents, _CONTENTS)):
             for name in given:
                 if name not in known:

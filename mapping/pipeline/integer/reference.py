@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .network import Attention, IntegerTransformer, Mlp
 from .operators import DynamicMatmul, Matmul, PatchEmbedding, Requant, Residual
 from .rows import LayerNorm, Softmax
 
@@ -78,3 +79,43 @@ def softmax(operator: Softmax, row: Sequence[int]) -> list[int]:
             break
     root = int(segment.table[clamp(index, 0, len(segment.table) - 1)])
     return [clamp((power * root + segment.half) >> segment.output_shift, 0, operator.output.high) for power in powers]
+
+
+def attention(block: Attention, tokens: Sequence[Sequence[int]]) -> list[list[int]]:
+    """All tokens of an image through an attention block."""
+    rows = [layer_norm(block.norm, token) for token in tokens]
+    parts = {
+        part: [[requant(block.requant[part], value) for value in matmul(layer, row)] for row in rows]
+        for part, layer in (("q", block.q), ("k", block.k), ("v", block.v))
+    }
+    size = len(tokens[0]) // block.heads
+    mixed: list[list[int]] = [[] for _ in tokens]
+    for head in range(block.heads):
+        q, k, v = ([row[head * size : (head + 1) * size] for row in parts[part]] for part in ("q", "k", "v"))
+        columns = [[row[channel] for row in v] for channel in range(size)]
+        for position, query in enumerate(q):
+            weights = softmax(block.softmax, dynamic_matmul(block.qk, query, k))
+            mixed[position] += dynamic_matmul(block.rv, weights, columns)
+    found = []
+    for token, row in zip(tokens, mixed, strict=True):
+        main = matmul(block.o, [requant(block.requant["a"], value) for value in row])
+        found.append([residual(block.residual, one, other) for one, other in zip(token, main, strict=True)])
+    return found
+
+
+def mlp(block: Mlp, tokens: Sequence[Sequence[int]]) -> list[list[int]]:
+    """All tokens of an image through a perceptron block."""
+    found = []
+    for token in tokens:
+        hidden = [requant(block.gelu, value) for value in matmul(block.fc1, layer_norm(block.norm, token))]
+        main = matmul(block.fc2, hidden)
+        found.append([residual(block.residual, one, other) for one, other in zip(token, main, strict=True)])
+    return found
+
+
+def transformer(network: IntegerTransformer, patches: Sequence[Sequence[int]]) -> list[int]:
+    """Logits of one image."""
+    tokens = patch_embedding(network.patch_embed, patches)
+    for first, second in network.blocks:
+        tokens = mlp(second, attention(first, tokens))
+    return matmul(network.head, layer_norm(network.norm, tokens[0]))
