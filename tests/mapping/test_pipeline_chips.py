@@ -215,6 +215,24 @@ def test_outputs_are_those_of_the_cpu_and_any_trace_of_the_network_will_do(
         assert np.array_equal(getattr(work, name), getattr(found.work, name)), name
 
 
+def test_a_run_that_goes_on_is_scheduled_from_where_it_began(program: SpiNNaker2Program) -> None:
+    later = SpiNNaker2(partition=PARTS).compile(stack(record=False), dt=1 * ms, progress=False)
+    later.run(9, progress=False)
+    later.run(STEPS - 9, progress=False)
+    work = schedules(later, progress=False).work
+    assert work.steps == STEPS - 9
+    assert np.array_equal(work.time * 1e-9, later.series["time"][9:])
+    drive = Network(name="drive")
+    steps = np.arange(0, 20, 3)
+    source = drive.population(EventSource(2, steps=steps, indices=steps % 2), name="source", record=False)
+    drive.project(source, drive.population(LIFDelta, 4, name="cells"), AllToAll(), weight=1 * mV)
+    replayed = SpiNNaker2().compile(drive, dt=1 * ms, progress=False)
+    for length in (5, 7, 12):  # the list of events ends within the last
+        replayed.run(length, progress=False)
+        work = schedules(replayed, progress=False).work
+        assert np.array_equal(work.time * 1e-9, replayed.series["time"][-length:])
+
+
 def test_no_pe_begins_before_what_it_needs_has_come(program: SpiNNaker2Program, found: Schedules) -> None:
     """Every PE has the packets of all steps before when it begins one, and its receivers have room for its own."""
     keys, latency = program.mapping.routing.keys, program.deployed.costs.latency * 1e-9

@@ -119,11 +119,17 @@ def handshake(deployed: Deployed, depth: int) -> Handshake:
         room=Ways.of(sender[told], receiver[told], room.latency, parts),
         send=send * ((each(sender[apart]) > 0).astype(np.int64) + (each(receiver[told]) > 0)),
         take=take * (each(receiver[apart]) + each(sender[told])),
-        put_aside=c.count("handshake.put_aside") if depth > c.count("fifo.filters") else 0,
+        put_aside=aside(deployed, depth),
         packets=ends.packets + room.packets,
         joules=ends.joules + room.joules,
         entries=ends.entries + room.entries,
     )
+
+
+def aside(deployed: Deployed, depth: int) -> int:
+    """Cycles for each packet where so many steps may wait: none as long as the filters tell them apart."""
+    c = deployed.mapping.machine.constants
+    return c.count("handshake.put_aside") if depth > c.count("fifo.filters") else 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,12 @@ pipelined       A PE begins a step as soon as it has the packets that it needs a
                 :mod:`.handshake`.
 ==============  ========================================================================================================
 
-A stage holds the populations that are equally many steps behind the input.
+A stage holds the populations that are equally many steps behind the input. A barrier costs what the target takes for
+it, the longest way there and back, and no work on any PE; the handshake is work. Where PEs wait, packets that come
+meanwhile are taken meanwhile, with and without a barrier.
+
+Times are no fixed pattern: a PE's work differs from step to step with its events. So they are found by a recurrence of
+their own over PEs and steps, and not by a graph of stages whose items are all alike.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from neuromorph.progress import Progress, progress_for
 from ...spinnaker2.energy import Totals, account
 from ...spinnaker2.ledger import LEVELS, PHASES
 from ...spinnaker2.options import WORD
-from .handshake import Handshake, handshake
+from .handshake import Handshake, aside, handshake
 from .pipelined import Costs, ends, loops_of
 from .result import CAUSES, NAMES, Floats, Ints, Schedule, Schedules, mean_interval
 from .work import Work, count_work, require_schedulable
@@ -87,13 +92,13 @@ def schedules(
         filters = deployed.mapping.machine.constants.count("fifo.filters")
         intervals: dict[int, float] = {}
         for each in _depths(work.steps) if depth is None else (depth,):
-            costs = Costs.of(deployed, work, handshake_of(lock, queued, deployed, each), each)
+            costs = _costs(deployed, work, lock, queued, each)
             intervals[each] = mean_interval(ends(work, costs.run())[1])
             if each // 2 > filters and intervals[each] == intervals.get(each // 2):
                 break  # nobody waits for room any more
         best = min(intervals.values())
         chosen = next(each for each in intervals if intervals[each] <= best * (1 + tolerance))
-        costs = Costs.of(deployed, work, handshake_of(lock, queued, deployed, chosen), chosen)
+        costs = _costs(deployed, work, lock, queued, chosen)
         return _collected(program, work, costs, costs.run(), chosen, intervals)
 
 
@@ -106,11 +111,9 @@ def _depths(steps: int) -> Iterator[int]:
     yield steps
 
 
-def handshake_of(lock: Handshake, queued: Handshake, deployed: Deployed, depth: int) -> Handshake:
-    """The handshake for a depth, from those for depths 1 and 2."""
-    c = deployed.mapping.machine.constants
-    aside = c.count("handshake.put_aside") if depth > c.count("fifo.filters") else 0
-    return replace(lock if depth == 1 else queued, put_aside=aside)
+def _costs(deployed: Deployed, work: Work, lock: Handshake, queued: Handshake, depth: int) -> Costs:
+    shake = lock if depth == 1 else replace(queued, put_aside=aside(deployed, depth))
+    return Costs.of(deployed, work, shake, depth)
 
 
 def _require_entries(deployed: Deployed, name: str, used: tuple[Handshake, ...]) -> None:
