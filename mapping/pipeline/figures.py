@@ -1,4 +1,4 @@
-"""Pictures of a simulated pipeline: which block works on which item, how busy operators are, how full FIFOs are."""
+"""Pictures of pipelines: which block works on which item, busy operators, full FIFOs; schedules compared."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..canvas import axes, save
+from .comparison import ScheduleComparison
 from .names import alike
 from .report import PipelineReport
 from .timeline import Level, Occupancy, tracks
@@ -132,6 +133,42 @@ def save_figure(timing: Timing, found: PipelineReport, path: str | Path, filled:
             fill(filled, parts[2])
 
     return save(panels, Path(path), (11.0, sum(heights)))
+
+
+def save_comparison(found: ScheduleComparison, path: str | Path) -> Path:
+    """Draw schedules side by side into a file: cycles from item to item, cycles of the first item, memory."""
+
+    def panels(ax: Axes) -> None:
+        figure = ax.figure
+        figure.clear()
+        interval, first, memory = figure.subplots(1, 3, sharey=True)
+        rows = np.arange(len(found.schedules))
+        for part, values, label in (
+            (interval, [each.interval for each in found.schedules], "cycles from item to item"),
+            (first, [each.first for each in found.schedules], "cycles of the first item"),
+        ):
+            part.bar_label(part.barh(rows, values, 0.7, color="C2"), [f"{value:,}" for value in values], fontsize=7)
+            part.set_xlabel(label)
+            part.set_xlim(0, 1.3 * max(values))
+            part.xaxis.set_major_formatter("{x:,.0f}")
+            part.locator_params(axis="x", nbins=4)
+        left = np.zeros(len(rows))
+        for label, colour, bits in (
+            ("weights, tables", "0.7", [each.memory.weights + each.memory.tables for each in found.schedules]),
+            ("inside stages", "C0", [each.memory.kept for each in found.schedules]),
+            ("streams", "C1", [each.memory.streams for each in found.schedules]),
+            ("whole tensors", "C3", [each.memory.tensors for each in found.schedules]),
+        ):
+            share = np.array(bits) / 1e6
+            memory.barh(rows, share, 0.7, left, color=colour, label=label)
+            left += share
+        memory.set_xlabel("Mbit on chip")
+        memory.legend(fontsize=7)
+        interval.set_yticks(rows, [each.name for each in found.schedules])
+        interval.invert_yaxis()
+        figure.suptitle(f"{found.name} in {len(rows)} schedules", fontsize=10)
+
+    return save(panels, Path(path), (11.0, 1.5 + 0.4 * len(found.schedules)))
 
 
 def _height(rows: int) -> float:

@@ -218,7 +218,7 @@ def _summary(found: PipelineReport) -> str:
     lines = [
         f"{found.name}: {many(found.stages, 'stage')}, {many(len(found.fifos), 'FIFO')}, "
         f"{many(found.items, 'item')} simulated",
-        f"  an item every {found.interval:,.0f} cycles{_at(found, found.interval)}; bottleneck {found.bottleneck}",
+        f"  an item every {found.interval:,} cycles{_at(found, found.interval)}; {_why(found)}",
         f"  first item, first in to last out: {found.first:,} cycles{_at(found, found.first)}",
     ]
     lines.append(f"  last item, likewise: {found.last:,} cycles{_at(found, found.last)}")
@@ -229,13 +229,21 @@ def _summary(found: PipelineReport) -> str:
         )
     m = found.memory
     lines.append(
-        f"  on chip: weights {kbit(m.weights)}, tables {kbit(m.tables)}, activations {kbit(m.activations)} (streams "
-        f"{kbit(m.streams)}, whole tensors {kbit(m.tensors)}, inside stages {kbit(m.kept)})"
+        f"  on chip: weights {_kbit(m.weights)}, tables {_kbit(m.tables)}, activations {_kbit(m.activations)} (streams "
+        f"{_kbit(m.streams)}, whole tensors {_kbit(m.tensors)}, inside stages {_kbit(m.kept)})"
     )
     return "\n".join(lines)
 
 
-def kbit(bits: int) -> str:
+def _why(found: PipelineReport) -> str:
+    """What the interval comes from: the slowest operator, or FIFOs that make it wait."""
+    cycles = max(each.cycles for each in found.operators)
+    if found.interval <= cycles * 1.01:
+        return f"the slowest operator is {found.bottleneck}"
+    return f"FIFOs make operators wait: the slowest, {found.bottleneck}, needs {cycles:,}"
+
+
+def _kbit(bits: int) -> str:
     """Bits for people."""
     return f"{bits:,} bit" if bits < 10_000 else f"{bits / 1000:,.0f} kbit"
 

@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Simulate, print, write."""
     from neuromorph.mapping.constants import load_constants
     from neuromorph.mapping.pipeline.comparison import compare_schedules
+    from neuromorph.mapping.pipeline.figures import save_comparison
     from neuromorph.mapping.pipeline.transformer import published
 
     _check(options)
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     if options.schedule == "all":
         found = compare_schedules(graph, options.items, figures=figures, progress=True)
         print(json.dumps(found.to_dict(), indent=1) if options.json else found)
+        _say([save_comparison(found, options.figure)] if options.figure else [], options)
         return 0
     clock = figures.si("figures.clock") if "figures.clock" in figures else None
     _one(_scheduled(graph, options.schedule), clock, options)
@@ -80,7 +82,12 @@ def _one(graph: StageGraph, clock: float | None, options: argparse.Namespace) ->
         written.append(write_csv(timing, options.csv, options.level))
     if options.figure:
         written.append(save_figure(timing, found, options.figure, filled))
-    if not options.json:
+    _say(written, options)
+
+
+def _say(written: list[Path], options: argparse.Namespace) -> None:
+    """Name the files, but not where JSON is read."""
+    if written and not options.json:
         print(*written, sep="\n")
 
 
@@ -111,7 +118,7 @@ def _check(options: argparse.Namespace) -> None:
     for option, path in files.items():
         if path is not None and path.is_dir():
             raise TargetError(f"{option} {path}: is a folder; give a file")
-        if path is not None and options.schedule == "all":
+        if path is not None and options.schedule == "all" and option != "--figure":
             raise TargetError(f"{option} shows one schedule; choose one with --schedule")
     if options.figure is not None and options.figure.suffix not in DRAWN:
         raise TargetError(f"--figure {options.figure}: expected a file that ends in {', '.join(DRAWN)}")

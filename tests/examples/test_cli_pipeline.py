@@ -52,9 +52,12 @@ def test_each_schedule_has_its_numbers(design: Path, schedule: str, capsys: pyte
     assert content["clock"] == 425e6
 
 
-def test_all_schedules_are_compared(design: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["pipeline", str(design), "--schedule", "all"]) == 0
+def test_all_schedules_are_compared(design: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = tmp_path / "all.png"
+    assert main(["pipeline", str(design), "--schedule", "all", "--figure", str(drawn)]) == 0
     printed = capsys.readouterr().out
+    assert str(drawn) in printed
+    assert drawn.read_bytes().startswith(b"\x89PNG")
     assert all(re.search(rf"^{name} +\d", printed, re.M) for name in ("hybrid", "fine", "fine 64", "coarse"))
     assert "824,843" in printed
     assert main(["pipeline", str(design), "--schedule", "all", "--json"]) == 0

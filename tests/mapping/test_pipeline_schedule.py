@@ -305,6 +305,9 @@ def test_a_report_says_what_was_simulated(run: Timing) -> None:
     text = str(found)
     assert f"an item every {run.interval:,} cycles" in text
     assert "attn*.softmax  " in text
+    assert f"the slowest operator is {found.bottleneck}" in text
+    slow = report(simulate(schedule.fine(run.graph), 3))
+    assert f"FIFOs make operators wait: the slowest, {slow.bottleneck}, needs" in str(slow)
     assert "x 2" in text
     assert report(run).rate is None
     with pytest.raises(MappingError, match="clock 0 Hz"):
