@@ -41,7 +41,7 @@ def requant(
     Parameters
     ----------
     values : ndarray of int
-        Accumulators of sample data.
+        Accumulators of sample data; where only a range is known, all integers of it.
     ratio : float
         Scale of an accumulator over that of the output.
     input, output : Width
