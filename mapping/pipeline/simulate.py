@@ -45,7 +45,7 @@ def simulate(
     items : int
         At least 1; 2 give an interval.
     slots, block_slots : int
-        Register places that every FIFO has beside its depth, within a block and between blocks.
+        Register places that every FIFO between two stages has beside its depth, within a block and between blocks.
     restart : int
         Cycles that a stage loses between two items.
     pipelines : {"rigid", "ideal"}
@@ -99,8 +99,10 @@ def rooms(graph: StageGraph, rules: Rules) -> dict[str, int]:
     """Tokens that each FIFO of a closed graph holds with its register places."""
     found = {}
     for fifo in graph.fifos:
-        apart = graph.writer[fifo.name].block != graph.reader[fifo.name].block
-        slots = 0 if fifo.grain > 1 else rules.block_slots if apart else rules.slots
+        writer, reader = graph.writer[fifo.name], graph.reader[fifo.name]
+        outside = writer.operator == "source" or reader.operator == "sink"
+        apart = writer.block != reader.block
+        slots = 0 if outside or fifo.grain > 1 else rules.block_slots if apart else rules.slots
         found[fifo.name] = fifo.depth + slots
     return found
 

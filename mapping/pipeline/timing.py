@@ -24,14 +24,15 @@ class Rules:
     Attributes
     ----------
     slots : int
-        Register places that every FIFO has beside its depth. Buffers that are handed over (grain above 1) have none.
+        Register places that every FIFO between two stages has beside its depth. Buffers that are handed over (a grain
+        above 1) have none.
     block_slots : int
         The same for FIFOs between stages of different blocks.
     restart : int
         Cycles that a stage loses between two items.
     pipelines : {"rigid", "ideal"}
         "rigid": a loop that waits for a token holds what it has in flight, and drains at its end, as pipelines of
-        high-level synthesis do; "ideal": what has entered moves on by itself.
+        high-level synthesis do; "ideal": what has entered moves on by itself, and enters only if it will find room.
     """
 
     slots: int = 2

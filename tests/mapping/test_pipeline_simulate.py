@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from itertools import groupby, pairwise
 from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.errors import MappingError
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
 from neuromorph.mapping.pipeline.simulate import closed, restarts, rooms, simulate
 from neuromorph.mapping.pipeline.stepwise import solve, walk
 from neuromorph.mapping.pipeline.timing import Rules
+from neuromorph.mapping.pipeline.transformer import published
 
 
 def drawn(rng: Random) -> StageGraph:
@@ -122,3 +126,133 @@ def test_equals_walk(rng: Random, items: int, rules: Rules) -> None:
         for item in range(items):
             assert timing.first_in[item] == min(walked.start[f"source of {name}"][item] for name in graph.inputs)
             assert timing.last_in[item] == max(walked.end[f"source of {name}"][item] for name in graph.inputs)
+
+
+def chain(*depths: int, count: int = 20, grain: int = 1, depth: int = 2) -> StageGraph:
+    """Stages behind one another that pass on every token, with pipelines of these depths."""
+    stages = [
+        Stage(f"s{k}", "pass", (Loop((Run(count, (0,), (0,)),), 1, long),), (f"f{k}",), (f"f{k + 1}",))
+        for k, long in enumerate(depths)
+    ]
+    inner = range(1, len(depths))
+    fifos = [Fifo(f"f{k}", depth, 8, grain=grain if k in inner else 1) for k in range(len(depths) + 1)]
+    return StageGraph("chain", tuple(stages), tuple(fifos))
+
+
+def test_chain_by_hand() -> None:
+    """A token is a cycle in each FIFO, and the cycles of each pipeline; items follow without a gap, or with one."""
+    timing = simulate(chain(3, 4))
+    assert timing.first_out.tolist() == [1 + 2 + 1 + 3, 27, 47]
+    assert (timing.interval, timing.latency[0]) == (20, 26)
+    assert simulate(chain(3, 4), restart=1).interval == 21
+    assert timing.peaks == {"f0": 1, "f1": 1, "f2": 1}
+
+
+def test_hand_over() -> None:
+    """A buffer that is handed over whole makes its reader wait for all of it; with two halves both stages go on."""
+    single, double = (simulate(chain(1, 1, grain=20, depth=20 * halves), 4) for halves in (1, 2))
+    assert double.first_out[0] == single.first_out[0] == 1 + 19 + 1
+    assert (double.interval, single.interval) == (20, 40)
+    assert (double.peaks["f1"], single.peaks["f1"]) == (20, 20)  # one half fills as the other is emptied
+    with pytest.raises(MappingError, match="multiples"):
+        simulate(chain(1, 1, grain=3, depth=6))
+
+
+def recurrent(initial: int) -> StageGraph:
+    """One stage that reads what it wrote an item earlier."""
+    stage = Stage("cell", "cell", (Loop((Run(4, (0, 1), (0, 1)),), 1, 8),), ("in", "state"), ("out", "state"))
+    return StageGraph("loop", (stage,), (Fifo("in", 2, 8), Fifo("out", 2, 8), Fifo("state", 4, 8, initial)))
+
+
+def test_loop_with_initial_tokens() -> None:
+    """The state comes back a pipeline and a cycle later; without the first nothing comes."""
+    timing = simulate(recurrent(4), 3, restart=1)
+    assert timing.interval == 8
+    with pytest.raises(DeadlockError, match="put initial tokens") as caught:
+        simulate(recurrent(0))
+    assert [(wait.stage, wait.wants, wait.fifo) for wait in caught.value.cycle] == [("cell", "token", "state")]
+    assert caught.value.full == ()
+
+
+def test_deadlock_is_named() -> None:
+    """A join that wants all of one branch first, while the other is too shallow: both are named, and the depth."""
+    stages = (
+        Stage("fork", "copy", (Loop((Run(9, (0,), (0, 1)),)),), ("in",), ("left", "right")),
+        Stage("join", "join", (Loop((Run(9, (0,)), Run(9, (1,), (0,)))),), ("left", "right"), ("out",)),
+    )
+    graph = StageGraph("y", stages, tuple(Fifo(name, 2, 8) for name in ("in", "left", "right", "out")))
+    with pytest.raises(DeadlockError, match="raise the depth of 'right'") as caught:
+        simulate(graph)
+    told = {(wait.stage, wait.wants, wait.fifo, wait.fill, wait.room) for wait in caught.value.cycle}
+    assert told == {("fork", "room", "right", 4, 4), ("join", "token", "left", 0, 4)}
+    assert caught.value.full == ("right",)
+    deep = graph.with_depths({"right": 7})
+    assert simulate(deep).interval == 18
+
+
+def test_retime_is_a_new_run() -> None:
+    """Other depths give what a run of the changed graph gives, and the run before stays as it was."""
+    graph = StageGraph(
+        "burst",
+        (
+            Stage("a", "a", (Loop((Run(8, (0,), (0,)), Run(8)), 3),), ("in",), ("mid",)),
+            Stage("b", "b", (Loop((Run(1, (0,), (0,)), Run(1)), 24),), ("mid",), ("out",)),
+        ),
+        tuple(Fifo(name, 1, 8) for name in ("in", "mid", "out")),
+    )
+    first = simulate(graph, 2, slots=0)
+    again, anew = first.retime({"mid": 5}), simulate(graph.with_depths({"mid": 5}), 2, slots=0)
+    assert first.writer_blocked[1] > again.writer_blocked[1]
+    for name in ("last_out", "start", "end", "waiting", "held", "peak", "writer_blocked", "reader_waited"):
+        assert np.array_equal(getattr(again, name), getattr(anew, name)), name
+    assert again.graph.fifo["mid"].depth == 5
+    with pytest.raises(MappingError, match="no FIFO 'middle'"):
+        first.retime({"middle": 5})
+
+
+def test_every_cycle_is_accounted_for() -> None:
+    """From the last entering of an item to that of the next: work, restart, waits for tokens and for room."""
+    timing = simulate(chain(5, 1, 9), 5, restart=2, slots=0)
+    entered = timing.end[1]  # of depth 1: the last token leaves as it enters
+    spent = timing.waiting[1] + timing.held[1] + timing.busy[1] + 2
+    assert np.array_equal(np.diff(entered), spent[1:])
+
+
+@pytest.mark.parametrize("wrong", [{"items": 0}, {"slots": -1}, {"restart": -1}, {"pipelines": "elastic"}])
+def test_parameters_are_checked(wrong: dict[str, Any]) -> None:
+    """Out of range: told before anything runs."""
+    with pytest.raises(MappingError, match="at least"):
+        simulate(chain(1), **wrong)
+    with pytest.raises(MappingError, match="at least 2 items"):
+        _ = simulate(chain(1), 1).interval
+
+
+@pytest.fixture(scope="module")
+def published_graph() -> StageGraph:
+    """DeiT-tiny on VCK190 as it was published."""
+    design, parallel, depths = published("deit-tiny-vck190")
+    return design.graph(parallel, depths)
+
+
+@pytest.mark.parametrize(
+    ("block", "interval"), [("attn0", 57_625), ("mlp0", 56_449), ("patch_embed", 56_449), ("head", 48_001)]
+)
+def test_blocks_alone_as_their_rtl(published_graph: StageGraph, block: str, interval: int) -> None:
+    """Intervals of the published blocks, each alone, are those of their RTL, which has one restart cycle."""
+    assert simulate(published_graph.part(block), 2, restart=1).interval == interval
+
+
+def test_depths_of_one_attention(published_graph: StageGraph) -> None:
+    """What too shallow FIFOs cost one attention block of ideal pipelines; a Q FIFO that is too shallow is named."""
+    timing = simulate(published_graph.part("attn0"), 2, slots=0, block_slots=0, pipelines="ideal")
+    assert timing.interval == 57_624
+
+    def of_heads(name: str, depth: int) -> dict[str, int]:
+        return {name.format(head): depth for head in (1, 2, 3)}
+
+    for name, interval in (("qk.head{}", 77_720), ("k.head{}.regrouped", 108_829)):
+        assert timing.retime(of_heads(f"attn0.{name}", 2)).interval == interval
+    assert timing.retime(of_heads("attn0.q.head{}", 6272)).interval == 57_624
+    with pytest.raises(DeadlockError) as caught:
+        timing.retime(of_heads("attn0.q.head{}", 6000))
+    assert "attn0.q.head1" in caught.value.full
