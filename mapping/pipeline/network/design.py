@@ -180,23 +180,27 @@ class NetworkDesign:
         made = replace(made, fifos=tuple(fifos))
         return made.with_depths(depths) if depths else made
 
+    def arrivals(self, parallel: Mapping[str, Parallel]) -> tuple[int, ...]:
+        """Cycles until each group of populations has done its first item, if operators took theirs one by one."""
+        trips = {each.name: each.trips(parallel[each.name]) for each in self.operators}
+        own, of_products = self.names
+        ends = [0] * len(self.order.groups)
+        for number, group in enumerate(self.order.groups):
+            ways = [
+                ends[self.order.group_of[each.pre]] + trips[of_products[k]] + depths_of("gather")
+                for k, each in enumerate(self.products)
+                if self.order.group_of[each.post] == number and self.order.ahead(each.link)
+            ]
+            ends[number] = max(ways, default=0) + max(trips[own[k]] + self.neurons[k].depth for k in group)
+        return tuple(ends)
+
     def room(self, parallel: Mapping[str, Parallel]) -> list[int]:
         """Items of room that the events of each product need, so that its way does not hold up longer ones.
 
         Two, of which one is read while the other comes, and as many as come in while an item is on the longest way.
         """
-        trips = {each.name: each.trips(parallel[each.name]) for each in self.operators}
-        pace = max(self.pace, *trips.values())
-        own, of_products = self.names
-        groups, group_of = self.order.groups, self.order.group_of
-        ends = [0] * len(groups)
-        for number, group in enumerate(groups):
-            ways = [
-                ends[group_of[each.pre]] + trips[of_products[k]] + depths_of("gather")
-                for k, each in enumerate(self.products)
-                if group_of[each.post] == number and self.order.ahead(each.link)
-            ]
-            ends[number] = max(ways, default=0) + max(trips[own[k]] + self.neurons[k].depth for k in group)
+        pace = max([self.pace, *(each.trips(parallel[each.name]) for each in self.operators)])
+        ends, group_of = self.arrivals(parallel), self.order.group_of
         apart = (ends[group_of[each.post]] - ends[group_of[each.pre]] for each in self.products)
         return [_items() + -(-cycles // pace) for cycles in apart]
 

@@ -19,6 +19,9 @@ from .bound import bound
 from .design import NetworkDesign
 from .plan import Plan
 
+TRIALS = 3
+"""Numbers of items that the smallest depths are looked for with, until they hold for others, too."""
+
 Depths = Mapping[str, int] | Literal["smallest"] | None
 """Of FIFOs by name, the smallest that keep the interval, or the design's own."""
 
@@ -59,7 +62,7 @@ def plan_network(design: NetworkDesign, board: Board, aim: Aim) -> Plan:
     depths = {} if aim.depths is None or isinstance(aim.depths, str) else aim.depths
     made = _plan(design, parallel, board, depths)
     if aim.depths == "smallest":
-        made = _plan(design, parallel, board, _smallest(made))
+        made = _smallest(made)
     made.resources.check()
     return made
 
@@ -93,8 +96,22 @@ def _chosen(design: NetworkDesign, board: Board, aim: Aim) -> tuple[NetworkDesig
     return design, dict(found.parallel)
 
 
-def _smallest(plan: Plan) -> Mapping[str, int]:
-    """Depths that keep the interval, none of which can be lowered alone."""
+def _smallest(plan: Plan) -> Plan:
+    """With depths that keep the interval, none of which can be lowered alone.
+
+    Raises
+    ------
+    MappingError
+        None were found: what was found for some items is slower for more of them.
+    """
     ends = plan.timing.last_out
     most = int(np.diff(ends)[-plan.bound.items :].max())  # where several items are in a loop, intervals may differ
-    return smallest_depths(plan.graph, max(most, plan.bound.stage), items=len(ends)).depths
+    for more in range(TRIALS):
+        found = smallest_depths(plan.graph, max(most, plan.bound.stage), items=len(ends) + more)
+        made = _plan(plan.design, plan.parallel, plan.board, found.depths)
+        if made.interval <= max(plan.interval, plan.bound.stage):
+            return made
+    raise MappingError(
+        f"{plan.design.name}: no smallest depths of FIFOs were found that keep {plan.interval:,.10g} cycles a step in "
+        "the long run; give depths as numbers, or leave them out"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 from ..board import Board
 from ..design import Parallel
@@ -53,7 +54,8 @@ class Plan:
     def timing(self) -> Timing:
         """An exact run of the stages and FIFOs, of as many items as fill them and a few more."""
         held = [-(-fifo.initial // self.graph.tokens(fifo.name)) for fifo in self.graph.fifos]
-        return simulate(self.graph, 2 * self.design.order.depth + 2 * max(held, default=0) + MORE + self._period)
+        on_the_way = ceil(max(self.design.arrivals(self.parallel), default=0) / self.bound.interval)
+        return simulate(self.graph, 2 * (on_the_way + max(held, default=0)) + MORE + self._period)
 
     @cached_property
     def interval(self) -> float:
