@@ -58,8 +58,8 @@ def patches(plan: Plan, source: Stream, result: str) -> Stream:
         prefix=operator.name,
         of="patches",
         adapted=2 * layout.numbers.depth("adapted"),
-        depth=layout.numbers.depth("blocks"),
         memories=memories,
+        between_blocks=True,
     )
 
 
@@ -150,7 +150,7 @@ def _joined(plan: Plan, block: str, skip: Stream, main: Stream, result: str, dep
     kept = pieces.adapt(layout, skip, held.width, held.name, f"{held.name}.in", owner, depth=depth)
     width = plan.parallel[operator.name].inputs
     out = pieces.adapt(layout, kept, width, f"{held.name}.out", f"{held.name}.out", owner, depth=adapted)
-    return pieces.add(layout, operator, out, main, result, layout.numbers.depth("blocks"))
+    return pieces.add(layout, operator, out, main, result)
 
 
 def _layernorm(plan: Plan, name: str, source: Stream, readers: Sequence[str]) -> Stream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from ...constants import Constants
@@ -68,6 +68,11 @@ class Numbers:
         """Depth of a kind of FIFO whose depth does not grow with the network."""
         return self.constants.count(f"fifo.{kind}")
 
+    def delay(self, depth: int, bits: int) -> int:
+        """Cycles that a FIFO inside a block adds on the way: none of one made of shift registers."""
+        memory = depth > self.depth("other") and depth * bits > self.constants.count("delay.shift_register_bits")
+        return self.constants.count("delay.memory") if memory else 0
+
     def share(self, kind: str, tokens: int) -> int:
         """Depth of a kind of FIFO that holds a share of a tensor of so many tokens."""
         return max(self.depth("other"), ceil(self.constants[f"share.{kind}"].si * tokens))
@@ -109,13 +114,22 @@ class Layout:
 
     def __init__(self, numbers: Numbers) -> None:
         self.numbers = numbers
+        self._delays: dict[str, int] = {}
         self._stages: list[Stage] = []
         self._fifos: list[Fifo] = []
 
     def fifo(self, name: str, bits: int, depth: int | None = None) -> str:
         """Add a FIFO; without a depth as deep as HLS makes it."""
-        self._fifos.append(Fifo(name, self.numbers.depth("other") if depth is None else depth, bits))
+        depth = self.numbers.depth("other") if depth is None else depth
+        self._fifos.append(Fifo(name, depth, bits))
+        self._delays[name] = self.numbers.delay(depth, bits)
         return name
+
+    def between_blocks(self, stream: Stream) -> Stream:
+        """Add the FIFO between two blocks."""
+        self.stream(stream, self.numbers.depth("blocks"))
+        self._delays[stream.name] = self.numbers.constants.count("delay.blocks")
+        return stream
 
     def stream(self, stream: Stream, depth: int | None = None) -> Stream:
         """Add the FIFO of a stream."""
@@ -135,12 +149,13 @@ class Layout:
         products: int = 0,
         memories: Sequence[Memory] = (),
     ) -> None:
-        """Add a stage."""
+        """Add a stage; its pipelines are longer by what its FIFOs add on the way."""
+        delay = max((self._delays[output] for output in outputs), default=0)
         self._stages.append(
             Stage(
                 name,
                 kind,
-                tuple(loops),
+                tuple(replace(one, depth=one.depth + delay) for one in loops),
                 tuple(inputs),
                 tuple(outputs),
                 owner.part_of,

@@ -28,6 +28,7 @@ def adapt(
     *,
     depth: int | None = None,
     of: str = "",
+    between_blocks: bool = False,
 ) -> Stream:
     """Other channels in a token: packed, or unpacked, or where neither width divides the other both, over their LCM.
 
@@ -41,12 +42,18 @@ def adapt(
         Of the FIFO that comes out.
     of : str
         What the adapter belongs to, where its pipeline has a length of its own.
+    between_blocks : bool
+        Whether what comes out goes to another block.
     """
     common = lcm(source.width, width)
     if common not in (source.width, width):
         packed = adapt(layout, source, common, f"{name}.packed", prefix, owner, of=of)
-        return adapt(layout, packed, width, name, prefix, owner, depth=depth, of=of)
-    result = layout.stream(replace(source, name=name, width=width), depth)
+        return adapt(layout, packed, width, name, prefix, owner, depth=depth, of=of, between_blocks=between_blocks)
+    result = replace(source, name=name, width=width)
+    if between_blocks:
+        layout.between_blocks(result)
+    else:
+        layout.stream(result, depth)
     if source.width > width:
         kind, loops = "unpack", (Run(1, IN, OUT), Run(source.width // width - 1, (), OUT))
     else:
@@ -78,6 +85,7 @@ def product(
     depth: int | None = None,
     matrix: Stream | None = None,
     memories: Sequence[Memory] = (),
+    between_blocks: bool = False,
 ) -> Stream:
     """A matrix product of ``source`` with weights on chip, or with ``matrix``, which is cached whole first.
 
@@ -98,6 +106,8 @@ def product(
         Tokens of ``parallel.inputs`` x ``parallel.outputs`` values.
     memories : sequence of Memory
         Of the multipliers: weights.
+    between_blocks : bool
+        Whether what comes out goes to another block.
     """
     owner = Owner.of(operator)
     if adapted is not None:
@@ -145,7 +155,7 @@ def product(
         products=rows.rows * operator.inputs * operator.outputs,
         memories=memories,
     )
-    return adapt(layout, sums, width, name, f"{prefix}.out", owner, depth=depth, of=of)
+    return adapt(layout, sums, width, name, f"{prefix}.out", owner, depth=depth, of=of, between_blocks=between_blocks)
 
 
 def _cache(layout: Layout, operator: Operator, parallel: Parallel, matrix: Stream, plays: int, prefix: str) -> str:
@@ -295,9 +305,9 @@ def merge(layout: Layout, sources: Sequence[Stream], name: str, stage: str, owne
     return result
 
 
-def add(layout: Layout, operator: Operator, residual: Stream, main: Stream, name: str, depth: int) -> Stream:
-    """The residual, rescaled, and the main branch: one token of each."""
-    result = layout.stream(replace(main, name=name, bits=operator.output_bits), depth)
+def add(layout: Layout, operator: Operator, residual: Stream, main: Stream, name: str) -> Stream:
+    """The residual, rescaled, and the main branch, one token of each, to the next block."""
+    result = layout.between_blocks(replace(main, name=name, bits=operator.output_bits))
     layout.stage(
         operator.name,
         "add",
