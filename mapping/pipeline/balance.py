@@ -9,20 +9,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neuromorph.errors import MappingError
 
 from .board import Board, load_board
-from .candidates import Candidates, priced
+from .candidates import Candidates
 from .design import Design, Parallel
 from .graph import StageGraph
 from .resources import WORDS, Resources, Styles, capacity, describe_excess, exceeded
 from .storage import Cost
 
-ROUNDS = 40
-"""How often prices change before an interval counts as out of reach."""
+CLOSE = 0.03
+"""Share of the limits, all added up, by which a design may exceed them as far as is known, and be looked at closely."""
 
-NEAR = 4
-"""Intervals that are tried below the shortest that seems possible: what is not arithmetic is estimated there."""
+SAMPLES = 6
+"""Intervals at which a design is counted before the search."""
+
+COUNTED = 12
+"""How many designs are counted in full at one interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +198,11 @@ def balance(
     choices. With one of them: the cheapest choices that reach it. Operators of equal shape whose names
     differ in numbers only get equal parallelism, and all share the rows of a tile, as far as they have so many.
 
-    An interval is a choice for each operator of the cheapest parallelism whose stages all have at most so many trips;
-    intervals are bisected over all trips that there are, so the result is the best one of this model for one scarce
-    resource. If several are scarce, prices trade them against each other, and a better mixture can be missed. What a
-    choice costs is counted in the design's own stage graph (:func:`resources`), and so is the final design.
+    Choices for an interval come from an integer program over what every choice of every operator takes, its stages'
+    FIFOs and memories included, at the lowest price: each resource's share of its limit, all added up. That is first
+    estimated, and counted in the design's own stage graph (:func:`resources`) for whatever the program picks, until it
+    picks nothing new. The result is counted in full, and the best to within what estimates of choices that were never
+    picked are too high by.
 
     Parameters
     ----------
@@ -246,58 +252,60 @@ class _Search:
     limit: Cost
     closest: tuple[float, int, Cost] | None = None
     """Of designs that did not fit: by what factor a resource was exceeded, at which interval, and what they took."""
-    _answers: dict[int, Balanced | None] = field(default_factory=dict, repr=False)
 
     def best(self, interval: int | None) -> Balanced | None:
         """The fastest that fits, or the cheapest at ``interval``; None if there is none."""
         if interval is not None:
-            return self._at(interval)
+            return self._fit(interval)
         steps = self.candidates.intervals
-        first = bisect_left(steps, True, key=self._plausible)
-        first = max(first - NEAR, bisect_left(steps, True, key=self._possible))
-        return next((answer for trips in steps[first:] if (answer := self._at(trips)) is not None), None)
+        low = bisect_left(steps, True, key=lambda trips: self.candidates.multipliers(trips) <= self.limit.multipliers)
+        best, to_try = None, list(steps[low:])
+        for trips in to_try[:: max(1, len(to_try) // SAMPLES)]:
+            self._count(trips)
+        while to_try:  # every design that is counted changes what can be hoped for
+            at = bisect_left(to_try, True, key=self._hoped)
+            if at == len(to_try):
+                break
+            answer = self._fit(to_try[at])
+            if answer is None:
+                to_try.pop(at)
+            else:
+                best, to_try = answer, to_try[: bisect_left(to_try, min(answer.interval, to_try[at]))]
+        return best
 
-    def _possible(self, interval: int) -> bool:
-        """Whether the multipliers suffice; nothing slower needs more."""
-        bound = self.candidates.bound(interval)
-        return bound is not None and bound.multipliers <= self.limit.multipliers
+    def _hoped(self, interval: int) -> bool:
+        """Whether a design of that interval fits, as far as is known."""
+        found = self.candidates.cheapest(interval, self.limit, _prices(self.limit, self.candidates.board))
+        return found is not None and found[1] < CLOSE
 
-    def _plausible(self, interval: int) -> bool:
-        """Whether multipliers, LUTs and DSPs are about enough."""
-        bound = self.candidates.bound(interval)
-        if bound is None:
-            return False
-        return all(getattr(bound, name) <= getattr(self.limit, name) for name in ("multipliers", "luts", "dsps"))
-
-    def _at(self, interval: int) -> Balanced | None:
+    def _fit(self, interval: int) -> Balanced | None:
         """The cheapest choices with at most so many trips, if they fit."""
-        if interval not in self._answers:
-            self._answers[interval] = self._choose(interval)
-        return self._answers[interval]
-
-    def _choose(self, interval: int) -> Balanced | None:
-        if not self._possible(interval):
-            return None
         prices = _prices(self.limit, self.candidates.board)
-        drift, seen = Cost(), set()
-        for turn in range(ROUNDS):
-            found = self.candidates.cheapest(interval, prices)
-            if found is None:
-                return None
-            chosen, estimate = found
-            over = exceeded(estimate + drift, self.limit)
-            key = tuple(chosen.values())
-            if key not in seen and (not seen or not over):
-                seen.add(key)
-                taken = self.candidates.evaluate(chosen)
-                if taken.trips > interval:
-                    return None
-                over = exceeded(taken.resources.total, self.limit)
-                if not over:
-                    return self._result(chosen)
-                self._note(interval, taken.resources.total)
-                drift = taken.resources.total + estimate.times(-1)
-            prices = {name: price * (1 + 4 / (turn + 1) if name in over else 1) for name, price in prices.items()}
+        self.candidates.forget()
+        best: Balanced | None = None
+        seen: set[tuple[Parallel, ...]] = set()
+        while len(seen) < COUNTED:
+            found = self.candidates.cheapest(interval, self.limit, prices)
+            if found is None or (key := tuple(found[0].values())) in seen:
+                break
+            seen.add(key)
+            answer = self._counted(found[0], interval)
+            if answer is not None and (best is None or _worth(answer) < _worth(best)):
+                best = answer
+        return best
+
+    def _count(self, interval: int) -> None:
+        """Learn from what seems to be the best at an interval."""
+        found = self.candidates.cheapest(interval, self.limit, _prices(self.limit, self.candidates.board))
+        if found is not None:
+            self._counted(found[0], interval)
+
+    def _counted(self, chosen: Mapping[str, Parallel], interval: int) -> Balanced | None:
+        """A design, if it fits and is as fast; either way more is known then than was estimated."""
+        taken = self.candidates.evaluate(chosen)
+        if taken.trips <= interval and not exceeded(taken.resources.total, self.limit):
+            return self._result(chosen)
+        self._note(interval, taken.resources.total)
         return None
 
     def _note(self, interval: int, cost: Cost) -> None:
@@ -320,16 +328,16 @@ class _Search:
         return Balanced(design, self.candidates.board, dict(chosen), taken.trips, loads, taken.resources, self.limit)
 
 
-def _prices(limit: Cost, board: Board) -> dict[str, float]:
-    """What one of each resource is worth: its share of the limit. Multipliers have no price: LUTs and DSPs have."""
+def _prices(limit: Cost, board: Board) -> Cost:
+    """What one of each resource is worth: its share of the limit, or of the board where the limit is 0."""
     whole = capacity(board)
     shares = {item.name: getattr(limit, item.name) or getattr(whole, item.name) for item in fields(Cost)}
-    return {name: 1 / share if share else 0.0 for name, share in shares.items()}
+    return Cost(**{name: 1 / share if share else 0.0 for name, share in shares.items()})
 
 
 def _worth(answer: Balanced) -> float:
     """The price of a whole design."""
-    return priced(answer.resources.total, _prices(answer.limit, answer.board))
+    return float(answer.resources.total.vector @ _prices(answer.limit, answer.board).vector)
 
 
 def _failure(design: Design, searches: Sequence[_Search], interval: int | None) -> MappingError:
@@ -354,7 +362,7 @@ def _failure(design: Design, searches: Sequence[_Search], interval: int | None) 
         )
     if nearest:
         short = describe_excess(nearest[2], limit, over)
-    elif any(search.candidates.bound(interval) for search in searches):
+    elif any(np.isfinite(search.candidates.multipliers(interval)) for search in searches):
         short = f"{limit.multipliers:,} multipliers are too few"
     else:
         short = "no choice of parallelism has so few trips"

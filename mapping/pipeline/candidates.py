@@ -1,11 +1,14 @@
-"""What operators can choose from, and what each choice takes, counted in the design's own stage graph."""
+"""What operators can choose from, and about what each choice takes; whole designs are counted in their stage graphs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from neuromorph.errors import MappingError
 
@@ -14,13 +17,7 @@ from .board import Board
 from .design import PRODUCTS, Design, Operator, Parallel
 from .graph import StageGraph
 from .resources import Resources, Styles, bill
-from .storage import Cost, total_cost
-
-KEPT = 24
-"""Choices of an operator that are weighed against each other at one interval, at most: those with the fewest lanes."""
-
-SPREAD = 2
-"""Choices with more lanes than so many times the fewest are left out too."""
+from .storage import Cost, memory_cost, total_cost
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,47 @@ class Taken:
     busiest: Mapping[str, tuple[int, str]]
 
 
+@dataclass(frozen=True, eq=False)
+class Options:
+    """The choices of operators of one kind.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The operators.
+    choices : tuple of Parallel
+        The least parallel first.
+    trips : NDArray[np.int64]
+        (choices,) cycles an item; more where a stage was found to have more.
+    estimates, off : NDArray[np.float64]
+        (choices, resources) about what one operator takes, in the order of :class:`Cost`, and by how much more it was.
+    counted : NDArray[np.bool_]
+        (choices,) which were counted.
+    """
+
+    names: tuple[str, ...]
+    choices: tuple[Parallel, ...]
+    trips: NDArray[np.int64]
+    estimates: NDArray[np.float64]
+    off: NDArray[np.float64]
+    counted: NDArray[np.bool_]
+
+    def learn(self, choice: Parallel, trips: int, cost: NDArray[np.float64]) -> None:
+        """Take over what was counted; other estimates are off by as much as that of the next one that was counted."""
+        at = self.choices.index(choice)
+        self.off[at], self.counted[at] = cost - self.estimates[at], True
+        self.trips[at] = max(self.trips[at], trips)
+        known = np.flatnonzero(self.counted)
+        lanes = np.log([one.tokens * one.inputs * one.outputs for one in self.choices])
+        next_known = known[np.abs(lanes[:, None] - lanes[known]).argmin(axis=1)]
+        self.off[~self.counted] = self.off[next_known][~self.counted]
+
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """(choices, resources) what one operator takes, as counted in the last design that had the choice, or about."""
+        return np.maximum(self.estimates + self.off, 0)
+
+
 @dataclass
 class Candidates:
     """The choices of a design's operators for one tile of rows.
@@ -59,158 +97,152 @@ class Candidates:
     tile: int
     styles: Styles
     _taken: dict[tuple[Parallel, ...], Taken] = field(default_factory=dict, repr=False)
-    _known: dict[tuple[object, str, Parallel], tuple[int, Cost]] = field(default_factory=dict, repr=False)
-    _quickest: dict[int, dict[str, list[tuple[Parallel, Cost]]] | None] = field(default_factory=dict, repr=False)
+    _rest: Cost = field(default_factory=Cost, repr=False)
 
     @staticmethod
     def of(design: Design, board: Board, styles: Styles) -> list[Candidates]:
         """One for each number of rows that operators can share; one without choices of so many takes what it has."""
         tiles = {choice.tokens for operator in design.operators for choice in design.choices(operator)}
         every = [Candidates(design, board, tile, styles) for tile in sorted(tiles)]
-        different = {tuple(map(tuple, one.choices.values())): one for one in every}
         if not every:
             raise MappingError(f"{design.name} has no operators, or none with a choice", name=design.name)
-        return list(different.values())
+        return list({tuple(kind.choices for kind in one.kinds): one for one in every}.values())
 
     @cached_property
-    def kinds(self) -> dict[Operator, list[str]]:
-        """Operators of equal shape whose names differ in numbers only, by the first of them."""
-        first: dict[Operator, Operator] = {}
-        groups: dict[Operator, list[str]] = {}
+    def kinds(self) -> tuple[Options, ...]:
+        """Operators of equal shape whose names differ in numbers only choose together."""
+        groups: dict[Operator, list[Operator]] = {}
         for operator in self.design.operators:
             shape = replace(operator, name=re.sub(r"\d+", "#", operator.name), block="")
-            groups.setdefault(first.setdefault(shape, operator), []).append(operator.name)
-        return groups
+            groups.setdefault(shape, []).append(operator)
+        return tuple(self._options(group) for group in groups.values())
 
-    @cached_property
-    def choices(self) -> dict[str, list[Parallel]]:
-        """Choices of the first operator of each shape, fewest lanes first."""
-        found = {}
-        for operator in self.kinds:
-            every = list(self.design.choices(operator))
-            if not every:
-                raise MappingError(f"{self.design.name}: {operator.name!r} has no choice", name=operator.name)
-            same = [choice for choice in every if choice.tokens == self.tile] or every
-            found[operator.name] = sorted(same, key=lambda choice: (_lanes(choice), choice.inputs, choice.tokens))
-        return found
+    def _options(self, operators: list[Operator]) -> Options:
+        first = operators[0]
+        every = list(self.design.choices(first))
+        if not every:
+            raise MappingError(f"{self.design.name}: {first.name!r} has no choice", name=first.name)
+        same = [choice for choice in every if choice.tokens == self.tile] or every
+        same.sort(key=lambda one: (one.tokens * one.inputs * one.outputs, one.inputs, one.tokens))
+        return Options(
+            tuple(operator.name for operator in operators),
+            tuple(same),
+            np.array([first.trips(choice) for choice in same]),
+            np.array([self._about(first, choice).vector for choice in same]),
+            np.zeros((len(same), len(fields(Cost)))),
+            np.zeros(len(same), np.bool_),
+        )
+
+    def _about(self, operator: Operator, choice: Parallel) -> Cost:
+        """Arithmetic; of a product also its matrix, and a LUT for each bit that goes through adapters and FIFOs."""
+        cost = logic(operator, choice)
+        if operator.kind not in PRODUCTS:
+            return cost
+        fixed = operator.kind == "matmul"
+        lanes = choice.inputs * choice.outputs
+        matrix = memory_cost(
+            -(-operator.inputs * operator.outputs // lanes),
+            lanes * operator.weight_bits,
+            self.board,
+            self.styles.weights if fixed else self.styles.activations,
+            written=not fixed,
+        )
+        entering = choice.inputs * operator.input_bits * PASSED_IN
+        leaving = choice.outputs * operator.output_bits * PASSED_OUT
+        moved = Cost(luts=choice.tokens * (entering + leaving) + (0 if fixed else lanes * operator.weight_bits))
+        return cost + (matrix + moved).times(operator.copies)
 
     @cached_property
     def intervals(self) -> list[int]:
         """Trips of all choices that can bound the interval, ascending."""
-        floor = max(min(operator.trips(choice) for choice in self.choices[operator.name]) for operator in self.kinds)
-        every = {operator.trips(choice) for operator in self.kinds for choice in self.choices[operator.name]}
-        every |= {trips for trips, _ in self.evaluate(self.least()).busiest.values()}
-        every.add(self.evaluate(self.least()).trips)
+        floor = max(int(kind.trips.min()) for kind in self.kinds)
+        every = {int(trips) for kind in self.kinds for trips in kind.trips}
+        least = self.evaluate(self.least())
+        every |= {trips for trips, _ in least.busiest.values()} | {least.trips}
         return sorted(trips for trips in every if trips >= floor)
 
     def least(self) -> dict[str, Parallel]:
         """The least parallel design."""
-        return self._spread({name: choices[0] for name, choices in self.choices.items()})
+        return self._spread([0] * len(self.kinds))
 
     @property
-    def least_multipliers(self) -> int:
+    def least_multipliers(self) -> float:
         """Of the least parallel design."""
-        least = self.least()
-        return sum(operator.multipliers(least[operator.name]) for operator in self.design.operators)
+        return self._estimate([0] * len(self.kinds)).multipliers
 
-    def bound(self, interval: int) -> Cost | None:
-        """Multipliers that no design of that interval can do without, and about the LUTs and DSPs, if there is any.
-
-        Logic is the least of each resource; everything else is as in the least parallel design.
-        """
-        least = self.least()
-        total = self.evaluate(least).resources.total
-        for operator, names in self.kinds.items():
-            fast = [logic(operator, choice) for choice in self._quick(operator, interval)]
-            if not fast:
-                return None
-            own = logic(operator, least[operator.name])
-            more = Cost(
-                min(cost.luts for cost in fast) - own.luts,
-                min(cost.dsps for cost in fast) - own.dsps,
-                multipliers=min(cost.multipliers for cost in fast) - own.multipliers,
-            )
-            total += more.times(len(names))
+    def multipliers(self, interval: int) -> float:
+        """Those that no design of that interval can do without; infinite if there is no such design."""
+        total = 0.0
+        for kind in self.kinds:
+            fast = kind.costs[kind.trips <= interval, -1]
+            total += len(kind.names) * fast.min() if len(fast) else np.inf
         return total
 
-    def cheapest(self, interval: int, prices: Mapping[str, float]) -> tuple[dict[str, Parallel], Cost] | None:
-        """For every operator the choice of the lowest price whose stages have at most so many trips.
+    def forget(self) -> None:
+        """Know no more than of the least parallel design: what is counted depends on neighbours."""
+        for kind in self.kinds:
+            kind.off[:], kind.counted[:] = 0, False
+        self.evaluate(self.least())
+
+    def cheapest(self, interval: int, limit: Cost, prices: Cost) -> tuple[dict[str, Parallel], float] | None:
+        """The choices of the lowest price that keep the limits, with at most so many trips: an integer program.
+
+        Parameters
+        ----------
+        interval : int
+        limit, prices : Cost
+            Limits above 10^15 are none.
 
         Returns
         -------
         tuple or None
-            The choices, and about what they take together: as each does among the least parallel neighbours of such
-            an interval. None if an operator has no such choice.
+            The choices, and by what share the limits are exceeded, all together, if nothing keeps them: as little as
+            possible. None if an operator has no choice with so few trips.
         """
-        fast = self._fast(interval)
-        if fast is None:
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        hoped = [np.where(kind.counted[:, None], kind.costs, kind.costs * (1 - DOUBT)) for kind in self.kinds]
+        kept = [_worthwhile(kind.trips, costs, interval) for kind, costs in zip(self.kinds, hoped, strict=True)]
+        if not all(len(rows) for rows in kept):
             return None
-        total, chosen = self._unowned, {}
-        for operator, names in self.kinds.items():
-            _, choice, cost = min(
-                ((priced(cost, prices), choice, cost) for choice, cost in fast[operator.name]),
-                key=lambda entry: (entry[0], _lanes(entry[1])),
-            )
-            chosen[operator.name] = choice
-            total += cost.times(len(names))
-        return self._spread(chosen), total
-
-    def _fast(self, interval: int) -> dict[str, list[tuple[Parallel, Cost]]] | None:
-        """Choices with at most so many trips, and what they take."""
-        if interval not in self._quickest:
-            self._quickest[interval] = self._measure(interval)
-        return self._quickest[interval]
-
-    def _measure(self, interval: int) -> dict[str, list[tuple[Parallel, Cost]]] | None:
-        kept = {operator.name: self._quick(operator, interval) for operator in self.kinds}
-        if not all(kept.values()):
-            return None
-        base = {name: choices[0] for name, choices in kept.items()}
-        # FIFOs between operators belong to a choice too, so that it is measured among the neighbours that it will have:
-        # between products stand the others, which change with few intervals.
-        around = tuple(base[operator.name] for operator in self.kinds if operator.kind not in PRODUCTS)
-        for products in (True, False):
-            varied = [one.name for one in self.kinds if (one.kind in PRODUCTS) is products]
-            for turn in range(max((len(kept[name]) for name in varied), default=0)):
-                mixture = base | {name: kept[name][min(turn, len(kept[name]) - 1)] for name in varied}
-                new = [name for name in varied if (around, name, mixture[name]) not in self._known]
-                if new:
-                    self._sample(self._spread(mixture), new, around)
-        fast = {
-            name: [
-                (choice, cost)
-                for choice in choices
-                for trips, cost in [self._known[around, name, choice]]
-                if trips <= interval
-            ]
-            for name, choices in kept.items()
-        }
-        return fast if all(fast.values()) else None
-
-    @cached_property
-    def _unowned(self) -> Cost:
-        """What belongs to no operator."""
-        owned = {operator.name for operator in self.design.operators}
-        parts = self.evaluate(self.least()).resources.parts
-        return total_cost(part.cost for part in parts if part.operator not in owned)
+        names, price = np.array([len(kind.names) for kind in self.kinds]), prices.vector
+        costs = np.concatenate([count * each[rows] for count, each, rows in zip(names, hoped, kept, strict=True)])
+        of = np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
+        bound = limit.vector < 1e15
+        room, scale = limit.vector[bound] - self._rest.vector[bound], np.maximum(limit.vector[bound], 1)
+        slack = int(bound.sum())
+        one = np.concatenate([of == np.arange(len(kept))[:, None], np.zeros((len(kept), slack))], axis=1)
+        within = np.concatenate([costs.T[bound] / scale[:, None], -np.eye(slack)], axis=1)
+        solved = milp(
+            np.concatenate([costs @ price, np.full(slack, EXCESS)]),
+            integrality=np.concatenate([np.ones(len(of)), np.zeros(slack)]),
+            bounds=Bounds(0, np.concatenate([np.ones(len(of)), np.full(slack, np.inf)])),
+            constraints=[LinearConstraint(one, 1, 1), LinearConstraint(within, -np.inf, room / scale)],
+            options={"mip_rel_gap": GAP, "presolve": False},
+        )
+        if solved.x is None:
+            raise MappingError(f"{self.design.name}: the choice of parallelism did not end: {solved.message}")
+        picked = solved.x[: len(of)] > 0.5
+        best = [int(rows[picked[of == k]][0]) for k, rows in enumerate(kept)]
+        return self._spread(best), float(solved.x[len(of) :].sum())
 
     def evaluate(self, parallel: Mapping[str, Parallel]) -> Taken:
-        """Count a whole design, once."""
+        """Count a whole design, once, and learn how busy its stages are."""
         key = tuple(parallel[operator.name] for operator in self.design.operators)
         if key not in self._taken:
             graph = self.design.graph(parallel)
-            taken = bill(self.design, parallel, graph, self.board, self.styles)
-            busiest = self._busiest(parallel, graph)
-            self._taken[key] = Taken(taken, max(stage.trips for stage in graph.stages), busiest)
-        return self._taken[key]
-
-    def _sample(self, parallel: Mapping[str, Parallel], names: Sequence[str], around: tuple[Parallel, ...]) -> None:
-        """What some operators take in a design, and how busy they are."""
-        graph = self.design.graph(parallel)
-        costs = bill(self.design, parallel, graph, self.board, self.styles, set(names)).by(lambda part: part.operator)
-        busiest = self._busiest(parallel, graph)
-        for name in names:
-            self._known[around, name, parallel[name]] = busiest[name][0], costs[name]
+            self._taken[key] = Taken(
+                bill(self.design, parallel, graph, self.board, self.styles),
+                max(stage.trips for stage in graph.stages),
+                self._busiest(parallel, graph),
+            )
+        taken = self._taken[key]
+        costs = taken.resources.by(lambda part: part.operator)
+        for kind in self.kinds:
+            mean = np.mean([costs.pop(name).vector for name in kind.names], axis=0)
+            kind.learn(parallel[kind.names[0]], max(taken.busiest[name][0] for name in kind.names), mean)
+        self._rest = total_cost(costs.values())
+        return taken
 
     def _busiest(self, parallel: Mapping[str, Parallel], graph: StageGraph) -> dict[str, tuple[int, str]]:
         found = {
@@ -222,26 +254,38 @@ class Candidates:
                 found[stage.part_of] = trips, stage.name
         return found
 
-    def _quick(self, operator: Operator, interval: int) -> list[Parallel]:
-        fast = [choice for choice in self.choices[operator.name] if operator.trips(choice) <= interval]
-        return [choice for choice in fast if _lanes(choice) <= SPREAD * _lanes(fast[0])][:KEPT]
+    def _estimate(self, best: list[int]) -> Cost:
+        return self._rest + total_cost(
+            Cost(*(float(value) for value in kind.costs[at])).times(len(kind.names))
+            for kind, at in zip(self.kinds, best, strict=True)
+        )
 
-    def _spread(self, chosen: Mapping[str, Parallel]) -> dict[str, Parallel]:
-        """From the first operator of each shape to all, in the design's order."""
-        every = {name: chosen[operator.name] for operator, names in self.kinds.items() for name in names}
+    def _spread(self, best: list[int]) -> dict[str, Parallel]:
+        """To all operators, in the design's order."""
+        every = {name: kind.choices[at] for kind, at in zip(self.kinds, best, strict=True) for name in kind.names}
         return {operator.name: every[operator.name] for operator in self.design.operators}
 
 
-def _lanes(choice: Parallel) -> int:
-    return choice.tokens * choice.inputs * choice.outputs
+EXCESS = 1e3
+"""What exceeding a limit by as much again costs, where all that is in the limits costs about 5."""
+
+DOUBT = np.array([0.02, 0, 0, 0, 0])
+"""Share by which estimates are lowered (LUTs, DSPs, block RAMs, UltraRAMs, multipliers), so that what may be better
+than what was counted gets counted."""
+
+GAP = 1e-4
+"""Share by which a choice may be dearer than the cheapest."""
+
+PASSED_IN, PASSED_OUT = 4.0, 1.0
+"""LUTs a bit of a token on its way into a product (adapter, its FIFO, the window with its memory and FIFO) and out of
+it (half a LUT of a short FIFO, and as much of the biases)."""
 
 
-def priced(cost: Cost, prices: Mapping[str, float]) -> float:
-    """A cost in one number."""
-    return (
-        cost.luts * prices["luts"]
-        + cost.dsps * prices["dsps"]
-        + cost.block_rams * prices["block_rams"]
-        + cost.ultra_rams * prices["ultra_rams"]
-        + cost.multipliers * prices["multipliers"]
-    )
+def _worthwhile(trips: NDArray[np.int64], costs: NDArray[np.float64], interval: int) -> NDArray[np.int64]:
+    """Choices with at most so many trips than which none is better in every resource."""
+    kept: list[int] = []
+    quick = np.flatnonzero(trips <= interval)
+    for at in quick[np.lexsort(costs[quick].T)]:
+        if not any((costs[other] <= costs[at]).all() for other in kept):
+            kept.append(int(at))
+    return np.array(sorted(kept), np.int64)

@@ -12,7 +12,7 @@ from neuromorph.progress import Progress, progress_for
 
 from .deadlock import DeadlockError
 from .graph import Fifo, StageGraph
-from .simulate import rooms, simulate
+from .simulate import closed, rooms, simulate
 from .timing import Rules, Timing
 
 
@@ -187,7 +187,9 @@ class _Search:
 
     def _peaks(self, timing: Timing, groups: Sequence[Sequence[Fifo]]) -> dict[str, int]:
         """What FIFOs of a run held beyond their register places: as depths they change nothing."""
-        places, peaks = rooms(self.graph, self.rules), timing.peaks
+        whole = closed(self.graph)
+        places = {name: room - whole.fifo[name].depth for name, room in rooms(whole, self.rules).items()}
+        peaks = timing.peaks
         return {
             fifo.name: depth
             for group in groups

@@ -8,6 +8,9 @@ from functools import lru_cache
 from math import ceil, log2
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..constants import Constants, load_constants
 from .board import Board
 
@@ -47,6 +50,11 @@ class Cost:
             self.ultra_rams + other.ultra_rams,
             self.multipliers + other.multipliers,
         )
+
+    @property
+    def vector(self) -> NDArray[np.float64]:
+        """(5,) the numbers in the order of the attributes."""
+        return np.array([self.luts, self.dsps, self.block_rams, self.ultra_rams, self.multipliers])
 
     def times(self, count: float) -> Cost:
         """So many of it."""
