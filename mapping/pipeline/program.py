@@ -122,7 +122,8 @@ class PipelineProgram(CPUProgram):
     ) -> Batch:
         """Run every sample from the initial states; see :meth:`Program.run_batch`.
 
-        Times of a batch are told by :meth:`report` where they do not depend on events (``products="stream"``).
+        :meth:`report` then tells the time of the batch, where times do not depend on events (``products="stream"``):
+        samples follow one another without a gap, as if what sets states back came with a sample's first step.
         """
         batch = super().run_batch(inputs, duration, window=window, progress=progress, out=out)
         self._samples, self._batch_steps = batch.samples, batch.samples * batch.steps
@@ -138,7 +139,8 @@ class PipelineProgram(CPUProgram):
             return
         found = self.schedule()
         for name, figures in (("pipelined", found.pipelined), ("step_by_step", found.step_by_step)):
-            sink.extra(f"costs/{name}", np.float64(figures.cycles), {"unit": "cycles"})
+            about = {"unit": "cycles", "of": "all steps since the last reset"}
+            sink.extra(f"costs/{name}", np.float64(figures.cycles), about)
 
     def provenance(self) -> dict[str, Any]:
         """What a trace says about where it comes from: board and parallelism besides network and target."""
