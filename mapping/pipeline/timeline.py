@@ -38,7 +38,8 @@ class Tracks:
     names, blocks : tuple of str
         Of each row.
     start, end : array of int, (rows, items)
-        First and last cycle of an item.
+        First and last cycle of an item. What a stage still has in flight when the next item enters is not counted: its
+        items never overlap.
     busy, waiting, held : array of int, (rows, items)
         Cycles in between in which the busiest stage of the row went on, and in which that stage waited for an input and
         for room behind an output.
@@ -55,8 +56,8 @@ class Tracks:
     def lanes(self) -> npt.NDArray[np.int64]:
         """For each slice the first lane, from 0, in which it overlaps no other of its row; (rows, items).
 
-        Stages work on one item at a time and need one. The stages at the front of a block begin with an item while
-        those at its end still work on the one before.
+        Stages need one. The stages at the front of a block begin with an item while those at its end still work on the
+        one before.
         """
         found = np.zeros_like(self.start)
         for row, (starts, ends) in enumerate(zip(self.start.tolist(), self.end.tolist(), strict=True)):
@@ -98,6 +99,8 @@ def tracks(timing: Timing, level: Level = "operator") -> Tracks:
     start, end = np.full(shape, np.iinfo(np.int64).max), np.zeros(shape, np.int64)
     np.minimum.at(start, row, timing.start)
     np.maximum.at(end, row, timing.end)
+    if level == "stage":
+        end[:, :-1] = np.minimum(end[:, :-1], start[:, 1:] - 1)
     busiest = np.zeros(len(rows), np.int64)
     order = np.argsort(timing.busy, kind="stable")
     busiest[row[order]] = order  # the last one of each row stays: the one with most to do

@@ -214,7 +214,9 @@ def test_tracks_gather_stages(run: Timing) -> None:
     stages = timeline.tracks(run, "stage")
     assert stages.names == tuple(stage.name for stage in run.graph.stages)
     assert (stages.start == run.start).all()
-    assert (stages.end == run.end).all()
+    assert (stages.end[:, -1] == run.end[:, -1]).all()
+    assert (stages.end[:, :-1] == np.minimum(run.end[:, :-1], run.start[:, 1:] - 1)).all(), "nothing in flight"
+    assert not stages.lanes().any()
     operators, blocks = timeline.tracks(run, "operator"), timeline.tracks(run, "block")
     assert blocks.names == ("patch_embed", "attn0", "mlp0", "attn1", "mlp1", "head")
     of = np.array([blocks.names.index(stage.block) for stage in run.graph.stages])
@@ -283,9 +285,9 @@ def test_a_csv_reads_back(run: Timing, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == timeline.COLUMNS
     assert len(rows) == 4 * len(run.graph.stages)
-    for row, stage in zip(rows[2::4], range(len(run.graph.stages)), strict=True):
+    for row, stage in zip(rows[3::4], range(len(run.graph.stages)), strict=True):
         told = [int(row[name]) for name in timeline.COLUMNS[2:]]
-        want = (2, run.start[stage, 2], run.end[stage, 2], run.busy[stage], run.waiting[stage, 2], run.held[stage, 2])
+        want = (3, run.start[stage, 3], run.end[stage, 3], run.busy[stage], run.waiting[stage, 3], run.held[stage, 3])
         assert told == list(want)
 
 
