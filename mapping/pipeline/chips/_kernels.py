@@ -96,31 +96,78 @@ def carry_rows(
             busiest = max(busiest, network[r, g_source[g]])
         elapsed = 0.0
         for p in range(parts):
-            finish = done[p] + taking[r, p] * ns
-            if packets[r, p] > 0:
-                finish = max(finish, arrival[p] + service[p] * ns)
+            finish = done[p]
+            if packets[r, p] > 0:  # nothing is sent before PEs are awake
+                finish = max(max(finish, wake) + taking[r, p] * ns, arrival[p] + service[p] * ns)
             elapsed = max(elapsed, finish)
         time[r] = elapsed + max(0.0, wake + busiest - elapsed) + barrier
     return own, packets, network, time, receive, fired_ptr, fired[:n], count[:n]
 
 
 @njit(cache=True, error_model="numpy")
+def take_packets(
+    k: int, p: int, ready: float, take: Array, start: Array, in_ptr: Array, in_source: Array, in_latency: Array,
+    in_stage: Array, wake: float, opens: Array,
+) -> Any:  # fmt: skip
+    """Take the packets of step k on part p, stage after stage as they begin to come, from when the part is ready.
+
+    Packets of a stage begin to come when the last PE that sends them is awake in step k.
+
+    Returns
+    -------
+    end : float
+        When all are taken, if none is waited for from then on.
+    waited : int
+        Sender (as a position in ``in_source``) that was waited for last, -1 if there was no need.
+    after : float
+        Time of taking since then.
+    """
+    stages = take.shape[1]
+    opens[:] = 0.0
+    by = np.full(stages, -1, np.int64)
+    for i in range(in_ptr[p], in_ptr[p + 1]):
+        t = start[k, in_source[i]] + wake + in_latency[i]
+        if t > opens[in_stage[i]]:
+            opens[in_stage[i]] = t
+            by[in_stage[i]] = i
+    end, waited, after = ready, -1, 0.0
+    left = np.ones(stages, np.bool_)
+    for _ in range(stages):
+        s = -1
+        for other in range(stages):
+            if left[other] and (s < 0 or opens[other] < opens[s]):
+                s = other
+        left[s] = False
+        if take[k, s, p] <= 0.0:
+            continue
+        if opens[s] > end:
+            end, waited, after = opens[s], by[s], 0.0
+        end += take[k, s, p]
+        after += take[k, s, p]
+    return end, waited, after
+
+
+@njit(cache=True, error_model="numpy")
 def run(
-    work: Array, take: Array, network: Array, last: Array, in_ptr: Array, in_source: Array, in_latency: Array,
-    room_ptr: Array, room_of: Array, room_latency: Array, depth: int, wake: float, pace: Array,
+    work: Array, others: Array, take: Array, network: Array, last: Array, in_ptr: Array, in_source: Array,
+    in_latency: Array, in_stage: Array, room_ptr: Array, room_of: Array, room_latency: Array, depth: int, wake: float,
+    pace: Array,
 ) -> Any:  # fmt: skip
     """When every PE begins a step, has sent its packets, and has taken those of all others.
 
     A PE begins step k once it is done with step k - 1, the links that its packets pass have room again, and every PE
-    of ``room_of`` has taken the packets of step k - ``depth`` and said so; not before ``k pace``. It is done with a
-    step once all senders have sent their packets of it, these have come, and the last is taken.
+    of ``room_of`` has taken the packets of step k - ``depth`` and said so; not before ``k pace``. It takes the packets
+    that come (:func:`take_packets`), and is done with the step once all are taken, all senders have sent their packets
+    of it, these have come, and the last is taken.
 
     Parameters
     ----------
-    work, take, network, last : float64 (steps, parts)
-        Update and sending; receiving and synapses; the busiest link; taking the last packet.
-    in_ptr : int64 (parts + 1,), in_source : int32, in_latency : float64
-        Senders of each part, and the time on the way.
+    work, others, network, last : float64 (steps, parts)
+        Update and sending; taking ends and room; the busiest link; taking the last packet.
+    take : float64 (steps, stages, parts)
+        Receiving, and synapses, of packets from each stage.
+    in_ptr : int64 (parts + 1,), in_source : int32, in_latency : float64, in_stage : int32
+        Senders of each part, the time on the way, and the stage that sends.
     room_ptr, room_of, room_latency
         Likewise the receivers whose room each part waits for.
     pace : float64 (parts,)
@@ -131,6 +178,7 @@ def run(
     """
     steps, parts = work.shape
     start, sent, done = np.zeros((steps, parts)), np.zeros((steps, parts)), np.zeros((steps, parts))
+    opens = np.zeros(take.shape[1])
     for k in range(steps):
         for p in range(parts):
             t = k * pace[p]
@@ -142,7 +190,9 @@ def run(
             start[k, p] = t
             sent[k, p] = t + work[k, p]
         for p in range(parts):
-            t = sent[k, p] + take[k, p]
+            t, _, _ = take_packets(
+                k, p, sent[k, p] + others[k, p], take, start, in_ptr, in_source, in_latency, in_stage, wake, opens
+            )
             for i in range(in_ptr[p], in_ptr[p + 1]):
                 q = in_source[i]
                 t = max(t, max(sent[k, q], start[k, q] + wake + network[k, q]) + in_latency[i] + last[k, p])
@@ -152,9 +202,9 @@ def run(
 
 @njit(cache=True, error_model="numpy")
 def longest_path(
-    work: Array, take: Array, network: Array, last: Array, in_ptr: Array, in_source: Array, in_latency: Array,
-    room_ptr: Array, room_of: Array, room_latency: Array, depth: int, wake: float, start: Array, sent: Array,
-    done: Array,
+    work: Array, others: Array, take: Array, network: Array, last: Array, in_ptr: Array, in_source: Array,
+    in_latency: Array, in_stage: Array, room_ptr: Array, room_of: Array, room_latency: Array, depth: int, wake: float,
+    start: Array, sent: Array, done: Array,
 ) -> Any:  # fmt: skip
     """What the time until the last PE is done consists of, walked back from there; arguments as of :func:`run`.
 
@@ -166,11 +216,21 @@ def longest_path(
     """
     steps, parts = work.shape
     spent = np.zeros((parts, 5))
+    opens = np.zeros(take.shape[1])
     k, p = steps - 1, int(np.argmax(done[steps - 1]))
     while True:
-        if done[k, p] == sent[k, p] + take[k, p]:
-            spent[p, TAKE] += take[k, p]
+        t, waited, after = take_packets(
+            k, p, sent[k, p] + others[k, p], take, start, in_ptr, in_source, in_latency, in_stage, wake, opens
+        )
+        if done[k, p] == t and waited < 0:
+            spent[p, TAKE] += after + others[k, p]
             spent[p, WORK] += work[k, p]
+        elif done[k, p] == t:
+            q = in_source[waited]
+            spent[p, TAKE] += after
+            spent[p, TRAVEL] += in_latency[waited]
+            spent[q, WORK] += wake
+            p = q
         else:
             for i in range(in_ptr[p], in_ptr[p + 1]):
                 q = in_source[i]

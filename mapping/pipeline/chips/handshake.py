@@ -19,7 +19,9 @@ from ...noc import timing
 from ...route import link_steps, route_parts
 from ...route.fanout import Fanout
 from ...spinnaker2.kernels import hop_times, part_latency
+from ...spinnaker2.layout import offsets
 from ...spinnaker2.network_costs import energy_per_bit, entrances, link_bits
+from .work import stages_of
 
 if TYPE_CHECKING:
     from ...spinnaker2.instance import Deployed
@@ -36,24 +38,29 @@ class Ways:
     Attributes
     ----------
     ptr : int64 (parts + 1,), other : int32, latency : float64
+    stage : int32
+        Of the packets that are waited for; a PE that sends those of several stages is there several times.
     """
 
     ptr: Ints
     other: npt.NDArray[np.int32]
     latency: Floats
+    stage: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, waiting: Ints, other: Ints, latency: Floats, parts: int) -> Ways:
+    def of(cls, waiting: Ints, other: Ints, latency: Floats, parts: int, stage: Ints | None = None) -> Ways:
         """From pairs in any order."""
         order = np.lexsort((other, waiting))
         ptr = np.searchsorted(waiting[order], np.arange(parts + 1)).astype(np.int64)
-        return cls(ptr, other[order].astype(np.int32), latency[order])
+        stages = np.zeros(len(order), np.int64) if stage is None else stage
+        return cls(ptr, other[order].astype(np.int32), latency[order], stages[order].astype(np.int32))
 
     def within(self, member: npt.NDArray[np.int32]) -> Ways:
         """Only those of the same number as the one that waits."""
         waiting = np.repeat(np.arange(len(self.ptr) - 1), np.diff(self.ptr))
         kept = member[waiting] == member[self.other]
-        return Ways.of(waiting[kept], self.other[kept].astype(np.int64), self.latency[kept], len(self.ptr) - 1)
+        others, stages = self.other[kept].astype(np.int64), self.stage[kept].astype(np.int64)
+        return Ways.of(waiting[kept], others, self.latency[kept], len(self.ptr) - 1, stages)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +122,7 @@ def handshake(deployed: Deployed, depth: int) -> Handshake:
         return np.bincount(which, minlength=parts).astype(np.int64)
 
     return Handshake(
-        senders=Ways.of(receiver, sender, latency, parts),
+        senders=_with_stages(mapped, sender, receiver, latency),
         room=Ways.of(sender[told], receiver[told], room.latency, parts),
         send=send * ((each(sender[apart]) > 0).astype(np.int64) + (each(receiver[told]) > 0)),
         take=take * (each(receiver[apart]) + each(sender[told])),
@@ -124,6 +131,26 @@ def handshake(deployed: Deployed, depth: int) -> Handshake:
         joules=ends.joules + room.joules,
         entries=ends.entries + room.entries,
     )
+
+
+def _with_stages(mapped: Mapping, sender: Ints, receiver: Ints, latency: Floats) -> Ways:
+    """The pairs once for each stage whose packets go that way."""
+    keys, parts, first = mapped.routing.keys, mapped.parts, offsets(mapped.lowered)
+    lag, stage_of = stages_of(mapped.lowered)
+    stage = np.repeat(stage_of, np.diff(first))
+    sends = keys.group >= 0
+    both = np.unique(keys.group[sends].astype(np.int64) * len(lag) + stage[sends])
+    group, sent = both // len(lag), both % len(lag)
+    reached = np.diff(keys.ptr)[group]
+    place = (
+        np.repeat(keys.ptr[group], reached)
+        + np.arange(reached.sum())
+        - np.repeat(np.cumsum(reached) - reached, reached)
+    )
+    pair = np.repeat(keys.source[group].astype(np.int64), reached) * parts + keys.parts[place]
+    each = np.unique(pair * len(lag) + np.repeat(sent, reached))
+    number = np.searchsorted(sender * parts + receiver, each // len(lag))
+    return Ways.of(receiver[number], sender[number], latency[number], parts, each % len(lag))
 
 
 def aside(deployed: Deployed, depth: int) -> int:

@@ -22,7 +22,8 @@ class Costs:
 
     Attributes
     ----------
-    work, take, network, last : float64 (steps, parts)
+    work, others, network, last : float64 (steps, parts)
+    take : float64 (steps, stages, parts)
         See :func:`._kernels.run`.
     wake : float
     shake : Handshake
@@ -30,6 +31,7 @@ class Costs:
     """
 
     work: Floats
+    others: Floats
     take: Floats
     network: Floats
     last: Floats
@@ -42,10 +44,11 @@ class Costs:
         c = deployed.mapping.machine.constants
         clock = c.si(f"level.{'low' if deployed.clock.level == 'low' else 'high'}.clock")
         ns = 1e9 / clock
-        last = np.where(work.packets > 0, deployed.costs.service, c.count("handshake.take"))
-        take = work.taking + shake.take + shake.put_aside * work.packets.astype(np.int64)
+        last = np.where(work.packets.sum(1) > 0, deployed.costs.service, c.count("handshake.take"))
+        take = work.taking + shake.put_aside * work.packets.astype(np.int64)
         return cls(
             np.asarray((work.own + shake.send) * ns, np.float64),
+            np.broadcast_to(shake.take * ns, work.own.shape).astype(np.float64),
             np.asarray(take * ns, np.float64),
             work.network,
             np.asarray(last * ns, np.float64),
@@ -57,8 +60,8 @@ class Costs:
     def arguments(self, senders: Ways | None = None, room: bool = True) -> tuple[Any, ...]:
         s, r = senders or self.shake.senders, self.shake.room
         ptr = r.ptr if room else np.zeros_like(r.ptr)
-        costs = self.work, self.take, self.network, self.last
-        return *costs, s.ptr, s.other, s.latency, ptr, r.other, r.latency, self.depth, self.wake
+        costs = self.work, self.others, self.take, self.network, self.last
+        return *costs, s.ptr, s.other, s.latency, s.stage, ptr, r.other, r.latency, self.depth, self.wake
 
     def run(self, pace: Floats | None = None) -> tuple[Floats, Floats, Floats]:
         """When PEs begin a step, have sent its packets and are done with it; not before so many ns a step."""

@@ -8,8 +8,7 @@ pipelined       A PE begins a step as soon as it has the packets that it needs a
 ==============  ========================================================================================================
 
 A stage holds the populations that are equally many steps behind the input. A barrier costs what the target takes for
-it, the longest way there and back, and no work on any PE; the handshake is work. Where PEs wait, packets that come
-meanwhile are taken meanwhile, with and without a barrier.
+it, the longest way there and back, and no work on any PE; the handshake is work.
 
 Times are no fixed pattern: a PE's work differs from step to step with its events. So they are found by a recurrence of
 their own over PEs and steps, and not by a graph of stages whose items are all alike.
@@ -150,9 +149,11 @@ def _lockstep(deployed: Deployed, work: Work) -> tuple[Schedule, Schedule]:
     level = LEVELS.index("low" if deployed.clock.level == "low" else "high")
     cycles[level, PHASES.index("update")] += work.wakes * work.steps
     woken = replace(t, seconds=float(by_layer.sum()), cycles=cycles)
-    each = work.packets.max(0).astype(np.int64)
+    each = work.packets.sum(1, dtype=np.int64).max(0)
     return (
-        _schedule(deployed, NAMES[0], woken, np.cumsum(turns) - late, turns - late, work.stage_packets),
+        _schedule(
+            deployed, NAMES[0], woken, np.cumsum(turns) - late, turns - late, work.packets.max((0, 1)).astype(np.int64)
+        ),
         _schedule(deployed, NAMES[1], t, answers, answers - until[:n], each),
     )
 

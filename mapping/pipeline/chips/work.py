@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromorph.errors import TargetError
-from neuromorph.lowering.program import EventTable, LoweredPopulation
+from neuromorph.lowering.program import EventTable, LoweredNetwork, LoweredPopulation
 
 from ...spinnaker2.costs import neuron_cycles, synapse_cycles
 from ...spinnaker2.energy import Totals
@@ -39,10 +39,12 @@ class Work:
         Those steps.
     member : bool (stages, parts)
         Whether a part holds neurons of a stage.
-    own, taking : int64 (steps, parts)
-        Cycles of updating neurons and sending; of receiving packets and applying synapses.
-    packets : int32 (steps, parts)
-        That a part receives, its own among them.
+    own : int64 (steps, parts)
+        Cycles of updating neurons and sending.
+    taking : int64 (steps, stages, parts)
+        Cycles of receiving packets and applying synapses, by the stage that sent them.
+    packets : int32 (steps, stages, parts)
+        Likewise those that a part receives, its own among them.
     network : float64 (steps, parts)
         Nanoseconds that the busiest link needs of those which a part's packets pass.
     time : float64 (steps,)
@@ -51,8 +53,6 @@ class Work:
         Nanoseconds of each stage of a step if no other works meanwhile, closed by a barrier of its own.
     sent, stage_sent : float64 (steps,)
         Nanoseconds from the beginning of a step, or of its last stage, until the PEs of the last stage have sent.
-    stage_packets : int64 (parts,)
-        Most packets that a part receives in one stage of a step.
     wakes : int64 (parts,)
         Cycles that a part needs more in every step if it begins once for each of its stages.
     fired_ptr : int64 (steps + 1,), fired, count : int32
@@ -73,7 +73,6 @@ class Work:
     stage_time: Floats
     sent: Floats
     stage_sent: Floats
-    stage_packets: Ints
     wakes: Ints
     fired_ptr: Ints
     fired: npt.NDArray[np.int32]
@@ -89,6 +88,12 @@ class Work:
     def tokens(self) -> int:
         """Tokens that are answered within the run."""
         return self.steps - self.depth
+
+
+def stages_of(lowered: LoweredNetwork) -> tuple[Ints, Ints]:
+    """By how many steps each stage is behind the input, and the stage of each population."""
+    lag, stage_of = np.unique(lags(lowered), return_inverse=True)
+    return lag, stage_of.ravel().astype(np.int64)
 
 
 def require_schedulable(deployed: Deployed) -> None:
@@ -139,8 +144,7 @@ def count_work(deployed: Deployed, trace: Trace) -> Work:
     mapped, costs = deployed.mapping, deployed.costs
     lowered, keys, c = mapped.lowered, mapped.routing.keys, mapped.machine.constants
     steps, parts = trace.meta.steps, mapped.parts
-    behind = lags(lowered)
-    lag, stage_of = np.unique(behind, return_inverse=True)
+    lag, stage_of = stages_of(lowered)
     if steps <= lag[-1]:
         raise TargetError(
             f"{lowered.name}: the last stage answers after {int(lag[-1])} steps and the trace has {steps}; run longer"
@@ -224,10 +228,10 @@ def count_work(deployed: Deployed, trace: Trace) -> Work:
         tuple(p.name for p, at in zip(lowered.populations, stage_of, strict=True) if at == s) for s in range(stages)
     )
     return Work(
-        steps=steps, stages=names, lag=lag, member=member, own=own, taking=taking, packets=packets, network=network,
+        steps=steps, stages=names, lag=lag, member=member, own=own, taking=by_stage.reshape(steps, stages, parts),
+        packets=stage_packets.reshape(steps, stages, parts), network=network,
         time=time, stage_time=stage_time.reshape(steps, stages), sent=own[:, member[-1]].max(1) * (1e9 / clock),
         stage_sent=stage_own[stages - 1 :: stages, member[-1]].max(1) * (1e9 / clock),
-        stage_packets=stage_packets.max(0).astype(np.int64),
         wakes=woken.sum(0) - c.count("cycles.step"),
         fired_ptr=fired_ptr, fired=fired, count=count, totals=totals,
     )  # fmt: skip
