@@ -23,8 +23,7 @@ import torch
 from engine_report import machine
 from vision_transformer_report import VARIANTS, Result, Row, compared_with, row_of, write
 
-from neuromorph.mapping.pipeline.integer.build import from_float
-from neuromorph.mapping.pipeline.integer.network import IntegerTransformer
+from neuromorph.mapping.pipeline.integer import IntegerTransformer, from_float
 from neuromorph.models import digits
 from neuromorph.models.vision_transformer import PRECISIONS, Weights, load, patches
 from neuromorph.models.vision_transformer_training import VisionTransformer, fit, module_of, told
@@ -35,6 +34,11 @@ CALIBRATION, DRAWS = 256, 3
 """Training images that tables are calibrated on, and how many sets of them."""
 LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
     "full": {},
+    "fine_tables": {
+        "residual_bits": 16,
+        "entries": {"requant": 1024, "gelu": 1024, "rsqrt": 1024, "exp": 256, "recip": 512},
+        "contents": {"rsqrt": 16, "recip": 12},
+    },
     "no_inverted_exp": {"anchor": "minimum"},
     "exp_from_zero": {"anchor": "zero"},
     "no_requant_calibration": {"requant": "data"},

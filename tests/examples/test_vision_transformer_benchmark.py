@@ -72,3 +72,16 @@ def test_integers_are_the_network_that_was_trained(
     line = next(line for line in text.splitlines() if line.startswith("| 3 | exponential not inverted |"))
     assert line.endswith("| 28.80% | -42.25 |")
     assert f"| 3 bits | {rows[1].accuracy:.2%} ± " in text
+
+
+def test_the_stored_page_is_of_every_network_and_variant(report: ModuleType) -> None:
+    folder = ROOT / "benchmarks" / "results"
+    stored = report.read(folder / "vision_transformer.json")
+    assert (folder / "vision_transformer.md").read_text() == report.page(stored)
+    for precision in ("8", "4", "3"):
+        assert report.found(stored, precision, "torch")
+        for variant in report.VARIANTS:
+            assert report.found(stored, precision, variant), (precision, variant)
+        # what the page says of finer tables
+        fine, trained = (report.score(report.found(stored, precision, name))[0] for name in ("fine_tables", "torch"))
+        assert abs(fine - trained) < 0.005
