@@ -153,7 +153,7 @@ def count_work(deployed: Deployed, trace: Trace) -> Work:
     events = [_events(deployed, trace, p) for p in lowered.populations]
     first, held = offsets(lowered), mapped.held
     shape = (len(lowered.projections), parts)
-    taking, by_stage = np.zeros((steps, parts), np.int64), np.zeros((steps * stages, parts), np.int64)
+    by_stage = np.zeros((steps * stages, parts), np.int64)
     seen = np.zeros(shape, np.int64)
     prices = np.array([synapse_cycles(s, mapped.layout, c) for s in lowered.projections], np.int64)
     for s, rows in zip(lowered.projections, deployed.image.rows, strict=True):
@@ -166,7 +166,7 @@ def count_work(deployed: Deployed, trace: Trace) -> Work:
             seen[s.index] = len(ids) * held[s.post]
         else:
             apply_rows(where, ids, rows.sub_ptr, rows.part, rows.count, prices[s.index], by_stage, seen[s.index])
-    taking[...] = by_stage.reshape(steps, stages, parts).sum(1)
+    taking = by_stage.reshape(steps, stages, parts).sum(1)
 
     level = "low" if deployed.clock.level == "low" else "high"
     clock = c.si(f"level.{level}.clock")
