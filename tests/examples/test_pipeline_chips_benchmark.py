@@ -50,7 +50,8 @@ def test_overlapping_layers_answer_sooner_and_not_much_slower(pipeline_chips: Mo
         assert flow["interval"] < layers["interval"]
         assert flow["interval"] < 1.1 * steps["interval"]
         assert f"{flow['throughput']:,.4g}" in text
-    for name in ("language_model", "language_model_layers", "language_model_2", "trained", "letters", "perceptron"):
-        assert stored[name]["schedules"]["pipelined"]["paced_latency"] < (
-            0.7 * stored[name]["schedules"]["step by step"]["paced_latency"]
-        )
+        # no token is through before each stage in turn could have done its work
+        assert flow["paced_latency"] > layers["paced_latency"]
+    for name in ("language_model", "language_model_layers", "language_model_2", "language_model_4", "trained"):
+        _, steps, flow = stored[name]["schedules"].values()
+        assert flow["paced_latency"] < 0.7 * steps["paced_latency"]
