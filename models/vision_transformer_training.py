@@ -219,8 +219,13 @@ def fit(
     labels : (samples,)
     epochs : int, optional
         Instead of the recipe's.
+    seed : int
+        Of the order of the images and of how they are moved.
     folder : path, optional
         For checkpoints and metrics, as :class:`neuromorph.train.Trainer` writes them.
+    resume : bool
+        Go on from the folder's checkpoint.
+    progress : bool
     """
     usual, rate = RECIPES["float" if module.bits is None else module.bits]
     data, count = Digits(images, labels, module.shape, seed=seed), epochs or usual
