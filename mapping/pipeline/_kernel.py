@@ -13,8 +13,8 @@ OFFSET, MASK, ROOM, GRAIN, WRITTEN, READ, SEEN_WRITES, SEEN_READS, PEAK, WRITER,
 READER_WAITS, WRITER_WAITS, WRITER_BLOCKED, READER_WAITED = range(11, 15)
 FIFO_COLUMNS = 16
 # Columns of a stage's row. What is not said to be a cycle or a tick is a position.
-FIRST_LOOP, END_LOOP, FLIGHT, FLIGHT_MASK, RESTART = range(5)
-LOOP, REPEAT, RUN, DONE, ITEM, TICK, ENTRY, EXIT, LAST_EXIT, HEAD, TAIL, SETTLED, AHEAD_HEAD, AHEAD_TAIL = range(5, 19)
+FIRST_LOOP, END_LOOP, FLIGHT, FLIGHT_MASK, RESTART, DRAINS = range(6)
+LOOP, REPEAT, RUN, DONE, ITEM, TICK, ENTRY, EXIT, LAST_EXIT, HEAD, TAIL, SETTLED, AHEAD_HEAD, AHEAD_TAIL = range(6, 20)
 STAGE_COLUMNS = 20
 # Columns of a loop and of a run.
 LOOP_FIRST_RUN, LOOP_END_RUN, LOOP_REPEATS, LOOP_LEAD, LOOP_INTERVAL, LOOP_WRITES = range(6)
@@ -131,7 +131,8 @@ def _step(
     lead``; a tick is in cycle ``tick + offset``, and offsets only grow. A rigid pipeline has one for what enters
     (ENTRY) and, as loops drain while the next one enters already, one for what leaves (EXIT). What enters at a tick
     waits for what leaves up to that tick; what leaves, for what enters in its own loop up to that tick; at one tick of
-    one loop they happen together. An ideal pipeline has ENTRY alone: an iteration enters when it will find room.
+    one loop they happen together; to a stage that does not drain (DRAINS), its loops over all items are one. An ideal pipeline has ENTRY
+    alone: an iteration enters when it will find room.
     """
     base, mask = own[FLIGHT], own[FLIGHT_MASK]
     loop, run, tick, entry = own[LOOP], own[RUN], own[TICK], own[ENTRY]
@@ -188,9 +189,10 @@ def _step(
                 entry = held
             own[AHEAD_HEAD] += 1
         if ended:
-            for k in range(max(head, settled), tail):
-                flight[base + (k & mask), SINCE] = entry
-            settled = tail
+            if own[DRAINS] or item + 1 == items:
+                for k in range(max(head, settled), tail):
+                    flight[base + (k & mask), SINCE] = entry
+                settled = tail
             tick += interval  # `tick` was that of the last iteration
             loop += 1
             if loop == own[END_LOOP]:
@@ -262,6 +264,8 @@ def _step(
                 _write(fifos, uses[u], wait + later, written, read, queue, queued, state)
             record[item, END] = max(record[item, END], wait + later if first < last else wait)
             if leaving:
+                of = flight[base + (head & mask), LEAVING_ITEM]
+                record[of, END] = max(record[of, END], wait)
                 head += 1
                 leave = entry
             if writes < end:

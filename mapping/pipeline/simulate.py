@@ -48,8 +48,9 @@ def simulate(
         Register places that every FIFO between two stages has beside its depth, within a block and between blocks.
     restart : int
         Cycles that a stage loses between two items.
-    pipelines : {"rigid", "ideal"}
-        Whether a loop that waits for a token holds what it has in flight; see :class:`.timing.Rules`.
+    pipelines : {"rigid", "continuous", "ideal"}
+        Whether a loop that waits for a token holds what it has in flight, also between items; see
+        :class:`.timing.Rules`.
     record : collection of str
         FIFOs of which every write and read is kept, 16 bytes a token.
     progress : bool or Progress
@@ -107,6 +108,44 @@ def rooms(graph: StageGraph, rules: Rules) -> dict[str, int]:
     return found
 
 
+def draining(graph: StageGraph, rules: Rules) -> set[str]:
+    """Stages whose pipelines run empty at the end of an item.
+
+    All of them, unless pipelines are continuous. Then a stage of one loop begins the next item at once and holds what
+    it has in flight until that comes. It cannot where the stage that writes to it has not begun the next item itself:
+    as that one's work after its last write to it is more than all that the reader does (the head of a vision
+    transformer, which only takes the first token), or as it runs empty too.
+    """
+    if rules.pipelines != "continuous":
+        return set(graph.stage)
+    late = [
+        reader.name
+        for name, reader in graph.reader.items()
+        if _after(graph.writer[name], graph.writer[name].outputs.index(name)) > reader.trips
+    ]
+    found: set[str] = set()
+    while late:
+        name = late.pop()
+        if name not in found:
+            found.add(name)
+            late += [graph.reader[output].name for output in graph.stage[name].outputs]
+    return found | {stage.name for stage in graph.stages if len(stage.loops) > 1}
+
+
+def _after(stage: Stage, position: int) -> int:
+    """Cycles that a stage works on an item after its last write to an output."""
+    cycles = 0
+    for loop in reversed(stage.loops):
+        if not any(position in run.writes for run in loop.runs):
+            cycles += loop.trips * loop.interval
+            continue
+        for run in reversed(loop.runs):
+            if position in run.writes:
+                return cycles
+            cycles += run.count * loop.interval
+    return cycles
+
+
 def restarts(graph: StageGraph, rules: Rules) -> dict[str, int]:
     """Cycles between two items of each stage of a closed graph; sources and sinks lose none."""
     return {stage.name: 0 if stage.operator in ("source", "sink") else rules.restart for stage in graph.stages}
@@ -131,7 +170,7 @@ class _Laid:
 def _lay(graph: StageGraph, rules: Rules) -> _Laid:
     number = {fifo.name: k for k, fifo in enumerate(graph.fifos)}
     at = {stage.name: k for k, stage in enumerate(graph.stages)}
-    restart = restarts(graph, rules)
+    restart, drains = restarts(graph, rules), draining(graph, rules)
     stages = np.zeros((len(graph.stages), kernel.STAGE_COLUMNS), np.int64)
     fifos = np.zeros((len(graph.fifos), kernel.FIFO_COLUMNS), np.int64)
     loops: list[tuple[int, ...]] = []
@@ -144,6 +183,7 @@ def _lay(graph: StageGraph, rules: Rules) -> _Laid:
         row[kernel.END_LOOP] = len(loops) + len(stage.loops)
         row[kernel.FLIGHT], row[kernel.FLIGHT_MASK] = flight, places - 1
         row[kernel.RESTART] = restart[stage.name]
+        row[kernel.DRAINS] = stage.name in drains
         row[kernel.RUN] = len(runs)
         row[kernel.LAST_EXIT] = -1
         flight += places

@@ -9,7 +9,8 @@ which it makes progress:
 - A tick of entering happens when the tokens are there and what leaves at an earlier tick has left. In the cycle after
   it was written a token can be read; in the cycle after it was read its place is free.
 - A ``rigid`` pipeline moves as one: what enters and what leaves at a tick of a loop do so in one cycle, and a loop that
-  waits for a token holds what is in flight. Once its last iteration has entered, a loop drains. :func:`walk` says it.
+  waits for a token holds what is in flight. Once its last iteration has entered, a loop drains; or its stage goes on
+  with the next item, still holding. :func:`walk` says it.
 - In an ``ideal`` pipeline what has entered goes on by itself, and an iteration enters only if there will be room as it
   leaves. That looks ahead, so no walk can say it; :func:`solve` does, as the longest paths from event to event.
 """
@@ -17,7 +18,7 @@ which it makes progress:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from .graph import Fifo, Stage, StageGraph
@@ -110,7 +111,14 @@ class Walked:
     fill: dict[str, int]
 
 
-def walk(graph: StageGraph, rooms: Mapping[str, int], items: int, *, restart: Mapping[str, int]) -> Walked:
+def walk(
+    graph: StageGraph,
+    rooms: Mapping[str, int],
+    items: int,
+    *,
+    restart: Mapping[str, int],
+    drains: Collection[str] | None = None,
+) -> Walked:
     """Run `items` items through rigid pipelines, cycle by cycle.
 
     Parameters
@@ -122,9 +130,14 @@ def walk(graph: StageGraph, rooms: Mapping[str, int], items: int, *, restart: Ma
     items : int
     restart : mapping of str to int
         Ticks between items of each stage.
+    drains : collection of str, optional
+        Stages whose pipelines run empty between items; the others go on with the next item as one loop. All by default.
     """
     queues = {fifo.name: _Queue(rooms[fifo.name], fifo.grain, fifo.initial, peak=fifo.initial) for fifo in graph.fifos}
-    walkers = {stage.name: _laid(stage, items, restart[stage.name]) for stage in graph.stages}
+    walkers = {
+        stage.name: _laid(stage, items, restart[stage.name], drains is None or stage.name in drains)
+        for stage in graph.stages
+    }
     cycle, stuck = 0, False
     while not stuck and any(
         len(w.entered) + len(w.left) < len(w.iterations) + len(w.leaving) for w in walkers.values()
@@ -147,7 +160,7 @@ def walk(graph: StageGraph, rooms: Mapping[str, int], items: int, *, restart: Ma
     )
 
 
-def _laid(stage: Stage, items: int, restart: int) -> _Walker:
+def _laid(stage: Stage, items: int, restart: int, drains: bool = True) -> _Walker:
     """All iterations of a stage with their ticks."""
     iterations: list[_Iteration] = []
     lasts: list[int] = []
@@ -166,7 +179,7 @@ def _laid(stage: Stage, items: int, restart: int) -> _Walker:
                         if writes:
                             leaves = tick + loop.depth - 1
                         tick += loop.interval
-            count += 1
+            count += drains
             last = tick - loop.interval
         lasts.append(last)
         tick += restart
@@ -355,11 +368,11 @@ def _told(
         leaving = [k for k in walker.leaving if k < len(walker.entered)]
         walker.left = [walker.entered[k] + walker.iterations[k].leaves - walker.iterations[k].enters for k in leaving]
     peak, fill = {}, {}
-    for fifo in graph.fifos:
-        writes, reads = ([times[e] + lag for e, lag in side if e in times] for side in ends[fifo.name])
-        held_at = [fifo.initial + sum(w <= t for w in writes) - sum(r <= t for r in reads) for t in writes]
-        peak[fifo.name] = max([fifo.initial, *held_at])
-        fill[fifo.name] = fifo.initial + len(writes) - len(reads)
+    for queue in graph.fifos:
+        writes, reads = ([times[e] + lag for e, lag in side if e in times] for side in ends[queue.name])
+        held_at = [queue.initial + sum(w <= t for w in writes) - sum(r <= t for r in reads) for t in writes]
+        peak[queue.name] = max([queue.initial, *held_at])
+        fill[queue.name] = queue.initial + len(writes) - len(reads)
     count = max(len(walker.last) for walker in laid.values())
     return Walked(
         len(times) < len(needs),

@@ -14,7 +14,7 @@ from neuromorph.errors import MappingError
 from .graph import StageGraph
 
 Int64 = NDArray[np.int64]
-Pipelines = Literal["rigid", "ideal"]
+Pipelines = Literal["rigid", "continuous", "ideal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,12 @@ class Rules:
         The same for FIFOs between stages of different blocks.
     restart : int
         Cycles that a stage loses between two items.
-    pipelines : {"rigid", "ideal"}
-        "rigid": a loop that waits for a token holds what it has in flight, and drains at its end, as pipelines of
-        high-level synthesis do; "ideal": what has entered moves on by itself, and enters only if it will find room.
+    pipelines : {"rigid", "continuous", "ideal"}
+        "rigid": a loop that waits for a token holds what it has in flight, and drains at its end. "continuous": a stage
+        of one loop goes on with the next item instead, as pipelines of high-level synthesis do that are told to start
+        before the item is there (see :func:`.simulate.draining`), and drains after the last; where an item waits for
+        what the one before gives last, that is a deadlock. "ideal": what has entered moves on by itself, and enters
+        only if it will find room.
     """
 
     slots: int = 2

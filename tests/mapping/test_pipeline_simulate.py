@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from neuromorph.errors import MappingError
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
-from neuromorph.mapping.pipeline.simulate import closed, restarts, rooms, simulate
+from neuromorph.mapping.pipeline.simulate import closed, draining, restarts, rooms, simulate
 from neuromorph.mapping.pipeline.stepwise import solve, walk
 from neuromorph.mapping.pipeline.timing import Rules
 from neuromorph.mapping.pipeline.transformer import published
@@ -84,15 +84,22 @@ def _stage(
     rng=st.randoms(use_true_random=False),
     items=st.integers(1, 4),
     rules=st.builds(
-        Rules, st.integers(0, 2), st.integers(0, 3), st.integers(0, 2), st.sampled_from(["rigid", "ideal"])
+        Rules,
+        st.integers(0, 2),
+        st.integers(0, 3),
+        st.integers(0, 2),
+        st.sampled_from(["rigid", "continuous", "ideal"]),
     ),
 )
 def test_equals_walk(rng: Random, items: int, rules: Rules) -> None:
     """Every number is the walk's: times, waits, peaks; or both are stuck, with the same tokens in the FIFOs."""
     graph = drawn(rng)
     whole = closed(graph)
-    follow = solve if rules.pipelines == "ideal" else walk
-    walked = follow(whole, rooms(whole, rules), items, restart=restarts(whole, rules))
+    restart = restarts(whole, rules)
+    if rules.pipelines == "ideal":
+        walked = solve(whole, rooms(whole, rules), items, restart=restart)
+    else:
+        walked = walk(whole, rooms(whole, rules), items, restart=restart, drains=draining(whole, rules))
     told = {
         "slots": rules.slots,
         "block_slots": rules.block_slots,
