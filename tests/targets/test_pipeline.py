@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from pipeline_networks import chain, design_of, stack
+from pipeline_networks import chain, design_of, one_lane, stack
 from strategies import DT, Delta, Graded, networks
 
 from neuromorph import (
@@ -51,12 +51,14 @@ def test_levels_make_different_steps_at_a_time_and_give_the_events_of_the_cpu() 
     net = chain(12, 20, 16, 5, recurrent=1, seed=3)
     net.record(net["layer2"], "v", every=3)
     expected = CPU().compile(net, dt=DT).run(40, progress=False)
-    program = Pipeline().compile(net, dt=DT)
+    program = Pipeline(parallel=one_lane(net)).compile(net, dt=DT)
     alone = program.instance(program.compiled, 1)
     alone.run(0, 40, 0, alone.tables(record=False))
     assert alone.tally.tolist() == [39 + 38 + 37, 40]  # type: ignore[attr-defined]  # each level but for its last steps
     traces = [program.run(n, progress=False) for n in (1, 2, 30, 7)]
-    assert first_difference(Pipeline().compile(net, dt=DT).run(40, progress=False), expected) is None
+    assert (
+        first_difference(Pipeline(parallel=one_lane(net)).compile(net, dt=DT).run(40, progress=False), expected) is None
+    )
     for name in ("inp", "layer1", "layer2", "layer3"):
         ids = np.concatenate([trace.events(name).ids for trace in traces])
         np.testing.assert_array_equal(ids, expected.events(name).ids)
@@ -66,7 +68,7 @@ def test_levels_make_different_steps_at_a_time_and_give_the_events_of_the_cpu() 
 
 def test_runs_go_on_from_checkpoints_of_the_cpu_and_back(tmp_path: Any) -> None:
     net = stack()
-    cpu, program = CPU().compile(net, dt=DT), Pipeline().compile(net, dt=DT)
+    cpu, program = CPU().compile(net, dt=DT), Pipeline(parallel=one_lane(net)).compile(net, dt=DT)
     whole = CPU().compile(net, dt=DT).run(60, progress=False)
     cpu.run(17, progress=False)
     program.restore(cpu.state())
@@ -87,7 +89,7 @@ def test_batches_give_the_cpus_counts_and_times_of_all_steps() -> None:
     net = chain(12, 20, 5, recurrent=1)
     rng = np.random.default_rng(5)
     inputs = {"inp": rng.random((6, 15, 12)) < 0.4}
-    program = Pipeline().compile(net, dt=DT)
+    program = Pipeline(parallel=one_lane(net)).compile(net, dt=DT)
     expected = CPU().compile(net, dt=DT).run_batch(inputs, 15, progress=False)
     found = program.run_batch(inputs, 15, progress=False)
     for name, counts in expected.counts.items():
@@ -221,14 +223,14 @@ def test_report_shows_both_schedules_and_says_what_is_not_known() -> None:
 @settings(QUICK, max_examples=4)
 def test_random_networks_by_events_run_as_in_the_reference(net: Network) -> None:
     expected = Reference("float32").compile(net, dt=DT).run(25, progress=False)
-    program = Pipeline(products="events").compile(net, dt=DT)
+    program = Pipeline(parallel=one_lane(net), products="events").compile(net, dt=DT)
     assert first_difference(program.run(25, progress=False), expected) is None
     assert program.schedule().pipelined.cycles > 0
 
 
 def test_traffic_is_counted_in_the_bits_of_the_codes() -> None:
     net = stack(1)
-    program = Pipeline().compile(net, dt=DT)
+    program = Pipeline(parallel=one_lane(net)).compile(net, dt=DT)
     trace = program.run(60, progress=False)
     found = {(each.population, each.code): each for each in traffic(program.plan, trace)}
     assert found["inp", "spike"].streamed == 10
