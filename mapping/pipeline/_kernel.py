@@ -131,8 +131,8 @@ def _step(
     lead``; a tick is in cycle ``tick + offset``, and offsets only grow. A rigid pipeline has one for what enters
     (ENTRY) and, as loops drain while the next one enters already, one for what leaves (EXIT). What enters at a tick
     waits for what leaves up to that tick; what leaves, for what enters in its own loop up to that tick; at one tick of
-    one loop they happen together; to a stage that does not drain (DRAINS), its loops over all items are one. An ideal pipeline has ENTRY
-    alone: an iteration enters when it will find room.
+    one loop they happen together. To a stage that does not drain (DRAINS), its loops over all items are one. An ideal
+    pipeline has ENTRY alone: an iteration enters when it will find room.
     """
     base, mask = own[FLIGHT], own[FLIGHT_MASK]
     loop, run, tick, entry = own[LOOP], own[RUN], own[TICK], own[ENTRY]
