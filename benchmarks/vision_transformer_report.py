@@ -203,8 +203,8 @@ def page(result: Result) -> str:
         "maximum*: a table of the values themselves, not of their distance to the maximum of the row. *Not "
         "calibrated*: tables reach from the smallest to the largest value of the data; *range of the type*: over all "
         "that the accumulator can hold. The paper does not say which of these its figures are. Bins of a power of two "
-        "that begin at the smallest value either reach the largest or do not, as the images of the calibration fall: so "
-        "the range of an exponential that is not inverted.",
+        "that begin at the smallest value either reach the largest or do not, as the images of the calibration fall: "
+        "so the range of an exponential that is not inverted.",
     ]
     return "\n\n".join(parts) + "\n"
 

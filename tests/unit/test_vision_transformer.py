@@ -148,9 +148,9 @@ def test_the_state_for_a_pipeline_is_the_same_network(learnt: tuple[VisionTransf
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_models_that_come_with_neuromorph(precision: Precision) -> None:
-    """On 500 of the images that were held out; the least that a score of 95 % gives in 999 of 1,000 draws is 92 %."""
+    """On 250 of the images that were held out; a score of 96 % is below 90 % in one of 10,000 draws of so many."""
     weights = load(precision)
     assert weights.bits == (None if precision == "float" else precision)
     images, labels = digits.images()
-    chosen = digits.split(0)[1][:500]
-    assert accuracy(module_of(weights), images[chosen], labels[chosen]) > 0.92
+    chosen = digits.split(0)[1][:250]
+    assert accuracy(module_of(weights), images[chosen], labels[chosen]) > 0.9
