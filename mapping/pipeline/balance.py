@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neuromorph.errors import MappingError
 
 from .board import Board, load_board
@@ -28,6 +26,9 @@ SAMPLES = 6
 
 COUNTED = 12
 """How many designs are counted in full at one interval."""
+
+
+UNLIMITED = Cost(*(float(2**62),) * 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,8 @@ class _Search:
         best: Balanced | None = None
         seen: set[tuple[Parallel, ...]] = set()
         while len(seen) < COUNTED:
-            found = self.candidates.cheapest(interval, self.limit, prices)
+            limit = self.limit if seen else UNLIMITED  # what the cheapest takes tells most about the others
+            found = self.candidates.cheapest(interval, limit, prices)
             if found is None or (key := tuple(found[0].values())) in seen:
                 break
             seen.add(key)
@@ -350,8 +352,8 @@ def _failure(design: Design, searches: Sequence[_Search], interval: int | None) 
         if not nearest:
             least = min(search.candidates.least_multipliers for search in searches)
             return MappingError(
-                f"{design.name} on {board.name}: even the least parallel design has {least:,} multipliers, and the "
-                f"budget {limit.multipliers:,}; give it more",
+                f"{design.name} on {board.name}: even the least parallel design has {least:,.0f} multipliers, and the "
+                f"budget {limit.multipliers:,.0f}; give it more",
                 multipliers=least,
             )
         return MappingError(
@@ -362,8 +364,6 @@ def _failure(design: Design, searches: Sequence[_Search], interval: int | None) 
         )
     if nearest:
         short = describe_excess(nearest[2], limit, over)
-    elif any(np.isfinite(search.candidates.multipliers(interval)) for search in searches):
-        short = f"{limit.multipliers:,} multipliers are too few"
     else:
         short = "no choice of parallelism has so few trips"
     quick = [answer for search in searches if (answer := search.best(None)) is not None]

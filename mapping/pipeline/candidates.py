@@ -48,8 +48,8 @@ class Options:
         The operators.
     choices : tuple of Parallel
         The least parallel first.
-    trips : NDArray[np.int64]
-        (choices,) cycles an item; more where a stage was found to have more.
+    own_trips, trips : NDArray[np.int64]
+        (choices,) cycles an item of the operator itself, and of the busiest of its stages, as far as is known.
     estimates, off : NDArray[np.float64]
         (choices, resources) about what one operator takes, in the order of :class:`Cost`, and by how much more it was.
     counted : NDArray[np.bool_]
@@ -58,6 +58,7 @@ class Options:
 
     names: tuple[str, ...]
     choices: tuple[Parallel, ...]
+    own_trips: NDArray[np.int64]
     trips: NDArray[np.int64]
     estimates: NDArray[np.float64]
     off: NDArray[np.float64]
@@ -128,6 +129,7 @@ class Candidates:
             tuple(operator.name for operator in operators),
             tuple(same),
             np.array([first.trips(choice) for choice in same]),
+            np.array([first.trips(choice) for choice in same]),
             np.array([self._about(first, choice).vector for choice in same]),
             np.zeros((len(same), len(fields(Cost)))),
             np.zeros(len(same), np.bool_),
@@ -155,8 +157,8 @@ class Candidates:
     @cached_property
     def intervals(self) -> list[int]:
         """Trips of all choices that can bound the interval, ascending."""
-        floor = max(int(kind.trips.min()) for kind in self.kinds)
-        every = {int(trips) for kind in self.kinds for trips in kind.trips}
+        floor = max(int(kind.own_trips.min()) for kind in self.kinds)
+        every = {int(trips) for kind in self.kinds for trips in kind.own_trips}
         least = self.evaluate(self.least())
         every |= {trips for trips, _ in least.busiest.values()} | {least.trips}
         return sorted(trips for trips in every if trips >= floor)
@@ -174,14 +176,14 @@ class Candidates:
         """Those that no design of that interval can do without; infinite if there is no such design."""
         total = 0.0
         for kind in self.kinds:
-            fast = kind.costs[kind.trips <= interval, -1]
+            fast = kind.estimates[kind.own_trips <= interval, -1]
             total += len(kind.names) * fast.min() if len(fast) else np.inf
         return total
 
     def forget(self) -> None:
         """Know no more than of the least parallel design: what is counted depends on neighbours."""
         for kind in self.kinds:
-            kind.off[:], kind.counted[:] = 0, False
+            kind.off[:], kind.counted[:], kind.trips[:] = 0, False, kind.own_trips
         self.evaluate(self.least())
 
     def cheapest(self, interval: int, limit: Cost, prices: Cost) -> tuple[dict[str, Parallel], float] | None:

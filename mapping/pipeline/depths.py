@@ -63,11 +63,11 @@ def smallest_depths(
 ) -> SmallestDepths:
     """Make FIFOs as shallow as an interval allows.
 
-    Items run with FIFOs that never fill; what those held at most changes nothing and is where the search begins. Then
-    many FIFOs at once are made as shallow as they can be, and where that slows the pipeline or stops it, half of them,
-    down to single ones, which are bisected; the largest come first. A pipeline never gets faster from a shallower FIFO,
-    so in the end none of the depths can be lowered alone. That is a minimum, but not the only one: another order may
-    trade one FIFO for another.
+    Items run with FIFOs that never fill, and with the graph's own depths if those do as well; the search begins with
+    what they held at most. Then many FIFOs at once are made as shallow as they can be, and where that slows the
+    pipeline or stops it, half of them, down to single ones, which are bisected; the largest come first. A pipeline
+    never gets faster from a shallower FIFO, so in the end none of the depths can be lowered alone. That is a minimum,
+    but not the only one: another order may trade one FIFO for another.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class _Search:
         )
 
     def _begin(self, interval: int | None, groups: Sequence[Sequence[Fifo]]) -> None:
-        """Depths that hold what FIFOs that never fill would hold, or the graph's own if those do and take less."""
+        """Depths that keep the interval: what FIFOs held with the graph's own depths, or if they never fill."""
         deep = {
             fifo.name: max(fifo.depth, fifo.initial + self.items * self.graph.tokens(fifo.name))
             for group in groups
@@ -176,24 +176,25 @@ class _Search:
                 interval=self.target,
                 shortest=free.interval,
             )
-        starts = [self._peaks(free, groups)]
-        own = self._run({name: self.graph.fifo[name].depth for name in deep})
-        if own is not None and own.interval <= self.target:
-            starts.append(self._peaks(own, groups))
-        self.depths = min(
-            starts, key=lambda depths: sum(depth * self.graph.fifo[name].bits for name, depth in depths.items())
-        )
-        self.reached = free.interval if self.depths is starts[0] else (own or free).interval
+        own = {name: self.graph.fifo[name].depth for name in deep}
+        timing = self._run(own)
+        enough, start = (own, timing) if timing is not None and timing.interval <= self.target else (deep, free)
+        for places in (0, 1, 2):  # most that was held, at the end of a cycle; within one it can have been more
+            held = self._held(start, groups, places)
+            timing = self._run(held)
+            if timing is not None and timing.interval <= self.target:
+                enough, start = held, timing
+                break
+        self.depths, self.reached = enough, start.interval
 
-    def _peaks(self, timing: Timing, groups: Sequence[Sequence[Fifo]]) -> dict[str, int]:
-        """What FIFOs of a run held beyond their register places: as depths they change nothing."""
+    def _held(self, timing: Timing, groups: Sequence[Sequence[Fifo]], more: int) -> dict[str, int]:
+        """What FIFOs of a run held beyond their register places, and some places more."""
         whole = closed(self.graph)
         places = {name: room - whole.fifo[name].depth for name, room in rooms(whole, self.rules).items()}
-        peaks = timing.peaks
         return {
             fifo.name: depth
             for group in groups
-            for depth in [max(max(peaks[one.name] - places[one.name], _least(one)) for one in group)]
+            for depth in [max(max(timing.peaks[one.name] + more - places[one.name], _least(one)) for one in group)]
             for fifo in group
         }
 
