@@ -17,6 +17,7 @@ from neuromorph.mapping.constants import load_constants
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
 from neuromorph.mapping.pipeline.simulate import closed, restarts, rooms, simulate
+from neuromorph.mapping.pipeline.starts import with_starts
 from neuromorph.mapping.pipeline.stepwise import walk
 from neuromorph.mapping.pipeline.timing import Timing
 from neuromorph.mapping.pipeline.transformer import published
@@ -46,6 +47,19 @@ def run(graph: StageGraph, items: int, **rules: Any) -> tuple[Timing, float]:
     began = process_time()
     timing = simulate(graph, items, **rules)
     return timing, process_time() - began
+
+
+def started(graph: StageGraph) -> StageGraph:
+    """The graph with the start tokens between the regrouping of K and V and their caches, 2 deep as in the RTL."""
+    return with_starts(
+        graph,
+        [
+            (f"attn{block}.{matrix}.head{head}.regrouped.unpack", f"attn{block}.{product}.head{head}.cache")
+            for block in range(12)
+            for matrix, product in (("k", "qk"), ("v", "rv"))
+            for head in HEADS
+        ],
+    )
 
 
 def depths(changes: Mapping[str, int]) -> dict[str, int]:
@@ -147,7 +161,8 @@ def page(rows: list[dict[str, Any]], tried: list[dict[str, str]], fast: Mapping[
     peaks = ten.peaks
     lines = [
         "DeiT-tiny as HG-PIPE lays it out on a VCK190: ten images, continuous pipelines, two register places in a FIFO",
-        "(eight between blocks), one restart cycle. Cycles unless said otherwise.",
+        "(eight between blocks), one restart cycle, and start tokens by which the regrouping of K and V is at most two",
+        "images ahead of their caches. Cycles unless said otherwise.",
         "",
         "| | ours | published | difference | source |",
         "|---|---|---|---|---|",
@@ -198,7 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
     design, parallel, fifo_depths = published(DESIGN)
     graph = design.graph(parallel, fifo_depths)
     build = process_time() - began
-    ten, seconds = run(graph, 10, restart=1, pipelines="continuous")
+    ten, seconds = run(started(graph), 10, restart=1, pipelines="continuous")
     plain, _ = run(graph, 3)
     rows = compare(graph, ten, plain)
     tried = experiment(graph)

@@ -15,6 +15,7 @@ from neuromorph.errors import MappingError
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
 from neuromorph.mapping.pipeline.simulate import closed, draining, restarts, rooms, simulate
+from neuromorph.mapping.pipeline.starts import with_starts
 from neuromorph.mapping.pipeline.stepwise import solve, walk
 from neuromorph.mapping.pipeline.timing import Rules
 from neuromorph.mapping.pipeline.transformer import published
@@ -263,3 +264,22 @@ def test_depths_of_one_attention(published_graph: StageGraph) -> None:
     with pytest.raises(DeadlockError) as caught:
         timing.retime(of_heads("attn0.q.head{}", 6000))
     assert "attn0.q.head1" in caught.value.full
+
+
+def test_start_tokens() -> None:
+    """With deep FIFOs a quick stage runs ahead of a slow one by as many items as it may."""
+    stages = (
+        Stage("quick", "pass", (Loop((Run(4, (0,), (0,)),)),), ("in",), ("mid",)),
+        Stage("slow", "pass", (Loop((Run(1, (0,), (0,)), Run(9)), 4),), ("mid",), ("out",)),
+    )
+    graph = StageGraph("two", stages, (Fifo("in", 2, 8), Fifo("mid", 99, 8), Fifo("out", 2, 8)))
+    assert simulate(graph, 6).end[0, -1] == 4 * 6
+    for ahead in (1, 2):
+        timing = simulate(with_starts(graph, [("quick", "slow")], ahead), 6)
+        ended = timing.end[1] if ahead == 1 else timing.end[1][:-1]
+        assert all(timing.start[0][ahead:] > ended[: 6 - ahead])
+        assert timing.interval == (41 if ahead == 2 else 43)  # a token back, a cycle's work, a token on: 2 more
+    with pytest.raises(MappingError, match="no stage 'slower'"):
+        with_starts(graph, [("quick", "slower")])
+    with pytest.raises(MappingError, match="at least 1"):
+        with_starts(graph, [], 0)
