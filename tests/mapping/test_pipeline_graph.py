@@ -82,6 +82,8 @@ def test_fifos_have_the_published_depths_and_words(deit, fifo, depth, bits, toke
 def test_a_cache_loads_all_of_k_and_then_plays_it_for_every_tile_of_rows(deit) -> None:
     cache = deit[2].stage["attn5.qk.head2.cache"]
     load, play = cache.loops
+    assert cache.inputs[1] == "attn5.k.head2.regrouped.begun"
+    assert play.runs[-1] == Run(1, (1,), (0,))
     assert (load.trips, load.runs[0].reads, load.runs[0].writes) == (448, (0,), ())
     assert (play.trips, play.runs[0].reads, play.runs[0].writes) == (43904, (), (0,))
     (matrix,) = cache.memories

@@ -168,9 +168,9 @@ def _cache(layout: Layout, operator: Operator, parallel: Parallel, matrix: Strea
         "cache",
         [
             loop(Run(size // lanes, IN), depth=layout.numbers.pipeline("cache_load")),
-            loop(Run(plays, (), OUT), depth=layout.numbers.pipeline("cache_stream")),
+            loop(Run(plays - 1, (), OUT), Run(1, (1,), OUT), depth=layout.numbers.pipeline("cache_stream")),
         ],
-        [matrix.name],
+        [matrix.name, f"{matrix.name}.begun"],
         [weights],
         Owner.of(operator),
         memories=[Memory("matrix", size, matrix.bits, lanes)],
@@ -183,7 +183,8 @@ def regroup(
 ) -> Stream:
     """Other rows and channels in a token, through a buffer of the rows that both tilings share.
 
-    The buffer is filled, then emptied, ``lanes`` values a cycle.
+    The buffer is filled, then emptied, ``lanes`` values a cycle. A token says that an item has begun; what reads the
+    stream takes it as it ends one, so that the two are never further apart than that FIFO is deep.
     """
     group, size = source.tile * source.width, tile * width
     flat = replace(source, rows=source.tiles, channels=source.tile * source.channels, tile=1, width=group)
@@ -193,12 +194,14 @@ def regroup(
     held, turn = rows * source.channels, ceil(size / lanes)
     load = loop(Run(held // lanes, IN), depth=layout.numbers.pipeline("reorder_load"))
     store = loop(Run(turn - 1), Run(1, (), OUT), repeats=held // size, depth=layout.numbers.pipeline("reorder_store"))
+    first = loop(Run(1, IN, (1,)), Run(held // lanes - 1, IN), depth=layout.numbers.pipeline("reorder_load"))
+    begun = layout.fifo(f"{name}.begun", 1, layout.numbers.depth("begun"))
     layout.stage(
         f"{name}.reorder",
         "reorder",
-        [load, store] * (source.rows // rows),
+        [first, store, *[load, store] * (source.rows // rows - 1)],
         [values.name],
-        [name],
+        [name, begun],
         owner,
         memories=[Memory("rows", held, source.bits, lanes)],
     )
