@@ -80,7 +80,7 @@ def _stage(
     return Stage(name, "test", loops, tuple(inputs), tuple(outputs), block=rng.choice("ab"))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     rng=st.randoms(use_true_random=False),
     items=st.integers(1, 4),
