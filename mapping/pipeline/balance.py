@@ -362,10 +362,7 @@ def _failure(design: Design, searches: Sequence[_Search], interval: int | None) 
             "out a part of it",
             **over,
         )
-    if nearest:
-        short = describe_excess(nearest[2], limit, over)
-    else:
-        short = "no choice of parallelism has so few trips"
+    short = describe_excess(nearest[2], limit, over) if nearest else "no choice of parallelism has so few trips"
     quick = [answer for search in searches if (answer := search.best(None)) is not None]
     instead = f"the shortest that fits is {min(answer.interval for answer in quick):,}" if quick else "no other fits"
     return MappingError(
