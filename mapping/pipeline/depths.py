@@ -77,7 +77,7 @@ def smallest_depths(
     items : int
         Items of each run, at least 2: the interval is that of the last two.
     resolution : int
-        Tokens within which a depth is the smallest, at least 1.
+        Tokens within which a depth is the smallest, at least 1; of a shallow FIFO an eighth of its depth.
     alike : bool
         FIFOs between stages of equal loops, whose names differ in numbers only (heads, blocks), stay equally deep.
     keep : iterable of str
@@ -210,7 +210,7 @@ class _Search:
             return
         group = open_groups[0]
         low, high = _least(group[0]), self.depths[group[0].name]
-        while high - low > resolution:
+        while high - low > min(resolution, max(1, high // 8)):
             middle = (low + high) // 2
             if self._try({fifo.name: middle for fifo in group}):
                 high = middle
