@@ -1,6 +1,6 @@
 """The pipeline simulator: its speed, and DeiT-tiny on HG-PIPE beside what is published of it.
 
-``python benchmarks/pipeline_simulator.py --out benchmarks/results`` takes about a minute and a half. Times are of the
+``python benchmarks/pipeline_simulator.py --out benchmarks/results`` takes about two minutes. Times are of the
 processor, not of the clock on the wall, on one core.
 """
 
@@ -50,7 +50,11 @@ def run(graph: StageGraph, items: int, **rules: Any) -> tuple[Timing, float]:
 
 
 def started(graph: StageGraph) -> StageGraph:
-    """The graph with the start tokens between the transposition of V and its cache, 2 deep as in the RTL."""
+    """The graph in which the transposition of V is at most two images ahead of its cache.
+
+    An assumption, chosen among others because the RTL log then comes out: the RTL has a FIFO of start tokens there, but
+    a deeper one (4).
+    """
     pairs = [
         (f"attn{block}.v.head{head}.regrouped.unpack", f"attn{block}.rv.head{head}.cache")
         for block in range(12)
@@ -64,32 +68,37 @@ def depths(changes: Mapping[str, int]) -> dict[str, int]:
     return {f"attn0.{name.format(head)}": depth for name, depth in changes.items() for head in HEADS}
 
 
-def figures(ten: Timing, plain: Timing) -> list[tuple[str, float, str]]:
+def figures(ten: Timing, limited: Timing, plain: Timing) -> list[tuple[str, float, str]]:
     """What is compared: the name, ours, and the key of the published figure."""
-    first_out = ten.first_out - ten.first_in
-    span_in, span_out = ten.last_in - ten.first_in, ten.last_out - ten.first_out
     clock = load_constants("hgpipe_" + DESIGN.replace("-", "_"))["figures.clock"].value * 1e6
-    return [
+    told: list[tuple[str, float, str]] = [
         ("interval, no restart cycle", plain.interval, "interval"),
         ("interval, one restart cycle", ten.interval, "interval_rtl"),
         ("image 0, first in to last out (paper)", int(ten.latency[0]), "first_image"),
         ("image 0, first in to last out (RTL)", int(ten.latency[0]), "first_image_rtl"),
-        ("image 0, first in to first out", int(first_out[0]), "first_in_to_first_out_rtl"),
-        ("image 0, first in to last in", int(span_in[0]), "input_span_rtl"),
-        ("image 0, first out to last out", int(span_out[0]), "output_span_rtl"),
-        ("image 9, first in to last out", int(ten.latency[9]), "image9_rtl"),
-        ("image 9, first in to first out", int(first_out[9]), "image9_first_out_rtl"),
-        ("image 9, first in to last in", int(span_in[9]), "image9_input_span_rtl"),
+        ("image 0, first in to first out", int(ten.first_out[0] - ten.first_in[0]), "first_in_to_first_out_rtl"),
+        ("image 0, first in to last in", int(ten.last_in[0] - ten.first_in[0]), "input_span_rtl"),
+        ("image 0, first out to last out", int(ten.last_out[0] - ten.first_out[0]), "output_span_rtl"),
+    ]
+    for timing, how in ((ten, "no limit ahead"), (limited, "at most 2 ahead, assumed")):
+        first_out, last_in = timing.first_out - timing.first_in, timing.last_in - timing.first_in
+        told += [
+            (f"image 9, first in to last out, {how}", int(timing.latency[9]), "image9_rtl"),
+            (f"image 9, first in to first out, {how}", int(first_out[9]), "image9_first_out_rtl"),
+            (f"image 9, first in to last in, {how}", int(last_in[9]), "image9_input_span_rtl"),
+        ]
+    return [
+        *told,
         ("images/s at 425 MHz (ideal)", round(clock / plain.interval), "images_per_second_ideal"),
         ("images/s (measured)", round(clock / plain.interval), "images_per_second"),
         ("images/s of a V100", round(clock / plain.interval), "images_per_second_v100"),
     ]
 
 
-def compare(graph: StageGraph, ten: Timing, plain: Timing) -> list[dict[str, Any]]:
+def compare(graph: StageGraph, ten: Timing, limited: Timing, plain: Timing) -> list[dict[str, Any]]:
     """Ours beside the published figures, blocks alone included."""
     constants = load_constants("hgpipe_" + DESIGN.replace("-", "_"))
-    told = figures(ten, plain)
+    told = figures(ten, limited, plain)
     for block, key in (("attn0", "attention"), ("mlp0", "perceptron"), ("patch_embed", "patches"), ("head", "head")):
         alone = simulate(graph.part(block), 2, restart=1)
         told.append((f"{block} alone, interval", alone.interval, f"interval_{key}_rtl"))
@@ -158,8 +167,10 @@ def page(rows: list[dict[str, Any]], tried: list[dict[str, str]], fast: Mapping[
     peaks = ten.peaks
     lines = [
         "DeiT-tiny as HG-PIPE lays it out on a VCK190: ten images, continuous pipelines, two register places in a FIFO",
-        "(eight between blocks), one restart cycle, and start tokens by which the transposition of V is at most two images",
-        "ahead of its cache. Cycles unless said otherwise.",
+        "(eight between blocks), one restart cycle. Cycles unless said otherwise. These rules were chosen knowing the",
+        "figures of the RTL. An image behind others also depends on how far stages may be ahead: that the transposition",
+        "of V is at most two images ahead of its cache is an assumption which the log supports and the RTL does not state",
+        "(its FIFO of start tokens is 4 deep), so image 9 is shown with and without it, and is no prediction with it.",
         "",
         "| | ours | published | difference | source |",
         "|---|---|---|---|---|",
@@ -210,9 +221,10 @@ def main(arguments: list[str] | None = None) -> None:
     design, parallel, fifo_depths = published(DESIGN)
     graph = design.graph(parallel, fifo_depths)
     build = process_time() - began
-    ten, seconds = run(started(graph), 10, restart=1, pipelines="continuous")
+    ten, seconds = run(graph, 10, restart=1, pipelines="continuous")
+    limited, _ = run(started(graph), 10, restart=1, pipelines="continuous")
     plain, _ = run(graph, 3)
-    rows = compare(graph, ten, plain)
+    rows = compare(graph, ten, limited, plain)
     tried = experiment(graph)
     fast = speed(graph, ten, seconds, build)
     told = page(rows, tried, fast, ten)
