@@ -13,9 +13,9 @@ from .graph import Fifo, Loop, Run, StageGraph
 def with_starts(graph: StageGraph, pairs: Iterable[tuple[str, str]], ahead: int = 2) -> StageGraph:
     """The graph in which a stage begins an item only when a later stage has ended the one that is `ahead` before it.
 
-    High-level synthesis gives processes FIFOs of start tokens, 2 or more deep: the process before fills one as it begins
-    an item, and it empties as the reader has taken the item in. So one cannot be further ahead of the other, whatever
-    the FIFOs of data would hold. Each token costs both stages a cycle of an item.
+    High-level synthesis gives processes FIFOs of start tokens, 2 or more deep: the process before fills one as it
+    begins an item, and it empties as the reader has taken the item in. So one cannot be further ahead of the other,
+    whatever the FIFOs of data would hold. Each token costs both stages a cycle of an item.
 
     Parameters
     ----------
