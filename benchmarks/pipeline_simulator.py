@@ -168,8 +168,8 @@ def page(rows: list[dict[str, Any]], tried: list[dict[str, str]], fast: Mapping[
     lines = [
         "DeiT-tiny as HG-PIPE lays it out on a VCK190: ten images, continuous pipelines, two register places in a FIFO",
         "(eight between blocks), one restart cycle. Cycles unless said otherwise. These rules were chosen knowing the",
-        "figures of the RTL. An image behind others also depends on how far stages may be ahead. That the transposition",
-        "of V is at most two images ahead of its cache is an assumption that the log supports and the RTL does not",
+        "figures of the RTL. An image behind others also depends on how far stages may be ahead. That transposing",
+        "V is at most two images ahead of its cache is an assumption that the log supports and the RTL does not",
         "state (its FIFO of start tokens is 4 deep); with it, image 9 is fitted and no prediction.",
         "",
         "| | ours | published | difference | source |",
