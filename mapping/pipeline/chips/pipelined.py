@@ -48,7 +48,7 @@ class Costs:
         take = work.taking + shake.put_aside * work.packets.astype(np.int64)
         return cls(
             np.asarray((work.own + shake.send) * ns, np.float64),
-            np.broadcast_to(shake.take * ns, work.own.shape).astype(np.float64),
+            np.full(work.own.shape, shake.take * ns),
             np.asarray(take * ns, np.float64),
             work.network,
             np.asarray(last * ns, np.float64),
