@@ -28,10 +28,12 @@ def _tree(
     nodes[0], parent[0], via[0], links[0] = source, -1, -1, 0
     place[source] = 0
     size = 1
-    # Nearest destinations first: count is at most a few hundred, so insertion keeps ties in chip order.
+    # Nearest destinations first, those equally near by number, so the order in which parts are numbered does not matter
+    # to the tree: groups of one source with the same chips share it. At most a few hundred, so insertion is quick.
     for k in range(1, count):
         t, j = targets[k], k - 1
-        while j >= 0 and distance[source, targets[j]] > distance[source, t]:
+        far = distance[source, t]
+        while j >= 0 and (distance[source, targets[j]], targets[j]) > (far, t):
             targets[j + 1] = targets[j]
             j -= 1
         targets[j + 1] = t
@@ -94,9 +96,6 @@ def build_trees(
                 seen[c] = g
                 targets[count] = c
                 count += 1
-        # The order in which parts are numbered must not matter to the tree: groups of one source with the same chips
-        # share it.
-        targets[:count].sort()
         start = placement[source[g]] // pes_per_chip
         size = _tree(start, targets, count, neighbour, distance, load, nodes, parent, via, links, place)
         at = out_ptr[g]
@@ -104,8 +103,10 @@ def build_trees(
             grown = max(at + size, room + room // 2)
             chip2, parent2, via2 = np.empty(grown, np.int32), np.empty(grown, np.int32), np.empty(grown, np.int8)
             links2, pes2 = np.empty(grown, np.uint8), np.zeros((grown, 3), np.uint64)
-            chip2[:at], parent2[:at], via2[:at] = out_chip[:at], out_parent[:at], out_via[:at]
-            links2[:at], pes2[:at] = out_links[:at], out_pes[:at]
+            for k in range(at):
+                chip2[k], parent2[k], via2[k], links2[k] = out_chip[k], out_parent[k], out_via[k], out_links[k]
+                for w in range(3):
+                    pes2[k, w] = out_pes[k, w]
             out_chip, out_parent, out_via, out_links, out_pes, room = chip2, parent2, via2, links2, pes2, grown
         for j in range(size):
             out_chip[at + j] = nodes[j]
