@@ -73,11 +73,10 @@ def load_board(board: str | Path | Board, **values: float) -> Board:
             return board
         constants = board.constants
     else:
-        name = board if isinstance(board, Path) else f"{PREFIX}{board}"
         known = sorted(path.stem.removeprefix(PREFIX) for path in _folder().glob(f"{PREFIX}*.toml"))
-        if isinstance(board, str) and board not in known:
+        if not isinstance(board, Path) and board not in known:
             raise MappingError(f"no board {board!r}; there is {', '.join(known)}, or a Path to a file", board=board)
-        constants = load_constants(name)
+        constants = load_constants(board if isinstance(board, Path) else f"{PREFIX}{board}")
     constants = constants.replace(**values) if values else constants
     return Board(
         name=constants.machine.removeprefix(PREFIX),

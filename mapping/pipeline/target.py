@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -97,16 +98,35 @@ class Pipeline:
         check_choice(self, "dtype", "float32", "float64")
         check_choice(self, "payload", *VALUES)
         check_weights(self)
-        if isinstance(self.threads, bool) or not isinstance(self.threads, int | np.integer) or self.threads < 1:
-            raise TargetError(f"Pipeline: threads is {self.threads!r}; it must be a whole number of at least 1")
-        if isinstance(self.depths, str):
-            check_choice(self, "depths", "smallest")
+        self._check_count("threads", self.threads)
         if self.interval is not None and self.rate is not None:
             raise TargetError("Pipeline: give interval or rate, not both")
-        for name in ("interval", "rate"):
-            if (value := getattr(self, name)) is not None and not value > 0:
-                raise TargetError(f"Pipeline: {name} is {value!r}; it must be above 0")
+        if self.interval is not None:
+            self._check_count("interval", self.interval)
+        if self.rate is not None and not (isinstance(self.rate, Real) and 0 < self.rate <= self.on.clock):
+            raise TargetError(
+                f"Pipeline: rate is {self.rate!r}; it must be a number of steps a second, above 0 and at most the "
+                f"{self.on.clock:,.0f} cycles that {self.on.name} has"
+            )
+        if isinstance(self.depths, str):
+            check_choice(self, "depths", "smallest")
+        elif self.depths is not None:
+            self._check_mapping("depths", "FIFO", "a depth in tokens")
+            for fifo, depth in self.depths.items():
+                self._check_count(f"depth of FIFO {fifo}", depth)
+        if self.parallel is not None:
+            self._check_mapping("parallel", "operator", "a Parallel")
+        if self.budget is not None and not isinstance(self.budget, Budget):
+            raise TargetError(f"Pipeline: budget is {self.budget!r}; give a Budget(luts=..., dsps=...)")
         _ = self.on
+
+    def _check_count(self, name: str, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise TargetError(f"Pipeline: {name} is {value!r}; it must be a whole number of at least 1")
+
+    def _check_mapping(self, name: str, key: str, value: str) -> None:
+        if not isinstance(given := getattr(self, name), Mapping):
+            raise TargetError(f"Pipeline: {name} is {given!r:.80}; give a mapping from each {key} to {value}")
 
     @cached_property
     def on(self) -> Board:

@@ -178,7 +178,7 @@ def test_what_cannot_run_is_refused_by_name() -> None:
         ({"payload": "int9"}, "payload is 'int9'"),
         ({"threads": 0}, "threads is 0"),
         ({"interval": 5, "rate": 1e6}, "interval or rate, not both"),
-        ({"interval": 0}, "interval is 0; it must be above 0"),
+        ({"interval": 0}, "interval is 0; it must be a whole number of at least 1"),
         ({"depths": "deep"}, "depths is 'deep'"),
         ({"weights": "int5"}, "weights is 'int5'"),
     ):

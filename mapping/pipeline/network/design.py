@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product as pairs
 
+import numpy as np
+
 from neuromorph.errors import MappingError
 from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork
@@ -233,11 +235,16 @@ class NetworkDesign:
                 raise MappingError(
                     f"pipeline {self.name!r} has no operator {name!r}; it has {', '.join(self.operator)}", name=name
                 )
+            if not isinstance(given, Parallel):
+                raise MappingError(
+                    f"operator {name!r}: {given!r:.80} is no parallelism; give Parallel(tokens, inputs, outputs)",
+                    name=name,
+                )
             operator = self.operator[name]
             columns = operator.outputs if operator.kind == "matmul" else 1
             shape = operator.tokens, operator.inputs, columns
             chosen = given.tokens, given.inputs, given.outputs
-            if any(part < 1 or whole % part for whole, part in zip(shape, chosen, strict=True)):
+            if not all(_divides(part, whole) for whole, part in zip(shape, chosen, strict=True)):
                 raise MappingError(
                     f"operator {operator.name!r}: {chosen} tokens, inputs and outputs in a cycle; each must divide "
                     f"its part of {shape}",
@@ -331,6 +338,10 @@ def _banked(memory: Memory, lanes: int) -> Memory:
     """A memory that gives every multiplier a word in every cycle; of SPARK's codes, as many bits as the longest."""
     longest = 9 if memory.bits == 1 else 1
     return replace(memory, banks=lanes * longest)
+
+
+def _divides(part: object, whole: int) -> bool:
+    return isinstance(part, int | np.integer) and part > 0 and bool(whole % part == 0)
 
 
 def smooth(size: int) -> int:

@@ -53,8 +53,8 @@ def plan_network(design: NetworkDesign, board: Board, aim: Aim) -> Plan:
     Raises
     ------
     MappingError
-        It does not fit, naming what is short; an operator or FIFO that it does not have; or a loop that cannot be as
-        fast as was asked for.
+        It does not fit, naming what is short; an operator or FIFO that it does not have; FIFOs with which it comes to
+        a standstill; or a loop that cannot be as fast as was asked for.
     """
     parallel = dict(aim.parallel)
     if not set(parallel) >= set(design.operator):
@@ -64,6 +64,8 @@ def plan_network(design: NetworkDesign, board: Board, aim: Aim) -> Plan:
     if aim.depths == "smallest":
         made = _smallest(made)
     made.resources.check()
+    if depths:
+        _ = made.timing  # which tells by name of FIFOs that are too shallow to go on
     return made
 
 
@@ -77,7 +79,7 @@ def _chosen(design: NetworkDesign, board: Board, aim: Aim) -> tuple[NetworkDesig
     found = balance(design, board, wanted, aim.budget)
     known = bound(design.graph(found.parallel))
     while wanted is not None and trips is not None and known.loop > wanted:
-        trips = min(trips - 1, int(trips * wanted / known.loop))
+        trips = min(trips - 1, max(1, int(trips * wanted / known.loop)))
         try:
             found = balance(design, board, trips, aim.budget)
         except MappingError as error:

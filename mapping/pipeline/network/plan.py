@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
+from ...readable import many
 from ..board import Board
 from ..design import Parallel
 from ..graph import StageGraph
@@ -20,7 +21,7 @@ MORE = 4
 """Items that are simulated beyond those that fill the pipeline, and over which an interval is taken, at least."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """A network laid out.
 
@@ -62,6 +63,10 @@ class Plan:
         """Simulated cycles from item to item, of the slowest part where nothing joins some of them."""
         end, over = self.timing.end, self._period
         return float((end[:, -1] - end[:, -1 - over]).max()) / over
+
+    def __repr__(self) -> str:
+        stages, fifos = len(self.graph.stages), len(self.graph.fifos)
+        return f"<Plan of {self.design.name} on {self.board.name}: {many(stages, 'stage')}, {many(fifos, 'FIFO')}>"
 
     @property
     def _period(self) -> int:

@@ -54,7 +54,7 @@ class Figures:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
     """How the steps of a network follow one another on a board.
 
@@ -148,6 +148,9 @@ class Schedule:
             bits += kept * design.sizes[each.pre] * design.neurons[each.pre].event_bits
             bits += design.sizes[each.post] * each.sum_bits
         return bits
+
+    def __repr__(self) -> str:
+        return f"<Schedule of {self.design.name} on {self.plan.board.name}: a step every {self.interval:,.10g} cycles>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

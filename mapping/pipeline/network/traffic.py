@@ -51,7 +51,7 @@ class Traffic:
 
 
 def traffic(
-    plan: Plan, trace: Trace, codes: Iterable[str] = CODES, ranges: Mapping[str, Range] | None = None
+    plan: Plan, trace: Trace, codes: str | Iterable[str] = CODES, ranges: Mapping[str, Range] | None = None
 ) -> tuple[Traffic, ...]:
     """Count what a run sends through the FIFOs of its projections.
 
@@ -61,7 +61,7 @@ def traffic(
         As ``program.plan``.
     trace : Trace
         Of a run of the same network, with the events of every population that has projections.
-    codes : iterable of str
+    codes : str or iterable of str
         As in "float32", "int8", "spark": for values of graded events.
     ranges : mapping of str to Range, optional
         What codes cover; default: the largest value that came.
@@ -71,7 +71,7 @@ def traffic(
     MappingError
         There is no such code, or the trace lacks events.
     """
-    chosen = [value_code(code) for code in codes]
+    chosen = [value_code(code) for code in ([codes] if isinstance(codes, str) else codes)]
     found: list[Traffic] = []
     for k, neurons in enumerate(plan.design.neurons):
         readers = sum(each.pre == k for each in plan.design.products)
