@@ -9,18 +9,23 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from time import process_time
 from typing import Any
 
-from neuromorph.mapping.constants import load_constants
+from neuromorph.mapping.pipeline.beside import Beside, beside
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Run, Stage, StageGraph
 from neuromorph.mapping.pipeline.simulate import closed, restarts, rooms, simulate
-from neuromorph.mapping.pipeline.starts import with_starts
 from neuromorph.mapping.pipeline.stepwise import walk
-from neuromorph.mapping.pipeline.timing import Timing
-from neuromorph.mapping.pipeline.transformer import published
+from neuromorph.mapping.pipeline.timing import RULES, Rules, Timing
+from neuromorph.mapping.pipeline.transformer import (
+    published,
+    published_figures,
+    published_rules,
+    with_published_starts,
+)
 
 DESIGN = "deit-tiny-vck190"
 HEADS = (1, 2, 3)
@@ -42,25 +47,11 @@ EXPERIMENTS: tuple[tuple[str, Mapping[str, int], str], ...] = (
 """Depths of FIFOs of one attention, and the interval in an independent simulator of ideal pipelines."""
 
 
-def run(graph: StageGraph, items: int, **rules: Any) -> tuple[Timing, float]:
+def run(graph: StageGraph, items: int, rules: Rules = RULES) -> tuple[Timing, float]:
     """A run, and its seconds on one core."""
     began = process_time()
-    timing = simulate(graph, items, **rules)
+    timing = simulate(graph, items, rules)
     return timing, process_time() - began
-
-
-def started(graph: StageGraph) -> StageGraph:
-    """The graph in which the transposition of V is at most two images ahead of its cache.
-
-    An assumption, chosen among others because the RTL log then comes out: the RTL has a FIFO of start tokens there, but
-    a deeper one (4).
-    """
-    pairs = [
-        (f"attn{block}.v.head{head}.regrouped.unpack", f"attn{block}.rv.head{head}.cache")
-        for block in range(12)
-        for head in HEADS
-    ]
-    return with_starts(graph, pairs)
 
 
 def depths(changes: Mapping[str, int]) -> dict[str, int]:
@@ -68,50 +59,20 @@ def depths(changes: Mapping[str, int]) -> dict[str, int]:
     return {f"attn0.{name.format(head)}": depth for name, depth in changes.items() for head in HEADS}
 
 
-def figures(ten: Timing, limited: Timing, plain: Timing) -> list[tuple[str, float, str]]:
-    """What is compared: the name, ours, and the key of the published figure."""
-    clock = load_constants("hgpipe_" + DESIGN.replace("-", "_"))["figures.clock"].value * 1e6
-    told: list[tuple[str, float, str]] = [
-        ("interval, no restart cycle", plain.interval, "interval"),
-        ("interval, one restart cycle", ten.interval, "interval_rtl"),
-        ("image 0, first in to last out (paper)", int(ten.latency[0]), "first_image"),
-        ("image 0, first in to last out (RTL)", int(ten.latency[0]), "first_image_rtl"),
-        ("image 0, first in to first out", int(ten.first_out[0] - ten.first_in[0]), "first_in_to_first_out_rtl"),
-        ("image 0, first in to last in", int(ten.last_in[0] - ten.first_in[0]), "input_span_rtl"),
-        ("image 0, first out to last out", int(ten.last_out[0] - ten.first_out[0]), "output_span_rtl"),
-    ]
-    for timing, how in ((ten, "no limit ahead"), (limited, "at most 2 ahead, assumed")):
-        first_out, last_in = timing.first_out - timing.first_in, timing.last_in - timing.first_in
-        told += [
-            (f"image 9, first in to last out, {how}", int(timing.latency[9]), "image9_rtl"),
-            (f"image 9, first in to first out, {how}", int(first_out[9]), "image9_first_out_rtl"),
-            (f"image 9, first in to last in, {how}", int(last_in[9]), "image9_input_span_rtl"),
-        ]
-    return [
-        *told,
-        ("images/s at 425 MHz (ideal)", round(clock / plain.interval), "images_per_second_ideal"),
-        ("images/s (measured)", round(clock / plain.interval), "images_per_second"),
-        ("images/s of a V100", round(clock / plain.interval), "images_per_second_v100"),
-    ]
-
-
-def compare(graph: StageGraph, ten: Timing, limited: Timing, plain: Timing) -> list[dict[str, Any]]:
+def compare(graph: StageGraph, ten: Timing, limited: Timing) -> list[dict[str, Any]]:
     """Ours beside the published figures, blocks alone included."""
-    constants = load_constants("hgpipe_" + DESIGN.replace("-", "_"))
-    told = figures(ten, limited, plain)
+    figures = published_figures(DESIGN)
+    rows = list(beside(ten, figures, limited))
     for block, key in (("attn0", "attention"), ("mlp0", "perceptron"), ("patch_embed", "patches"), ("head", "head")):
-        alone = simulate(graph.part(block), 2, restart=1)
-        told.append((f"{block} alone, interval", alone.interval, f"interval_{key}_rtl"))
-    rows = []
-    for name, ours, key in told:
-        constant = constants[f"figures.{key}"]
-        rows.append({"what": name, "ours": ours, "published": constant.value, "source": constant.source})
-    return rows
+        alone = simulate(graph.part(block), 3, published_rules(DESIGN))
+        constant = figures[f"figures.interval_{key}_rtl"]
+        rows.append(Beside(f"{block} alone, interval", alone.interval, constant.si, "cycles", constant.source))
+    return [asdict(row) for row in rows]
 
 
 def experiment(graph: StageGraph) -> list[dict[str, str]]:
     """One attention of ideal pipelines with FIFOs of other depths."""
-    whole = simulate(graph.part("attn0"), 3, slots=0, block_slots=0, pipelines="ideal")
+    whole = simulate(graph.part("attn0"), 3, Rules(0, 0, 0, "ideal"))
     rows = []
     for name, changes, other in EXPERIMENTS:
         try:
@@ -134,7 +95,7 @@ def chain(stages: int, count: int) -> StageGraph:
 def speed(graph: StageGraph, ten: Timing, seconds: float, build: float) -> dict[str, float]:
     """Seconds and rates of the whole network, of retiming, and of the plain walk."""
     tokens = sum(graph.tokens(fifo.name) for fifo in graph.fifos)
-    one, alone = run(graph, 1, restart=1)
+    one, alone = run(graph, 1, Rules(restart=1))
     began = process_time()
     one.retime({"attn0.residual": 10_000})
     again = process_time() - began
@@ -166,8 +127,9 @@ def page(rows: list[dict[str, Any]], tried: list[dict[str, str]], fast: Mapping[
     """All of it as Markdown."""
     peaks = ten.peaks
     lines = [
-        "DeiT-tiny as HG-PIPE lays it out on a VCK190: ten images, continuous pipelines, two register places in a FIFO",
-        "(eight between blocks), one restart cycle. Cycles unless said otherwise. These rules were chosen knowing the",
+        "DeiT-tiny as HG-PIPE lays it out on a VCK190: ten images, by the rules of its machine file:",
+        f"{ten.rules}.",
+        "Cycles unless said otherwise. These rules were chosen knowing the",
         "figures of the RTL. An image behind others also depends on how far stages may be ahead. That transposing",
         "V is at most two images ahead of its cache is an assumption that the log supports and the RTL does not",
         "state (its FIFO of start tokens is 4 deep); with it, image 9 is fitted and no prediction.",
@@ -176,7 +138,7 @@ def page(rows: list[dict[str, Any]], tried: list[dict[str, str]], fast: Mapping[
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['what']} | {row['ours']:,} | {row['published']:,} | {row['ours'] / row['published'] - 1:+.2%} "
+        f"| {row['what']} | {row['here']:,.0f} | {row['published']:,.0f} | {row['here'] / row['published'] - 1:+.2%} "
         f"| {row['source']} |"
         for row in rows
     ]
@@ -221,10 +183,10 @@ def main(arguments: list[str] | None = None) -> None:
     design, parallel, fifo_depths = published(DESIGN)
     graph = design.graph(parallel, fifo_depths)
     build = process_time() - began
-    ten, seconds = run(graph, 10, restart=1, pipelines="continuous")
-    limited, _ = run(started(graph), 10, restart=1, pipelines="continuous")
-    plain, _ = run(graph, 3)
-    rows = compare(graph, ten, limited, plain)
+    rules = published_rules(DESIGN)
+    ten, seconds = run(graph, 10, rules)
+    limited, _ = run(with_published_starts(DESIGN, graph), 10, rules)
+    rows = compare(graph, ten, limited)
     tried = experiment(graph)
     fast = speed(graph, ten, seconds, build)
     told = page(rows, tried, fast, ten)

@@ -11,11 +11,13 @@ from neuromorph.progress import Progress
 
 from ..constants import Constants
 from . import schedule
+from .beside import Beside, beside
+from .beside import table as beside_table
 from .closed import closed_form
 from .graph import StageGraph
 from .memory import Buffers, buffers
 from .simulate import simulate
-from .timing import Timing
+from .timing import RULES, Rules, Timing
 
 STREAMS = 64
 """Depth of the fine pipeline that is shown beside the one of smallest FIFOs."""
@@ -48,7 +50,11 @@ class Scheduled:
     name : str
         A key of :data:`MEANING`.
     graph : StageGraph
-    interval, first : int
+    rules : Rules
+        How its stages and FIFOs behave.
+    settled : bool
+        Whether the items were enough to see a steady interval.
+    interval, first : float and int
         Cycles from item to item, and of the first item from first in to last out.
     closed_interval : int
         Trips of the slowest stage: what the interval is if no FIFO slows it.
@@ -61,7 +67,9 @@ class Scheduled:
 
     name: str
     graph: StageGraph = field(repr=False)
-    interval: int
+    rules: Rules
+    settled: bool
+    interval: float
     first: int
     closed_interval: int
     closed_first: tuple[int, ...]
@@ -69,9 +77,9 @@ class Scheduled:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("graph", "memory")}
+        plain = {name: value for name, value in vars(self).items() if name not in ("graph", "rules", "memory")}
         memory = {**asdict(self.memory), "activations": self.memory.activations, "total": self.memory.total}
-        return {**plain, "meaning": MEANING[self.name], "memory": memory}
+        return {**plain, "meaning": MEANING[self.name], "rules": asdict(self.rules), "memory": memory}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +94,15 @@ class ScheduleComparison:
     schedules : tuple of Scheduled
     figures : Constants or None
         What was published of the design: "figures.interval", "figures.first_image", ...
+    published : tuple of Beside
+        The hybrid schedule beside it.
     """
 
     name: str
     items: int
     schedules: tuple[Scheduled, ...]
     figures: Constants | None = None
+    published: tuple[Beside, ...] = ()
 
     def __getitem__(self, name: str) -> Scheduled:
         """A schedule by its name.
@@ -115,17 +126,12 @@ class ScheduleComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        figures = {} if self.figures is None else self.figures
         return {
             "name": self.name,
             "items": self.items,
             "schedules": [each.to_dict() for each in self.schedules],
             "saved": self.saved,
-            "published": {
-                name.removeprefix("figures."): {"value": each.value, "unit": each.unit, "source": each.citation}
-                for name, each in figures.items()
-                if name.startswith("figures.")
-            },
+            "published": [asdict(each) for each in self.published],
         }
 
     def __str__(self) -> str:
@@ -137,48 +143,45 @@ class ScheduleComparison:
     def _summary(self) -> str:
         lines = [
             f"{self.name}: cycles, simulated with {self.items} items, and by closed forms (of the coarse one: the "
-            "operators' trips / with what fills them); memory in kbit"
+            "operators' trips / with what fills them); memory in kbit",
+            *(f"  {rules}: {', '.join(names)}" for rules, names in self._rules().items()),
         ]
+        late = [each.name for each in self.schedules if not each.settled]
+        if late:
+            lines.append(f"  items do not come evenly yet, simulate more of them: {', '.join(late)}")
         return "\n".join([*lines, *(f"  {each.name}: {MEANING[each.name]}" for each in self.schedules)])
 
     def _tables(self) -> list[Table]:
         tables: list[Table] = [("schedules", _HEAD, [_row(each) for each in self.schedules])]
-        if self.figures is not None:
-            tables.append(("published", ("", "published", "here", "difference", ""), self._published(self.figures)))
-        return tables
+        return [*tables, beside_table(self.published), ("grains", ("", "published", "here", ""), self._grains())]
 
-    def _published(self, figures: Constants) -> list[tuple[str, ...]]:
+    def _rules(self) -> dict[Rules, list[str]]:
+        found: dict[Rules, list[str]] = {}
+        for each in self.schedules:
+            found.setdefault(each.rules, []).append(each.name)
+        return found
+
+    def _grains(self) -> list[tuple[str, ...]]:
+        """What the grains save, which is published of some designs without how it was counted."""
         hybrid, coarse = self["hybrid"], self["coarse"]
-        rows = [
-            _beside(name, figures[key].si, ours)
-            for name, key, ours in (
-                ("interval, hybrid", "figures.interval", hybrid.interval),
-                ("first item, hybrid", "figures.first_image", hybrid.first),
-                ("first item, hybrid, RTL", "figures.first_image_rtl", hybrid.first),
-            )
-            if key in figures
+        key = "figures.activation_buffers_saved"
+        published = None if self.figures is None or key not in self.figures else self.figures[key].value
+        return [
+            (
+                "activation buffers, hybrid against coarse",
+                "" if published is None else f"{-published:+.1%}",
+                f"{-self.saved:+.1%}",
+                "" if published is None else "not reproduced: how it was counted is not published",
+            ),
+            ("first item, coarse against hybrid", "", f"{coarse.first / hybrid.first:.1f} times", "each simulated"),
         ]
-        if "figures.activation_buffers_saved" in figures:
-            published = figures["figures.activation_buffers_saved"].value
-            rows.append(
-                (
-                    "activation buffers, hybrid against coarse",
-                    f"{-published:+.1%}",
-                    f"{-self.saved:+.1%}",
-                    f"{100 * (published - self.saved):+.1f} points",
-                    "not reproduced: how it was counted is not published",
-                )
-            )
-        times = f"{coarse.first / hybrid.first:.1f} times"
-        rows.append(("first item, coarse against hybrid", "", times, "", "each simulated"))
-        return rows
 
 
 def _row(each: Scheduled) -> tuple[str, ...]:
     m = each.memory
     return (
         each.name,
-        f"{each.interval:,}",
+        f"{each.interval:,.10g}",
         f"{each.closed_interval:,}",
         f"{each.first:,}",
         " / ".join(f"{cycles:,}" for cycles in each.closed_first),
@@ -190,17 +193,13 @@ def _kbit(bits: int) -> str:
     return f"{bits / 1000:,.0f}" if bits >= 100_000 else f"{bits / 1000:,.1f}"
 
 
-def _beside(name: str, published: float, ours: float) -> tuple[str, ...]:
-    return name, f"{published:,.0f}", f"{ours:,.0f}", f"{ours / published - 1:+.2%}", "cycles"
-
-
 def compare_schedules(
     graph: StageGraph,
     items: int = 3,
+    rules: Rules = RULES,
     *,
     figures: Constants | None = None,
     progress: bool | Progress = False,
-    **rules: Any,
 ) -> ScheduleComparison:
     """Simulate a pipeline in every schedule.
 
@@ -210,12 +209,14 @@ def compare_schedules(
         The hybrid one.
     items : int
         At least 2.
+    rules : Rules
+        How stages and FIFOs behave. Continuous pipelines are the hybrid schedule's only: those of the others run empty
+        at the end of an item (:meth:`.timing.Rules.emptied`), as streams have no room for what they would hold back,
+        and buffers are handed over at the end.
     figures : Constants, optional
         The machine file of a published design, whose figures are shown beside.
     progress : bool or Progress
         True: a bar on a terminal.
-    **rules
-        ``slots``, ``block_slots``, ``restart``, ``pipelines`` of :func:`.simulate.simulate`.
 
     Raises
     ------
@@ -225,21 +226,32 @@ def compare_schedules(
     if items < 2:
         raise MappingError(f"schedules of {graph.name!r}: {items} items; an interval needs at least 2")
     form = closed_form(graph)
+    other = rules.emptied()
     graphs = {
         "hybrid": graph,
-        "fine": schedule.fine(graph, progress=progress, **rules),
-        f"fine {STREAMS}": schedule.fine(graph, STREAMS, progress=progress, **rules),
+        "fine": schedule.fine(graph, rules=other, progress=progress),
+        f"fine {STREAMS}": schedule.fine(graph, STREAMS, other, progress=progress),
         "coarse": schedule.coarse(graph),
     }
-    first = {"hybrid": (form.latency,), "coarse": (form.coarse, schedule.one_by_one(graphs["coarse"], **rules))}
-    found = []
+    first = {"hybrid": (form.latency,), "coarse": (form.coarse, schedule.one_by_one(graphs["coarse"], other))}
+    found, published = [], tuple[Beside, ...]()
     for name, one in graphs.items():
-        timing = simulate(one, items, progress=progress, **rules)
+        timing = simulate(one, items, rules if one is graph else other, progress=progress)
         found.append(_scheduled(name, timing, form.interval, first.get(name, ())))
-    return ScheduleComparison(graph.name, items, tuple(found), figures)
+        if one is graph and figures is not None:
+            published = beside(timing, figures)
+    return ScheduleComparison(graph.name, items, tuple(found), figures, published)
 
 
 def _scheduled(name: str, timing: Timing, interval: int, first: tuple[int, ...]) -> Scheduled:
     return Scheduled(
-        name, timing.graph, timing.interval, int(timing.latency[0]), interval, first, buffers(timing.graph)
+        name,
+        timing.graph,
+        timing.rules,
+        timing.settled,
+        timing.interval,
+        int(timing.latency[0]),
+        interval,
+        first,
+        buffers(timing.graph),
     )

@@ -13,7 +13,10 @@ from neuromorph.progress import Progress, progress_for
 from .deadlock import DeadlockError
 from .graph import Fifo, StageGraph
 from .simulate import closed, rooms, simulate
-from .timing import Rules, Timing
+from .timing import RULES, Rules, Timing
+
+DOUBLINGS = 3
+"""How often the items of a run are doubled, at most, where fewer do not show the steady state."""
 
 
 @dataclass(frozen=True)
@@ -26,23 +29,26 @@ class SmallestDepths:
         With these depths.
     depths : mapping of str to int
         Of every FIFO between two stages.
-    interval : int
+    interval : float
         That the graph has with them.
-    target : int
+    target : float
         That had to be kept.
     bits_before, bits : int
         Of all FIFOs: as deep as the graph came, and now.
     runs : int
         Runs of the simulator that it took.
+    items : int
+        Items of the last of them, which confirmed the interval.
     """
 
     graph: StageGraph = field(repr=False)
     depths: Mapping[str, int] = field(repr=False)
-    interval: int
-    target: int
+    interval: float
+    target: float
     bits_before: int
     bits: int
     runs: int
+    items: int
 
     @property
     def saved(self) -> int:
@@ -52,13 +58,13 @@ class SmallestDepths:
 
 def smallest_depths(
     graph: StageGraph,
-    interval: int | None = None,
+    interval: float | None = None,
     *,
     items: int = 3,
     resolution: int = 1,
     alike: bool = True,
     keep: Iterable[str] = (),
-    rules: Rules | None = None,
+    rules: Rules = RULES,
     progress: bool | Progress = False,
 ) -> SmallestDepths:
     """Make FIFOs as shallow as an interval allows.
@@ -67,22 +73,23 @@ def smallest_depths(
     what they held at most. Then many FIFOs at once are made as shallow as they can be, and where that slows the
     pipeline or stops it, half of them, down to single ones, which are bisected; the largest come first. A pipeline
     never gets faster from a shallower FIFO, so in the end none of the depths can be lowered alone. That is a minimum,
-    but not the only one: another order may trade one FIFO for another.
+    but not the only one: another order may trade one FIFO for another. What was found must also hold for twice the
+    items; if it does not, and if items have not become even with FIFOs that never fill, all is done with twice as many.
 
     Parameters
     ----------
     graph : StageGraph
-    interval : int, optional
+    interval : float, optional
         Cycles from item to item, at most; by default what the pipeline has with FIFOs that never fill.
     items : int
-        Items of each run, at least 2: the interval is that of the last two.
+        Items of each run to begin with, at least 2.
     resolution : int
         Tokens within which a depth is the smallest, at least 1; of a shallow FIFO an eighth of its depth.
     alike : bool
         FIFOs between stages of equal loops, whose names differ in numbers only (heads, blocks), stay equally deep.
     keep : iterable of str
         FIFOs that are left as they are.
-    rules : Rules, optional
+    rules : Rules
         How stages and FIFOs behave.
     progress : bool or Progress
         True: a bar on a terminal.
@@ -90,7 +97,8 @@ def smallest_depths(
     Raises
     ------
     MappingError
-        A parameter out of its range, a FIFO in ``keep`` that is not there, or an interval that no depth gives.
+        A parameter out of its range, a FIFO in ``keep`` that is not there, an interval that no depth gives, or items
+        whose distances go on changing, so that depths found for some do not hold for more of them.
     """
     if items < 2 or resolution < 1:
         raise MappingError(
@@ -104,7 +112,7 @@ def smallest_depths(
             raise MappingError(f"smallest depths of {graph.name!r}: there is no FIFO {name!r}", name=name)
     with progress_for(progress) as report:
         report.stage(f"FIFOs of {graph.name}")
-        search = _Search(graph, items, rules or Rules(), report)
+        search = _Search(graph, items, rules, report)
         return search.result(interval, _groups(graph, fixed, alike), resolution)
 
 
@@ -139,15 +147,29 @@ class _Search:
 
     def __init__(self, graph: StageGraph, items: int, rules: Rules, report: Progress) -> None:
         self.graph, self.items, self.rules, self.report = graph, items, rules, report
-        self.runs, self.target, self.reached = 0, 0, 0
+        self.runs = 0
+        self.target = self.reached = 0.0
         self.depths: dict[str, int] = {}
         self.timing: Timing | None = None
 
-    def result(self, interval: int | None, groups: Sequence[Sequence[Fifo]], resolution: int) -> SmallestDepths:
+    def result(self, interval: float | None, groups: Sequence[Sequence[Fifo]], resolution: int) -> SmallestDepths:
         """Search; see :func:`smallest_depths`."""
-        self._begin(interval, groups)
-        order = sorted(groups, key=lambda group: -sum(self.depths[fifo.name] * fifo.bits for fifo in group))
-        self._lower(order, resolution)
+        for more in range(DOUBLINGS + 1):
+            self._begin(interval, groups, last=more == DOUBLINGS)
+            order = sorted(groups, key=lambda group: -sum(self.depths[fifo.name] * fifo.bits for fifo in group))
+            self._lower(order, resolution)
+            self._double()
+            timing = self._run(self.depths)
+            if timing is not None and timing.interval <= self.target:
+                self.reached = timing.interval
+                break
+        else:
+            raise MappingError(
+                f"smallest depths of {self.graph.name!r}: what keeps an interval of {self.target:,.10g} cycles over "
+                f"{self.items // 2} items does not over {self.items}; give it more items, or depths as numbers",
+                interval=self.target,
+                items=self.items,
+            )
         found = self.graph.with_depths(self.depths)
         return SmallestDepths(
             found,
@@ -157,10 +179,16 @@ class _Search:
             _bits(self.graph),
             _bits(found),
             self.runs,
+            self.items,
         )
 
-    def _begin(self, interval: int | None, groups: Sequence[Sequence[Fifo]]) -> None:
-        """Depths that keep the interval: what FIFOs held with the graph's own depths, or if they never fill."""
+    def _double(self) -> None:
+        """Run twice as many items from now on."""
+        self.items *= 2
+        self.timing = None
+
+    def _free(self, groups: Sequence[Sequence[Fifo]]) -> tuple[dict[str, int], Timing]:
+        """Depths that never fill, and a run with them."""
         deep = {
             fifo.name: max(fifo.depth, fifo.initial + self.items * self.graph.tokens(fifo.name))
             for group in groups
@@ -168,11 +196,21 @@ class _Search:
         }
         free = self._run(deep)
         assert free is not None  # FIFOs that hold every token of the run cannot be full
+        return deep, free
+
+    def _begin(self, interval: float | None, groups: Sequence[Sequence[Fifo]], *, last: bool) -> None:
+        """Depths that keep the interval: what FIFOs held with the graph's own depths, or if they never fill."""
+        deep, free = self._free(groups)
+        for _ in range(0 if last else DOUBLINGS):
+            if free.settled:
+                break
+            self._double()
+            deep, free = self._free(groups)
         self.target = free.interval if interval is None else interval
         if free.interval > self.target:
             raise MappingError(
-                f"smallest depths of {self.graph.name!r}: an interval of {self.target:,} cycles; with FIFOs that never "
-                f"fill it is {free.interval:,}",
+                f"smallest depths of {self.graph.name!r}: an interval of {self.target:,.10g} cycles; with FIFOs that "
+                f"never fill it is {free.interval:,.10g}",
                 interval=self.target,
                 shortest=free.interval,
             )
@@ -233,14 +271,7 @@ class _Search:
         try:
             if self.timing is not None:
                 return self.timing.retime(depths)
-            self.timing = simulate(
-                self.graph.with_depths(depths),
-                self.items,
-                slots=self.rules.slots,
-                block_slots=self.rules.block_slots,
-                restart=self.rules.restart,
-                pipelines=self.rules.pipelines,
-            )
+            self.timing = simulate(self.graph.with_depths(depths), self.items, self.rules)
         except DeadlockError:
             return None
         return self.timing

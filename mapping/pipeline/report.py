@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from neuromorph.engine.tables import Table, as_html, as_rich, as_text
 from neuromorph.errors import MappingError
 
+from ..constants import Constants
 from ..readable import many, percent, seconds
+from .beside import Beside, beside
+from .beside import table as beside_table
 from .memory import Buffers, buffers
 from .names import alike
 from .timeline import tracks
-from .timing import Timing
+from .timing import Rules, Timing
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -86,8 +89,12 @@ class PipelineReport:
     name : str
     stages : int
     items : int
-    interval : int
-        Cycles from item to item, of the last two.
+    rules : Rules
+        How stages and FIFOs behaved.
+    interval : float
+        Cycles from item to item in the steady state.
+    settled : bool
+        Whether the items of the run were enough to see it.
     first, last : int
         Cycles of the first and of the last item, first in to last out.
     bottleneck : str
@@ -97,12 +104,16 @@ class PipelineReport:
     operators : tuple of OperatorReport
     fifos : tuple of FifoReport
     memory : Buffers
+    published : tuple of Beside
+        Figures that were published of the design.
     """
 
     name: str
     stages: int
     items: int
-    interval: int
+    rules: Rules
+    interval: float
+    settled: bool
     first: int
     last: int
     bottleneck: str
@@ -110,6 +121,7 @@ class PipelineReport:
     operators: tuple[OperatorReport, ...]
     fifos: tuple[FifoReport, ...]
     memory: Buffers
+    published: tuple[Beside, ...] = ()
 
     @property
     def rate(self) -> float | None:
@@ -128,15 +140,18 @@ class PipelineReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("operators", "fifos", "memory")}
+        apart = ("rules", "operators", "fifos", "memory", "published")
+        plain = {name: value for name, value in vars(self).items() if name not in apart}
         return {
             **plain,
+            "rules": asdict(self.rules),
             "rate": self.rate,
             "products": self.products,
             "multipliers": self.multipliers,
             "memory": {**asdict(self.memory), "activations": self.memory.activations, "total": self.memory.total},
             "operators": [asdict(each) for each in self.operators],
             "fifos": [asdict(each) for each in self.fifos],
+            "published": [asdict(each) for each in self.published],
         }
 
     def __str__(self) -> str:
@@ -153,7 +168,9 @@ class PipelineReport:
         return as_html(_summary(self), _tables(self))
 
 
-def report(timing: Timing, clock: float | None = None) -> PipelineReport:
+def report(
+    timing: Timing, clock: float | None = None, *, figures: Constants | None = None, limited: Timing | None = None
+) -> PipelineReport:
     """What a simulated run shows.
 
     Parameters
@@ -161,6 +178,10 @@ def report(timing: Timing, clock: float | None = None) -> PipelineReport:
     timing : Timing
     clock : float, optional
         Hz, for rates and times.
+    figures : Constants, optional
+        The machine file of a published design, whose figures are shown beside.
+    limited : Timing, optional
+        A run for those figures in which stages are not too far ahead; see :func:`.beside.beside`.
 
     Raises
     ------
@@ -175,6 +196,8 @@ def report(timing: Timing, clock: float | None = None) -> PipelineReport:
         name=graph.name,
         stages=len(graph.stages),
         items=timing.items,
+        rules=timing.rules,
+        settled=timing.settled,
         interval=timing.interval,
         first=int(timing.latency[0]),
         last=int(timing.latency[-1]),
@@ -188,6 +211,7 @@ def report(timing: Timing, clock: float | None = None) -> PipelineReport:
             )
         ),
         memory=buffers(graph),
+        published=() if figures is None else beside(timing, figures, limited),
     )
 
 
@@ -218,9 +242,12 @@ def _summary(found: PipelineReport) -> str:
     lines = [
         f"{found.name}: {many(found.stages, 'stage')}, {many(len(found.fifos), 'FIFO')}, "
         f"{many(found.items, 'item')} simulated",
-        f"  an item every {found.interval:,} cycles{_at(found, found.interval)}; {_why(found)}",
+        f"  {found.rules}",
+        f"  an item every {found.interval:,.10g} cycles{_at(found, found.interval)}; {_why(found)}",
         f"  first item, first in to last out: {found.first:,} cycles{_at(found, found.first)}",
     ]
+    if not found.settled:
+        lines.insert(3, "  (these items do not come evenly yet: simulate more of them)")
     lines.append(f"  last item, likewise: {found.last:,} cycles{_at(found, found.last)}")
     if found.multipliers:
         share = percent(found.products, found.multipliers * found.interval)
@@ -261,7 +288,8 @@ def _tables(found: PipelineReport) -> list[Table]:
     fifos = [_fifo_row(name, those) for name, those in groups[:_MOST_FIFOS]]
     some = "" if len(groups) <= _MOST_FIFOS else f", the {_MOST_FIFOS} largest of {len(groups)} kinds"
     title = f"FIFOs{some} (tokens; peaks count register places)"
-    return [("operators", _OPERATORS, operators), (title, _FIFOS, fifos)]
+    tables: list[Table] = [("operators", _OPERATORS, operators), (title, _FIFOS, fifos)]
+    return [*tables, beside_table(found.published)]
 
 
 def _span(values: Sequence[int]) -> str:

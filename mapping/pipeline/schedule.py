@@ -20,7 +20,6 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from neuromorph.errors import MappingError
 from neuromorph.progress import Progress, progress_for
@@ -29,7 +28,7 @@ from .deadlock import DeadlockError
 from .graph import Loop, Run, Stage, StageGraph
 from .names import alike
 from .simulate import simulate
-from .timing import Timing
+from .timing import RULES, Rules, Timing
 
 STREAM_DEPTH = 2
 """Tokens of the smallest FIFO that lets its writer and its reader work in every cycle."""
@@ -37,7 +36,7 @@ STREAM_DEPTH = 2
 
 # ------------------------------------------------------------------------------------------------------------ fine
 def fine(
-    graph: StageGraph, depth: int = STREAM_DEPTH, *, progress: bool | Progress = False, **rules: Any
+    graph: StageGraph, depth: int = STREAM_DEPTH, rules: Rules = RULES, *, progress: bool | Progress = False
 ) -> StageGraph:
     """Streams only: no FIFO deeper than ``depth``, or than the smallest depth that does not deadlock where that would.
 
@@ -51,21 +50,26 @@ def fine(
     graph : StageGraph
     depth : int
         Tokens, at least :data:`STREAM_DEPTH`.
+    rules : Rules
+        How stages and FIFOs behave: register places of FIFOs hold tokens, too. Pipelines must not be continuous, as
+        streams have no room for what such ones hold back of an item until the next one comes.
     progress : bool or Progress
         True: a bar on a terminal.
-    **rules
-        ``slots``, ``block_slots``, ``restart``, ``pipelines`` of :func:`.simulate.simulate`: register places of FIFOs
-        hold tokens, too.
 
     Raises
     ------
     MappingError
-        A depth that is too small.
+        A depth that is too small, or continuous pipelines.
     DeadlockError
         No depths help, or ``graph`` itself deadlocks.
     """
     if depth < STREAM_DEPTH:
         raise MappingError(f"fine pipeline of {graph.name!r}: depth {depth}; at least {STREAM_DEPTH}")
+    if rules.pipelines == "continuous":
+        raise MappingError(
+            f"fine pipeline of {graph.name!r}: continuous pipelines hold the end of an item back until the next one "
+            "comes, and streams have no room for it; give it rules.emptied()"
+        )
     found = {f.name: max(STREAM_DEPTH, min(depth, f.depth)) for f in graph.fifos if f.name in set(_joints(graph))}
     streams = replace(graph, fifos=tuple(replace(f, grain=1) if f.name in found else f for f in graph.fifos))
     known: dict[object, list[int]] = {}
@@ -87,9 +91,9 @@ def _joints(graph: StageGraph) -> list[str]:
     return [f.name for f in graph.fifos if f.name in graph.writer and f.name in graph.reader and not f.initial]
 
 
-def _smallest(graph: StageGraph, shallow: Mapping[str, int], rules: Mapping[str, Any]) -> dict[str, int]:
+def _smallest(graph: StageGraph, shallow: Mapping[str, int], rules: Rules) -> dict[str, int]:
     """Depths of the FIFOs of one part: those given, but where that deadlocks."""
-    timing = simulate(graph, 1, **rules)
+    timing = simulate(graph, 1, rules)
     depths = dict(shallow)
     role = {name: those for _, those in alike(depths, str) for name in those}
     raised: list[list[str]] = []
@@ -158,7 +162,7 @@ def _shape(graph: StageGraph) -> object:
 
 
 # ---------------------------------------------------------------------------------------------------------- coarse
-def one_by_one(graph: StageGraph, **rules: Any) -> int:
+def one_by_one(graph: StageGraph, rules: Rules = RULES) -> int:
     """When the first item of a coarse pipeline is through, put together from its operators.
 
     The longest path through them, where each counts from when the tensor of one operator before it is complete to its
@@ -169,8 +173,8 @@ def one_by_one(graph: StageGraph, **rules: Any) -> int:
     ----------
     graph : StageGraph
         As :func:`coarse` gives it.
-    **rules
-        As of :func:`fine`.
+    rules : Rules
+        How stages and FIFOs behave.
 
     Raises
     ------
@@ -191,9 +195,9 @@ def one_by_one(graph: StageGraph, **rules: Any) -> int:
             waiting, cycles = _waiting(piece, late)
             shape = _shape(waiting)
             if shape not in known:
-                known[shape] = int(simulate(waiting, 1, **rules).last_out[0]) - cycles + 1
+                known[shape] = int(simulate(waiting, 1, rules).last_out[0]) - cycles + 1
             ends.append(done[one] + known[shape])
-        done[name] = max(ends, default=0) or int(simulate(piece, 1, **rules).latency[0]) + 1
+        done[name] = max(ends, default=0) or int(simulate(piece, 1, rules).latency[0]) + 1
     return max(done.values())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from neuromorph.progress import Progress, progress_for
 from . import _kernel as kernel
 from .deadlock import Wait, deadlock
 from .graph import Fifo, Loop, Run, Stage, StageGraph
-from .timing import Pipelines, Rules, Timing
+from .timing import RULES, Rules, Timing
 
 SLICE = 4_000_000
 """Iterations between two looks at the keyboard."""
@@ -29,11 +29,8 @@ SLICE = 4_000_000
 def simulate(
     graph: StageGraph,
     items: int = 3,
+    rules: Rules = RULES,
     *,
-    slots: int = 2,
-    block_slots: int = 8,
-    restart: int = 0,
-    pipelines: Pipelines = "rigid",
     record: Collection[str] = (),
     progress: bool | Progress = False,
 ) -> Timing:
@@ -43,14 +40,9 @@ def simulate(
     ----------
     graph : StageGraph
     items : int
-        At least 1; 2 give an interval.
-    slots, block_slots : int
-        Register places that every FIFO between two stages has beside its depth, within a block and between blocks.
-    restart : int
-        Cycles that a stage loses between two items.
-    pipelines : {"rigid", "continuous", "ideal"}
-        Whether a loop that waits for a token holds what it has in flight, also between items; see
-        :class:`.timing.Rules`.
+        At least 1; 2 give an interval, 3 or more show whether it is settled.
+    rules : Rules
+        How stages and FIFOs behave.
     record : collection of str
         FIFOs of which every write and read is kept, 16 bytes a token.
     progress : bool or Progress
@@ -63,17 +55,13 @@ def simulate(
     Raises
     ------
     MappingError
-        A parameter out of its range, a FIFO to be recorded that is not there, or a FIFO whose tokens an item are no
-        multiple of those handed over together.
+        Fewer items than 1, a FIFO to be recorded that is not there, or a FIFO whose tokens an item are no multiple of
+        those handed over together.
     DeadlockError
         Stages wait for each other for ever; it names them, the FIFOs between them and what those hold.
     """
-    rules = Rules(slots, block_slots, restart, pipelines)
-    if items < 1 or min(slots, block_slots, restart) < 0 or pipelines not in get_args(Pipelines):
-        raise MappingError(
-            f"pipeline {graph.name!r}: {items} items, {rules}; items are at least 1, the others at least 0, and "
-            f"pipelines one of {', '.join(get_args(Pipelines))}"
-        )
+    if items < 1:
+        raise MappingError(f"pipeline {graph.name!r}: {items} items; at least 1", items=items)
     for name in record:
         if name not in graph.fifo:
             raise MappingError(f"pipeline {graph.name!r}: there is no FIFO {name!r} to record", name=name)
@@ -114,7 +102,8 @@ def draining(graph: StageGraph, rules: Rules) -> set[str]:
     All of them, unless pipelines are continuous. Then a stage of one loop begins the next item at once and holds what
     it has in flight until that comes. It cannot where the stage that writes to it has not begun the next item itself:
     as that one's work after its last write to it is more than all that the reader does (the head of a vision
-    transformer, which only takes the first token), or as it runs empty too.
+    transformer, which only takes the first token), or as it runs empty too. Nor can the two stages at a buffer that is
+    handed over whole, which is when the writer ends.
     """
     if rules.pipelines != "continuous":
         return set(graph.stage)
@@ -123,6 +112,7 @@ def draining(graph: StageGraph, rules: Rules) -> set[str]:
         for name, reader in graph.reader.items()
         if _after(graph.writer[name], graph.writer[name].outputs.index(name)) > reader.trips
     ]
+    late += [end.name for f in graph.fifos if f.grain > 1 for end in (graph.writer[f.name], graph.reader[f.name])]
     found: set[str] = set()
     while late:
         name = late.pop()

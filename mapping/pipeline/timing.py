@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,36 @@ class Rules:
         before the item is there (see :func:`.simulate.draining`), and drains after the last; where an item waits for
         what the one before gives last, that is a deadlock. "ideal": what has entered moves on by itself, and enters
         only if it will find room.
+
+    Raises
+    ------
+    MappingError
+        A number below 0, or pipelines of another kind.
     """
 
     slots: int = 2
     block_slots: int = 8
     restart: int = 0
     pipelines: Pipelines = "rigid"
+
+    def __post_init__(self) -> None:
+        if min(self.slots, self.block_slots, self.restart) < 0 or self.pipelines not in get_args(Pipelines):
+            raise MappingError(
+                f"{self!r}: the numbers are at least 0, and pipelines one of {', '.join(get_args(Pipelines))}"
+            )
+
+    def __str__(self) -> str:
+        """For reports."""
+        places = f"{self.slots} register places in a FIFO, {self.block_slots} between blocks"
+        return f"{self.pipelines} pipelines; {places}; cycles lost between items: {self.restart}"
+
+    def emptied(self) -> Rules:
+        """The same, but pipelines that would be continuous run empty at the end of an item."""
+        return replace(self, pipelines="rigid") if self.pipelines == "continuous" else self
+
+
+RULES = Rules()
+"""How stages and FIFOs behave if nothing else is said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,17 +124,37 @@ class Timing:
         return len(self.last_out)
 
     @property
-    def interval(self) -> int:
-        """Cycles between the ends of the last two items.
+    def interval(self) -> float:
+        """Cycles from item to item in the steady state, a whole number where it is one.
+
+        Items may come in bursts: it is the mean over the period in which their distances repeat, or, where they do not
+        (:attr:`settled`), over the last half of them. If the graph has several outputs, or parts without any, it is
+        that of the slowest.
 
         Raises
         ------
         MappingError
             The run had one item.
         """
+        return max(pace(row)[0] for row in self._ends)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the distances of items repeated over the last half of the run; 3 items or more can tell.
+
+        A run that did not settle needs more items. One that did may change later, where a FIFO that still fills or
+        empties comes to an end.
+        """
+        return all(pace(row)[1] for row in self._ends)
+
+    @cached_property
+    def _ends(self) -> Int64:
+        """(rows, items) cycles in which the last stages ended: those that no other stage reads from, or all."""
         if self.items < 2:
             raise MappingError(f"pipeline {self.graph.name!r}: an interval needs at least 2 items, and the run had 1")
-        return int(self.last_out[-1] - self.last_out[-2])
+        reader = self.graph.reader
+        last = [k for k, s in enumerate(self.graph.stages) if all(reader.get(name, s) is s for name in s.outputs)]
+        return self.end[last] if last else self.end
 
     @property
     def latency(self) -> Int64:
@@ -134,3 +179,23 @@ class Timing:
             Stages wait for each other for ever.
         """
         return self._again(depths)
+
+
+def pace(ends: Int64) -> tuple[float, bool]:
+    """Mean distance of at least two times in the steady state, and whether the distances repeat.
+
+    They do if each of the last half of them, and of a whole period, is as the one a period before it.
+    """
+    apart = np.diff(ends)
+    count = len(apart)
+    half = max(1, count // 2)
+    for period in range(1, count // 2 + 1):
+        some = max(period, half)
+        if some + period <= count and np.array_equal(apart[-some:], apart[-some - period : -period]):
+            return _mean(ends, period), True
+    return _mean(ends, count - count // 2), False
+
+
+def _mean(ends: Int64, over: int) -> float:
+    span = int(ends[-1] - ends[-1 - over])
+    return span / over if span % over else span // over

@@ -24,7 +24,7 @@ from neuromorph.mapping.pipeline.graph import Fifo, Loop, Memory, Run, Stage, St
 from neuromorph.mapping.pipeline.memory import buffers
 from neuromorph.mapping.pipeline.report import report
 from neuromorph.mapping.pipeline.simulate import simulate
-from neuromorph.mapping.pipeline.timing import Timing
+from neuromorph.mapping.pipeline.timing import Rules, Timing
 from neuromorph.mapping.pipeline.transformer import TransformerDesign, VisionTransformer
 
 TOKENS = 30
@@ -167,8 +167,8 @@ def test_fine_fifos_are_the_smallest_that_do_not_deadlock() -> None:
     assert simulate(found, 3).interval >= TOKENS
     with pytest.raises(DeadlockError, match="'skip'"):
         simulate(found.with_depths({"skip": skip - 1}), 1)
-    bare = schedule.fine(passed(), slots=0)
-    assert simulate(bare, 2, slots=0).items == 2
+    bare = schedule.fine(passed(), rules=Rules(slots=0))
+    assert simulate(bare, 2, Rules(slots=0)).items == 2
     assert bare.fifo["skip"].depth > skip, "no register places help"
 
 
@@ -195,14 +195,15 @@ def test_schedules_side_by_side(small: StageGraph) -> None:
     assert hybrid.first < coarse.first
     assert found.saved == 1 - hybrid.memory.activations / coarse.memory.activations
     content = json.loads(json.dumps(found.to_dict()))
-    assert content["published"]["interval"]["value"] == 57624
+    assert [row["published"] for row in content["published"][:2]] == [57624, 57625]
+    assert all(each["rules"]["pipelines"] == "rigid" for each in content["schedules"])
     assert [each["name"] for each in content["schedules"]] == list(comparison.MEANING)
     text = str(found)
     assert all(meaning in text for meaning in comparison.MEANING.values())
     assert f"{-found.saved:+.1%}" in text
     assert "not reproduced" in text
-    assert f"{hybrid.interval / 57624 - 1:+.2%}" in text
-    assert "57,624" not in str(replace(found, figures=None))
+    assert f"{hybrid.interval / 57625 - 1:+.2%}" in text
+    assert "57,624" not in str(replace(found, published=()))
     with pytest.raises(MappingError, match="'medium' was not compared; there is hybrid, fine, fine 64, coarse"):
         found["medium"]
     with pytest.raises(MappingError, match="1 items; an interval needs at least 2"):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from neuromorph.errors import MappingError
 
 from ...constants import Constants, load_constants
 from ..design import Parallel
+from ..graph import StageGraph
+from ..starts import with_starts
+from ..timing import Rules
 from .design import TransformerDesign
 from .shape import Bits, VisionTransformer
 
@@ -42,7 +46,7 @@ def published(name: str | Path) -> tuple[TransformerDesign, dict[str, Parallel],
     >>> len(design.graph(parallel, depths).stages)
     1078
     """
-    data = load_constants(name if isinstance(name, Path) else PREFIX + name.replace("-", "_"))
+    data = published_figures(name)
     sizes = ("tokens", "channels", "heads", "blocks", "hidden", "patch_inputs", "classes")
     kinds = ("weights", "activations", "edge_weights", "edge_activations", "residual")
     shape = VisionTransformer(
@@ -72,6 +76,57 @@ def published(name: str | Path) -> tuple[TransformerDesign, dict[str, Parallel],
             f"{data.machine}: no FIFO of {design.name} is called {', '.join(sorted(unused))}", name=data.machine
         )
     return design, parallel, depths
+
+
+def published_figures(name: str | Path) -> Constants:
+    """The whole machine file of a published design: "figures.interval" and others, to compare with.
+
+    Raises
+    ------
+    MappingError
+        If there is no such file.
+    """
+    return load_constants(name if isinstance(name, Path) else PREFIX + name.replace("-", "_"))
+
+
+def published_rules(name: str | Path) -> Rules:
+    """Rules under which a published design is simulated; of "deit-tiny-vck190" they were chosen knowing its RTL log.
+
+    Parameters
+    ----------
+    name : str or Path
+        As of :func:`published`. What the file does not say is as in :class:`Rules`.
+
+    Raises
+    ------
+    MappingError
+        If there is no such file, or it says what no rules can be.
+    """
+    data = published_figures(name)
+    return Rules(**{each.name: data[key].value for each in fields(Rules) if (key := f"rules.{each.name}") in data})
+
+
+def with_published_starts(name: str | Path, graph: StageGraph) -> StageGraph:
+    """The graph of a published design in which stages are not further ahead of others than its file assumes.
+
+    Of "deit-tiny-vck190": the transposition of V is at most 2 images ahead of its cache, which image 9 of its RTL log
+    supports and its sources do not state.
+
+    Raises
+    ------
+    MappingError
+        If there is no such file, or it assumes nothing about how far stages are ahead.
+    """
+    data = published_figures(name)
+    first, later = data["starts.first"].value, data["starts.later"].value
+    there = {_place(stage.name): stage.name for stage in graph.stages if role(stage.name) == later}
+    pairs = [(stage.name, there[_place(stage.name)]) for stage in graph.stages if role(stage.name) == first]
+    return with_starts(graph, pairs, data.count("starts.ahead"))
+
+
+def _place(name: str) -> tuple[str, ...]:
+    """Block and head of a stage."""
+    return name.split(".")[0], *re.findall(r"\.head\d+", name)
 
 
 def role(name: str) -> str:
