@@ -201,7 +201,7 @@ class _Search:
     def _begin(self, interval: float | None, groups: Sequence[Sequence[Fifo]], *, last: bool) -> None:
         """Depths that keep the interval: what FIFOs held with the graph's own depths, or if they never fill."""
         deep, free = self._free(groups)
-        for _ in range(0 if last else DOUBLINGS):
+        for _ in range(0 if last or interval is not None else DOUBLINGS):
             if free.settled:
                 break
             self._double()

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-
 from neuromorph.errors import MappingError
 
 from ..balance import Budget, balance
@@ -18,9 +16,6 @@ from ..resources import resources
 from .bound import bound
 from .design import NetworkDesign
 from .plan import Plan
-
-TRIALS = 3
-"""Numbers of items that the smallest depths are looked for with, until they hold for others, too."""
 
 Depths = Mapping[str, int] | Literal["smallest"] | None
 """Of FIFOs by name, the smallest that keep the interval, or the design's own."""
@@ -106,14 +101,5 @@ def _smallest(plan: Plan) -> Plan:
     MappingError
         None were found: what was found for some items is slower for more of them.
     """
-    ends = plan.timing.last_out
-    most = int(np.diff(ends)[-plan.bound.items :].max())  # where several items are in a loop, intervals may differ
-    for more in range(TRIALS):
-        found = smallest_depths(plan.graph, max(most, plan.bound.stage), items=len(ends) + more)
-        made = _plan(plan.design, plan.parallel, plan.board, found.depths)
-        if made.interval <= max(plan.interval, plan.bound.stage):
-            return made
-    raise MappingError(
-        f"{plan.design.name}: no smallest depths of FIFOs were found that keep {plan.interval:,.10g} cycles a step in "
-        "the long run; give depths as numbers, or leave them out"
-    )
+    found = smallest_depths(plan.graph, max(plan.interval, plan.bound.stage), items=plan.timing.items)
+    return _plan(plan.design, plan.parallel, plan.board, found.depths)
