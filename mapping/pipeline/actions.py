@@ -66,8 +66,10 @@ class Energy:
     cycles : float
         Of the run, all its items.
     prices : Constants
+    fits : bool
+        Whether the board holds it.
     notes : tuple of str
-        Where these prices are extrapolated.
+        What prices are calibrated to, and where they are extrapolated.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Energy:
     items: int
     cycles: float
     prices: Constants
+    fits: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -161,6 +164,8 @@ class Energy:
                 "static, of which nothing is published"
             )
         lines.append("  " + ", ".join(f"{part} {joules(value)}" for part, value in self.by_part.items()))
+        if not self.fits:
+            lines.append(f"  {self.board} does not hold it")
         return [*lines, *(f"  {note}" for note in self.notes)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -180,5 +185,6 @@ class Energy:
                 each.name: {"count": each.count, "unit": each.unit, "price": each.price, "joules": each.joules}
                 for each in self.actions
             },
+            "fits": self.fits,
             "notes": list(self.notes),
         }

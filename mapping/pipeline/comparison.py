@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,9 +11,10 @@ from neuromorph.errors import MappingError
 from neuromorph.progress import Progress
 
 from ..constants import Constants
+from ..readable import joules
 from . import schedule
-from .beside import Beside, beside
-from .beside import table as beside_table
+from .actions import Energy
+from .beside import Published, beside
 from .closed import closed_form
 from .graph import StageGraph
 from .memory import Buffers, buffers
@@ -39,6 +41,7 @@ _HEAD = (
     "weights, tables",
     "on chip",
 )
+_ENERGY = ("schedule", "an item", "from, to", "work", "clock", "static", "power", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,8 @@ class Scheduled:
         operators' trips alone, then with all that fills them (:func:`.schedule.one_by_one`). Fine: nothing, as it is
         the small FIFOs that decide.
     memory : Buffers
+    energy : Energy or None
+        What an item takes, if prices were given.
     """
 
     name: str
@@ -74,12 +79,21 @@ class Scheduled:
     closed_interval: int
     closed_first: tuple[int, ...]
     memory: Buffers
+    energy: Energy | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("graph", "rules", "memory")}
+        plain = {
+            name: value for name, value in vars(self).items() if name not in ("graph", "rules", "memory", "energy")
+        }
         memory = {**asdict(self.memory), "activations": self.memory.activations, "total": self.memory.total}
-        return {**plain, "meaning": MEANING[self.name], "rules": asdict(self.rules), "memory": memory}
+        return {
+            **plain,
+            "meaning": MEANING[self.name],
+            "rules": asdict(self.rules),
+            "memory": memory,
+            "energy": None if self.energy is None else self.energy.to_dict(),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +108,7 @@ class ScheduleComparison:
     schedules : tuple of Scheduled
     figures : Constants or None
         What was published of the design: "figures.interval", "figures.first_image", ...
-    published : tuple of Beside
+    published : Published or None
         The hybrid schedule beside it.
     """
 
@@ -102,7 +116,7 @@ class ScheduleComparison:
     items: int
     schedules: tuple[Scheduled, ...]
     figures: Constants | None = None
-    published: tuple[Beside, ...] = ()
+    published: Published | None = None
 
     def __getitem__(self, name: str) -> Scheduled:
         """A schedule by its name.
@@ -131,7 +145,7 @@ class ScheduleComparison:
             "items": self.items,
             "schedules": [each.to_dict() for each in self.schedules],
             "saved": self.saved,
-            "published": [asdict(each) for each in self.published],
+            "published": None if self.published is None else self.published.to_dict(),
         }
 
     def __str__(self) -> str:
@@ -149,11 +163,17 @@ class ScheduleComparison:
         late = [each.name for each in self.schedules if not each.settled]
         if late:
             lines.append(f"  items do not come evenly yet, simulate more of them: {', '.join(late)}")
-        return "\n".join([*lines, *(f"  {each.name}: {MEANING[each.name]}" for each in self.schedules)])
+        lines += [f"  {each.name}: {MEANING[each.name]}" for each in self.schedules]
+        priced = self["hybrid"].energy
+        return "\n".join(lines if priced is None else [*lines, *(f"  {line}" for line in priced.summary())])
 
     def _tables(self) -> list[Table]:
         tables: list[Table] = [("schedules", _HEAD, [_row(each) for each in self.schedules])]
-        return [*tables, beside_table(self.published), ("grains", ("", "published", "here", ""), self._grains())]
+        if any(each.energy for each in self.schedules):
+            tables.append(("energy, each schedule on the same board", _ENERGY, [*_energies(self.schedules)]))
+        if self.published is not None:
+            tables.append(self.published.table)
+        return [*tables, ("grains", ("", "published", "here", ""), self._grains())]
 
     def _rules(self) -> dict[Rules, list[str]]:
         found: dict[Rules, list[str]] = {}
@@ -189,6 +209,22 @@ def _row(each: Scheduled) -> tuple[str, ...]:
     )
 
 
+def _energies(schedules: tuple[Scheduled, ...]) -> Iterator[tuple[str, ...]]:
+    for each in schedules:
+        if (found := each.energy) is not None:
+            span = "-" if found.bounds is None else " to ".join(joules(value) for value in found.bounds)
+            kinds = (joules(value) for value in found.by_kind.values())
+            power = f"{found.power:.3g} W"
+            yield (
+                each.name,
+                joules(found.item),
+                span,
+                *kinds,
+                power,
+                "" if found.fits else f"too large for {found.board}",
+            )
+
+
 def _kbit(bits: int) -> str:
     return f"{bits / 1000:,.0f}" if bits >= 100_000 else f"{bits / 1000:,.1f}"
 
@@ -199,6 +235,7 @@ def compare_schedules(
     rules: Rules = RULES,
     *,
     figures: Constants | None = None,
+    energy: Callable[[Timing], Energy] | None = None,
     progress: bool | Progress = False,
 ) -> ScheduleComparison:
     """Simulate a pipeline in every schedule.
@@ -215,6 +252,8 @@ def compare_schedules(
         and buffers are handed over at the end.
     figures : Constants, optional
         The machine file of a published design, whose figures are shown beside.
+    energy : callable, optional
+        Prices a run: ``partial(energy, design, parallel, board=...)`` of :func:`.energy.energy`.
     progress : bool or Progress
         True: a bar on a terminal.
 
@@ -234,16 +273,17 @@ def compare_schedules(
         "coarse": schedule.coarse(graph),
     }
     first = {"hybrid": (form.latency,), "coarse": (form.coarse, schedule.one_by_one(graphs["coarse"], other))}
-    found, published = [], tuple[Beside, ...]()
+    found, published = [], None
     for name, one in graphs.items():
         timing = simulate(one, items, rules if one is graph else other, progress=progress)
-        found.append(_scheduled(name, timing, form.interval, first.get(name, ())))
+        cost = None if energy is None else energy(timing)
+        found.append(_scheduled(name, timing, form.interval, first.get(name, ()), cost))
         if one is graph and figures is not None:
             published = beside(timing, figures)
     return ScheduleComparison(graph.name, items, tuple(found), figures, published)
 
 
-def _scheduled(name: str, timing: Timing, interval: int, first: tuple[int, ...]) -> Scheduled:
+def _scheduled(name: str, timing: Timing, interval: int, first: tuple[int, ...], energy: Energy | None) -> Scheduled:
     return Scheduled(
         name,
         timing.graph,
@@ -254,4 +294,5 @@ def _scheduled(name: str, timing: Timing, interval: int, first: tuple[int, ...])
         interval,
         first,
         buffers(timing.graph),
+        energy,
     )

@@ -127,7 +127,8 @@ def priced(
         items=items,
         cycles=cycles,
         prices=table,
-        notes=_notes(table, board, design, spent),
+        fits=not spent.excess(),
+        notes=_notes(table, board, design),
     )
 
 
@@ -266,7 +267,7 @@ def _scales(table: Constants, board: Board) -> dict[str, float]:
     return {"work": dynamic, "clock": dynamic, "static": table.si(f"scale.{board.name}.static")}
 
 
-def _notes(table: Constants, board: Board, design: Design, spent: Resources) -> tuple[str, ...]:
+def _notes(table: Constants, board: Board, design: Design) -> tuple[str, ...]:
     """What the prices are calibrated to, and how far this is from it."""
     power, rate = table["calibration.power"], table["calibration.rate"]
     notes = [
@@ -287,6 +288,4 @@ def _notes(table: Constants, board: Board, design: Design, spent: Resources) -> 
             f"extrapolated: arithmetic of {bits} bits, and prices are calibrated with products of "
             f"{table.count('calibration.bits')} bits and less"
         )
-    if spent.excess():
-        notes.append(f"{board.name} does not hold it")
     return tuple(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from neuromorph.errors import MappingError
 
 from ..constants import Constants
 from ..readable import many, percent, seconds
-from .beside import Beside, beside
-from .beside import table as beside_table
+from .actions import Energy
+from .beside import Published, beside
 from .memory import Buffers, buffers
 from .names import alike
 from .timeline import tracks
@@ -104,8 +104,10 @@ class PipelineReport:
     operators : tuple of OperatorReport
     fifos : tuple of FifoReport
     memory : Buffers
-    published : tuple of Beside
+    published : Published or None
         Figures that were published of the design.
+    energy : Energy or None
+        What an item takes, if prices were given.
     """
 
     name: str
@@ -121,7 +123,8 @@ class PipelineReport:
     operators: tuple[OperatorReport, ...]
     fifos: tuple[FifoReport, ...]
     memory: Buffers
-    published: tuple[Beside, ...] = ()
+    published: Published | None = None
+    energy: Energy | None = None
 
     @property
     def rate(self) -> float | None:
@@ -140,7 +143,7 @@ class PipelineReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        apart = ("rules", "operators", "fifos", "memory", "published")
+        apart = ("rules", "operators", "fifos", "memory", "published", "energy")
         plain = {name: value for name, value in vars(self).items() if name not in apart}
         return {
             **plain,
@@ -151,7 +154,8 @@ class PipelineReport:
             "memory": {**asdict(self.memory), "activations": self.memory.activations, "total": self.memory.total},
             "operators": [asdict(each) for each in self.operators],
             "fifos": [asdict(each) for each in self.fifos],
-            "published": [asdict(each) for each in self.published],
+            "published": None if self.published is None else self.published.to_dict(),
+            "energy": None if self.energy is None else self.energy.to_dict(),
         }
 
     def __str__(self) -> str:
@@ -169,7 +173,12 @@ class PipelineReport:
 
 
 def report(
-    timing: Timing, clock: float | None = None, *, figures: Constants | None = None, limited: Timing | None = None
+    timing: Timing,
+    clock: float | None = None,
+    *,
+    figures: Constants | None = None,
+    limited: Timing | None = None,
+    energy: Callable[[Timing], Energy] | None = None,
 ) -> PipelineReport:
     """What a simulated run shows.
 
@@ -182,6 +191,8 @@ def report(
         The machine file of a published design, whose figures are shown beside.
     limited : Timing, optional
         A run for those figures in which stages are not too far ahead; see :func:`.beside.beside`.
+    energy : callable, optional
+        Prices a run: ``partial(energy, design, parallel, board=...)`` of :func:`.energy.energy`.
 
     Raises
     ------
@@ -211,7 +222,8 @@ def report(
             )
         ),
         memory=buffers(graph),
-        published=() if figures is None else beside(timing, figures, limited),
+        published=None if figures is None else beside(timing, figures, limited),
+        energy=None if energy is None else energy(timing),
     )
 
 
@@ -259,6 +271,8 @@ def _summary(found: PipelineReport) -> str:
         f"  on chip: weights {_kbit(m.weights)}, tables {_kbit(m.tables)}, activations {_kbit(m.activations)} (streams "
         f"{_kbit(m.streams)}, whole tensors {_kbit(m.tensors)}, inside stages {_kbit(m.kept)})"
     )
+    if found.energy is not None:
+        lines += [f"  {line}" for line in found.energy.summary()]
     return "\n".join(lines)
 
 
@@ -289,7 +303,7 @@ def _tables(found: PipelineReport) -> list[Table]:
     some = "" if len(groups) <= _MOST_FIFOS else f", the {_MOST_FIFOS} largest of {len(groups)} kinds"
     title = f"FIFOs{some} (tokens; peaks count register places)"
     tables: list[Table] = [("operators", _OPERATORS, operators), (title, _FIFOS, fifos)]
-    return [*tables, beside_table(found.published)]
+    return [*tables, found.published.table] if found.published else tables
 
 
 def _span(values: Sequence[int]) -> str:

@@ -13,12 +13,15 @@ from neuromorph.mapping.constants import load_constants
 from neuromorph.mapping.pipeline import schedule
 from neuromorph.mapping.pipeline.actions import KINDS, Energy
 from neuromorph.mapping.pipeline.board import load_board
+from neuromorph.mapping.pipeline.comparison import compare_schedules
 from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.energy import TABLE, calibrate, energy, has_prices, priced
+from neuromorph.mapping.pipeline.report import report
 from neuromorph.mapping.pipeline.resources import Styles, bill, resources
 from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.mapping.pipeline.timing import Timing
 from neuromorph.mapping.pipeline.transformer import TransformerDesign, VisionTransformer, published
+from neuromorph.mapping.readable import joules
 
 PRICES = load_constants(TABLE)
 DESIGN = TransformerDesign(VisionTransformer("small", 8, 8, 2, 2, 16, 8, 4), tile=2)
@@ -45,8 +48,8 @@ def test_prices_give_the_power_that_they_are_calibrated_to(measured: Energy) -> 
     power = PRICES.si("calibration.power")
     assert measured.power == pytest.approx(power, rel=0.01)
     assert measured.efficiency == pytest.approx(381e9, rel=0.01), "GOP/s/W, as published"
-    for kind, joules in measured.by_kind.items():
-        assert joules / measured.item == pytest.approx(PRICES.si(f"share.{kind}"), abs=0.005), kind
+    for kind, value in measured.by_kind.items():
+        assert value / measured.item == pytest.approx(PRICES.si(f"share.{kind}"), abs=0.005), kind
     assert measured.bounds == pytest.approx((measured.item, measured.item), rel=0.02), "shares make no difference to it"
     exact = calibrate(measured, power)
     for name, each in PRICES.items():
@@ -162,3 +165,20 @@ def test_what_is_far_from_the_calibration_says_so(run: Timing) -> None:
     assert content["item"] == found.item
     assert content["actions"]["static"]["price"] == "static.power"
     assert "arithmetic in DSPs" in str(found)
+
+
+def test_reports_and_comparisons_tell_it_if_prices_are_given(run: Timing) -> None:
+    with_it, without = report(run, 425e6, energy=OF), report(run, 425e6)
+    assert with_it.energy == OF(run)
+    assert all(f"  {line}" in str(with_it) for line in OF(run).summary())
+    assert with_it.to_dict()["energy"]["item"] == OF(run).item
+    assert without.to_dict()["energy"] is None
+    assert "energy" not in str(without)
+    found = compare_schedules(run.graph, 4, energy=OF)
+    assert found["hybrid"].energy == OF(run)
+    for each in found.schedules:
+        assert each.energy is not None
+        assert f"{joules(each.energy.item)}  " in str(found), each.name
+    assert found["fine"].energy.item > found["hybrid"].energy.item, "it waits"
+    assert found.to_dict()["schedules"][0]["energy"]["by_kind"] == OF(run).by_kind
+    assert "energy" not in str(compare_schedules(run.graph, 2))
