@@ -62,7 +62,7 @@ def depths(changes: Mapping[str, int]) -> dict[str, int]:
 def compare(graph: StageGraph, ten: Timing, limited: Timing) -> list[dict[str, Any]]:
     """Ours beside the published figures, blocks alone included."""
     figures = published_figures(DESIGN)
-    rows = list(beside(ten, figures, limited))
+    rows = list(beside(ten, figures, limited).rows)
     for block, key in (("attn0", "attention"), ("mlp0", "perceptron"), ("patch_embed", "patches"), ("head", "head")):
         alone = simulate(graph.part(block), 3, published_rules(DESIGN))
         constant = figures[f"figures.interval_{key}_rtl"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from neuromorph.engine.tables import Table
 
@@ -40,7 +41,38 @@ class Beside:
         return self.here / self.published - 1
 
 
-def beside(timing: Timing, figures: Constants, limited: Timing | None = None) -> tuple[Beside, ...]:
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A run beside what was published of its design.
+
+    Attributes
+    ----------
+    rows : tuple of Beside
+    assumed : tuple of str
+        Rules of the run that nobody published, and what they were taken from.
+    """
+
+    rows: tuple[Beside, ...]
+    assumed: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        rows = [{**asdict(row), "difference": row.difference} for row in self.rows]
+        return {"rows": rows, "assumed": list(self.assumed)}
+
+    @property
+    def table(self) -> Table:
+        """For reports."""
+        rows = [
+            (row.what, f"{row.here:,.0f}", f"{row.published:,.0f}", f"{row.difference:+.2%}", row.unit, row.source)
+            for row in self.rows
+        ]
+        assumed = "".join(f"\n  assumed: {each}" for each in self.assumed)
+        title = f"beside what was published{assumed}"
+        return title, ("", "here", "published", "difference", "", "source"), rows
+
+
+def beside(timing: Timing, figures: Constants, limited: Timing | None = None) -> Published:
     """A run beside the figures of a machine file, as many as the file and the run have.
 
     Parameters
@@ -52,11 +84,17 @@ def beside(timing: Timing, figures: Constants, limited: Timing | None = None) ->
         A run of the same graph in which stages are not too far ahead (:func:`.transformer.with_published_starts`).
     """
     rows = ((what, here, f"figures.{key}", unit) for what, here, key, unit in _rows(timing, figures, limited))
-    return tuple(
+    found = tuple(
         Beside(what, here, figures[key].si, unit, figures[key].source)
         for what, here, key, unit in rows
         if key in figures
     )
+    assumed = [
+        f"{name.removeprefix('rules.')} = {each.value}, {each.why}"
+        for name, each in figures.items()
+        if name.startswith("rules.") and each.status == "assumption"
+    ]
+    return Published(found, tuple(assumed))
 
 
 def _rows(timing: Timing, figures: Constants, limited: Timing | None) -> Iterator[tuple[str, float, str, str]]:
@@ -92,12 +130,3 @@ def _rows(timing: Timing, figures: Constants, limited: Timing | None) -> Iterato
 def _assumed(figures: Constants) -> str:
     ahead = figures.count("starts.ahead") if "starts.ahead" in figures else 0
     return f"V at most {ahead} items ahead, an assumption"
-
-
-def table(rows: tuple[Beside, ...]) -> Table:
-    """For reports."""
-    told = [
-        (each.what, f"{each.here:,.0f}", f"{each.published:,.0f}", f"{each.difference:+.2%}", each.unit, each.source)
-        for each in rows
-    ]
-    return "beside what was published", ("", "here", "published", "difference", "", "source"), told

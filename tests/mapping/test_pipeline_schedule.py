@@ -195,7 +195,7 @@ def test_schedules_side_by_side(small: StageGraph) -> None:
     assert hybrid.first < coarse.first
     assert found.saved == 1 - hybrid.memory.activations / coarse.memory.activations
     content = json.loads(json.dumps(found.to_dict()))
-    assert [row["published"] for row in content["published"][:2]] == [57624, 57625]
+    assert [row["published"] for row in content["published"]["rows"][:2]] == [57624, 57625]
     assert all(each["rules"]["pipelines"] == "rigid" for each in content["schedules"])
     assert [each["name"] for each in content["schedules"]] == list(comparison.MEANING)
     text = str(found)
@@ -203,7 +203,7 @@ def test_schedules_side_by_side(small: StageGraph) -> None:
     assert f"{-found.saved:+.1%}" in text
     assert "not reproduced" in text
     assert f"{hybrid.interval / 57625 - 1:+.2%}" in text
-    assert "57,624" not in str(replace(found, published=()))
+    assert "57,624" not in str(replace(found, published=None))
     with pytest.raises(MappingError, match="'medium' was not compared; there is hybrid, fine, fine 64, coarse"):
         found["medium"]
     with pytest.raises(MappingError, match="1 items; an interval needs at least 2"):
