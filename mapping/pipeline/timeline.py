@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -287,22 +290,47 @@ def _counters(filled: Occupancy, scale: float, pid: int) -> list[dict[str, Any]]
 
 
 def write_trace(content: Mapping[str, Any], path: str | Path) -> Path:
-    """Write :func:`trace_events` to a file that trace viewers open."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    return path
+    """Write :func:`trace_events` to a file that trace viewers open; it appears whole or not at all.
+
+    Raises
+    ------
+    MappingError
+        It cannot be written: no right to, disk full.
+    """
+    return _write(path, json.dumps(content, separators=(",", ":")) + "\n")
 
 
 def write_csv(timing: Timing, path: str | Path, level: Level = "operator") -> Path:
-    """Write a line for each item of each stage, operator or block: :data:`COLUMNS`."""
-    found, path = tracks(timing, level), Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row, name in enumerate(found.names):
-            for item in range(timing.items):
-                times = (found.start, found.end, found.busy, found.waiting, found.held)
-                writer.writerow([found.blocks[row], name, item, *(int(each[row, item]) for each in times)])
+    """Write a line for each item of each stage, operator or block: :data:`COLUMNS`; all of them or no file.
+
+    Raises
+    ------
+    MappingError
+        It cannot be written: no right to, disk full.
+    """
+    found, text = tracks(timing, level), StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row, name in enumerate(found.names):
+        for item in range(timing.items):
+            times = (found.start, found.end, found.busy, found.waiting, found.held)
+            writer.writerow([found.blocks[row], name, item, *(int(each[row, item]) for each in times)])
+    return _write(path, text.getvalue())
+
+
+def _write(path: str | Path, text: str) -> Path:
+    """A file beside the one that is wanted, which then takes its place."""
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.new-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise MappingError(
+            f"{path}: cannot be written ({error.strerror}); what was there before is as it was", path=str(path)
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
     return path

@@ -305,5 +305,6 @@ def test_operators_refuse_what_cannot_be() -> None:
         Exponential(0, 1, np.array([1]), "top")  # type: ignore[arg-type]
     with pytest.raises(MappingError, match="the output has no sign"):
         replace(softmax_of(0), output=Width(3))
+    row = np.zeros((1, 1 << 20), np.int8)
     with pytest.raises(MappingError, match="beyond 2\\^53"):
-        DynamicMatmul(1 << 20, Width(20), Width(20), Width(61)).apply(np.zeros((1, 1 << 20)), np.zeros((1, 1 << 20)))
+        DynamicMatmul(1 << 20, Width(20), Width(20), Width(61)).apply(row, row)

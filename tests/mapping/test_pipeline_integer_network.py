@@ -141,11 +141,41 @@ def test_an_image_beyond_the_residual_stream_is_told_by_name() -> None:
         (np.zeros((2, 9, 8)), "expected integers"),
         (np.zeros((2, 4, 8), np.int64), "expected 9 of 8"),
         (np.full((1, 9, 8), 200), "input reaches 200"),
+        (np.full((1, 9, 8), 2**64 - 5, np.uint64), "input reaches 18446744073709551611"),
     ],
 )
 def test_patches_that_do_not_fit(patches: NDArray[Any], message: str) -> None:
     with pytest.raises((MappingError, FormatError), match=message):
         network(4).run(patches)
+
+
+def test_images_without_values_and_batches_without_images() -> None:
+    broken = images(3)
+    broken[1, 2, 3] = np.nan
+    for use in (network(4).encode, lambda x: calibrated(parameters(), x), lambda x: evaluate(parameters(), x)):
+        with pytest.raises(MappingError, match=r"patches: the value at \(1, 2, 3\) is nan"):
+            use(broken)
+        with pytest.raises(MappingError, match="expected real numbers"):
+            use(images(3) + 1j)
+    for batch in (0, -1, 2.0):
+        with pytest.raises(MappingError, match=f"batch is {batch}"):
+            network(4).run(network(4).encode(images(2)), batch=batch)  # type: ignore[arg-type]
+    assert network(4).run(network(4).encode(images(2))[:0]).shape == (0, 5)
+
+
+def test_operators_take_integers_of_their_shape() -> None:
+    attention, _ = network(4).blocks[0]
+    with pytest.raises(MappingError, match=r"attn0\.q: rows of 3 values, expected 24"):
+        attention.q.apply(np.zeros((2, 3), np.int64))
+    with pytest.raises(MappingError, match=r"attn0\.q: input is an array of float64; expected integers"):
+        attention.q.apply(np.zeros((2, 24)))
+    for bits in (0, 63, 3.5, "3"):
+        with pytest.raises(MappingError, match="1 to 62 are possible"):
+            Width(bits)  # type: ignore[arg-type]
+    one = drawn(replace(SHAPE, blocks=1), 1)
+    with pytest.raises(MappingError, match="2 blocks and the parameters 1"):
+        operator_errors(network(4), one, network(4).encode(images(2)))
+    assert repr(network(4)) == "<IntegerTransformer: 10 tokens of 24 channels, 2 blocks, 5 classes>"
 
 
 # ------------------------------------------------------------------------------------------------------ calibration
@@ -232,11 +262,22 @@ def test_inverted_exponential_and_segments_lose_less() -> None:
 
 @pytest.mark.parametrize(
     ("choices", "message"),
-    [({"bits": 1}, "bits is 1"), ({"entries": {"sqrt": 4}}, "no table 'sqrt'"), ({"requant": "wide"}, "'wide'")],
+    [
+        ({"bits": 1}, "bits is 1; 2 to 8"),
+        ({"bits": 3.5}, r"bits is 3\.5"),
+        ({"residual_bits": 0}, "residual_bits is 0; 3 to 32"),
+        ({"headroom": -1}, "headroom is -1"),
+        ({"segments": 3}, "segments is 3; 1 to 2"),
+        ({"anchor": "mean"}, "anchor is 'mean'; it is one of maximum, minimum, zero"),
+        ({"requant": "wide"}, "requant is 'wide'; it is one of joint, data, type"),
+        ({"entries": {"sqrt": 4}}, "no table 'sqrt'"),
+        ({"entries": {"exp": 0}}, "entries of exp is 0"),
+        ({"contents": {"recip": 64}}, "contents of recip is 64; 2 to 31"),
+    ],
 )
 def test_recipes_that_cannot_be(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(MappingError, match=message):
-        calibrated(parameters(), images(2), Recipe(**choices))
+        Recipe(**choices)
 
 
 def test_operators_are_near_the_exact_functions_of_their_inputs() -> None:

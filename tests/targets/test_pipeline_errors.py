@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pipeline_networks import chain
+from pipeline_networks import chain, one_lane
 from strategies import DT
 
 from neuromorph import Hz, MappingError, TargetError
 from neuromorph.mapping.pipeline import Budget, Parallel, Pipeline
+from neuromorph.mapping.pipeline.timeline import trace_events, write_csv, write_trace
 
 
 @pytest.mark.parametrize(
@@ -72,3 +75,24 @@ def test_numpy_numbers_are_numbers() -> None:
     plan = target.map(chain(6, 8), DT)
     assert plan.graph.fifo["to1.sums"].depth == 5
     assert plan.interval <= 60
+
+
+def test_timelines_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    timing = Pipeline(parallel=one_lane(chain(4, 3))).map(chain(4, 3), DT).timing
+    write_csv(timing, tmp_path / "kept.csv")
+    before = (tmp_path / "kept.csv").read_bytes()
+    assert before.splitlines()[0].split(b",")[0] == b"block"
+    limit, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+        with pytest.raises(MappingError, match=r"kept\.csv: cannot be written \(File too large\)"):
+            write_csv(timing, tmp_path / "kept.csv", "stage")
+        with pytest.raises(MappingError, match=r"new\.json: cannot be written"):
+            write_trace(trace_events(timing), tmp_path / "new.json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.csv"]
+    assert (tmp_path / "kept.csv").read_bytes() == before
+    with pytest.raises(MappingError, match="cannot be written"):
+        write_trace({}, tmp_path / "kept.csv" / "below.json")

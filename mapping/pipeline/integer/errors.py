@@ -55,9 +55,19 @@ def operator_errors(
     parameters : TransformerParameters
     patches : ndarray of int, shape (images, patches, inputs)
         Codes, as :meth:`IntegerTransformer.encode` gives them.
+
+    Raises
+    ------
+    MappingError
+        A network without scales, as a published one, or with other blocks than the parameters.
     """
     if not network.scales:
         raise MappingError("errors of operators: the network does not know the scales of its values")
+    if len(parameters.blocks) != len(network.blocks):
+        raise MappingError(
+            f"errors of operators: the network has {len(network.blocks)} blocks and the parameters "
+            f"{len(parameters.blocks)}; give those that it was made from"
+        )
     seen: dict[str, Integers] = {}
     network.run(patches, hook=seen.__setitem__, batch=len(patches))
     scale = network.scales

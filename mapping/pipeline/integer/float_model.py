@@ -12,6 +12,7 @@ from neuromorph.errors import MappingError
 
 from .calibrate import gelu
 from .parameters import Floats, Linear, Norm, TransformerParameters
+from .words import real_values
 
 See = Callable[[str, Floats], None]
 """Called with the name of an activation, as ``"block0.norm1"``, and its values."""
@@ -31,6 +32,11 @@ def evaluate(parameters: TransformerParameters, patches: NDArray[Any], *, see: S
     Returns
     -------
     ndarray of float64, shape (images, classes)
+
+    Raises
+    ------
+    MappingError
+        Patches of another shape, or that are not finite.
     """
     images = checked_patches(parameters, patches)
     tell = see or (lambda name, values: None)
@@ -80,8 +86,8 @@ def norm(values: Floats, layer: Norm, epsilon: float) -> Floats:
 
 
 def checked_patches(parameters: TransformerParameters, patches: NDArray[Any]) -> Floats:
-    """Patches as float64, if their shape is the network's."""
-    images = np.asarray(patches, np.float64)
+    """Patches as float64, if there are any, their shape is the network's, and they are finite."""
+    images = real_values(patches, "transformer: patches")
     rows = parameters.tokens - (parameters.token == "extra")
     inputs = parameters.patch.weight.shape[1]
     if images.ndim != 3 or images.shape[1:] != (rows, inputs) or not len(images):

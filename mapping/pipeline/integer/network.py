@@ -14,7 +14,7 @@ from neuromorph.progress import Progress, progress_for
 
 from .operators import DynamicMatmul, GeluRequant, Matmul, PatchEmbedding, Requant, Residual
 from .rows import LayerNorm, Softmax
-from .words import Integers
+from .words import Integers, real_values
 
 Hook = Callable[[str, Integers], None]
 """Called with the name of an operator, as ``"attn0.softmax"``, and its results for a batch of images."""
@@ -109,7 +109,7 @@ class Mlp:
         return seen("residual", self.residual.apply(values, seen("fc2", self.fc2.apply(hidden))))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IntegerTransformer:
     """A vision transformer whose every value is an integer of a stated number of bits.
 
@@ -142,9 +142,15 @@ class IntegerTransformer:
         return self.scales.get("head.classes", 1.0)
 
     def encode(self, patches: NDArray[Any]) -> Integers:
-        """Real-valued patches as the codes that :meth:`run` takes: rounded, and clamped to the input's word."""
+        """Real-valued patches as the codes that :meth:`run` takes: rounded, and clamped to the input's word.
+
+        Raises
+        ------
+        MappingError
+            Patches that are no real numbers, or not finite.
+        """
         word = self.patch_embed.matmul.input
-        codes = np.rint(np.asarray(patches, np.float64) / self.input_scale)
+        codes = np.rint(real_values(patches, "integer transformer: patches") / self.input_scale)
         return np.clip(codes, word.low, word.high).astype(np.int32)
 
     def run(
@@ -177,7 +183,7 @@ class IntegerTransformer:
         FormatError
             A value that outgrows its word; the message names operator and word.
         MappingError
-            Patches that are no integers, or of another shape.
+            Patches that are no integers, or of another shape; a batch without images.
         """
         codes = np.asarray(patches)
         if not np.issubdtype(codes.dtype, np.integer) or codes.ndim not in (2, 3):
@@ -188,6 +194,9 @@ class IntegerTransformer:
         if codes.ndim == 2:
             one: Integers = self.run(codes[None], hook=hook, batch=batch)[0]
             return one
+        if batch is not None and not (isinstance(batch, int | np.integer) and batch >= 1):
+            raise MappingError(f"integer transformer: batch is {batch!r}; give a number of images, at least 1, or None")
+        self.patch_embed.require(codes)
         size = batch or self._batch()
         logits = np.empty((len(codes), len(self.head.bias)), np.int64)
         with progress_for(progress) as shown:
@@ -216,6 +225,13 @@ class IntegerTransformer:
                 yield f"mlp{number}.{part}", getattr(mlp, part)
         yield "head.layernorm", self.norm
         yield "head.classes", self.head
+
+    def __repr__(self) -> str:
+        tokens, channels = self.patch_embed.bias.shape
+        return (
+            f"<IntegerTransformer: {tokens} tokens of {channels} channels, {len(self.blocks)} blocks, "
+            f"{len(self.head.bias)} classes>"
+        )
 
     def _run(self, patches: Integers, hook: Hook) -> Integers:
         values = self.patch_embed.apply(patches)

@@ -142,6 +142,10 @@ class Matmul:
 
     def apply(self, values: Integers) -> Integers:
         """(..., inputs) gives (..., outputs)."""
+        if values.shape[-1] != self.weight.shape[1]:
+            raise MappingError(
+                f"{self.name}: rows of {values.shape[-1]} values, expected {self.weight.shape[1]}", name=self.name
+            )
         self.input.check(values, self.name, "input")
         weight, bias = self._factors
         product = values.reshape(-1, values.shape[-1]).astype(weight.dtype) @ weight
@@ -238,14 +242,24 @@ class PatchEmbedding:
         """Rows that an image gives."""
         return len(self.bias) - self.extra
 
-    def apply(self, patches: Integers) -> Integers:
-        """(..., patches, inputs) gives (..., tokens, channels)."""
+    def require(self, patches: Integers) -> None:
+        """Refuse patches of another shape, or that the input's word cannot hold; row 0 only where it is used.
+
+        Raises
+        ------
+        MappingError, FormatError
+        """
         if patches.shape[-2] != self.patches or patches.shape[-1] != self.matmul.weight.shape[1]:
             raise MappingError(
                 f"{self.name}: images of {patches.shape[-2]} patches of {patches.shape[-1]} values, expected "
                 f"{self.patches} of {self.matmul.weight.shape[1]}",
                 name=self.name,
             )
+        self.matmul.input.check(patches if self.extra else patches[..., 1:, :], self.name, "input")
+
+    def apply(self, patches: Integers) -> Integers:
+        """(..., patches, inputs) gives (..., tokens, channels)."""
+        self.require(patches)
         found = self.matmul.apply(patches if self.extra else patches[..., 1:, :])
         sums = np.empty((*patches.shape[:-2], *self.bias.shape), np.int64)
         sums[..., :1, :] = 0

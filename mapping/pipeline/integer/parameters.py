@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from neuromorph.errors import MappingError
 
+from .words import real_values
+
 Floats = NDArray[np.float64]
 
 ClassToken = Literal["overwrite", "extra"]
@@ -79,7 +81,7 @@ class BlockParameters:
     gelu_zero: int = 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TransformerParameters:
     """A vision transformer in float, with the scales of a quantised one where training has found them.
 
@@ -136,6 +138,12 @@ class TransformerParameters:
     def classes(self) -> int:
         return len(self.head.bias)
 
+    def __repr__(self) -> str:
+        return (
+            f"<TransformerParameters: {self.tokens} tokens of {self.channels} channels, {self.heads} heads, "
+            f"{len(self.blocks)} blocks, {self.classes} classes>"
+        )
+
 
 def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "extra") -> TransformerParameters:
     """Parameters from arrays by name.
@@ -172,7 +180,7 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
     Raises
     ------
     MappingError
-        A name that is missing or not known, or an array of another shape.
+        A name that is missing or not known, an array of another shape or with values that are not finite.
     """
     state = dict(state)
     taken: set[str] = set()
@@ -181,20 +189,21 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
         if name not in state:
             raise MappingError(f"transformer's state: {name!r} is missing", name=name)
         taken.add(name)
-        found = np.asarray(state[name], np.float64)
+        found = real_values(state[name], f"transformer's state: {name!r}")
         if found.ndim != len(shape) or any(w is not None and w != f for w, f in zip(shape, found.shape, strict=True)):
             wanted = tuple("any" if size is None else size for size in shape)
             raise MappingError(f"transformer's state: {name!r} has shape {found.shape}, expected {wanted}", name=name)
-        if not np.all(np.isfinite(found)):
-            raise MappingError(f"transformer's state: {name!r} has values that are not finite", name=name)
         return found
 
     def scalar(name: str) -> float | None:
         if name not in state:
             return None
         taken.add(name)
-        value = float(np.asarray(state[name]).reshape(()))
-        if not (np.isfinite(value) and (value > 0 or name.endswith((".zero", ".signed")))):
+        found = real_values(state[name], f"transformer's state: {name!r}")
+        if found.size != 1:
+            raise MappingError(f"transformer's state: {name!r} has shape {found.shape}, expected one number", name=name)
+        value = float(found.item())
+        if not (value > 0 or name.endswith((".zero", ".signed"))):
             raise MappingError(f"transformer's state: {name!r} is {value}, expected a number above 0", name=name)
         return value
 
@@ -203,8 +212,8 @@ def from_state(state: Mapping[str, Any], heads: int, *, token: ClassToken = "ext
         return Linear(weight, array(f"{name}.bias", len(weight)), scalar(f"{name}.weight_scale"))
 
     channels = len(array("class_token", None))
-    if heads < 1 or channels % heads:
-        raise MappingError(f"transformer's state: {channels} channels cannot be cut into {heads} heads", heads=heads)
+    if not isinstance(heads, int | np.integer) or heads < 1 or channels % heads:
+        raise MappingError(f"transformer's state: {channels} channels cannot be cut into {heads!r} heads", heads=heads)
     if token not in ("extra", "overwrite"):
         raise MappingError(f"transformer's state: class token {token!r}; it is 'extra' or 'overwrite'", token=token)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
 
 from neuromorph.errors import MappingError
 
@@ -24,7 +27,7 @@ class Recipe:
     residual_bits : int
         Of the tokens that leave the patch embedding.
     headroom : int
-        Bits that the residual stream has above the largest value of the sample images.
+        Bits that the residual stream has above the largest value of the sample images; at least 0.
     requant, gelu : {"joint", "data", "type"}
         Ranges of the tables; ``"data"`` and ``"type"`` are without calibration.
     anchor : {"maximum", "minimum", "zero"}
@@ -50,13 +53,19 @@ class Recipe:
     contents: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what, bits in (("bits", self.bits), ("edge_bits", self.edge_bits)):
-            if not 2 <= bits <= 8:
-                raise MappingError(f"recipe: {what} is {bits}; 2 to 8 are possible", bits=bits)
-        for given, known in ((self.entries, _ENTRIES), (self.contents, _CONTENTS)):
+        for name, least, most in _LIMITS:
+            _check(name, getattr(self, name), range(least, most + 1))
+        for name, words in (("requant", get_args(Ranges)), ("gelu", get_args(Ranges)), ("anchor", get_args(Anchor))):
+            if (value := getattr(self, name)) not in words:
+                raise MappingError(f"recipe: {name} is {value!r}; it is one of {', '.join(words)}", name=name)
+        for what, given, known, possible in (
+            ("entries", self.entries, _ENTRIES, range(1, 1 << 20)),
+            ("contents", self.contents, _CONTENTS, range(2, 32)),
+        ):
             for name in given:
                 if name not in known:
                     raise MappingError(f"recipe: no table {name!r}; there are {', '.join(known)}", name=name)
+                _check(f"{what} of {name}", given[name], possible)
 
     def table(self, name: str) -> int:
         """Entries of a table."""
@@ -68,5 +77,11 @@ class Recipe:
         return self.contents.get(name, (_CONTENTS if self.bits <= 4 else {"rsqrt": 16, "exp": 16, "recip": 12})[name])
 
 
+def _check(name: str, value: object, possible: range) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value not in possible:
+        raise MappingError(f"recipe: {name} is {value!r}; {possible[0]} to {possible[-1]:,} are possible", name=name)
+
+
+_LIMITS = (("bits", 2, 8), ("edge_bits", 2, 8), ("residual_bits", 3, 32), ("headroom", 0, 32), ("segments", 1, 2))
 _ENTRIES = {"requant": 64, "gelu": 64, "rsqrt": 128, "exp": 32, "recip": 64}
 _CONTENTS = {"rsqrt": 12, "exp": 16, "recip": 8}

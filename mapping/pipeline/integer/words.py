@@ -22,8 +22,8 @@ class Width:
     signed: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 62:
-            raise MappingError(f"a word of {self.bits} bits; 1 to 62 are possible", bits=self.bits)
+        if self.bits not in range(1, 63):
+            raise MappingError(f"a word of {self.bits!r} bits; 1 to 62 are possible", bits=self.bits)
 
     @property
     def low(self) -> int:
@@ -50,7 +50,11 @@ class Width:
         ------
         FormatError
             Names the operator, its word, the value and the bits that it would need.
+        MappingError
+            Values that are no integers.
         """
+        if not isinstance(values, int) and values.dtype.kind not in "iu":
+            raise MappingError(f"{owner}: {what} is an array of {values.dtype}; expected integers", owner=owner)
         low, high = (values, values) if isinstance(values, int) else _range(values)
         if low < self.low or high > self.high:
             found = high if high > self.high else low
@@ -66,6 +70,26 @@ class Width:
 
     def __str__(self) -> str:
         return f"{'int' if self.signed else 'uint'}{self.bits}"
+
+
+def real_values(values: Any, owner: str) -> NDArray[np.float64]:
+    """An array of real numbers as float64.
+
+    Raises
+    ------
+    MappingError
+        Something else, or values that are not finite.
+    """
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        raise MappingError(f"{owner}: no array of numbers: rows differ in length", owner=owner) from error
+    if found.dtype.kind not in "biuf":
+        raise MappingError(f"{owner}: an array of {found.dtype}; expected real numbers", owner=owner)
+    if not np.isfinite(found).all():
+        first = tuple(np.argwhere(~np.isfinite(found))[0].tolist())
+        raise MappingError(f"{owner}: the value at {first} is {found[first]}, which is not finite", owner=owner)
+    return found.astype(np.float64, copy=False)
 
 
 def storage(largest: int) -> type[np.int32] | type[np.int64]:

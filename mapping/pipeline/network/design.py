@@ -341,7 +341,7 @@ def _banked(memory: Memory, lanes: int) -> Memory:
 
 
 def _divides(part: object, whole: int) -> bool:
-    return isinstance(part, int | np.integer) and part > 0 and bool(whole % part == 0)
+    return isinstance(part, int | np.integer) and int(part) > 0 and whole % int(part) == 0
 
 
 def smooth(size: int) -> int:
