@@ -50,6 +50,7 @@ def test_each_schedule_has_its_numbers(design: Path, schedule: str, capsys: pyte
     assert content["items"] == 2
     assert (content["memory"]["tensors"] > 0) == (schedule == "coarse")
     assert content["clock"] == 425e6
+    assert content["energy"]["board"] == "vck190"
 
 
 def test_all_schedules_are_compared(design: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,12 +65,44 @@ def test_all_schedules_are_compared(design: Path, tmp_path: Path, capsys: pytest
     assert len(json.loads(capsys.readouterr().out)["schedules"]) == 4
 
 
+def test_a_design_is_run_by_its_own_rules_beside_what_was_published(
+    design: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pipeline", str(design), "--items", "10"]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "continuous pipelines; 2 register places in a FIFO, 8 between blocks; cycles lost between items: 1" in printed
+    )
+    assert "assumed: pipelines = continuous" in printed
+    assert "chosen knowing the RTL log" in printed
+    for figure in ("57,624", "57,625", "824,843", "816,584", "818,920", "7,353", "7,118", "2,529"):
+        assert re.search(rf" {figure} ", printed), figure
+    assert printed.count("item 9, first in to last out, ") == 2
+    assert "V at most 2 items ahead, an assumption" in printed
+
+
+def test_a_network_is_laid_out_for_a_board(design: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pipeline", str(design), "--board", "zcu102", "--interval", "300", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["balanced"]["board"] == "zcu102"
+    assert content["published"] is None
+    assert content["balanced"]["interval"] <= content["interval"] <= 300
+    assert main(["pipeline", str(design), "--rate", "1e6"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^attn0\.q |^q ", printed, re.M), "the parallelism that was chosen"
+    assert "rigid pipelines" in printed
+    assert "beside what was published" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["vgg"], "'vgg' is no design that was published; there is deit-tiny, or give a machine file"),
+        (["vgg"], "'vgg' is no network that is known here; there is deit-tiny, deit-small, or give a machine file"),
         (["no.toml"], "no machine file no.toml"),
         (["deit-tiny", "--items", "1"], "--items 1: at least 2"),
+        (["deit-tiny", "--rate", "0"], "--rate 0.0: expected more than 0"),
+        (["deit-tiny", "--rate", "9", "--interval", "9"], "give --interval or --rate, not both"),
+        (["deit-small", "--board", "breadboard"], "breadboard"),
         (["deit-tiny", "--figure", "f.gif"], "expected a file that ends in .png"),
         (["deit-tiny", "--trace", "."], "--trace .: is a folder"),
         (["deit-tiny", "--schedule", "all", "--csv", "f.csv"], "--csv shows one schedule"),
