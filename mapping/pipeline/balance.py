@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph.errors import MappingError
+from neuromorph.progress import Progress, Silent, progress_for
 
 from .board import Board, load_board
 from .candidates import Candidates
 from .design import Design, Parallel
 from .graph import StageGraph
-from .resources import WORDS, Resources, Styles, capacity, describe_excess, exceeded
+from .placement import exceeded
+from .resources import WORDS, Resources, Styles, capacity, describe_excess
 from .storage import Cost
 
 CLOSE = 0.03
@@ -192,6 +194,7 @@ def balance(
     *,
     rate: float | None = None,
     styles: Styles | None = None,
+    progress: bool | Progress = False,
 ) -> Balanced:
     """Choose the parallelism of every operator.
 
@@ -217,7 +220,9 @@ def balance(
     rate : float, optional
         Items a second, at least, at the board's clock, instead of ``interval``.
     styles : Styles, optional
-        In which memories weights, tables and activations are.
+        In which memories weights, tables and activations are, and whether they may be elsewhere where they do not fit.
+    progress : bool or Progress
+        A bar on a terminal, or where else to say which interval is tried. An interrupt is seen between two programs.
 
     Raises
     ------
@@ -237,11 +242,17 @@ def balance(
     searches = [
         _Search(candidates, budget.limit(board))
         for one in designs
-        for candidates in Candidates.of(one, board, styles or Styles())
+        for candidates in Candidates.of(one, board, styles or Styles(), budget.limit(board))
     ]
-    found = [answer for search in searches for answer in [search.best(interval)] if answer is not None]
-    if not found:
-        raise _failure(designs[0], searches, interval)
+    found = []
+    with progress_for(progress) as report:
+        for number, search in enumerate(searches):
+            search.report = report
+            report.stage(f"balancing {search.candidates.design.name}, {number + 1} of {len(searches)}")
+            if (answer := search.best(interval)) is not None:
+                found.append(answer)
+        if not found:
+            raise _failure(designs[0], searches, interval)
     return min(found, key=lambda answer: (answer.interval if interval is None else 0, _worth(answer)))
 
 
@@ -251,6 +262,7 @@ class _Search:
 
     candidates: Candidates
     limit: Cost
+    report: Progress = field(default_factory=Silent)
     closest: tuple[float, int, Cost] | None = None
     """Of designs that did not fit: by what factor a resource was exceeded, at which interval, and what they took."""
 
@@ -281,6 +293,8 @@ class _Search:
 
     def _fit(self, interval: int) -> Balanced | None:
         """The cheapest choices with at most so many trips, if they fit."""
+        self.report.note(f"balancing {self.candidates.design.name}: an item in {interval:,} cycles")
+        self.report.advance()
         prices = _prices(self.limit, self.candidates.board)
         self.candidates.forget()
         best: Balanced | None = None
@@ -298,6 +312,8 @@ class _Search:
 
     def _count(self, interval: int) -> None:
         """Learn from what seems to be the best at an interval."""
+        self.report.note(f"balancing {self.candidates.design.name}: what an item in {interval:,} cycles takes")
+        self.report.advance()
         found = self.candidates.cheapest(interval, self.limit, _prices(self.limit, self.candidates.board))
         if found is not None:
             self._counted(found[0], interval)

@@ -28,6 +28,10 @@ class Board:
         Hz that pipelines like these have reached on it.
     half_blocks, ultra_blocks : tuple of (int, int)
         Words and bits of a word that half a block RAM, or an UltraRAM, can be.
+    ultra_ports : int
+        Ports of an UltraRAM, each of which reads or writes a word in a cycle.
+    ultra_initial : bool
+        Whether an UltraRAM can have contents from the start, as weights must.
     lut_words, shift_words : int
         Words of one bit that a LUT holds as memory, and as shift register.
     constants : Constants
@@ -44,6 +48,8 @@ class Board:
     clock: float
     half_blocks: tuple[tuple[int, int], ...]
     ultra_blocks: tuple[tuple[int, int], ...]
+    ultra_ports: int
+    ultra_initial: bool
     lut_words: int
     shift_words: int
     constants: Constants = field(compare=False, repr=False)
@@ -89,6 +95,8 @@ def load_board(board: str | Path | Board, **values: float) -> Board:
         clock=constants.si("clock.reached"),
         half_blocks=constants["memory.half_blocks"].value,
         ultra_blocks=constants["memory.ultra_blocks"].value,
+        ultra_ports=constants.count("memory.ultra_ports"),
+        ultra_initial=bool(constants["memory.ultra_initial"].value),
         lut_words=constants.count("memory.lut_words"),
         shift_words=constants.count("memory.shift_words"),
         constants=constants,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,45 +13,49 @@ from .arithmetic import logic
 from .board import Board, load_board
 from .design import Design, Parallel
 from .graph import Memory, Stage, StageGraph
-from .storage import Cost, Place, bits_of, control_cost, fifo_cost, memory_cost, total_cost
+from .placement import Part as Part
+from .placement import exceeded, placed
+from .storage import (
+    Cost,
+    Place,
+    bits_of,
+    control_cost,
+    fifo_cost,
+    fifo_places,
+    memory_cost,
+    memory_places,
+    total_cost,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Styles:
-    """In which memory a stage keeps what: in LUTs, or in block RAM if it is large enough for one.
+    """In which memory a stage keeps what: in LUTs, or in block RAM or UltraRAM if it is large enough.
 
-    HG-PIPE keeps weights in block RAM and windows, caches and tables in LUTs, so that is the default.
+    HG-PIPE keeps weights in block RAM and windows, caches and tables in LUTs, so that is the default, and a FIFO is in
+    the largest kind of memory of which it fills one.
+
+    Attributes
+    ----------
+    weights, table, activations : {"lut", "block", "ultra"}
+    move : bool
+        Where a design does not fit like that, whether weights, activations and FIFOs that are large may be elsewhere.
+        Weights can be in UltraRAM only where it can have contents from the start.
     """
 
     weights: Place = "block"
     table: Place = "lut"
     activations: Place = "lut"
+    move: bool = True
 
     def place(self, memory: Memory) -> Place:
         """Where a memory goes."""
         place: Place = getattr(self, memory.kind)
         return place
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One line of a bill.
-
-    Attributes
-    ----------
-    name : str
-        Of an operator, a stage's memory, a FIFO or a stage.
-    kind : {"logic", "weights", "table", "activations", "fifo", "control"}
-    operator, block : str
-        What it belongs to; a FIFO belongs to the stage that reads it, an output's to the one that writes it.
-    cost : Cost
-    """
-
-    name: str
-    kind: str
-    operator: str
-    block: str
-    cost: Cost
+    def moves(self, memory: Memory) -> bool:
+        """Whether it may go elsewhere: a table is there for every lane that looks something up, and stays."""
+        return self.move and memory.kind != "table"
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,9 @@ def resources(
     for operator in design.operators:
         if operator.name not in parallel:
             raise MappingError(f"{design.name}: no parallelism of {operator.name!r}", name=operator.name)
-    return bill(design, parallel, design.graph(parallel, depths), load_board(board), styles or Styles())
+    board = load_board(board)
+    made = bill(design, parallel, design.graph(parallel, depths), board, styles or Styles())
+    return replace(made, parts=placed(made.parts, capacity(board)))
 
 
 def bill(
@@ -167,7 +173,7 @@ def bill(
     styles: Styles,
     only: Container[str] | None = None,
 ) -> Resources:
-    """The same of a design whose graph is there already, or only what belongs to some operators."""
+    """The same of a design whose graph is there already, or only what belongs to some operators; nothing is moved."""
     parts = [
         Part(operator.name, "logic", operator.name, operator.block, logic(operator, parallel[operator.name]))
         for operator in design.operators
@@ -178,26 +184,22 @@ def bill(
             continue
         where = stage.part_of, stage.block
         parts += [
-            Part(f"{stage.name}.{memory.name}", memory.kind, *where, _memory(memory, board, styles))
+            Part(f"{stage.name}.{memory.name}", memory.kind, *where, *_memory(memory, board, styles))
             for memory in stage.memories
         ]
         parts.append(Part(stage.name, "control", *where, _control(stage, graph)))
     for fifo in graph.fifos:
         stage = graph.reader.get(fifo.name) or graph.writer[fifo.name]
         if only is None or stage.part_of in only:
-            parts.append(Part(fifo.name, "fifo", stage.part_of, stage.block, fifo_cost(fifo.depth, fifo.bits, board)))
+            cost = fifo_cost(fifo.depth, fifo.bits, board)
+            elsewhere = fifo_places(fifo.depth, fifo.bits, board) if styles.move else ()
+            parts.append(Part(fifo.name, "fifo", stage.part_of, stage.block, cost, elsewhere))
     return Resources(design.name, board, tuple(parts))
 
 
 def capacity(board: Board) -> Cost:
     """Everything that a board has."""
     return Cost(board.luts, board.dsps, board.block_rams, board.ultra_rams, 2**62)
-
-
-def exceeded(cost: Cost, limit: Cost) -> dict[str, float]:
-    """Resources of which ``cost`` has more than ``limit``, and by how much."""
-    differences = {item.name: getattr(cost, item.name) - getattr(limit, item.name) for item in fields(Cost)}
-    return {name: difference for name, difference in differences.items() if difference > 1e-6}
 
 
 def describe_excess(cost: Cost, limit: Cost, over: Mapping[str, float]) -> str:
@@ -216,14 +218,17 @@ WORDS = {
 }
 
 
-def _memory(memory: Memory, board: Board, styles: Styles) -> Cost:
-    """A table is there once for each bank, since every lane looks up an entry of its own; others are cut into banks."""
-    place = styles.place(memory)
+def _memory(memory: Memory, board: Board, styles: Styles) -> tuple[Cost, tuple[tuple[Place, Cost], ...]]:
+    """What it takes where it is, and in all places where it can be.
+
+    A table is there once for each bank, since every lane looks up an entry of its own; others are cut into banks.
+    """
+    place, written = styles.place(memory), memory.kind == "activations"
     if memory.kind == "table":
-        one = memory_cost(memory.words, memory.bits, board, place, written=False)
-        return Cost(one.luts * memory.banks, block_rams=one.block_rams * memory.banks)
-    rows = -(-memory.words // memory.banks)
-    return memory_cost(rows, memory.bits * memory.banks, board, place, written=memory.kind == "activations")
+        return memory_cost(memory.words, memory.bits, board, place, written=False).times(memory.banks), ()
+    rows, width = -(-memory.words // memory.banks), memory.bits * memory.banks
+    elsewhere = memory_places(rows, width, board, written=written) if styles.moves(memory) else ()
+    return memory_cost(rows, width, board, place, written=written), elsewhere
 
 
 def _control(stage: Stage, graph: StageGraph) -> Cost:

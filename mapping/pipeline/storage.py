@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from ..constants import Constants, load_constants
 from .board import Board
 
-Place = Literal["lut", "block"]
+Place = Literal["lut", "block", "ultra"]
+
+PLACES: tuple[Place, ...] = ("block", "ultra", "lut")
 
 RULES = "fpga_logic"
 """The machine file of what arithmetic, memory and control take on any board."""
@@ -99,20 +101,46 @@ def block_ram(words: int, width: int, board: Board) -> Cost:
     return Cost(block_rams=min(ceil(words / deep) * ceil(width / wide) for deep, wide in board.half_blocks) / 2)
 
 
-def ultra_ram(words: int, width: int, board: Board) -> Cost:
-    """UltraRAM in the shape that takes the fewest."""
-    return Cost(ultra_rams=min(ceil(words / deep) * ceil(width / wide) for deep, wide in board.ultra_blocks))
+def ultra_ram(words: int, width: int, board: Board, *, written: bool = True) -> Cost:
+    """UltraRAM in the shape that takes the fewest.
+
+    One port writes and the other reads. What is never written is read by both, each from a half of the rows of its own,
+    so that a block is also twice as wide and half as deep.
+    """
+    ports = 1 if written else board.ultra_ports
+    shapes = [(deep // n, wide * n) for deep, wide in board.ultra_blocks for n in range(1, ports + 1)]
+    return Cost(ultra_rams=min(ceil(words / deep) * ceil(width / wide) for deep, wide in shapes))
 
 
 @lru_cache(maxsize=4096)
 def memory_cost(words: int, width: int, board: Board, place: Place, *, written: bool = True) -> Cost:
     """A memory of ``words`` rows, ``width`` bits of which are read or written together.
 
-    ``place`` is a wish: what does not fill half a block stays in LUTs.
+    ``place`` is a wish: what does not fill half a block RAM stays in LUTs, and where UltraRAM cannot be had, block RAM
+    is taken.
     """
-    if place == "block" and words * width >= _half_bits(board):
-        return block_ram(words, width, board)
-    return lut_ram(words, width, board, written=written)
+    if place == "lut" or words * width < _half_bits(board):
+        return lut_ram(words, width, board, written=written)
+    if place == "ultra" and has_ultra(board, written=written):
+        return ultra_ram(words, width, board, written=written)
+    return block_ram(words, width, board)
+
+
+def has_ultra(board: Board, *, written: bool) -> bool:
+    """Whether UltraRAM can hold something: what is never written has to be in it from the start."""
+    return bool(board.ultra_rams and board.ultra_blocks) and (written or board.ultra_initial)
+
+
+@lru_cache(maxsize=4096)
+def memory_places(words: int, width: int, board: Board, *, written: bool) -> tuple[tuple[Place, Cost], ...]:
+    """A memory that fills at least half a block RAM, in all places that the board has for it; of a smaller one none."""
+    if words * width < _half_bits(board):
+        return ()
+    return tuple(
+        (place, memory_cost(words, width, board, place, written=written))
+        for place in PLACES
+        if place != "ultra" or has_ultra(board, written=written)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -122,8 +150,7 @@ def fifo_cost(depth: int, width: int, board: Board) -> Cost:
     UltraRAM if it fills a whole one and the board has any, then block RAM if it fills a half; else shift registers
     up to one LUT a bit, or LUTs as memory.
     """
-    known = rules()
-    control = Cost(luts=known.si("control.fifo") + known.si("control.fifo_bit") * ceil(log2(max(depth, 2))))
+    control = _fifo_control(depth)
     size = depth * width
     if board.ultra_blocks and size >= board.ultra_blocks[0][0] * board.ultra_blocks[0][1]:
         return control + ultra_ram(depth, width, board)
@@ -137,10 +164,23 @@ def fifo_cost(depth: int, width: int, board: Board) -> Cost:
 
 
 @lru_cache(maxsize=4096)
+def fifo_places(depth: int, width: int, board: Board) -> tuple[tuple[Place, Cost], ...]:
+    """A FIFO that fills at least half a block RAM, in all places that the board has for it; of a smaller one none."""
+    control = _fifo_control(depth)
+    return tuple((place, control + cost) for place, cost in memory_places(depth, width, board, written=True))
+
+
+@lru_cache(maxsize=4096)
 def control_cost(counters: int, moved: int) -> Cost:
     """A stage's start, stall and ``counters`` bits of loop counters, and a choice for each bit that it moves."""
     known = rules()
     return Cost(luts=known.si("control.stage") + known.si("control.counter") * counters + moved)
+
+
+@lru_cache
+def _fifo_control(depth: int) -> Cost:
+    known = rules()
+    return Cost(luts=known.si("control.fifo") + known.si("control.fifo_bit") * ceil(log2(max(depth, 2))))
 
 
 def _half_bits(board: Board) -> int:

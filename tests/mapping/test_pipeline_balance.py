@@ -18,7 +18,8 @@ from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.depths import depth_tradeoff, smallest_depths
 from neuromorph.mapping.pipeline.design import Operator, Parallel
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Memory, Run, Stage, StageGraph
-from neuromorph.mapping.pipeline.resources import Resources, Styles, exceeded, resources
+from neuromorph.mapping.pipeline.placement import exceeded
+from neuromorph.mapping.pipeline.resources import Resources, Styles, resources
 from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.mapping.pipeline.storage import block_ram, fifo_cost, memory_cost
 from neuromorph.mapping.pipeline.timing import Rules
@@ -234,7 +235,7 @@ def fork(long: int, depth: int) -> StageGraph:
 def test_no_fifo_can_be_shallower(long: int, rules: Rules) -> None:
     graph = fork(long, 64)
     found = smallest_depths(graph, rules=rules)
-    timing = simulate(found.graph, 3, slots=rules.slots, block_slots=rules.block_slots, pipelines=rules.pipelines)
+    timing = simulate(found.graph, 3, rules)
     assert timing.interval == found.interval == found.target == 40 + long
     assert found.depths["fast"] > long - 2 * (rules.slots + 2)
     for name, depth in found.depths.items():
