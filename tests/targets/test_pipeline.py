@@ -208,7 +208,7 @@ def test_report_shows_both_schedules_and_says_what_is_not_known() -> None:
     program.run(20, progress=False)
     report = program.report()
     text = str(report)
-    for word in ("pipelined", "step by step", "energy: not modelled", "vck190", "to1", "loop1", "DSPs"):
+    for word in ("pipelined", "step by step", "an item, ", "not measured", "vck190", "to1", "loop1", "DSPs"):
         assert word in text
     data = report.to_dict()
     assert data["pipelined"]["interval"] == program.schedule().interval

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from neuromorph.engine.tables import Table, as_html, as_rich, as_text
 
-from ...readable import many, percent, seconds
+from ...readable import joules, many, percent, seconds
+from ..actions import Energy
 from ..memory import buffers
 from .schedules import Figures, Schedule
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
-
-ENERGY = "not modelled: nobody has published the power of a design of this kind for networks like this"
-"""What is said about energy."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,9 +55,9 @@ class NetworkReport:
         return self.schedule.step_by_step
 
     @property
-    def energy(self) -> str:
-        """Why there is no figure."""
-        return ENERGY
+    def energy(self) -> Energy | None:
+        """What a step takes pipelined; None if there are no prices for the board."""
+        return None if self.schedule.energies is None else self.schedule.energies[0]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -70,7 +68,9 @@ class NetworkReport:
             "samples": self.samples,
             "weight_bits": {each.name: each.stored_bits for each in self.schedule.design.products},
             "resources": self.schedule.plan.resources.to_dict()["all"],
-            "energy": self.energy,
+            "energy": None
+            if self.schedule.energies is None
+            else dict(zip(("pipelined", "step_by_step"), (e.to_dict() for e in self.schedule.energies), strict=True)),
         }
 
     def __str__(self) -> str:
@@ -109,15 +109,21 @@ class NetworkReport:
             lines.append("  products take as long as the events ask for; steps are handed over whole")
         memory = buffers(found.graph)
         lines.append(f"  on chip: weights and parameters {memory.weights:,} bits, all else {memory.activations:,}")
-        lines.append(f"  energy: {self.energy}")
+        if self.energy is None:
+            lines.append(f"  energy: there are no prices for board {found.plan.board.name}")
+        else:
+            lines += [f"  {line}" for line in self.energy.summary()]
+            if found.steps:
+                lines.append(f"    all {many(found.steps, 'step')}: {joules(self.energy.run)}")
         return "\n".join(lines)
 
     def _tables(self) -> list[Table]:
-        rows = [self._row(each) for each in (self.pipelined, self.step_by_step)]
+        spent = self.schedule.energies or (None, None)
+        rows = [self._row(*each) for each in zip((self.pipelined, self.step_by_step), spent, strict=True)]
         head = ("schedule", "cycles a step", "steps a second", "first step", "time", "later step", "time", "buffers")
-        return [("schedules", head, rows), self._operators(), self._resources()]
+        return [("schedules", (*head, "energy a step", "power"), rows), self._operators(), self._resources()]
 
-    def _row(self, each: Figures) -> tuple[str, ...]:
+    def _row(self, each: Figures, spent: Energy | None) -> tuple[str, ...]:
         clock = self.schedule.plan.board.clock
         return (
             each.name,
@@ -128,6 +134,8 @@ class NetworkReport:
             f"{each.latency:,.6g} cycles",
             seconds(each.latency / clock),
             f"{each.buffers:,} bits",
+            "-" if spent is None else joules(spent.item),
+            "-" if spent is None else f"{spent.power:.3g} W",
         )
 
     def _operators(self) -> Table:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..actions import Energy
+from ..energy import has_prices, priced
 from ..graph import StageGraph
 from ..memory import buffers
 from ..timing import Timing
@@ -134,6 +136,32 @@ class Schedule:
         times = one_by_one(self.design, self.busy(max(self.steps, 1) if self.products == "events" else 2))
         cycles = times.interval * self.steps
         return self._figures("step by step", times.interval, times.first, times.latency, cycles, self._one_step())
+
+    @cached_property
+    def energies(self) -> tuple[Energy, Energy] | None:
+        """What a step takes pipelined, and step by step on the same board; None if there are no prices for the board.
+
+        Where products take as long as the events ask for, operators and what belongs to them work for the mean of the
+        steps.
+        """
+        if not has_prices(self.plan.board):
+            return None
+        activity = None if self.products == "stream" else self._activity()
+        plan, steps = self.plan, max(self.steps, 1)
+        pipelined, one_by_one = (
+            priced(
+                plan.design, plan.parallel, plan.graph, plan.resources, each.interval,
+                items=steps, cycles=each.cycles if self.steps else each.first, activity=activity,
+            )
+            for each in (self.pipelined, self.step_by_step)
+        )  # fmt: skip
+        return pipelined, one_by_one
+
+    def _activity(self) -> dict[str, float]:
+        """Cycles of work a step as a share of those without events."""
+        whole = works(self.design, self.plan.parallel, None, 1)[0]
+        done = self.busy(max(self.steps, 1)).mean(axis=0) / whole
+        return {each.name: float(share) for each, share in zip(self.design.operators, done, strict=True)}
 
     def _figures(self, name: str, interval: float, first: float, latency: float, cycles: float, memory: int) -> Figures:
         rate = self.plan.board.clock / interval if interval else 0.0
