@@ -44,6 +44,7 @@ TARGETS: dict[str, Callable[..., Target]] = {  # of (dtype, weights): comparison
         crossbar, machine=load_machine("ideal", rows=7, columns=20), convolution="stationary", replicate=2
     ),
     "pipeline": pipeline,
+    "pipeline-events": partial(pipeline, products="events"),
     "spinnaker2-3-chips": partial(spinnaker2, chips=3, neurons_per_pe=7, partition="sequential", rows="packed"),
 }
 

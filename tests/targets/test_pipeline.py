@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from pipeline_networks import chain, design_of, one_lane, stack
-from strategies import DT, Delta, Graded, networks
+from strategies import DT, Delta, Graded
 
 from neuromorph import (
     CPU,
@@ -21,7 +20,6 @@ from neuromorph import (
     Live,
     MappingError,
     Network,
-    Reference,
     TargetError,
     Uniform,
     first_difference,
@@ -38,13 +36,6 @@ from neuromorph.mapping.pipeline.network.design import NetworkDesign
 from neuromorph.mapping.pipeline.network.traffic import traffic
 from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.progress import Silent
-
-QUICK = settings(
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 def test_levels_make_different_steps_at_a_time_and_give_the_events_of_the_cpu() -> None:
@@ -217,15 +208,6 @@ def test_report_shows_both_schedules_and_says_what_is_not_known() -> None:
     assert "advance" in program.source()
     assert repr(program.target) == "Pipeline('vck190')"
     assert repr(replace(program.target, products="events")) == "Pipeline('vck190', products='events')"
-
-
-@given(net=networks(max_populations=3, lookup=True))
-@settings(QUICK, max_examples=4)
-def test_random_networks_by_events_run_as_in_the_reference(net: Network) -> None:
-    expected = Reference("float32").compile(net, dt=DT).run(25, progress=False)
-    program = Pipeline(parallel=one_lane(net), products="events").compile(net, dt=DT)
-    assert first_difference(program.run(25, progress=False), expected) is None
-    assert program.schedule().pipelined.cycles > 0
 
 
 def test_traffic_is_counted_in_the_bits_of_the_codes() -> None:
