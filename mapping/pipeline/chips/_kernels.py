@@ -64,7 +64,8 @@ def carry_rows(
     load, done, arrival = np.zeros(len(link_ns), np.int64), np.zeros(parts), np.zeros(parts)
     n = 0
     for r in range(rows):
-        own[r] = base[r % variants]
+        for p in range(parts):
+            own[r, p] = base[r % variants, p]
         for i in range(row_ptr[r], row_ptr[r + 1]):
             if i > row_ptr[r] and group[i] == group[i - 1]:
                 count[n - 1] += 1
