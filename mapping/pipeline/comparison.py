@@ -15,9 +15,9 @@ from ..readable import joules
 from . import schedule
 from .actions import Energy
 from .beside import Published, beside
+from .buffers import Buffers, buffers
 from .closed import closed_form
 from .graph import StageGraph
-from .memory import Buffers, buffers
 from .simulate import simulate
 from .timing import RULES, Rules, Timing
 

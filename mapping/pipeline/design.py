@@ -106,3 +106,9 @@ class Design(Protocol):
     def graph(self, parallel: Mapping[str, Parallel], depths: Mapping[str, int] | None = None) -> StageGraph:
         """Stages and FIFOs for one choice an operator; ``depths`` by FIFO name instead of the design's own."""
         ...
+
+
+def divisors(size: int) -> list[int]:
+    """All divisors, ascending."""
+    low = [n for n in range(1, int(size**0.5) + 1) if size % n == 0]
+    return sorted({*low, *(size // n for n in low)})

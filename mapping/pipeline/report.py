@@ -13,7 +13,7 @@ from ..constants import Constants
 from ..readable import many, percent, seconds
 from .actions import Energy
 from .beside import Published, beside
-from .memory import Buffers, buffers
+from .buffers import Buffers, buffers
 from .names import alike
 from .timeline import tracks
 from .timing import Rules, Timing

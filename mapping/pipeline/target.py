@@ -23,7 +23,7 @@ from .balance import Budget
 from .board import Board, load_board
 from .design import Parallel
 from .network.design import NetworkDesign
-from .network.layout import Aim, Depths, plan_network
+from .network.plan import Aim, Depths, Plan, plan_network
 from .network.schedules import Products
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from neuromorph.network.synapses import Synapses
     from neuromorph.units import Quantity
 
-    from .network.plan import Plan
     from .program import PipelineProgram
 
 

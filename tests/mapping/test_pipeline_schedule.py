@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from neuromorph.errors import MappingError
 from neuromorph.mapping.constants import load_constants
 from neuromorph.mapping.pipeline import comparison, figures, schedule, timeline
+from neuromorph.mapping.pipeline.buffers import buffers
 from neuromorph.mapping.pipeline.closed import closed_form
 from neuromorph.mapping.pipeline.comparison import compare_schedules
 from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Memory, Run, Stage, StageGraph
-from neuromorph.mapping.pipeline.memory import buffers
 from neuromorph.mapping.pipeline.report import report
 from neuromorph.mapping.pipeline.simulate import simulate
 from neuromorph.mapping.pipeline.timing import Rules, Timing

@@ -16,8 +16,8 @@ from neuromorph import (
     Network,
 )
 from neuromorph.mapping.pipeline import Pipeline
-from neuromorph.mapping.pipeline.design import Parallel
-from neuromorph.mapping.pipeline.network.design import divisors, smooth
+from neuromorph.mapping.pipeline.design import Parallel, divisors
+from neuromorph.mapping.pipeline.network.design import smooth
 from neuromorph.mapping.pipeline.network.order import Link, order_of
 from neuromorph.mapping.pipeline.network.plan import Plan
 from neuromorph.mapping.pipeline.network.schedules import Schedule

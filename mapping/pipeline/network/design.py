@@ -14,10 +14,10 @@ from neuromorph.language.expr import Type
 from neuromorph.lowering.program import LoweredNetwork
 
 from ...constants import load_constants
-from ..design import Operator, Parallel
+from ..design import Operator, Parallel, divisors
 from ..graph import Loop, Memory, Run, StageGraph
-from ..transformer.layout import Layout, Numbers, Owner, Stream, loop
-from ..transformer.pieces import adapt, product
+from ..stages.layout import Layout, Numbers, Owner, Stream, loop
+from ..stages.pieces import adapt, product
 from .order import Order, order_of
 from .work import Neurons, Product, depths, neurons_of, product_of
 
@@ -354,9 +354,3 @@ def smooth(size: int) -> int:
         if rest == 1:
             return size
         size += 1
-
-
-def divisors(size: int) -> list[int]:
-    """All divisors, ascending."""
-    low = [n for n in range(1, int(size**0.5) + 1) if size % n == 0]
-    return sorted({*low, *(size // n for n in low)})

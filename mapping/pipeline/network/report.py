@@ -10,7 +10,7 @@ from neuromorph.engine.tables import Table, as_html, as_rich, as_text
 
 from ...readable import joules, many, percent, seconds
 from ..actions import Energy
-from ..memory import buffers
+from ..buffers import buffers
 from .schedules import Figures, Schedule
 
 if TYPE_CHECKING:

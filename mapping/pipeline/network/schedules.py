@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..actions import Energy
+from ..buffers import buffers
 from ..energy import has_prices, priced
 from ..graph import StageGraph
-from ..memory import buffers
 from ..timing import Timing
 from .bound import Bound
 from .design import NetworkDesign

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from ..design import Operator, Parallel
 from ..graph import Memory, StageGraph
-from . import pieces
-from .layout import Layout, Owner, Stream
+from ..stages import pieces
+from ..stages.layout import Layout, Owner, Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from neuromorph.errors import MappingError
 
 from ...constants import load_constants
 from ..closed import arrivals
-from ..design import PRODUCTS, Operator, Parallel
+from ..design import PRODUCTS, Operator, Parallel, divisors
 from ..graph import StageGraph
+from ..stages.layout import Layout, Numbers, Stream
 from . import blocks
-from .layout import Layout, Numbers, Stream
 from .shape import VisionTransformer
 
 
@@ -110,7 +110,7 @@ class TransformerDesign:
         tile = 1 if operator.block == "head" else self.tile
         split = operator.name.endswith(("q_requant", "k_requant", "v_requant", "a_requant"))
         inputs = divisors(self.shape.head_channels if split else operator.inputs)
-        outputs = divisors(operator.outputs) if operator.kind in PRODUCTS else (1,)
+        outputs = divisors(operator.outputs) if operator.kind in PRODUCTS else [1]
         return tuple(Parallel(tile, one, other) for one in inputs for other in outputs)
 
     def graph(self, parallel: Mapping[str, Parallel], depths: Mapping[str, int] | None = None) -> StageGraph:
@@ -284,11 +284,6 @@ class TransformerDesign:
             taken=taken,
             out=shape.bits.residual,
         )
-
-
-def divisors(number: int) -> tuple[int, ...]:
-    """All divisors, in order."""
-    return tuple(one for one in range(1, number + 1) if number % one == 0)
 
 
 def _listed(numbers: Sequence[int]) -> str:
