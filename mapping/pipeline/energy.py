@@ -18,7 +18,8 @@ from .actions import KINDS, Action, Energy
 from .board import Board, load_board
 from .design import PRODUCTS, Design, Operator, Parallel
 from .graph import StageGraph
-from .resources import Resources, Styles, bill
+from .placement import placed
+from .resources import Resources, Styles, bill, capacity
 from .storage import Cost
 from .timing import Timing
 
@@ -54,7 +55,7 @@ def energy(
     prices : str, Path or Constants
         A machine file like ``pipeline_energy.toml``, or ``load_constants("pipeline_energy").replace(...)``.
     styles : Styles, optional
-        Where memories are.
+        Where memories are. Large ones go elsewhere if the board then holds everything.
     interval : float, optional
         Cycles an item that were measured, instead of the simulated ones.
 
@@ -63,13 +64,15 @@ def energy(
     MappingError
         There are no prices for the board, the run had one item, or there is no such board or file.
     """
-    graph = timing.graph
+    graph, board = timing.graph, load_board(board)
     parts = {stage.part_of for stage in graph.stages}
+    spent = bill(design, parallel, graph, board, styles or Styles(), parts)
+    moved = replace(spent, parts=placed(spent.parts, capacity(board)))
     return priced(
         design,
         parallel,
         graph,
-        bill(design, parallel, graph, load_board(board), styles or Styles(), parts),
+        spent if moved.excess() else moved,
         float(timing.interval) if interval is None else interval,
         items=timing.items,
         cycles=int(timing.last_out[-1] - timing.first_in[0]) + 1,
