@@ -317,8 +317,21 @@ def test_what_cannot_be_scheduled_is_said(program: SpiNNaker2Program) -> None:
 
     with pytest.raises(TargetError, match="has not run yet"):
         schedules(compiled(stack()), progress=False)
-    with pytest.raises(MappingError, match="depth is 0"):
-        schedules(program, depth=0, progress=False)
+    for depth in (0, 1.5, True, "2"):
+        with pytest.raises(MappingError, match=f"depth is {depth!r}; it must be a whole number of at least 1"):
+            schedules(program, depth=depth, progress=False)  # type: ignore[arg-type]
+    for tolerance in (-1, float("nan"), "x"):
+        with pytest.raises(MappingError, match=f"tolerance is {tolerance!r}; it must be a share of at least 0"):
+            schedules(program, tolerance=tolerance, progress=False)  # type: ignore[arg-type]
+    other: Any = CPU().compile(stack(), dt=1 * ms, progress=False)
+    for use in (schedules, lambda cpu: layer_partition(cpu, 6)):
+        with pytest.raises(TargetError, match=r"are of a program of SpiNNaker2, not of <CPUProgram"):
+            use(other)
+    with pytest.raises(MappingError, match=r"pes is 2\.5; it must be a whole number"):
+        layer_partition(program, 2.5)  # type: ignore[arg-type]
+    for room in (-1, 10**9):
+        with pytest.raises(MappingError, match=f"room for queues is {room} bytes; .* share on a PE"):
+            layer_partition(program, 6, room=room)
     with pytest.raises(TargetError, match='clock="barrier"'):
         schedules(compiled(stack(), clock="tick"), progress=False)
     with pytest.raises(TargetError, match='dvfs="low" or dvfs="high"'):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.errors import MappingError, TargetError
+from neuromorph.errors import MappingError
 
 from ...partition import part_bytes, part_counts
 from ...spinnaker2.costs import neuron_work
@@ -16,7 +16,7 @@ from ...spinnaker2.formats import plan
 from ...spinnaker2.layout import offsets
 from ...spinnaker2.ledger import PHASES
 from ...spinnaker2.memory import hypergraph
-from .work import Work, count_work
+from .work import Work, count_work, require_count, run_of
 
 if TYPE_CHECKING:
     from neuromorph.trace import Trace
@@ -55,13 +55,12 @@ def layer_partition(
     Raises
     ------
     MappingError
-        If so many PEs cannot hold the populations apart.
+        If so many PEs cannot hold the populations apart, or the room leaves them nothing.
     TargetError
         If nothing has run; or see :func:`.schedules`.
     """
-    trace = program.last_trace if trace is None else trace
-    if trace is None:
-        raise TargetError(f"{program.network.name} has not run yet; run it, or give a trace")
+    trace = run_of(program, trace)
+    require_count(pes, f"{program.network.name}: pes")
     mapped = program.mapping
     lowered, first, options = mapped.lowered, offsets(mapped.lowered), program.target.options()
     # The compiler begins with a small directory of sending PEs and makes it larger; it may hold all of them.
@@ -69,6 +68,12 @@ def layer_partition(
     layout = plan(lowered, mapped.machine, replace(options, directory=max(pes, options.directory)))
     most = min(begins.limits.vertices, layout.limits.vertices)
     bytes_free = layout.limits.bytes - (layout.fixed["fifo"] if room is None else room) * layout.limits.grain
+    if (room is not None and room < 0) or bytes_free <= 0:
+        raise MappingError(
+            f"{lowered.name}: room for queues is {room} bytes; it must be at least 0, and below the "
+            f"{layout.limits.bytes // layout.limits.grain:,} bytes that neurons and queues share on a PE",
+            room=room,
+        )
     each, received = _work(program, count_work(program.deployed, trace))
     graph = hypergraph(lowered, layout)
     own = [p.index for p in lowered.populations if p.follows is None]

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.errors import MappingError, TargetError
+from neuromorph.errors import MappingError
 from neuromorph.progress import Progress, progress_for
 
 from ...spinnaker2.energy import Totals, account
@@ -31,7 +32,7 @@ from ...spinnaker2.options import WORD
 from .handshake import Handshake, aside, handshake
 from .pipelined import Costs, ends, loops_of
 from .result import CAUSES, NAMES, Floats, Ints, Schedule, Schedules, mean_interval
-from .work import Work, count_work, require_schedulable
+from .work import Work, count_work, require_count, run_of
 
 if TYPE_CHECKING:
     from neuromorph.trace import Trace
@@ -68,19 +69,18 @@ def schedules(
     Raises
     ------
     TargetError
-        If nothing has run, events that were sent were not recorded, or what happens depends on time: see
-        :func:`.work.require_schedulable`.
+        If the program is of another target, nothing has run, events that were sent were not recorded, or what happens
+        depends on time: see :func:`.work.require_schedulable`.
     MappingError
-        If depth is not at least 1, or the routing tables have no room for the handshake.
+        If depth is no whole number of at least 1, tolerance below 0, or the routing tables have no room for the
+        handshake.
     """
-    deployed = program.deployed
-    name = program.network.name
-    if depth is not None and depth < 1:
-        raise MappingError(f"{name}: depth is {depth}; a PE keeps the packets of at least 1 step", depth=depth)
-    require_schedulable(deployed)
-    trace = program.last_trace if trace is None else trace
-    if trace is None:
-        raise TargetError(f"{name} has not run yet: there are no events to schedule; run it, or give a trace")
+    trace = run_of(program, trace)
+    deployed, name = program.deployed, program.network.name
+    if depth is not None:
+        require_count(depth, f"{name}: depth")
+    if not (isinstance(tolerance, Real) and tolerance >= 0):
+        raise MappingError(f"{name}: tolerance is {tolerance!r}; it must be a share of at least 0", tolerance=tolerance)
     with progress_for(progress) as shown:
         shown.stage("counting the work of each PE and step")
         work = count_work(deployed, trace)

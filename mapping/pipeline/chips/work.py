@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromorph.errors import TargetError
+from neuromorph.errors import MappingError, TargetError
 from neuromorph.lowering.program import EventTable, LoweredNetwork, LoweredPopulation
 
+from ...readable import many
 from ...spinnaker2.costs import neuron_cycles, synapse_cycles
 from ...spinnaker2.energy import Totals
 from ...spinnaker2.layout import offsets
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from neuromorph.trace import Trace
 
     from ...spinnaker2.instance import Deployed
+    from ...spinnaker2.program import SpiNNaker2Program
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -124,6 +126,41 @@ def require_schedulable(deployed: Deployed) -> None:
         raise TargetError(f"{name}: schedules are for the network itself; compile it without a decoder")
 
 
+def run_of(program: SpiNNaker2Program, trace: Trace | None) -> Trace:
+    """The run that is to be scheduled: a trace that was given, or the program's last.
+
+    Raises
+    ------
+    TargetError
+        A program of another target, one that has not run, or see :func:`require_schedulable`.
+    """
+    from ...spinnaker2.program import SpiNNaker2Program
+
+    if not isinstance(program, SpiNNaker2Program):
+        raise TargetError(
+            f"schedules across chips are of a program of SpiNNaker2, not of {program!r:.80}; compile the network with "
+            "SpiNNaker2()"
+        )
+    require_schedulable(program.deployed)
+    trace = program.last_trace if trace is None else trace
+    if trace is None:
+        raise TargetError(
+            f"{program.network.name} has not run yet: there are no events to schedule; run it, or give a trace"
+        )
+    return trace
+
+
+def require_count(value: object, what: str) -> None:
+    """Refuse what is no whole number of at least 1.
+
+    Raises
+    ------
+    MappingError
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise MappingError(f"{what} is {value!r}; it must be a whole number of at least 1")
+
+
 def count_work(deployed: Deployed, trace: Trace) -> Work:
     """Count the work of a run.
 
@@ -147,7 +184,8 @@ def count_work(deployed: Deployed, trace: Trace) -> Work:
     lag, stage_of = stages_of(lowered)
     if steps <= lag[-1]:
         raise TargetError(
-            f"{lowered.name}: the last stage answers after {int(lag[-1])} steps and the trace has {steps}; run longer"
+            f"{lowered.name}: the last stage answers after {many(int(lag[-1]), 'step')} and the trace has {steps}; run "
+            "longer"
         )
     stages = len(lag)
     events = [_events(deployed, trace, p) for p in lowered.populations]
