@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,12 +19,22 @@ from neuromorph.mapping.pipeline.deadlock import DeadlockError
 from neuromorph.mapping.pipeline.depths import depth_tradeoff, smallest_depths
 from neuromorph.mapping.pipeline.design import Operator, Parallel
 from neuromorph.mapping.pipeline.graph import Fifo, Loop, Memory, Run, Stage, StageGraph
-from neuromorph.mapping.pipeline.placement import exceeded
+from neuromorph.mapping.pipeline.placement import Part, exceeded, placed
 from neuromorph.mapping.pipeline.resources import Resources, Styles, resources
 from neuromorph.mapping.pipeline.simulate import simulate
-from neuromorph.mapping.pipeline.storage import block_ram, fifo_cost, memory_cost
+from neuromorph.mapping.pipeline.solver import quiet
+from neuromorph.mapping.pipeline.storage import (
+    Cost,
+    block_ram,
+    fifo_cost,
+    memory_cost,
+    memory_places,
+    total_cost,
+    ultra_ram,
+)
 from neuromorph.mapping.pipeline.timing import Rules
 from neuromorph.mapping.pipeline.transformer import TransformerDesign, VisionTransformer, published
+from neuromorph.progress import Silent
 
 VCK190, ZCU102 = load_board("vck190"), load_board("zcu102")
 PUBLISHED = load_constants("pipeline_published")
@@ -106,6 +117,24 @@ def test_memories_take_the_blocks_that_were_published() -> None:
     assert fifo_cost(2, 40, VCK190).luts < fifo_cost(32, 40, VCK190).luts < fifo_cost(64, 40, VCK190).luts
     assert memory_cost(100, 10, VCK190, "block").block_rams == 0  # too small for one
     assert memory_cost(64, 3, VCK190, "lut", written=False).luts == 3
+
+
+def test_ultra_rams_have_two_ports() -> None:
+    # one writes and one reads; where nothing is written both read, each from half of the rows
+    assert ultra_ram(4096, 144, VCK190).ultra_rams == 2
+    assert ultra_ram(4096, 144, VCK190, written=False).ultra_rams == 2
+    assert ultra_ram(2048, 144, VCK190).ultra_rams == 2
+    assert ultra_ram(2048, 144, VCK190, written=False).ultra_rams == 1
+    assert memory_cost(2048, 144, VCK190, "ultra", written=False).ultra_rams == 1
+    assert memory_cost(100, 10, VCK190, "ultra").ultra_rams == 0  # too small
+    # weights have to be there from the start; what the run writes does not
+    late = replace(VCK190, ultra_initial=False)
+    assert memory_cost(2048, 144, late, "ultra", written=False).block_rams == 8
+    assert memory_cost(2048, 144, late, "ultra").ultra_rams == 2
+    assert [place for place, _ in memory_places(2048, 144, late, written=False)] == ["block", "lut"]
+    assert [place for place, _ in memory_places(2048, 144, VCK190, written=False)] == ["block", "ultra", "lut"]
+    assert memory_places(100, 10, VCK190, written=True) == ()
+    assert memory_cost(2048, 144, ZCU102, "ultra").block_rams == 8
 
 
 def test_products_are_counted_by_their_inputs() -> None:
@@ -258,14 +287,97 @@ def test_slower_pipelines_take_smaller_fifos() -> None:
         smallest_depths(graph, keep=["quick"])
 
 
+def parts_of(rows: int, count: int) -> list[Part]:
+    """Weights in block RAM that could be elsewhere."""
+    places = memory_places(rows, 144, VCK190, written=False)
+    return [Part(f"m{k}", "weights", "o", "b", dict(places)["block"], places) for k in range(count)]
+
+
+def test_memories_move_only_if_they_must() -> None:
+    parts = parts_of(2048, 5)
+    one = parts[0].cost.block_rams
+    assert placed(parts, Cost(luts=0, block_rams=5 * one)) == tuple(parts)
+    moved = placed(parts, Cost(luts=0, block_rams=3 * one, ultra_rams=4))
+    total = total_cost(part.cost for part in moved)
+    assert not exceeded(total, Cost(luts=0, block_rams=3 * one, ultra_rams=4))
+    assert total.ultra_rams + total.block_rams / one == 5
+    assert [part.name for part in moved] == [part.name for part in parts]
+    # every way to put five memories in three places, against a limit that only some keep
+    limit = Cost(luts=20_000, block_rams=2 * one, ultra_rams=1)
+    ways = [
+        total_cost(dict(part.elsewhere)[place] for part, place in zip(parts, places, strict=True))
+        for places in product(("block", "ultra", "lut"), repeat=5)
+    ]
+    price = Cost(1 / limit.luts, 0, 1 / limit.block_rams, 1 / limit.ultra_rams).vector
+    best = min(float(way.vector @ price) for way in ways if not exceeded(way, limit))
+    found = total_cost(part.cost for part in placed(parts, limit))
+    assert not exceeded(found, limit)
+    assert float(found.vector @ price) == pytest.approx(best, rel=2e-3)
+    # where nothing fits, as little too much as can be
+    short = exceeded(total_cost(part.cost for part in placed(parts, Cost(ultra_rams=4))), Cost(ultra_rams=4))
+    assert short == {"ultra_rams": 1}
+
+
+def test_a_design_that_block_ram_cannot_hold_takes_ultra_ram() -> None:
+    small = load_board(VCK190, device__luts=3500, device__block_rams=2, device__ultra_rams=8)
+    wide = Chain(tuple(replace(operator, inputs=96, outputs=96, name=operator.name) for operator in CHAIN.operators))
+    styled = Styles(move=False)
+    with pytest.raises(MappingError, match=r"block RAMs of 2"):
+        balance(wide, small, interval=96 * 96, styles=styled)
+    found = balance(wide, small, interval=96 * 96)
+    assert found.interval <= 96 * 96
+    assert found.resources.total.ultra_rams > 0
+    assert not found.resources.excess()
+    again = resources(wide, found.parallel, small)
+    assert not again.excess()
+    assert again.total.ultra_rams > 0
+    assert resources(wide, found.parallel, small, styles=styled).excess().keys() == {"block_rams"}
+    assert simulate(found.graph(), 3).interval == found.interval
+
+
+class Notes(Silent):
+    """Progress that is kept, and interrupted after some."""
+
+    def __init__(self, most: int = 10**6) -> None:
+        self.texts: list[str] = []
+        self.most = most
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+        if len(self.texts) > self.most:
+            raise KeyboardInterrupt
+
+
+def test_progress_is_told_and_interrupts_are_seen() -> None:
+    seen = Notes()
+    found = balance(CHAIN, VCK190, budget=Budget(multipliers=30), progress=seen)
+    assert any(f"{found.interval:,} cycles" in text for text in seen.texts)
+    with pytest.raises(KeyboardInterrupt):
+        balance(CHAIN, VCK190, budget=Budget(multipliers=30), progress=Notes(2))
+
+
+def test_only_lines_of_the_solver_are_kept_from_the_output(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        os.write(1, b"before\nHighsMipSolverData::transformNewIntegerFeasibleSolution tmpSolver.run();\nafter\n")
+    os.write(1, b"later\n")
+    assert capfd.readouterr().out == "before\nafter\nlater\n"
+    with pytest.raises(KeyError), quiet():
+        raise KeyError
+    os.write(1, b"still there\n")
+    assert capfd.readouterr().out == "still there\n"
+
+
 def test_memories_go_where_the_style_says() -> None:
     design = TransformerDesign(VisionTransformer("small", 64, 64, 2, 1, 128, 64, 8), 2)
     parallel = {operator.name: design.choices(operator)[0] for operator in design.operators}
     lut = resources(design, parallel, VCK190).total
     block = resources(design, parallel, VCK190, styles=Styles(activations="block")).total
     none = resources(design, parallel, VCK190, styles=Styles(weights="lut")).total
+    ultra = resources(design, parallel, VCK190, styles=Styles(weights="ultra")).total
     assert block.luts <= lut.luts
     assert block.block_rams >= lut.block_rams
     assert none.block_rams < lut.block_rams
+    assert ultra.block_rams == none.block_rams
+    assert ultra.ultra_rams > lut.ultra_rams
     with pytest.raises(MappingError, match=r"no parallelism of 'attn0\.q'"):
         resources(design, {name: one for name, one in parallel.items() if name != "attn0.q"}, VCK190)
