@@ -256,7 +256,7 @@ def _run(laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: boo
         for fifo, line in zip(laid.graph.fifos, fifos, strict=True)
         if fifo.name in laid.record
     }
-    again = partial(_again, laid, graph, items, rules, progress)
+    again = partial(_again, laid, progress)
     return outcome.timing(graph, rules, iterations, recorded, again)
 
 
@@ -265,11 +265,20 @@ def _times(times: NDArray[np.int64], line: NDArray[np.int64], first: int, count:
     return times[line[kernel.OFFSET] + first : line[kernel.OFFSET] + line[count]].copy()
 
 
-def _again(
-    laid: _Laid, graph: StageGraph, items: int, rules: Rules, progress: bool | Progress, depths: Mapping[str, int]
-) -> Timing:
-    changed = graph.with_depths(depths)
-    return _run(replace(laid, graph=closed(changed)), changed, items, rules, progress)
+def _again(laid: _Laid, progress: bool | Progress, timing: Timing, depths: Mapping[str, int]) -> Timing:
+    changed = timing.graph.with_depths(depths)
+    whole = closed(changed)
+    if _never_full(timing, rooms(closed(timing.graph), timing.rules), rooms(whole, timing.rules)):
+        return replace(timing, graph=changed)
+    return _run(replace(laid, graph=whole), changed, timing.items, timing.rules, progress)
+
+
+def _never_full(timing: Timing, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
+    """Whether room has nothing to do with any time: nobody waited for it, and a cycle that reads and writes has it."""
+    return all(
+        after[fifo.name] == before[fifo.name] or (fifo.grain == 1 and not blocked and after[fifo.name] > peak)
+        for fifo, blocked, peak in zip(timing.graph.fifos, timing.writer_blocked, timing.peak, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,7 +297,7 @@ class _Outcome:
         rules: Rules,
         iterations: int,
         recorded: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
-        again: Callable[[Mapping[str, int]], Timing],
+        again: Callable[[Timing, Mapping[str, int]], Timing],
     ) -> Timing:
         inner = slice(0, len(graph.stages))
         sources = [k for k, stage in enumerate(self.graph.stages) if k >= inner.stop and stage.operator == "source"]

@@ -116,7 +116,7 @@ class Timing:
     reader_waited: Int64
     iterations: int
     recorded: Mapping[str, tuple[Int64, Int64]]
-    _again: Callable[[Mapping[str, int]], Timing] = field(repr=False)
+    _again: Callable[[Timing, Mapping[str, int]], Timing] = field(repr=False)
 
     @property
     def items(self) -> int:
@@ -169,7 +169,8 @@ class Timing:
     def retime(self, depths: Mapping[str, int]) -> Timing:
         """The same run with other depths of the FIFOs that are named.
 
-        Nothing is laid out again, so it costs the evaluation only.
+        Nothing is laid out again, so it costs the evaluation only; and not even that if those FIFOs never made anybody
+        wait for room and still have a place more than they held at most, as then no time changes.
 
         Raises
         ------
@@ -178,7 +179,7 @@ class Timing:
         DeadlockError
             Stages wait for each other for ever.
         """
-        return self._again(depths)
+        return self._again(self, depths)
 
 
 def pace(ends: Int64) -> tuple[float, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby, pairwise
 from random import Random
@@ -212,6 +213,45 @@ def test_retime_is_a_new_run() -> None:
     assert again.graph.fifo["mid"].depth == 5
     with pytest.raises(MappingError, match="no FIFO 'middle'"):
         first.retime({"middle": 5})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rng=st.randoms(use_true_random=False),
+    rules=st.builds(
+        Rules, st.integers(0, 2), st.just(0), st.just(0), st.sampled_from(["rigid", "continuous", "ideal"])
+    ),
+)
+def test_retime_with_any_depths_is_a_new_run(rng: Random, rules: Rules) -> None:
+    """Also where it sees that no time can change, and does nothing."""
+    graph = drawn(rng)
+    timing = outcome(lambda: simulate(graph, 3, rules))
+    for _ in range(4 if timing else 0):
+        fifo = rng.choice(graph.fifos)
+        about = timing.peaks[fifo.name] + rng.randint(-2, 2)
+        depths = {fifo.name: max(about, fifo.grain, fifo.initial, 1)}
+        again = outcome(lambda: timing.retime(depths))  # noqa: B023
+        anew = outcome(lambda: simulate(graph.with_depths(depths), 3, rules))  # noqa: B023
+        assert (again is None) == (anew is None), depths
+        if again and anew:
+            assert again.graph.fifo == anew.graph.fifo
+            for name in ("last_out", "start", "end", "waiting", "held", "peak", "writer_blocked", "reader_waited"):
+                assert np.array_equal(getattr(again, name), getattr(anew, name)), (name, depths)
+
+
+def outcome(run: Callable[[], Timing]) -> Timing | None:
+    """A run, or None if it comes to a stand."""
+    try:
+        return run()
+    except DeadlockError:
+        return None
+
+
+def test_retime_that_changes_nothing_costs_nothing() -> None:
+    """A FIFO that was never full, and would not be: nothing is evaluated again."""
+    timing = simulate(chain(1, 1, depth=9), rules=Rules(slots=0))
+    assert timing.retime({"f1": 2}).end is timing.end
+    assert timing.retime({"f1": 1}).end is not timing.end
 
 
 def test_every_cycle_is_accounted_for() -> None:
