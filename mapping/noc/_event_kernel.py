@@ -67,7 +67,8 @@ def _sort(when: Array, code: Array, picked: Array, other: Array, count: int) -> 
         for low in range(0, count, 2 * run):
             middle, high = min(low + run, count), min(low + 2 * run, count)
             if middle == high or not _before(when, code, picked[middle], picked[middle - 1]):
-                other[low:high] = picked[low:high]
+                for k in range(low, high):
+                    other[k] = picked[k]
                 continue
             i, j = low, middle
             for k in range(low, high):
@@ -77,7 +78,8 @@ def _sort(when: Array, code: Array, picked: Array, other: Array, count: int) -> 
                 else:
                     other[k] = picked[j]
                     j += 1
-        picked[:count] = other[:count]
+        for k in range(count):
+            picked[k] = other[k]
         run *= 2
 
 

@@ -79,7 +79,8 @@ def follow(
             if entry < 0:
                 return NO_ENTRY, v, c, 0, packets, deliveries, extra, look_ups
             entry += table_ptr[c]
-            got[c] = pes[entry]
+            for w in range(words):
+                got[c, w] = pes[entry, w]
             for d in range(neighbour.shape[1]):
                 if links[entry] >> d & 1:
                     there = neighbour[c, d]

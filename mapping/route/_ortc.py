@@ -64,7 +64,8 @@ def ortc(keys: Array, lengths: Array, actions: Array) -> Any:
             size_a, size_b = stop[a] - start[a], stop[b] - start[b]
             if used + size_a + size_b > len(pool):
                 grown = np.empty(2 * (used + size_a + size_b), np.int32)
-                grown[:used] = pool[:used]
+                for k in range(used):
+                    grown[k] = pool[k]
                 pool = grown
             x, y, at = start[a], start[b], used
             while x < stop[a] and y < stop[b]:

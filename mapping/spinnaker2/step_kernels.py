@@ -193,8 +193,7 @@ def _overflows(
                 packets[p] -= 1
                 receive[p] -= cost[order[i]]
                 dropped[p] += 1
-    ordered = np.sort(drops[:found])
-    drops[:found] = ordered
+    drops[:found].sort()
     return found
 
 
@@ -349,5 +348,8 @@ def _keep_worst(
     if measure > worst_time[slot]:
         worst_time[slot] = measure
         worst_step[slot] = cells[1]
-        worst_work[slot, :, :parts] = work[:, :parts]
-        worst_links[slot, :links] = link_load[:links]
+        for p in range(parts):
+            for k in range(PHASES):
+                worst_work[slot, k, p] = work[k, p]
+        for k in range(links):
+            worst_links[slot, k] = link_load[k]

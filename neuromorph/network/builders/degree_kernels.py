@@ -132,4 +132,5 @@ def fill_rows(key, start, stop, row_ptr, n_post, multapses, skip_self, targets):
         else:
             draw_distinct(key, row, n_post, skip_self, marks, drawn)
         drawn.sort()
-        targets[row_ptr[row] : row_ptr[row + 1]] = drawn
+        for i in range(len(drawn)):
+            targets[row_ptr[row] + i] = drawn[i]
