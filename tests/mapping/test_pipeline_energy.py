@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
+from pipeline_networks import chain, one_lane, scheduled
 
 from neuromorph.errors import MappingError
 from neuromorph.mapping.constants import load_constants
@@ -16,6 +18,8 @@ from neuromorph.mapping.pipeline.board import load_board
 from neuromorph.mapping.pipeline.comparison import compare_schedules
 from neuromorph.mapping.pipeline.design import Parallel
 from neuromorph.mapping.pipeline.energy import TABLE, calibrate, energy, has_prices, priced
+from neuromorph.mapping.pipeline.network.report import NetworkReport
+from neuromorph.mapping.pipeline.network.schedules import Schedule
 from neuromorph.mapping.pipeline.report import report
 from neuromorph.mapping.pipeline.resources import Styles, bill, resources
 from neuromorph.mapping.pipeline.simulate import simulate
@@ -174,11 +178,45 @@ def test_reports_and_comparisons_tell_it_if_prices_are_given(run: Timing) -> Non
     assert with_it.to_dict()["energy"]["item"] == OF(run).item
     assert without.to_dict()["energy"] is None
     assert "energy" not in str(without)
-    found = compare_schedules(run.graph, 4, energy=OF)
-    assert found["hybrid"].energy == OF(run)
+    part = run.graph.part("mlp0")
+    found = compare_schedules(part, 3, energy=OF)
+    assert found["hybrid"].energy == OF(simulate(part, 3))
     for each in found.schedules:
         assert each.energy is not None
-        assert f"{joules(each.energy.item)}  " in str(found), each.name
-    assert found["fine"].energy.item > found["hybrid"].energy.item, "it waits"
-    assert found.to_dict()["schedules"][0]["energy"]["by_kind"] == OF(run).by_kind
-    assert "energy" not in str(compare_schedules(run.graph, 2))
+        assert f"{each.name}  " in str(found)
+        assert f"  {joules(each.energy.item)}  " in str(found), each.name
+        assert each.to_dict()["energy"] == each.energy.to_dict()
+    assert "energy" not in str(replace(found, schedules=tuple(replace(s, energy=None) for s in found.schedules)))
+
+
+def test_networks_are_told_pipelined_and_step_by_step() -> None:
+    net = chain(12, 20, 5)
+    found = scheduled(net, one_lane(net))
+    fast, slow = found.energies or ()
+    assert (fast.interval, slow.interval) == (found.pipelined.interval, found.step_by_step.interval)
+    assert fast.by_kind["work"] == slow.by_kind["work"]
+    assert fast.item < slow.item
+    assert fast.actions[-1].count == found.pipelined.interval / found.plan.board.clock
+    counted = np.array([[12, 20], [0, 10], [1, 0], [0, 0]])
+    events = Schedule(found.plan, "events", 4, counted)
+    some, more = (Schedule(found.plan, "events", 4, counts).energies or () for counts in (counted, counted * 0 + 12))
+    busy = events.busy(4).sum(axis=0) / 4
+    luts = {part.name: part.cost.luts for part in found.plan.resources.parts if part.kind == "logic"}
+    cycles = dict(zip((each.name for each in found.design.operators), busy, strict=True))
+    counts = {each.name: each.count for each in some[0].actions}
+    assert counts["arithmetic in LUTs"] == pytest.approx(sum(luts[name] * cycles[name] for name in luts))
+    assert some[0].by_kind["work"] < more[0].by_kind["work"]
+    assert "extrapolated: arithmetic of 32 bits" in some[0].text()
+
+
+def test_a_board_without_prices_has_no_energy_in_its_report() -> None:
+    net = chain(4, 3)
+    plan = scheduled(net, one_lane(net)).plan
+    other = replace(plan.resources, board=replace(plan.board, name="other"))
+    told = NetworkReport("there", "net", Schedule(replace(plan, resources=other), "stream"), {}, 0, 0, {})
+    assert told.energy is None
+    assert "energy: there are no prices for board other" in str(told)
+    assert told.to_dict()["energy"] is None
+    known = NetworkReport("here", "net", Schedule(plan, "stream"), {}, 0, 0, {})
+    assert list(known.to_dict()["energy"]) == ["pipelined", "step_by_step"]
+    assert str(known).count(" W  ") + str(known).count(" W\n") == 2, "a power of each schedule"
