@@ -62,6 +62,9 @@ class Architecture:
     classes: int = 10
 
     def __post_init__(self) -> None:
+        for name in _FIELDS:
+            if (size := getattr(self, name)) not in range(1, 1 << 31):
+                raise NetworkError(f"Architecture: {name} is {size!r}; it must be a whole number of at least 1")
         if self.image % self.patch or self.channels % self.heads:
             raise NetworkError(
                 f"Architecture: patches of {self.patch} must fill {self.image} pixels, and {self.heads} heads share "
@@ -85,8 +88,18 @@ def patches(images: npt.NDArray[np.uint8], of: Architecture | None = None) -> np
     Parameters
     ----------
     images : uint8 (samples, pixels)
+
+    Raises
+    ------
+    NetworkError
+        Images of another type or size.
     """
     of = of or Architecture()
+    if images.dtype != np.uint8 or images.size != len(images) * of.image**2:
+        raise NetworkError(
+            f"vision transformer: images are {images.dtype} of shape {images.shape}; expected uint8 of (samples, "
+            f"{of.image**2}), brightness from 0 to 255"
+        )
     side = of.image // of.patch
     cut = images.reshape(-1, side, of.patch, side, of.patch).transpose(0, 1, 3, 2, 4)
     return np.ascontiguousarray(cut).reshape(len(cut), side * side, of.inputs)
@@ -153,8 +166,16 @@ class Weights:
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Weights:
-        """What :meth:`save` wrote."""
+        """What :meth:`save` wrote.
+
+        Raises
+        ------
+        NetworkError
+            The file holds something else.
+        """
         with np.load(path) as file:
+            if not {"shape", "bits"} <= set(file):
+                raise NetworkError(f"{path}: holds no vision transformer; give a file that Weights.save() wrote")
             shape = Architecture(*(int(each) for each in file["shape"]))
             bits = int(file["bits"]) or None
             names = [name for name in file if name not in ("shape", "bits") and not name.startswith("about.")]

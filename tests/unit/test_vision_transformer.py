@@ -64,6 +64,17 @@ def test_sizes_must_fit() -> None:
         Architecture(heads=7)
     with pytest.raises(NetworkError, match="no model of precision 5; there are 'float', 8, 4, 3"):
         load(5)  # type: ignore[arg-type]
+    with pytest.raises(NetworkError, match="patch is 0; it must be a whole number of at least 1"):
+        Architecture(patch=0)
+    for images in (some(2)[0] / 255, some(2)[0][:, :700]):
+        with pytest.raises(NetworkError, match=r"images are (float64|uint8) of shape .* expected uint8 of"):
+            patches(images)  # type: ignore[arg-type]
+
+
+def test_a_file_of_something_else(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    with pytest.raises(NetworkError, match=r"other\.npz: holds no vision transformer"):
+        Weights.read(tmp_path / "other.npz")
 
 
 def test_images_of_an_epoch_are_the_same_each_time_and_moved_a_little() -> None:

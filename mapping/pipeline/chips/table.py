@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from .result import CAUSES
 
 MOST_LAYERS = 12
-EXACT, MODEL = "exact count", "model with assumed constants"
+MODEL = "model with assumed constants"
 
 
 def summary(found: Schedules) -> str:
