@@ -71,7 +71,8 @@ def test_no_machine_file_where_a_path_leads(tmp_path: Path) -> None:
 
 
 def test_numpy_numbers_are_numbers() -> None:
-    target = Pipeline(interval=np.int64(60), depths={"to1.sums": np.int64(5)})
+    options: dict[str, Any] = {"interval": np.int64(60), "depths": {"to1.sums": np.int64(5)}}
+    target = Pipeline(**options)
     plan = target.map(chain(6, 8), DT)
     assert plan.graph.fifo["to1.sums"].depth == 5
     assert plan.interval <= 60
