@@ -64,7 +64,7 @@ def compare(graph: StageGraph, ten: Timing, limited: Timing) -> list[dict[str, A
     figures = published_figures(DESIGN)
     rows = list(beside(ten, figures, limited).rows)
     for block, key in (("attn0", "attention"), ("mlp0", "perceptron"), ("patch_embed", "patches"), ("head", "head")):
-        alone = simulate(graph.part(block), 3, published_rules(DESIGN))
+        alone = simulate(graph.part(block), 6, published_rules(DESIGN))
         constant = figures[f"figures.interval_{key}_rtl"]
         rows.append(Beside(f"{block} alone, interval", alone.interval, constant.si, "cycles", constant.source))
     return [asdict(row) for row in rows]

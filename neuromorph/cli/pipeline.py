@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--items",
         type=int,
-        default=4,
+        default=5,
         metavar="N",
         help="images to simulate (default: %(default)s); from 10 on, image 9 is shown beside what was published",
     )
