@@ -14,6 +14,7 @@ HG-PIPE's published DeiT-tiny: ``neuromorph pipeline deit-tiny --schedule all``.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from neuromorph.mapping.pipeline.balance import balance
 from neuromorph.mapping.pipeline.board import load_board
 from neuromorph.mapping.pipeline.comparison import compare_schedules
 from neuromorph.mapping.pipeline.depths import smallest_depths
+from neuromorph.mapping.pipeline.energy import energy
 from neuromorph.mapping.pipeline.figures import save_figure
 from neuromorph.mapping.pipeline.integer import from_float
 from neuromorph.mapping.pipeline.integer.costs import costs
@@ -88,7 +90,7 @@ def main() -> None:
     print(f"\n{compare_schedules(graph)}")
 
     timing = simulate(graph, 4, record=largest(graph))
-    told_about = report(timing, clock=board.clock)
+    told_about = report(timing, board.clock, energy=partial(energy, design, balanced.parallel, board=board))
     filled = occupancy(timing)
     print(f"\n{told_about}")
     print(write_trace(trace_events(timing, "block", clock=board.clock, filled=filled), options.out / "timeline.json"))
