@@ -8,7 +8,7 @@ and loses more. Trained on under the code for half a minute, most of them take 4
 For a network of your own: ``neuromorph bits SCRIPT.py``, ``neuromorph payloads SCRIPT.py`` and
 ``neuromorph run SCRIPT.py --target spinnaker2 --weights spark``.
 
-    python examples/spark.py [--touches N] [--out FOLDER]
+    python examples/spark.py [--touches N] [--weights ROW ...] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main() -> None:
     """Two tables and three figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--touches", type=int, default=216, help="of the 216 that are held out")
+    parser.add_argument("--weights", nargs="+", choices=[name for name, _, _ in ROWS], help="default: all, in turn")
     parser.add_argument("--out", type=Path, default=Path("out/spark"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,10 @@ def main() -> None:
     weights = Table("weights", "bytes of synapses", "PEs", "letters told", "time of a touch", "energy of a touch")
     weights.title = "Weights in the SRAM of PEs (bytes, PEs: exact; time, energy: model with assumed constants)"
     floats = None
+    wanted = {ROWS[0][0], *(options.weights or [name for name, _, _ in ROWS])}  # float32's events are replayed
     for name, kind, how in ROWS:
+        if name not in wanted:
+            continue
         network = braille_letters.trained(kind)
         found = classifier.classify(
             SpiNNaker2(neurons_per_pe=16, weights=how), network, touches.pressure[held_out], braille_letters.RUN[kind],

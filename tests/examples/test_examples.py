@@ -13,7 +13,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = ["--neurons", "400", "--duration", "50"]
 SPOTS = ["gestures", "--steps", "8", "--units", "32", "--features", "48", "--batch", "11"]
-SPOTS += ["--epochs", "10", "--rate", "0.005"]
+SPOTS += ["--epochs", "5", "--rate", "0.005"]
 ARGUMENTS = {
     "balanced_network.py": [*SMALL, "--neurons-per-pe", "2"],
     "crossbar_braille.py": ["--touches", "20"],
@@ -24,7 +24,7 @@ ARGUMENTS = {
     "nengo_learning.py": ["--neurons", "30", "--duration", "0.4"],
     "payloads.py": ["--touches", "20"],
     "pipeline.py": ["--images", "40", "--interval", "1600", "--fifos", "own"],
-    "spark.py": ["--touches", "5"],
+    "spark.py": ["--touches", "5", "--weights", "spark, trained under it"],
     "train_braille.py": ["egru", "--epochs", "1"],
     "train_digits.py": ["spiking", "--trained", "--images", "20"],
 }

@@ -83,7 +83,7 @@ def test_random_networks_in_double_precision_run_as_in_the_reference(others: Tar
 
 
 @given(net=networks(ints=False), weights=st.sampled_from(["int4", "int8", "int16", "spark"]))
-@settings(QUICK, max_examples=5)
+@settings(QUICK, max_examples=4)
 def test_quantised_networks_run_as_in_the_reference(others: Targets, net: Network, weights: str) -> None:
     run_alike(others, net, 30, "float32", weights)
 

@@ -57,9 +57,10 @@ def classify(program: Program, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_mnist_reaches_the_published_accuracy_exactly(target: Target) -> None:
-    predictions, counts = classify(target.compile(mnist.classifier(), dt=1 * ms), 10_000)
-    assert (predictions == mnist.labels()).sum() == 9532
-    assert counts.sum() == 211_380
+    few = target is TARGETS["spinnaker2-2-chips-scattered"]  # takes four times as long as any other
+    predictions, counts = classify(target.compile(mnist.classifier(), dt=1 * ms), 2_000 if few else 10_000)
+    assert (predictions == mnist.labels()[: len(predictions)]).sum() == (1_881 if few else 9_532)
+    assert counts.sum() == (42_584 if few else 211_380)
 
 
 def test_mnist_with_one_neuron_a_pe_classifies_as_on_the_cpu() -> None:
