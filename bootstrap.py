@@ -52,7 +52,7 @@ def commands(what: str, rest: list[str]) -> list[list[str]]:
     if what == "demo":
         return [[python, "-m", "neuromorph", "demo", *rest]]
     if what == "test":
-        return [[python, "-m", "pytest", "-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder", *rest]]
+        return [[python, "-m", "pytest", "-n", "auto", "--dist", "loadscope", *rest]]
     if what == "check":
         return [
             [python, "-m", "ruff", "check", "."],

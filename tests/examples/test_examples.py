@@ -22,7 +22,7 @@ ARGUMENTS = {
     "language_model.py": ["compare"],
     "nengo_dynamics.py": ["--models", "oscillator", "--neurons", "30", "--duration", "0.2"],
     "nengo_learning.py": ["--neurons", "30", "--duration", "0.4"],
-    "payloads.py": ["--touches", "20"],
+    "payloads.py": ["--touches", "8"],
     "pipeline.py": ["--images", "40", "--interval", "1600", "--fifos", "own"],
     "spark.py": ["--touches", "5", "--weights", "spark, trained under it"],
     "train_braille.py": ["egru", "--epochs", "1"],

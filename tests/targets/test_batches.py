@@ -80,7 +80,7 @@ def batches(draw: st.DrawFn) -> tuple[Network, dict[str, Any]]:
 
 
 @given(batches(), st.sampled_from(["float32", "float64"]), st.sampled_from([8, 16]), st.sampled_from([1, 3]))
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 def test_lanes_give_what_the_reference_gives(
     case: tuple[Network, dict[str, Any]], dtype: Any, lanes: Any, threads: int
 ) -> None:

@@ -21,7 +21,7 @@ from neuromorph.mapping.spinnaker2.ledger import LAYERS, SERIES
 from neuromorph.mapping.spinnaker2.tables import tables as report_tables
 from neuromorph.trace import Trace, first_difference
 
-QUICK = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 STEPS = 40
 
 

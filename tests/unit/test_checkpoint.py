@@ -43,7 +43,7 @@ from neuromorph.mapping.spinnaker2 import SpiNNaker2
 from neuromorph.trace import joined, journal
 
 QUICK = settings(
-    max_examples=10,
+    max_examples=7,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -301,7 +301,7 @@ def windows(draw: st.DrawFn) -> Window:
         (WHOLE, "int32", True),
     ],
 )
-@settings(QUICK, max_examples=7)
+@settings(QUICK, max_examples=5)
 @given(window=windows(), seed=SEEDS)
 def test_geometry(traffic: Traffic, weights: str, shared: bool, window: Window, seed: int) -> None:
     rng = np.random.default_rng(seed)

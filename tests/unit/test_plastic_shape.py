@@ -31,8 +31,11 @@ def kernels(model: Synapse, dtype: Any) -> dict[str, str]:
     return {name: kernel.assembly() for name, kernel in compiled.plastic[0].kernels.items()}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("model", [PairSTDP, PowerLawSTDP, TripletSTDP, DopamineSTDP, EProp], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    ("model", "dtype"),
+    [(m, "float32") for m in (PairSTDP, PowerLawSTDP, TripletSTDP, DopamineSTDP, EProp)] + [(PairSTDP, "float64")],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
 def test_states_advance_on_the_widest_vectors(model: Synapse, dtype: str) -> None:
     bits = require_vectors()
     made = kernels(model, dtype)
